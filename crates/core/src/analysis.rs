@@ -1,0 +1,65 @@
+//! What is settled on a tape before the walk: which values depend on an explained input, which steps are a
+//! normaliser, an activation or a bias written out, and which activation gates which weighted sum.
+
+mod activations;
+mod biases;
+mod dependence;
+mod gates;
+mod graph;
+mod normalisers;
+
+use crate::{Gate, Step, Tape, Tensor, ValueId};
+use std::collections::HashMap;
+
+/// A tape ready to be walked.
+#[derive(Debug)]
+pub struct Prepared<T> {
+    tape: Tape<T>,
+    depends: Vec<bool>,
+}
+
+/// Choices of the analyses.
+#[derive(Debug, Clone)]
+pub struct PrepareOptions {
+    /// Whether saturated activations gate the weighted sums before them.
+    pub gates: bool,
+    /// Gates by module path, in place of those of the activations; `None` switches a module's gate off.
+    pub gate_of: HashMap<String, Option<Gate>>,
+}
+
+impl Default for PrepareOptions {
+    fn default() -> Self {
+        Self { gates: true, gate_of: HashMap::new() }
+    }
+}
+
+impl<T: Tensor> Tape<T> {
+    /// Analyses the tape.
+    pub fn prepare(mut self, options: &PrepareOptions) -> Prepared<T> {
+        let depends = dependence::mark(&mut self);
+        // Biases first: a constant added to a product is its bias, also where a scale for each feature follows.
+        biases::fold(&mut self);
+        normalisers::recognise(&mut self);
+        activations::recognise(&mut self);
+        if options.gates {
+            gates::attach(&mut self, &options.gate_of);
+        }
+        Prepared { tape: self, depends }
+    }
+}
+
+impl<T> Prepared<T> {
+    /// Whether a value depends on an explained input.
+    pub fn depends(&self, value: ValueId) -> bool {
+        self.depends.get(value.0).copied().unwrap_or(false)
+    }
+
+    /// The steps relevance can reach, with what the analyses made of them.
+    pub fn steps(&self) -> &[Step<T>] {
+        &self.tape.steps
+    }
+
+    pub(crate) fn into_tape(self) -> Tape<T> {
+        self.tape
+    }
+}

@@ -1,0 +1,57 @@
+//! x·W followed by + b with one constant for each output feature is one weighted sum with a bias
+//! (rules §9).
+
+use super::graph::{Consumers, producers};
+use crate::ops::Pass;
+use crate::{Operand, Role, Step, Tape, Tensor};
+
+/// Moves such constants into the weighted sum before; the sum then passes.
+pub(super) fn fold<T: Tensor>(tape: &mut Tape<T>) {
+    let producers = producers(tape);
+    let consumers = Consumers::new(tape);
+    for index in 0..tape.steps.len() {
+        let Some((product, bias)) = bias_of(&tape.steps[index]) else { continue };
+        let value = tape.steps[index].inputs[product].value;
+        let Some(maker) = producers[value.0].filter(|_| consumers.only(value) == Some(index)) else {
+            continue;
+        };
+        let bias = tape.steps[index].inputs[bias].clone();
+        if !takes(&tape.steps[maker], &tape.values[value.0].shape, &bias) {
+            continue;
+        }
+        tape.steps[maker].inputs.push(bias);
+        tape.steps[index].op = Box::new(Pass { operand: product, role: Role::Identity });
+    }
+}
+
+/// The moving and the constant operand of a plain sum of two.
+fn bias_of<T: Tensor>(step: &Step<T>) -> Option<(usize, usize)> {
+    let [a, b] = step.inputs.as_slice() else { return None };
+    if step.op.role(&step.inputs) != (Role::Sum { plain: true }) {
+        return None;
+    }
+    match (a.depends, b.depends) {
+        (true, false) => Some((0, 1)),
+        (false, true) => Some((1, 0)),
+        _ => None,
+    }
+}
+
+/// Whether a constant has one entry for each output feature of a weighted sum without bias: `[N]`, or
+/// `[C, 1, …]` before spatial axes. A `[1, N]` row has not: it may be one row for each sample.
+fn takes<T: Tensor>(step: &Step<T>, output: &[usize], bias: &Operand<T>) -> bool {
+    if step.inputs.len() != 2 {
+        return false;
+    }
+    let shape = &bias.meta.shape;
+    match step.op.role(&step.inputs) {
+        Role::Linear { features } if features > 0 => output.ends_with(shape) && shape.len() == features,
+        Role::Convolution { spatial } => {
+            let channels = output.len().checked_sub(spatial + 1).map(|axis| output[axis]);
+            shape.len() == spatial + 1
+                && shape.first().copied() == channels
+                && shape[1..].iter().all(|&extent| extent == 1)
+        }
+        _ => false,
+    }
+}

@@ -1,0 +1,211 @@
+//! Normalisations written out (rules §4 and §9): (x − mean)·rsqrt(var + ε)·γ + β, x·rsqrt(mean x² + ε)·γ,
+//! x / ‖x‖, exp(x − max) / Σ exp(x − max), x − logsumexp(x), (x − μ)/σ·γ + β with constants.
+//!
+//! One idea serves all: a value reached from x through element-wise functions and a reduction is a
+//! *statistic* of x. Multiplying or dividing what came from x by a statistic of x normalises it, so
+//! relevance passes to it unchanged; subtracting a mean or a maximum on the way is part of it, and so are
+//! a scale and a shift by constants with one entry for each feature. A batch norm is the same with
+//! constants for statistics.
+
+use crate::ops::Pass;
+use crate::{Function, Operand, Role, Step, Tape, Tensor, ValueId};
+
+/// What is known of a value.
+#[derive(Debug, Clone, Copy)]
+struct Known {
+    /// The value it came from by element-wise functions, centring and normalising.
+    base: ValueId,
+    /// The value it is a statistic of, and what kind.
+    statistic: Option<(ValueId, Kind)>,
+    /// The step that subtracted a statistic, or constants, on the way from the base.
+    centring: Option<usize>,
+    /// What an exponential was taken of, before the maximum was subtracted.
+    exponent: Option<ValueId>,
+    /// Whether it is normalised or scaled for each feature: what is added now is the shift of a norm.
+    normalised: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    /// A mean, a norm, a variance …
+    Level,
+    /// One over such: what a normaliser multiplies by.
+    Inverse,
+    /// ln Σ eˣ
+    LogSumExp,
+}
+
+/// What is to be done with a step.
+enum Outcome {
+    /// Nothing.
+    Keep,
+    /// It hands everything to an operand.
+    Pass(usize),
+    /// It is the softmax of a value.
+    Softmax(ValueId),
+}
+
+/// Turns the steps of written-out normalisations into passes.
+pub(super) fn recognise<T: Tensor>(tape: &mut Tape<T>) {
+    let mut known: Vec<Known> = (0..tape.values.len()).map(|value| plain(ValueId(value))).collect();
+    for index in 0..tape.steps.len() {
+        let Some((value, outcome)) = of_step(&tape.steps[index], index, &known) else { continue };
+        if !matches!(outcome, Outcome::Keep)
+            && let Some(centring) = value.centring
+        {
+            pass_to_base(&mut tape.steps[centring], &known);
+        }
+        let meta = |value: ValueId| tape.values[value.0].clone();
+        match outcome {
+            Outcome::Keep => {}
+            Outcome::Pass(operand) => tape.steps[index].op = Box::new(Pass { operand, role: Role::Other }),
+            Outcome::Softmax(of) => {
+                let operand = Operand { depends: true, ..Operand::shape_only(of, meta(of)) };
+                tape.steps[index].inputs = vec![operand];
+                tape.steps[index].op = Box::new(Pass::function(Function::Softmax));
+            }
+        }
+        if let Some(output) = tape.steps[index].outputs.first() {
+            known[output.0] = value;
+        }
+    }
+}
+
+/// The step that centred hands everything to the operand that is not the statistic.
+fn pass_to_base<T: Tensor>(step: &mut Step<T>, known: &[Known]) {
+    let operand =
+        step.inputs.iter().position(|operand| operand.depends && known[operand.value.0].statistic.is_none());
+    if let Some(operand) = operand {
+        step.op = Box::new(Pass { operand, role: Role::Other });
+    }
+}
+
+fn plain(value: ValueId) -> Known {
+    Known { base: value, statistic: None, centring: None, exponent: None, normalised: false }
+}
+
+fn of_step<T: Tensor>(step: &Step<T>, index: usize, known: &[Known]) -> Option<(Known, Outcome)> {
+    let role = step.op.role(&step.inputs);
+    let own = plain(*step.outputs.first()?);
+    let moving: Vec<(usize, Known)> = step
+        .inputs
+        .iter()
+        .enumerate()
+        .filter(|(_, operand)| operand.depends)
+        .map(|(index, operand)| (index, known[operand.value.0]))
+        .collect();
+    let unchanged = |value| Some((value, Outcome::Keep));
+    match (role, moving.as_slice()) {
+        (Role::Function(Function::Exp), &[(operand, input)]) if input.statistic.is_none() => {
+            let before_centring = input.centring.map(|_| input.base);
+            let exponent = Some(before_centring.unwrap_or(step.inputs[operand].value));
+            unchanged(Known { exponent, ..input })
+        }
+        (Role::Function(function), &[(_, input)]) => unchanged(through(function, input, own)),
+        (Role::Identity, &[(_, input)]) => unchanged(input),
+        (Role::Sum { plain }, &[(operand, input)]) => Some(shifted(step, operand, input, plain, index)),
+        (Role::Product, &[(_, input)]) | (Role::Quotient, &[(0, input)]) => Some(scaled(step, input)),
+        // constant / statistic
+        (Role::Quotient, &[(_, input)]) => unchanged(through(Function::Power(-1.0), input, own)),
+        (Role::Movement, &[(_, input)]) => unchanged(Known { statistic: input.statistic, ..own }),
+        (Role::Reduction, &[(_, input)]) => {
+            let of = input.statistic.map_or(input.base, |(of, _)| of);
+            unchanged(Known { statistic: Some((of, Kind::Level)), ..own })
+        }
+        (Role::LogSumExp, &[(_, input)]) => {
+            unchanged(Known { statistic: Some((input.base, Kind::LogSumExp)), ..own })
+        }
+        (Role::Sum { .. } | Role::Product | Role::Quotient, &[a, b]) => of_pair(role, a, b, index, own),
+        _ => None,
+    }
+}
+
+/// A function keeps the base and turns one statistic into another.
+fn through(function: Function, input: Known, own: Known) -> Known {
+    let Some((of, kind)) = input.statistic else { return Known { normalised: false, ..input } };
+    let kind = match (function, kind) {
+        (Function::Power(exponent), Kind::Level) if exponent < 0.0 => Kind::Inverse,
+        (Function::Power(exponent), Kind::Inverse) if exponent < 0.0 => Kind::Level,
+        (Function::Log, Kind::Level) => Kind::LogSumExp,
+        (Function::Power(_) | Function::Scale(_) | Function::Magnitude, kind) => kind,
+        // A sigmoid of a mean is a gate, not a normaliser.
+        _ => return own,
+    };
+    Known { statistic: Some((of, kind)), ..own }
+}
+
+/// A constant for each feature added or subtracted: the shift of a norm when it comes after its scale, the
+/// mean of a norm when it is subtracted before.
+fn shifted<T: Tensor>(
+    step: &Step<T>,
+    operand: usize,
+    input: Known,
+    plain: bool,
+    index: usize,
+) -> (Known, Outcome) {
+    if input.statistic.is_some() || !by_feature(step) {
+        return (input, Outcome::Keep);
+    }
+    if input.normalised {
+        return (Known { centring: None, normalised: false, ..input }, Outcome::Pass(operand));
+    }
+    let centring = if plain { input.centring } else { Some(index) };
+    (Known { centring, ..input }, Outcome::Keep)
+}
+
+/// A constant factor for each feature: the scale of a norm; a mean subtracted before it then passes too.
+fn scaled<T: Tensor>(step: &Step<T>, input: Known) -> (Known, Outcome) {
+    let operand = step.inputs.iter().position(|operand| operand.depends).unwrap_or(0);
+    if input.statistic.is_some() || !by_feature(step) {
+        return (input, Outcome::Keep);
+    }
+    // A constant factor passes anyway; saying so makes the step that centred pass as well.
+    (Known { normalised: true, ..input }, Outcome::Pass(operand))
+}
+
+/// Whether the constant operand has one entry for each feature: a vector, whatever axes of extent 1 it has.
+fn by_feature<T: Tensor>(step: &Step<T>) -> bool {
+    let mut constants = step.inputs.iter().filter(|operand| !operand.depends);
+    constants.next().is_some_and(|constant| {
+        constant.meta.shape.iter().filter(|&&extent| extent != 1).count() == 1 && constants.next().is_none()
+    })
+}
+
+fn of_pair(
+    role: Role,
+    a: (usize, Known),
+    b: (usize, Known),
+    index: usize,
+    own: Known,
+) -> Option<(Known, Outcome)> {
+    let ((index_a, a), (index_b, b)) = (a, b);
+    let (operand, x, kind) = match (a.statistic, b.statistic) {
+        (None, Some((of, kind))) if of == a.base => (index_a, a, kind),
+        (Some((of, kind)), None) if of == b.base && role != Role::Quotient => (index_b, b, kind),
+        // mean x² − (mean x)², mean · rsqrt(var)
+        (Some((of, kind)), Some((other, other_kind))) if of == other => {
+            let kind = match role {
+                Role::Product if other_kind == Kind::Inverse => Kind::Inverse,
+                _ => kind,
+            };
+            return Some((Known { statistic: Some((of, kind)), ..own }, Outcome::Keep));
+        }
+        // y·y
+        (None, None) if role == Role::Product && a.base == b.base => {
+            return Some((Known { normalised: false, ..a }, Outcome::Keep));
+        }
+        _ => return None,
+    };
+    let normalised = Known { normalised: true, ..x };
+    match (role, kind, x.exponent) {
+        (Role::Quotient, Kind::Level, Some(exponent)) => Some((normalised, Outcome::Softmax(exponent))),
+        (Role::Product, Kind::Inverse, _) | (Role::Quotient, Kind::Level, _) => {
+            Some((normalised, Outcome::Pass(operand)))
+        }
+        (Role::Sum { .. }, Kind::LogSumExp, _) => Some((x, Outcome::Pass(operand))),
+        // The shift −mean·rsqrt(var) of a folded norm, after its scale.
+        (Role::Sum { .. }, Kind::Inverse, _) if x.normalised => Some((x, Outcome::Pass(operand))),
+        (Role::Sum { .. }, Kind::Level, _) => Some((Known { centring: Some(index), ..x }, Outcome::Keep)),
+        _ => None,
+    }
+}

@@ -1,0 +1,147 @@
+//! Where relevance went (rules §7): every step accounts for what it received.
+
+use std::collections::BTreeMap;
+use std::ops::{Add, AddAssign, Sub};
+
+use crate::{DType, Place};
+
+/// An amount of relevance in each channel. The second is 0 in default mode.
+#[derive(Debug, Clone, Copy, Default, PartialEq, serde::Serialize)]
+pub struct Amount {
+    /// Relevance of default mode, or the positive channel.
+    pub positive: f64,
+    /// The negative channel of contrastive mode.
+    pub negative: f64,
+}
+
+impl Amount {
+    /// Amounts of both channels.
+    pub fn new(positive: f64, negative: f64) -> Self {
+        Self { positive, negative }
+    }
+
+    /// An amount of default mode.
+    pub fn default_mode(amount: f64) -> Self {
+        Self::new(amount, 0.0)
+    }
+
+    /// The larger magnitude of the two channels.
+    pub fn magnitude(self) -> f64 {
+        self.positive.abs().max(self.negative.abs())
+    }
+
+    /// Whether neither channel holds anything.
+    pub fn is_zero(self) -> bool {
+        self.positive == 0.0 && self.negative == 0.0
+    }
+}
+
+impl Add for Amount {
+    type Output = Self;
+    fn add(self, other: Self) -> Self {
+        Self::new(self.positive + other.positive, self.negative + other.negative)
+    }
+}
+
+impl AddAssign for Amount {
+    fn add_assign(&mut self, other: Self) {
+        *self = *self + other;
+    }
+}
+
+impl Sub for Amount {
+    type Output = Self;
+    fn sub(self, other: Self) -> Self {
+        Self::new(self.positive - other.positive, self.negative - other.negative)
+    }
+}
+
+impl std::iter::Sum for Amount {
+    fn sum<I: Iterator<Item = Self>>(amounts: I) -> Self {
+        amounts.fold(Self::default(), Add::add)
+    }
+}
+
+/// Why relevance did not reach the inputs of a step.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum Loss {
+    /// Absorbed by a bias.
+    Bias,
+    /// Absorbed by a constant operand of a sum.
+    Constant,
+    /// Blocked by a saturated activation's gate.
+    Gate,
+    /// The unit had no contribution to hand on: its denominator was 0.
+    ZeroDenominator,
+    /// Contrastive mode routed it to contributions of a sign that the unit does not have, or the unit
+    /// was undecided.
+    MissingSign,
+    /// Landed on padding.
+    Padding,
+    /// Landed on values that do not depend on an explained input, through movement of elements.
+    Unexplained,
+    /// Reached an operator without a rule that was allowed by option.
+    Unruled,
+}
+
+/// What one step received, handed on and lost.
+#[derive(Debug, Clone, serde::Serialize)]
+pub struct Entry {
+    /// The framework's name of the operator.
+    pub operator: String,
+    /// Where the step ran.
+    pub place: Place,
+    /// Relevance that arrived at the outputs.
+    pub received: Amount,
+    /// Relevance handed on to the inputs.
+    pub delivered: Amount,
+    /// What was lost, by reason.
+    pub lost: BTreeMap<Loss, Amount>,
+    /// Whether received = delivered + lost within the tolerance of the element type.
+    pub closes: bool,
+}
+
+impl Entry {
+    /// What the step does not account for.
+    pub fn gap(&self) -> Amount {
+        self.received - self.delivered - self.lost.values().copied().sum()
+    }
+}
+
+/// The account of a whole explanation.
+#[derive(Debug, Clone, Default, serde::Serialize)]
+pub struct Ledger {
+    /// One entry for each step that received relevance, in the order of the walk (last step first).
+    pub entries: Vec<Entry>,
+}
+
+impl Ledger {
+    /// Losses of the whole explanation by reason.
+    pub fn losses(&self) -> BTreeMap<Loss, Amount> {
+        let mut losses = BTreeMap::new();
+        for (loss, amount) in self.entries.iter().flat_map(|entry| &entry.lost) {
+            *losses.entry(*loss).or_insert_with(Amount::default) += *amount;
+        }
+        losses
+    }
+
+    /// The steps that do not account for all they received.
+    pub fn open_entries(&self) -> impl Iterator<Item = &Entry> {
+        self.entries.iter().filter(|entry| !entry.closes)
+    }
+
+    /// Whether every step closes.
+    pub fn closes(&self) -> bool {
+        self.entries.iter().all(|entry| entry.closes)
+    }
+}
+
+/// The relative tolerance within which a step must close (rules §7).
+pub(crate) fn tolerance(dtype: DType) -> f64 {
+    match dtype {
+        DType::F64 => 1e-10,
+        _ => 1e-4,
+    }
+}

@@ -1,0 +1,33 @@
+//! Linear maps: what the weighted-sum rule needs of an operator (rules §2).
+
+mod axes;
+mod banded;
+mod broadcast;
+mod convolution;
+mod dense;
+mod scatter;
+
+pub use axes::Axes;
+pub use banded::Banded;
+pub use broadcast::Broadcast;
+pub use convolution::{Convolution, TransposedConvolution};
+pub use dense::{Dense, Side};
+pub use scatter::Scatter;
+
+use crate::{Part, Result, Tensor};
+use std::fmt::Debug;
+
+/// A linear map x ↦ Wx, applied with W or a part of it, and its exact adjoint.
+pub trait LinearMap<T: Tensor>: Debug {
+    /// W·x, with the given part in place of W.
+    ///
+    /// # Errors
+    /// [`Error::Tensor`](crate::Error::Tensor) when shapes do not fit.
+    fn apply(&self, part: Part, x: &T) -> Result<T>;
+
+    /// Wᵀ·y, with the given part in place of W; of the shape of x.
+    ///
+    /// # Errors
+    /// [`Error::Tensor`](crate::Error::Tensor) when shapes do not fit.
+    fn adjoint(&self, part: Part, y: &T) -> Result<T>;
+}

@@ -1,0 +1,39 @@
+//! An operand of a sum: scaled and broadcast to the sum's shape.
+
+use super::LinearMap;
+use crate::{Part, Result, Tensor};
+
+/// x ↦ α·broadcast(x).
+#[derive(Debug, Clone)]
+pub struct Broadcast {
+    /// α: −1 for a subtrahend.
+    pub factor: f64,
+    /// Shape of x.
+    pub from: Vec<usize>,
+}
+
+impl Broadcast {
+    fn factor(&self, part: Part) -> f64 {
+        match part {
+            Part::Signed => self.factor,
+            Part::Abs => self.factor.abs(),
+            Part::Positive => self.factor.max(0.0),
+            Part::Negative => (-self.factor).max(0.0),
+        }
+    }
+}
+
+impl<T: Tensor> LinearMap<T> for Broadcast {
+    /// Left in the shape of x: whatever it is added to broadcasts it.
+    fn apply(&self, part: Part, x: &T) -> Result<T> {
+        scaled(x, self.factor(part))
+    }
+
+    fn adjoint(&self, part: Part, y: &T) -> Result<T> {
+        scaled(&y.sum_to(&self.from)?, self.factor(part))
+    }
+}
+
+fn scaled<T: Tensor>(x: &T, factor: f64) -> Result<T> {
+    if factor == 1.0 { Ok(x.clone()) } else { x.scale(factor) }
+}

@@ -1,0 +1,98 @@
+//! The operators, one a file.
+
+mod adaptive_average_pool;
+mod adaptive_max_pool;
+mod alias;
+mod attention;
+mod average_pool;
+mod bilinear;
+mod bundle;
+mod concat;
+mod constant;
+mod convolution;
+mod cumulative_sum;
+mod einsum;
+mod embedding;
+mod expand;
+mod extremum;
+mod flip;
+mod index_add;
+mod index_extremum;
+mod index_select;
+mod interpolate;
+mod matmul;
+mod max_pool;
+mod movement;
+mod nearest;
+mod pad;
+mod pairwise_extremum;
+mod pass;
+mod permute;
+mod product;
+mod quotient;
+mod rearrange;
+mod reduce;
+mod reshape;
+mod select;
+mod separable;
+mod slice;
+mod statistic;
+mod sum;
+#[cfg(test)]
+mod testing;
+mod transposed_convolution;
+mod unruled;
+mod windows;
+mod winner;
+
+pub use adaptive_max_pool::AdaptiveMaxPool;
+pub use alias::{Alias, Strided};
+pub use attention::Attention;
+pub use bundle::Bundle;
+pub use concat::Concat;
+pub use constant::Constant;
+pub use convolution::Convolution;
+pub use cumulative_sum::CumulativeSum;
+pub use einsum::Einsum;
+pub use embedding::Embedding;
+pub use expand::Expand;
+pub use extremum::Extremum;
+pub use flip::Flip;
+pub use index_add::IndexAdd;
+pub use index_extremum::IndexExtremum;
+pub use index_select::IndexSelect;
+pub use interpolate::{Interpolation, Sampling};
+pub use matmul::MatMul;
+pub use max_pool::MaxPool;
+pub use nearest::Nearest;
+pub use pad::Pad;
+pub use pairwise_extremum::PairwiseExtremum;
+pub use pass::Pass;
+pub use permute::Permute;
+pub use product::Product;
+pub use quotient::Quotient;
+pub use rearrange::Rearrange;
+pub use reduce::Reduce;
+pub use reshape::Reshape;
+pub use select::Select;
+pub use separable::Separable;
+pub use slice::Slice;
+pub use statistic::Statistic;
+pub use sum::Sum;
+pub use transposed_convolution::TransposedConvolution;
+pub use unruled::Unruled;
+
+use crate::{Error, Operand, Result, Tensor};
+
+/// The operands of an operator that takes exactly `N`.
+pub(crate) fn exactly<T, const N: usize>(inputs: &[Operand<T>]) -> Result<&[Operand<T>; N]> {
+    inputs.try_into().map_err(|_| Error::Shape(format!("expected {N} operands, found {}", inputs.len())))
+}
+
+/// An operand seen under another shape.
+pub(crate) fn viewed<T: Tensor>(operand: &Operand<T>, shape: &[usize]) -> Result<Operand<T>> {
+    let mut viewed = operand.clone();
+    viewed.data = operand.data.as_ref().map(|data| data.reshape(shape)).transpose()?;
+    viewed.meta.shape = shape.to_vec();
+    Ok(viewed)
+}

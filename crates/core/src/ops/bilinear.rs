@@ -1,0 +1,39 @@
+//! Matrix products of two values that both depend on the input (rules §4).
+
+use crate::maps::{Dense, Side};
+use crate::weighted_sum::{Term, Variant, WeightedSum};
+use crate::{Amount, Context, Loss, Mode, Operand, Relevance, Result, Tensor};
+
+/// O = A·B over the last two axes; leading axes broadcast. Default: N = R ⊘ (2|A||B|),
+/// r_A = |A| ⊙ (N|B|ᵀ), r_B = |B| ⊙ (|A|ᵀN). Contrastive: the two-sign rule on the contributions a·b, half
+/// to each operand.
+pub(super) fn backtrace_bilinear<T: Tensor>(
+    a: &Operand<T>,
+    b: &Operand<T>,
+    relevance: &Relevance<T>,
+    context: &mut Context<'_, T>,
+) -> Result<[Relevance<T>; 2]> {
+    match relevance.mode() {
+        Mode::Default => {
+            let (gross_a, gross_b) = (a.data()?.abs()?, b.data()?.abs()?);
+            let (per_unit, zero) = relevance.first().scale(0.5)?.quotient(&gross_a.matmul(&gross_b)?)?;
+            context.lose(Loss::ZeroDenominator, Amount::default_mode(2.0 * zero));
+            let to_a = per_unit.matmul(&gross_b.transpose()?)?.sum_to(&a.meta.shape)?;
+            let to_b = gross_a.transpose()?.matmul(&per_unit)?.sum_to(&b.meta.shape)?;
+            Ok([Relevance::default_mode(gross_a.mul(&to_a)?), Relevance::default_mode(gross_b.mul(&to_b)?)])
+        }
+        Mode::Contrastive => {
+            let half = relevance.map(|channel| channel.scale(0.5))?;
+            let weights = context.weights;
+            let mut side = |x: &Operand<T>, weight: &Operand<T>, side| {
+                let from = x.meta.shape.clone();
+                let map = Box::new(Dense { weight, transposed: false, side, from, weights });
+                let terms = vec![Term { operand: x, map }];
+                let sum = WeightedSum { terms, bias: None, variant: Variant::Linear };
+                let share = sum.backtrace(&half, context)?.pop().flatten();
+                share.ok_or_else(|| crate::Error::Shape("both factors must depend on the input".into()))
+            };
+            Ok([side(a, b, Side::Left)?, side(b, a, Side::Right)?])
+        }
+    }
+}

@@ -1,0 +1,122 @@
+//! Tensors one after the other: cat, stack (rules §5).
+
+use super::movement::deliver;
+use crate::op::arrived;
+use crate::{BacktraceOp, Context, Error, Family, Operand, Range, Relevance, Result, Role, Tensor};
+
+/// Any number of operands one after the other along an axis; each takes its part of R.
+#[derive(Debug, Clone, Copy)]
+pub struct Concat {
+    /// The axis of the output.
+    pub axis: usize,
+    /// Whether the operands lack the axis: stack instead of cat.
+    pub new_axis: bool,
+}
+
+impl Concat {
+    /// How many indices of the axis the operand fills.
+    fn extent<T>(&self, operand: &Operand<T>, rank: usize) -> Result<usize> {
+        let shape = &operand.meta.shape;
+        match shape.as_slice() {
+            _ if self.new_axis && shape.len() + 1 == rank => Ok(1),
+            // cat lets a vector without elements stand beside operands of any rank.
+            [0] => Ok(0),
+            _ if !self.new_axis && shape.len() == rank && self.axis < rank => Ok(shape[self.axis]),
+            _ => Err(Error::Shape(format!("an operand {shape:?} is no part of an output with {rank} axes"))),
+        }
+    }
+}
+
+impl<T: Tensor> BacktraceOp<T> for Concat {
+    fn family(&self) -> Family {
+        Family::Movement
+    }
+
+    fn role(&self, _: &[Operand<T>]) -> Role {
+        Role::Movement
+    }
+
+    fn backtrace(
+        &self,
+        inputs: &[Operand<T>],
+        outputs: &[Option<Relevance<T>>],
+        context: &mut Context<'_, T>,
+    ) -> Result<Vec<Option<Relevance<T>>>> {
+        let relevance = arrived(outputs)?;
+        let shape = relevance.shape();
+        let extents =
+            inputs.iter().map(|operand| self.extent(operand, shape.len())).collect::<Result<Vec<_>>>()?;
+        if shape.get(self.axis) != Some(&extents.iter().sum()) {
+            let (axis, extents) = (self.axis, extents);
+            return Err(Error::Shape(format!(
+                "parts {extents:?} do not fill axis {axis} of the output {shape:?}"
+            )));
+        }
+        let mut region = super::movement::whole(&shape);
+        let mut start = 0;
+        inputs
+            .iter()
+            .zip(extents)
+            .map(|(operand, extent)| {
+                region[self.axis] = Range::span(start, extent);
+                start += extent;
+                let part = relevance.map(|channel| channel.slice(&region)?.reshape(&operand.meta.shape))?;
+                deliver(operand, part, context)
+            })
+            .collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::WeightCache;
+    use crate::array::Array;
+    use crate::ops::testing::{check_movement, relevances, shape_only};
+
+    #[test]
+    fn each_operand_takes_its_part() {
+        let op = Concat { axis: 1, new_axis: false };
+        check_movement(&op, &[&[2, 3], &[2, 1], &[2, 2]], &[], |x| vec![Tensor::concat(x, 1).unwrap()]);
+    }
+
+    #[test]
+    fn stacked_operands_lose_the_new_axis() {
+        for axis in 0..3 {
+            let op = Concat { axis, new_axis: true };
+            check_movement(&op, &[&[2, 3], &[2, 3]], &[], |x| {
+                let mut lifted = vec![2, 3];
+                lifted.insert(axis, 1);
+                let parts: Vec<Array> = x.iter().map(|x| x.reshape(&lifted).unwrap()).collect();
+                vec![Tensor::concat(&parts, axis).unwrap()]
+            });
+        }
+        check_movement(&Concat { axis: 0, new_axis: true }, &[&[], &[]], &[], |x| {
+            let parts: Vec<Array> = x.iter().map(|x| x.reshape(&[1]).unwrap()).collect();
+            vec![Tensor::concat(&parts, 0).unwrap()]
+        });
+    }
+
+    #[test]
+    fn an_empty_vector_joins_operands_of_any_rank() {
+        let op = Concat { axis: 1, new_axis: false };
+        check_movement(&op, &[&[2, 3], &[0], &[2, 1]], &[], |x| {
+            vec![Tensor::concat(&[x[0].clone(), x[2].clone()], 1).unwrap()]
+        });
+    }
+
+    #[test]
+    fn parts_that_do_not_fill_the_output_are_refused() {
+        let weights = WeightCache::new(0);
+        let refused = |op: Concat, inputs: &[Operand<Array>]| {
+            let outputs = [Some(relevances(&[2, 3])[0].clone())];
+            assert!(matches!(
+                op.backtrace(inputs, &outputs, &mut Context::new(&weights)),
+                Err(Error::Shape(_))
+            ));
+        };
+        refused(Concat { axis: 1, new_axis: false }, &[shape_only(&[2, 2])]);
+        refused(Concat { axis: 2, new_axis: false }, &[shape_only(&[2, 3])]);
+        refused(Concat { axis: 0, new_axis: true }, &[shape_only(&[2, 3]), shape_only(&[2, 3])]);
+    }
+}

@@ -1,0 +1,28 @@
+//! Operators whose result carries no relevance: comparisons, index searches, tensors made by shape.
+
+use crate::op::arrived;
+use crate::{BacktraceOp, Context, Family, Loss, Operand, Relevance, Result, Tensor};
+
+/// The outputs depend on no operand as far as relevance goes (rules §3, §5).
+#[derive(Debug, Clone)]
+pub struct Constant;
+
+impl<T: Tensor> BacktraceOp<T> for Constant {
+    fn family(&self) -> Family {
+        Family::Constant
+    }
+
+    fn carries(&self, _: usize) -> bool {
+        false
+    }
+
+    fn backtrace(
+        &self,
+        inputs: &[Operand<T>],
+        outputs: &[Option<Relevance<T>>],
+        context: &mut Context<'_, T>,
+    ) -> Result<Vec<Option<Relevance<T>>>> {
+        context.lose(Loss::Unexplained, arrived(outputs)?.amount()?);
+        Ok(vec![None; inputs.len()])
+    }
+}

@@ -1,0 +1,45 @@
+//! Rows of a table looked up by index (rules §5).
+
+use super::exactly;
+use crate::op::arrived;
+use crate::{BacktraceOp, Context, Family, Operand, Relevance, Result, Tensor};
+
+/// Operands: table `[V, …]`, tokens of any shape; output `[tokens…, …]`. A constant table takes nothing: a
+/// token's relevance is the sum over its row. A table that depends on the input has its rows moved, and
+/// takes everything.
+#[derive(Debug, Clone)]
+pub struct Embedding;
+
+impl<T: Tensor> BacktraceOp<T> for Embedding {
+    fn family(&self) -> Family {
+        Family::Embedding
+    }
+
+    fn backtrace(
+        &self,
+        inputs: &[Operand<T>],
+        outputs: &[Option<Relevance<T>>],
+        _: &mut Context<'_, T>,
+    ) -> Result<Vec<Option<Relevance<T>>>> {
+        let [table, tokens] = exactly(inputs)?;
+        let relevance = arrived(outputs)?;
+        if !table.depends {
+            let row: Vec<usize> = (tokens.meta.shape.len()..relevance.shape().len()).collect();
+            let share = relevance.rearrange(|channel| match row.as_slice() {
+                [] => Ok(channel.clone()),
+                row => channel.sum(row, false),
+            })?;
+            return Ok(vec![None, Some(share)]);
+        }
+        let count: usize = tokens.meta.shape.iter().product();
+        let mut rows = table.meta.shape.clone();
+        if let Some(first) = rows.first_mut() {
+            *first = count;
+        }
+        let index = tokens.data()?.reshape(&[count])?;
+        let share = relevance.rearrange(|channel| {
+            channel.zeros(&table.meta.shape)?.index_add(0, &index, &channel.reshape(&rows)?)
+        })?;
+        Ok(vec![Some(share), None])
+    }
+}

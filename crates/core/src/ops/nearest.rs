@@ -1,0 +1,94 @@
+//! Interpolation by the nearest cell (rules §5): each output cell is a copy of one input cell.
+
+use super::movement::moved;
+use crate::maps::{Axes, Banded, LinearMap};
+use crate::{BacktraceOp, Context, Error, Family, Operand, Part, Relevance, Result, Role, Tensor};
+
+/// Cell `i` of the output along an axis is cell `sources[i]` of operand 0 along it: r adds R up over the
+/// copies.
+///
+/// Which cell is copied is for the framework to say, not for a formula: kernels of one framework differ among
+/// themselves in the use of a given factor, and in rounding where a position falls between two cells. Apply
+/// the operator to the numbers of the cells along the axis, in a tensor of the shape of operand 0.
+#[derive(Debug, Clone)]
+pub struct Nearest {
+    // 0/1 matrices: the adjoint of copying is their transpose, and a product is faster than scattering.
+    copies: Axes,
+}
+
+impl Nearest {
+    /// Copies of an operand of shape `input`, by some axes and the source of each output cell along them.
+    ///
+    /// # Errors
+    /// [`Error::Shape`] when an axis or a source lies outside `input`.
+    pub fn new(input: &[usize], sources: &[(usize, Vec<usize>)]) -> Result<Self> {
+        let matrix = |(axis, sources): &(usize, Vec<usize>)| {
+            let extent =
+                input.get(*axis).ok_or_else(|| Error::Shape(format!("no axis {axis} in {input:?}")))?;
+            let rows: Vec<_> = sources.iter().map(|&source| vec![(source, 1.0)]).collect();
+            Ok((*axis, Banded::new(*extent, &rows)?))
+        };
+        Ok(Self { copies: Axes { matrices: sources.iter().map(matrix).collect::<Result<_>>()? } })
+    }
+}
+
+impl<T: Tensor> BacktraceOp<T> for Nearest {
+    fn family(&self) -> Family {
+        Family::Movement
+    }
+
+    fn role(&self, _: &[Operand<T>]) -> Role {
+        Role::Movement
+    }
+
+    fn carries(&self, input: usize) -> bool {
+        input == 0
+    }
+
+    fn backtrace(
+        &self,
+        inputs: &[Operand<T>],
+        outputs: &[Option<Relevance<T>>],
+        context: &mut Context<'_, T>,
+    ) -> Result<Vec<Option<Relevance<T>>>> {
+        moved(inputs, outputs, context, |relevance, _| {
+            relevance.map(|channel| self.copies.adjoint(Part::Signed, channel))
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::array::Array;
+    use crate::ops::testing::check_movement;
+
+    fn copies(x: &Array, axis: usize, sources: &[usize]) -> Array {
+        let sources: Vec<i64> = sources.iter().map(|&source| source as i64).collect();
+        x.index_select(axis, &x.indices(&sources).unwrap()).unwrap()
+    }
+
+    #[test]
+    fn copies_give_back_to_their_sources() {
+        // Enlarged, made smaller, and enlarged beyond one block of the matrix.
+        let long: Vec<usize> = (0..150).map(|cell| cell / 30).collect();
+        for sources in [vec![0, 0, 0, 1, 1, 3, 4], vec![1, 3], long] {
+            let op = Nearest::new(&[2, 5], &[(1, sources.clone())]).unwrap();
+            check_movement(&op, &[&[2, 5]], &[], |x| vec![copies(&x[0], 1, &sources)]);
+        }
+    }
+
+    #[test]
+    fn axes_are_copied_together() {
+        let (rows, columns) = (vec![0, 0, 1, 1], vec![0, 0, 1, 1, 2, 2]);
+        let op = Nearest::new(&[1, 2, 3], &[(1, rows.clone()), (2, columns.clone())]).unwrap();
+        check_movement(&op, &[&[1, 2, 3]], &[], |x| vec![copies(&copies(&x[0], 1, &rows), 2, &columns)]);
+    }
+
+    #[test]
+    fn sources_outside_are_refused() {
+        for sources in [(0, vec![3]), (2, vec![0])] {
+            assert!(matches!(Nearest::new(&[3, 2], &[sources]), Err(Error::Shape(_))));
+        }
+    }
+}

@@ -1,0 +1,64 @@
+//! Relevance handed on unchanged (rules §5): activations, norms, identity, and written-out forms of these.
+
+use crate::op::arrived;
+use crate::{BacktraceOp, Context, Error, Family, Function, Operand, Relevance, Result, Role, Tensor};
+
+/// r = R on one operand, nothing on the others.
+#[derive(Debug, Clone)]
+pub struct Pass {
+    /// The operand that receives.
+    pub operand: usize,
+    /// What the operator is to its neighbours.
+    pub role: Role,
+}
+
+impl Pass {
+    /// A function of operand 0.
+    pub fn function(function: Function) -> Self {
+        Self { operand: 0, role: Role::Function(function) }
+    }
+
+    /// Dropout in evaluation mode, a cast, a copy of operand 0.
+    pub fn identity() -> Self {
+        Self { operand: 0, role: Role::Identity }
+    }
+
+    /// A norm: scale, shift and statistics are constants.
+    pub fn norm() -> Self {
+        Self { operand: 0, role: Role::Other }
+    }
+}
+
+impl<T: Tensor> BacktraceOp<T> for Pass {
+    fn family(&self) -> Family {
+        Family::Pass
+    }
+
+    fn role(&self, _: &[Operand<T>]) -> Role {
+        self.role
+    }
+
+    fn carries(&self, input: usize) -> bool {
+        input == self.operand
+    }
+
+    fn backtrace(
+        &self,
+        inputs: &[Operand<T>],
+        outputs: &[Option<Relevance<T>>],
+        _: &mut Context<'_, T>,
+    ) -> Result<Vec<Option<Relevance<T>>>> {
+        let relevance = arrived(outputs)?;
+        let operand = inputs.get(self.operand).ok_or_else(|| {
+            Error::Shape(format!("operand {} of {} is missing", self.operand, inputs.len()))
+        })?;
+        let mut shares = vec![None; inputs.len()];
+        shares[self.operand] = Some(if relevance.shape() == operand.meta.shape {
+            relevance.clone()
+        } else {
+            // A broadcast to a larger constant repeats the operand; its adjoint adds the copies up.
+            relevance.map(|channel| channel.sum_to(&operand.meta.shape))?
+        });
+        Ok(shares)
+    }
+}

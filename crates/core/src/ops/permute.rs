@@ -1,0 +1,65 @@
+//! Axes in another order: permute, transpose, movedim (rules §5).
+
+use super::movement::moved;
+use crate::{BacktraceOp, Context, Error, Family, Operand, Relevance, Result, Role, Tensor};
+
+/// Axis `i` of the output is axis `order[i]` of operand 0: r = R under the inverse order.
+#[derive(Debug, Clone)]
+pub struct Permute {
+    /// One axis of the operand for each axis of the output.
+    pub order: Vec<usize>,
+}
+
+impl Permute {
+    fn inverse(&self) -> Result<Vec<usize>> {
+        (0..self.order.len())
+            .map(|axis| self.order.iter().position(|&from| from == axis))
+            .collect::<Option<_>>()
+            .ok_or_else(|| Error::Shape(format!("{:?} is no order of axes", self.order)))
+    }
+}
+
+impl<T: Tensor> BacktraceOp<T> for Permute {
+    fn family(&self) -> Family {
+        Family::Movement
+    }
+
+    fn role(&self, _: &[Operand<T>]) -> Role {
+        Role::Movement
+    }
+
+    fn carries(&self, input: usize) -> bool {
+        input == 0
+    }
+
+    fn backtrace(
+        &self,
+        inputs: &[Operand<T>],
+        outputs: &[Option<Relevance<T>>],
+        context: &mut Context<'_, T>,
+    ) -> Result<Vec<Option<Relevance<T>>>> {
+        let inverse = self.inverse()?;
+        moved(inputs, outputs, context, |relevance, _| {
+            relevance.rearrange(|channel| channel.permute(&inverse))
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ops::testing::check_movement;
+
+    #[test]
+    fn the_inverse_order_brings_relevance_back() {
+        for order in [[2, 0, 1], [0, 2, 1], [2, 1, 0]] {
+            let op = Permute { order: order.to_vec() };
+            check_movement(&op, &[&[2, 3, 4]], &[], |x| vec![x[0].permute(&order).unwrap()]);
+        }
+    }
+
+    #[test]
+    fn an_order_that_repeats_an_axis_is_refused() {
+        assert!(matches!(Permute { order: vec![0, 0] }.inverse(), Err(Error::Shape(_))));
+    }
+}

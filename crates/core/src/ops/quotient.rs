@@ -1,0 +1,33 @@
+//! Element-wise quotients (rules §4).
+
+use super::product::divide;
+use crate::op::arrived;
+use crate::{BacktraceOp, Context, Family, Operand, Relevance, Result, Role, Tensor};
+
+/// a / b. Identity on the operand that depends when the other is constant; otherwise the product rule of a
+/// and 1/b. Operands broadcast.
+#[derive(Debug, Clone)]
+pub struct Quotient;
+
+impl<T: Tensor> BacktraceOp<T> for Quotient {
+    fn family(&self) -> Family {
+        Family::Product
+    }
+
+    fn role(&self, _: &[Operand<T>]) -> Role {
+        Role::Quotient
+    }
+
+    fn backtrace(
+        &self,
+        inputs: &[Operand<T>],
+        outputs: &[Option<Relevance<T>>],
+        context: &mut Context<'_, T>,
+    ) -> Result<Vec<Option<Relevance<T>>>> {
+        divide(inputs, arrived(outputs)?, context, |a, b| {
+            let divisor = b.data()?;
+            let (inverse, _) = divisor.full(&divisor.shape(), 1.0)?.quotient(divisor)?;
+            Ok(Some((a.data()?.clone(), inverse)))
+        })
+    }
+}

@@ -1,0 +1,46 @@
+//! The same elements under another shape: view, reshape, flatten, squeeze, unsqueeze (rules §5).
+
+use super::movement::moved;
+use crate::{BacktraceOp, Context, Family, Operand, Relevance, Result, Role, Tensor};
+
+/// Operand 0, of any shape, under the shape of the output: r = R under the shape of the operand.
+#[derive(Debug, Clone, Copy)]
+pub struct Reshape;
+
+impl<T: Tensor> BacktraceOp<T> for Reshape {
+    fn family(&self) -> Family {
+        Family::Movement
+    }
+
+    fn role(&self, _: &[Operand<T>]) -> Role {
+        Role::Movement
+    }
+
+    fn carries(&self, input: usize) -> bool {
+        input == 0
+    }
+
+    fn backtrace(
+        &self,
+        inputs: &[Operand<T>],
+        outputs: &[Option<Relevance<T>>],
+        context: &mut Context<'_, T>,
+    ) -> Result<Vec<Option<Relevance<T>>>> {
+        moved(inputs, outputs, context, |relevance, shape| {
+            relevance.rearrange(|channel| channel.reshape(shape))
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ops::testing::check_movement;
+
+    #[test]
+    fn relevance_takes_the_shape_of_the_operand() {
+        for (from, to) in [(&[2, 3][..], &[6][..]), (&[1, 4], &[2, 1, 2]), (&[], &[1, 1])] {
+            check_movement(&Reshape, &[from], &[], |x| vec![x[0].reshape(to).unwrap()]);
+        }
+    }
+}

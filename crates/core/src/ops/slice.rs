@@ -1,0 +1,87 @@
+//! Regular parts: slice, narrow, select, split, chunk, unbind (rules §5).
+
+use super::movement::{collected, deliver, operand};
+use crate::{BacktraceOp, Context, Error, Family, Operand, Range, Relevance, Result, Role, Tensor};
+
+/// Output `k` is region `k` of operand 0: r = R put back where it was taken from, 0 elsewhere.
+/// An output may lack axes of extent 1 that its region has, as those of select and unbind do.
+#[derive(Debug, Clone)]
+pub struct Slice {
+    /// For each output one range for each axis of the operand.
+    pub regions: Vec<Vec<Range>>,
+}
+
+impl<T: Tensor> BacktraceOp<T> for Slice {
+    fn family(&self) -> Family {
+        Family::Movement
+    }
+
+    fn role(&self, _: &[Operand<T>]) -> Role {
+        Role::Movement
+    }
+
+    fn carries(&self, input: usize) -> bool {
+        input == 0
+    }
+
+    fn backtrace(
+        &self,
+        inputs: &[Operand<T>],
+        outputs: &[Option<Relevance<T>>],
+        context: &mut Context<'_, T>,
+    ) -> Result<Vec<Option<Relevance<T>>>> {
+        let x = operand(inputs, 0)?;
+        if outputs.len() > self.regions.len() {
+            let (outputs, regions) = (outputs.len(), self.regions.len());
+            return Err(Error::Shape(format!(
+                "{outputs} outputs were sliced, but {regions} regions are known"
+            )));
+        }
+        let arrived = self.regions.iter().zip(outputs);
+        let arrived = arrived.filter_map(|(region, output)| Some((region, output.clone()?)));
+        let (regions, parts): (Vec<_>, Vec<_>) = arrived.unzip();
+        let share = collected(&parts, &x.meta.shape, |sum, k, part: &T| {
+            let region: &Vec<Range> = regions[k];
+            let extents: Vec<usize> = region.iter().map(|range| range.len).collect();
+            sum.add_region(region, &part.reshape(&extents)?)
+        })?;
+        let mut shares = vec![None; inputs.len()];
+        shares[0] = deliver(x, share, context)?;
+        Ok(shares)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ops::testing::{backtrace, check_movement, numbers, relevances, shape_only, values};
+
+    #[test]
+    fn a_slice_with_a_step_goes_back_to_its_place() {
+        let region = vec![Range::full(3), Range { start: 1, len: 2, step: 3 }];
+        check_movement(&Slice { regions: vec![region.clone()] }, &[&[3, 6]], &[], |x| {
+            vec![x[0].slice(&region).unwrap()]
+        });
+    }
+
+    #[test]
+    fn parts_may_overlap_leave_gaps_and_drop_axes() {
+        let regions: Vec<Vec<Range>> = [(0, 3), (2, 2), (5, 1)]
+            .map(|(start, len)| vec![Range::span(start, len), Range::full(2)])
+            .to_vec();
+        check_movement(&Slice { regions: regions.clone() }, &[&[6, 2]], &[], |x| {
+            let mut parts: Vec<_> = regions.iter().map(|region| x[0].slice(region).unwrap()).collect();
+            parts[2] = parts[2].reshape(&[2]).unwrap();
+            parts
+        });
+    }
+
+    #[test]
+    fn outputs_nobody_used_give_nothing() {
+        let regions = (0..3).map(|row| vec![Range::span(row, 1), Range::full(2)]).collect();
+        let outputs = [None, Some(relevances(&[2])[0].clone()), None];
+        let (shares, _) = backtrace(&Slice { regions }, &[shape_only(&[3, 2])], &outputs);
+        let row = values(&numbers(&[2], 11));
+        assert_eq!(values(shares[0].as_ref().unwrap().first()), [0.0, 0.0, row[0], row[1], 0.0, 0.0]);
+    }
+}

@@ -1,0 +1,43 @@
+//! Transposed convolutions of one, two and three dimensions (rules §2).
+
+use super::convolution::backtrace_convolution;
+use crate::maps;
+use crate::op::arrived;
+use crate::{BacktraceOp, Context, ConvGeometry, Family, Operand, Relevance, Result, Role, Tensor};
+
+/// y = wᵀ ∗ x + b. Operands: x `[N, O, spatial…]` (or without N), w `[O, C / groups, kernel…]`, b `[C]` if any.
+#[derive(Debug, Clone)]
+pub struct TransposedConvolution {
+    /// Stride, padding, dilation, groups of the convolution it is the adjoint of.
+    pub geometry: ConvGeometry,
+    /// Spatial extents of y; output padding included.
+    pub spatial: Vec<usize>,
+}
+
+impl<T: Tensor> BacktraceOp<T> for TransposedConvolution {
+    fn family(&self) -> Family {
+        Family::WeightedSum
+    }
+
+    fn role(&self, _: &[Operand<T>]) -> Role {
+        Role::Convolution { spatial: self.spatial.len() }
+    }
+
+    fn backtrace(
+        &self,
+        inputs: &[Operand<T>],
+        outputs: &[Option<Relevance<T>>],
+        context: &mut Context<'_, T>,
+    ) -> Result<Vec<Option<Relevance<T>>>> {
+        let weights = context.weights;
+        backtrace_convolution(inputs, arrived(outputs)?, self.spatial.len(), context, |x, weight| {
+            Box::new(maps::TransposedConvolution {
+                weight,
+                geometry: &self.geometry,
+                from: x.meta.shape[2..].to_vec(),
+                spatial: self.spatial.clone(),
+                weights,
+            })
+        })
+    }
+}

@@ -1,0 +1,33 @@
+//! An operator without a rule.
+
+use crate::{BacktraceOp, Context, Family, Loss, Operand, Relevance, Result, Tensor};
+
+/// Stops the walk with [`Error::NoRule`](crate::Error::NoRule) when relevance reaches it; when the
+/// options allow unruled operators, what reaches it is booked as [`Loss::Unruled`] (rules §7).
+#[derive(Debug, Clone, Default)]
+pub struct Unruled {
+    /// What of the call an existing rule does not cover, if there is one.
+    pub reason: Option<String>,
+}
+
+impl<T: Tensor> BacktraceOp<T> for Unruled {
+    fn family(&self) -> Family {
+        Family::Unruled
+    }
+
+    fn uncovered(&self) -> Option<&str> {
+        self.reason.as_deref()
+    }
+
+    fn backtrace(
+        &self,
+        inputs: &[Operand<T>],
+        outputs: &[Option<Relevance<T>>],
+        context: &mut Context<'_, T>,
+    ) -> Result<Vec<Option<Relevance<T>>>> {
+        for relevance in outputs.iter().flatten() {
+            context.lose(Loss::Unruled, relevance.amount()?);
+        }
+        Ok(vec![None; inputs.len()])
+    }
+}

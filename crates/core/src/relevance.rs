@@ -1,0 +1,139 @@
+//! Relevance of one value: one channel in default mode, two in contrastive mode.
+
+use crate::{Amount, DType, Result, Tensor};
+use std::sync::OnceLock;
+
+/// The two modes of the method.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Mode {
+    /// One channel; relevance is what supports the explained output.
+    #[default]
+    Default,
+    /// Two channels: relevance for and against the explained output.
+    Contrastive,
+}
+
+/// The relevance of one value, of the value's shape, in the value's
+/// [compute type](DType::compute). Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct Relevance<T> {
+    channels: Channels<T>,
+    amount: OnceLock<Amount>,
+}
+
+#[derive(Debug, Clone)]
+enum Channels<T> {
+    Default(T),
+    Contrastive { positive: T, negative: T },
+}
+
+impl<T: Tensor> Relevance<T> {
+    /// Relevance of the default mode.
+    pub fn default_mode(relevance: T) -> Self {
+        Self { channels: Channels::Default(relevance), amount: OnceLock::new() }
+    }
+
+    /// Relevance of the contrastive mode. Both channels have the same shape.
+    pub fn contrastive(positive: T, negative: T) -> Self {
+        Self { channels: Channels::Contrastive { positive, negative }, amount: OnceLock::new() }
+    }
+
+    /// The mode this relevance belongs to.
+    pub fn mode(&self) -> Mode {
+        match self.channels {
+            Channels::Default(_) => Mode::Default,
+            Channels::Contrastive { .. } => Mode::Contrastive,
+        }
+    }
+
+    /// The relevance of default mode, or the positive channel.
+    pub fn first(&self) -> &T {
+        match &self.channels {
+            Channels::Default(relevance) => relevance,
+            Channels::Contrastive { positive, .. } => positive,
+        }
+    }
+
+    /// The negative channel of contrastive mode.
+    pub fn second(&self) -> Option<&T> {
+        match &self.channels {
+            Channels::Default(_) => None,
+            Channels::Contrastive { negative, .. } => Some(negative),
+        }
+    }
+
+    /// The shape of the value.
+    pub fn shape(&self) -> Vec<usize> {
+        self.first().shape()
+    }
+
+    /// Applies the same map to each channel.
+    ///
+    /// # Errors
+    /// What the map returns.
+    pub fn map(&self, mut map: impl FnMut(&T) -> Result<T>) -> Result<Self> {
+        Ok(match &self.channels {
+            Channels::Default(relevance) => Self::default_mode(map(relevance)?),
+            Channels::Contrastive { positive, negative } => Self::contrastive(map(positive)?, map(negative)?),
+        })
+    }
+
+    /// Applies a map that only moves elements about, so that the total stays what it is.
+    ///
+    /// # Errors
+    /// What the map returns.
+    pub fn rearrange(&self, map: impl FnMut(&T) -> Result<T>) -> Result<Self> {
+        Ok(Self { amount: self.amount.clone(), ..self.map(map)? })
+    }
+
+    /// The relevance in another element type.
+    ///
+    /// # Errors
+    /// [`Error::Tensor`](crate::Error::Tensor).
+    pub fn cast(&self, dtype: DType) -> Result<Self> {
+        self.rearrange(|channel| channel.cast(dtype))
+    }
+
+    /// The sum of this relevance and another of the same value.
+    ///
+    /// # Errors
+    /// [`Error::Tensor`](crate::Error::Tensor).
+    pub fn add(&self, other: &Self) -> Result<Self> {
+        let total = self.amount()? + other.amount()?;
+        let sum = match (&self.channels, &other.channels) {
+            (
+                Channels::Contrastive { positive, negative },
+                Channels::Contrastive { positive: other_positive, negative: other_negative },
+            ) => Self::contrastive(positive.add(other_positive)?, negative.add(other_negative)?),
+            _ => Self::default_mode(self.first().add(other.first())?),
+        };
+        let _ = sum.amount.set(total);
+        Ok(sum)
+    }
+
+    /// The total relevance of each channel; computed once.
+    ///
+    /// # Errors
+    /// [`Error::Tensor`](crate::Error::Tensor).
+    pub fn amount(&self) -> Result<Amount> {
+        if let Some(amount) = self.amount.get() {
+            return Ok(*amount);
+        }
+        let amount = self.measure(Tensor::total)?;
+        Ok(*self.amount.get_or_init(|| amount))
+    }
+
+    /// A number of each channel.
+    ///
+    /// # Errors
+    /// What the measure returns.
+    pub fn measure(&self, mut measure: impl FnMut(&T) -> Result<f64>) -> Result<Amount> {
+        Ok(match &self.channels {
+            Channels::Default(relevance) => Amount::default_mode(measure(relevance)?),
+            Channels::Contrastive { positive, negative } => {
+                Amount::new(measure(positive)?, measure(negative)?)
+            }
+        })
+    }
+}

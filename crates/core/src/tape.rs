@@ -1,0 +1,149 @@
+//! The recording of one run of a model: the operators that executed, in order, with their tensors.
+
+use crate::{BacktraceOp, DType, Gate, Tensor, WeightKey};
+use std::fmt;
+
+/// The number of a value on a tape.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, serde::Serialize)]
+#[serde(transparent)]
+pub struct ValueId(pub usize);
+
+/// Dotted path of the module a step belongs to, such as `layer1.0.conv1`, and the module's class.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash, serde::Serialize)]
+pub struct ModulePath {
+    /// Dotted instance names; empty for the top module or when the framework does not know.
+    pub path: String,
+    /// Class name of the innermost module.
+    pub class: String,
+}
+
+/// Where a step ran.
+#[derive(Debug, Clone, Default, PartialEq, Eq, serde::Serialize)]
+pub struct Place {
+    /// Position on the tape.
+    pub step: usize,
+    /// The module.
+    pub module: ModulePath,
+    /// Source line, when the framework knows it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub source: Option<String>,
+    /// Shapes of the operands.
+    pub shapes: Vec<Vec<usize>>,
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "step {}", self.step)?;
+        match (self.module.path.is_empty(), self.module.class.is_empty()) {
+            (false, _) => write!(f, " in {}", self.module.path)?,
+            (true, false) => write!(f, " in {}", self.module.class)?,
+            (true, true) => {}
+        }
+        if let Some(source) = &self.source {
+            write!(f, " at {source}")?;
+        }
+        write!(f, ", operand shapes {:?}", self.shapes)
+    }
+}
+
+/// What is known of a value without its data.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Meta {
+    /// Extent of each axis.
+    pub shape: Vec<usize>,
+    /// Element type.
+    pub dtype: DType,
+}
+
+/// One operand of a step.
+#[derive(Debug, Clone)]
+pub struct Operand<T> {
+    /// Which value it is.
+    pub value: ValueId,
+    /// Shape and element type.
+    pub meta: Meta,
+    /// The data as it was when the step ran, in the compute type; absent when the step's rule does not
+    /// read it.
+    pub data: Option<T>,
+    /// Identity of a parameter, so that what is derived from it can be kept between explanations.
+    pub weight: Option<WeightKey>,
+    /// Whether the value depends on an explained input. Set by [`Tape::prepare`]; a value that does not
+    /// is a constant and receives nothing (rules §9).
+    pub depends: bool,
+}
+
+impl<T: Tensor> Operand<T> {
+    /// An operand whose data the rule may read.
+    pub fn new(value: ValueId, data: T) -> Self {
+        let meta = Meta { shape: data.shape(), dtype: data.dtype() };
+        Self { value, meta, data: Some(data), weight: None, depends: false }
+    }
+
+    /// An operand whose data the rule does not read.
+    pub fn shape_only(value: ValueId, meta: Meta) -> Self {
+        Self { value, meta, data: None, weight: None, depends: false }
+    }
+}
+
+/// One executed operator.
+#[derive(Debug)]
+pub struct Step<T> {
+    /// The framework's name of the operator, such as `aten::conv2d`.
+    pub operator: String,
+    /// Where it ran.
+    pub place: Place,
+    /// The rule, with the operator's arguments that are not tensors.
+    pub op: Box<dyn BacktraceOp<T>>,
+    /// Tensor operands in the order the rule documents.
+    pub inputs: Vec<Operand<T>>,
+    /// Values the step made.
+    pub outputs: Vec<ValueId>,
+    /// The activation that gates this step (rules §2). Set by [`Tape::prepare`].
+    pub gate: Option<Gate>,
+}
+
+/// A recorded run.
+#[derive(Debug)]
+pub struct Tape<T> {
+    /// The steps in the order they ran.
+    pub steps: Vec<Step<T>>,
+    /// What is known of each value; indexed by [`ValueId`].
+    pub values: Vec<Meta>,
+    /// The values to explain, in the order of the model's inputs.
+    pub inputs: Vec<ValueId>,
+    /// The values the model returned, flattened.
+    pub outputs: Vec<ValueId>,
+    /// Integer inputs that the user names as ones to explain: a cast of these to floating type carries
+    /// relevance (rules §9).
+    pub numeric_inputs: Vec<ValueId>,
+}
+
+impl<T: Tensor> Tape<T> {
+    /// An empty tape.
+    pub fn new() -> Self {
+        Self {
+            steps: Vec::new(),
+            values: Vec::new(),
+            inputs: Vec::new(),
+            outputs: Vec::new(),
+            numeric_inputs: Vec::new(),
+        }
+    }
+
+    /// Adds a value.
+    pub fn value(&mut self, meta: Meta) -> ValueId {
+        self.values.push(meta);
+        ValueId(self.values.len() - 1)
+    }
+
+    /// Shape and element type of a value.
+    pub fn meta(&self, value: ValueId) -> &Meta {
+        &self.values[value.0]
+    }
+}
+
+impl<T: Tensor> Default for Tape<T> {
+    fn default() -> Self {
+        Self::new()
+    }
+}

@@ -1,0 +1,113 @@
+//! The weighted sum y = Σₖ Wₖxₖ + b (rules §2): written once, shared by every linear operator.
+
+mod contrastive;
+mod gated;
+mod signs;
+
+pub(crate) use signs::Signs;
+
+use crate::maps::LinearMap;
+use crate::{Amount, Context, Loss, Mode, Operand, Part, Relevance, Result, Tensor};
+
+/// How contrastive mode treats units (rules §9).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Variant {
+    /// Units with contributions of one sign share each channel over them.
+    Linear,
+    /// The two-sign test is used always.
+    Convolution,
+}
+
+/// One operand of a weighted sum with its map.
+#[derive(Debug)]
+pub struct Term<'a, T> {
+    /// The operand x. A constant one acts as a bias does (rules §9): its share is booked as [`Loss::Constant`],
+    /// in contrastive mode it only decides the sign.
+    pub operand: &'a Operand<T>,
+    /// The map W.
+    pub map: Box<dyn LinearMap<T> + 'a>,
+}
+
+/// y = Σₖ Wₖxₖ + b.
+#[derive(Debug)]
+pub struct WeightedSum<'a, T> {
+    /// The operands. The first has the rank of y, so that biases and broadcast operands add to it.
+    pub terms: Vec<Term<'a, T>>,
+    /// b, of a shape that broadcasts to y.
+    pub bias: Option<T>,
+    /// Treatment of units in contrastive mode, and of gates in default mode.
+    pub variant: Variant,
+}
+
+impl<T: Tensor> WeightedSum<'_, T> {
+    /// The relevance of each operand, `None` for constants.
+    ///
+    /// # Errors
+    /// [`Error::Tensor`](crate::Error::Tensor) or [`Error::NotKept`](crate::Error::NotKept).
+    pub fn backtrace(
+        &self,
+        relevance: &Relevance<T>,
+        context: &mut Context<'_, T>,
+    ) -> Result<Vec<Option<Relevance<T>>>> {
+        match (relevance.mode(), context.gate) {
+            (Mode::Contrastive, _) => self.contrastive(relevance, context),
+            (Mode::Default, Some(gate)) => self.gated(relevance.first(), gate, context),
+            (Mode::Default, None) => self.unsaturated(relevance.first(), context),
+        }
+    }
+
+    /// r = |x| ⊙ |W|ᵀ ( R ⊘ (|W||x| + |b|) ): two applications of the operator.
+    fn unsaturated(&self, relevance: &T, context: &mut Context<'_, T>) -> Result<Vec<Option<Relevance<T>>>> {
+        let mut gross: Option<T> = None;
+        let mut magnitudes = Vec::with_capacity(self.terms.len());
+        let mut constants = Vec::new();
+        for Term { operand, map } in &self.terms {
+            let magnitude = operand.data()?.abs()?;
+            let share = map.apply(Part::Abs, &magnitude)?;
+            if !operand.depends {
+                constants.push(share.clone());
+            }
+            gross = Some(match gross {
+                Some(gross) => gross.add(&share)?,
+                None => share,
+            });
+            magnitudes.push(magnitude);
+        }
+        let Some(mut denominator) = gross else { return Ok(Vec::new()) };
+        let bias = self.bias.as_ref().map(Tensor::abs).transpose()?;
+        if let Some(bias) = &bias {
+            denominator = denominator.add(bias)?;
+        }
+        let (per_unit, zero) = relevance.quotient(&denominator)?;
+        drop(denominator);
+        context.lose(Loss::ZeroDenominator, Amount::default_mode(zero));
+        if let Some(bias) = bias {
+            context.lose(Loss::Bias, Amount::default_mode(weighed(&per_unit, &bias)?));
+        }
+        for constant in constants {
+            context.lose(Loss::Constant, Amount::default_mode(weighed(&per_unit, &constant)?));
+        }
+        self.terms
+            .iter()
+            .zip(magnitudes)
+            .map(|(Term { operand, map }, magnitude)| {
+                if !operand.depends {
+                    return Ok(None);
+                }
+                let share = magnitude.mul(&map.adjoint(Part::Abs, &per_unit)?)?;
+                Ok(Some(Relevance::default_mode(share)))
+            })
+            .collect()
+    }
+}
+
+/// Σ S ⊙ c over all units, c broadcast.
+pub(crate) fn weighed<T: Tensor>(per_unit: &T, share: &T) -> Result<f64> {
+    // Summing S down to the shape of c first keeps a bias vector from being blown up to the output's size.
+    let shape = share.shape();
+    if shape.iter().product::<usize>() < per_unit.shape().iter().product() {
+        per_unit.sum_to(&shape)?.mul(share)?.total()
+    } else {
+        per_unit.mul(share)?.total()
+    }
+}

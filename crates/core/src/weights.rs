@@ -1,0 +1,139 @@
+//! Parts of parameters, kept between explanations.
+
+use crate::{Result, Tensor};
+use std::collections::HashMap;
+use std::sync::Mutex;
+
+/// Which part of a weight a product uses.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Part {
+    /// W
+    Signed,
+    /// |W|
+    Abs,
+    /// W⁺ = max(W, 0)
+    Positive,
+    /// W⁻ = max(−W, 0)
+    Negative,
+}
+
+impl Part {
+    /// This part of a tensor.
+    ///
+    /// # Errors
+    /// [`Error::Tensor`](crate::Error::Tensor).
+    pub fn of<T: Tensor>(self, tensor: &T) -> Result<T> {
+        match self {
+            Self::Signed => Ok(tensor.clone()),
+            Self::Abs => tensor.abs(),
+            Self::Positive => tensor.positive(),
+            Self::Negative => tensor.negative(),
+        }
+    }
+}
+
+/// Identity of a parameter's content: the same key means the same numbers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct WeightKey {
+    /// Names the parameter within its model; never reused for another.
+    pub identity: u64,
+    /// Changes with every write to the parameter.
+    pub version: u64,
+}
+
+/// Keeps |W| (and other parts) of parameters, because making |W| anew for every explanation costs a good
+/// part of a forward pass. Bounded in bytes; a changed parameter replaces its old entry.
+#[derive(Debug)]
+pub struct WeightCache<T> {
+    limit: usize,
+    kept: Mutex<Kept<T>>,
+}
+
+#[derive(Debug)]
+struct Kept<T> {
+    bytes: usize,
+    parts: HashMap<(u64, Part), Entry<T>>,
+}
+
+#[derive(Debug)]
+struct Entry<T> {
+    version: u64,
+    part: T,
+    /// Held so that nothing else can take its address, and so its identity.
+    _weight: T,
+}
+
+impl<T: Tensor> WeightCache<T> {
+    /// A cache of at most `limit` bytes.
+    pub fn new(limit: usize) -> Self {
+        Self { limit, kept: Mutex::new(Kept { bytes: 0, parts: HashMap::new() }) }
+    }
+
+    /// The part of a tensor; from the cache when the tensor is a parameter known before.
+    ///
+    /// # Errors
+    /// [`Error::Tensor`](crate::Error::Tensor).
+    pub fn part(&self, key: Option<WeightKey>, part: Part, tensor: &T) -> Result<T> {
+        let Some(key) = key.filter(|_| part != Part::Signed) else { return part.of(tensor) };
+        if let Some(kept) = self.lock().parts.get(&(key.identity, part))
+            && kept.version == key.version
+        {
+            return Ok(kept.part.clone());
+        }
+        // Made outside the lock: two threads may make it twice, neither waits for the other.
+        let made = part.of(tensor)?;
+        let mut kept = self.lock();
+        if let Some(old) = kept.parts.remove(&(key.identity, part)) {
+            kept.bytes -= bytes(&old.part);
+        }
+        if kept.bytes + bytes(&made) <= self.limit {
+            kept.bytes += bytes(&made);
+            let entry = Entry { version: key.version, part: made.clone(), _weight: tensor.clone() };
+            kept.parts.insert((key.identity, part), entry);
+        }
+        Ok(made)
+    }
+
+    /// Bytes held now.
+    pub fn bytes(&self) -> usize {
+        self.lock().bytes
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, Kept<T>> {
+        // A thread that panicked while holding the lock left a whole map behind: nothing is half done here.
+        self.kept.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+    }
+}
+
+fn bytes<T: Tensor>(tensor: &T) -> usize {
+    let width = if tensor.dtype() == crate::DType::F64 { 8 } else { 4 };
+    tensor.shape().iter().product::<usize>() * width
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::array::Array;
+
+    fn key(version: u64) -> Option<WeightKey> {
+        Some(WeightKey { identity: 7, version })
+    }
+
+    #[test]
+    fn a_changed_weight_replaces_its_part() {
+        let cache = WeightCache::new(1 << 10);
+        let old = Array::from_slice(&[2], &[-1.0, 2.0]);
+        let new = Array::from_slice(&[2], &[-3.0, 4.0]);
+        cache.part(key(0), Part::Abs, &old).unwrap();
+        let part = cache.part(key(1), Part::Abs, &new).unwrap();
+        assert_eq!(part.to_array().unwrap().into_raw_vec_and_offset().0, [3.0, 4.0]);
+        assert_eq!(cache.bytes(), 16);
+    }
+
+    #[test]
+    fn the_limit_holds() {
+        let cache = WeightCache::new(8);
+        cache.part(key(0), Part::Abs, &Array::from_slice(&[2], &[-1.0, 2.0])).unwrap();
+        assert_eq!(cache.bytes(), 0);
+    }
+}

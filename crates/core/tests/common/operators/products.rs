@@ -1,0 +1,83 @@
+//! Products of values that both depend on the input.
+
+use super::super::forward::broadcast;
+use super::super::geometry;
+use super::super::numbers::Numbers;
+use super::super::{Case, Data, for_all};
+use super::{Check, both};
+use dlbacktrace_core::ops::{Attention, Einsum, MatMul, Product, Quotient};
+use dlbacktrace_core::{DType, Tensor};
+use proptest::prelude::*;
+
+/// All of them.
+pub fn products<T: Tensor>(check: Check<T>) {
+    by_element(check);
+    matrices(check);
+    attention(check);
+}
+
+fn by_element<T: Tensor>(check: Check<T>) {
+    for_all(
+        48,
+        (geometry::broadcast(), any::<bool>(), 0_usize..3, any::<u64>()),
+        |((a, b), swapped, fixed, seed)| {
+            let mut numbers = Numbers::new(seed);
+            let shapes = if swapped { [&b, &a] } else { [&a, &b] };
+            let mut operands: Vec<Data> =
+                shapes.iter().map(|shape| Data::moving(numbers.exact(shape))).collect();
+            if let Some(operand) = operands.get_mut(fixed) {
+                operand.depends = false;
+            }
+            let output = broadcast(&a, &b);
+            both(check, &Case::new(operands.clone(), &[&output], &mut numbers), &Product);
+            both(check, &Case::new(operands, &[&output], &mut numbers), &Quotient);
+        },
+    );
+}
+
+fn matrices<T: Tensor>(check: Check<T>) {
+    let extents = (1_usize..4, 1_usize..4, 1_usize..4);
+    for_all(32, (extents, geometry::broadcast(), any::<bool>(), any::<u64>()), |drawn| {
+        let ((rows, inner, columns), (wide, narrow), transposed, seed) = drawn;
+        let mut numbers = Numbers::new(seed);
+        let right = if transposed { [columns, inner] } else { [inner, columns] };
+        let a = numbers.exact(&[wide.as_slice(), &[rows, inner]].concat());
+        let b = numbers.exact(&[narrow.as_slice(), &right].concat());
+        let output = [broadcast(&wide, &narrow).as_slice(), &[rows, columns]].concat();
+        let case = Case::new(vec![Data::moving(a), Data::moving(b)], &[&output], &mut numbers);
+        both(check, &case, &MatMul { transposed });
+        let (a, b) = (numbers.exact(&[rows, 2, inner]), numbers.exact(&[inner, 2, columns]));
+        let case = Case::new(vec![Data::moving(a), Data::moving(b)], &[&[2, columns, rows]], &mut numbers);
+        both(check, &case, &Einsum { a: vec![1, 0, 2], b: vec![2, 0, 3], output: vec![0, 3, 1] });
+    });
+}
+
+/// Scores of the softmax are never exact, so neither are numbers and relevance: a tie would be decided by rounding.
+fn attention<T: Tensor>(check: Check<T>) {
+    let extents = (1_usize..4, 1_usize..4, 1_usize..4, 1_usize..4);
+    for_all(48, (extents, 1_usize..3, 1_usize..3, any::<bool>(), 0_usize..3, any::<u64>()), |drawn| {
+        let ((queries, keys, inner, width), groups, repeats, causal, mask, seed) = drawn;
+        let mut numbers = Numbers::new(seed);
+        let mut part = |heads: usize, length: usize, width: usize| {
+            Data::moving(numbers.rough(&[2, heads, length, width]))
+        };
+        let mut operands = vec![
+            part(groups * repeats, queries, inner),
+            part(groups, keys, inner),
+            part(groups, keys, width),
+        ];
+        match mask {
+            1 => {
+                // Whole rows may be hidden.
+                let visible = numbers.whole(&[2, 1, queries, keys], 2);
+                operands.push(Data::of(visible, DType::Bool));
+            }
+            2 => operands.push(Data::constant(numbers.rough(&[queries, keys]))),
+            _ => {}
+        }
+        let output = [2, groups * repeats, queries, width];
+        let arriving = vec![[numbers.rough(&output), numbers.rough(&output)]];
+        let case = Case { operands, arriving, gated: false };
+        both(check, &case, &Attention { scale: 1.0 / (inner as f64).sqrt(), causal });
+    });
+}

@@ -1,0 +1,331 @@
+//! The rule of weighted sums against the matrix of each operator (rules §2): the matrix is found by the unit
+//! tensors of the operator's definition, the rule applied unit by unit.
+
+mod common;
+
+use common::forward::{averages, broadcast, convolution, matmul, matrix, sampled};
+use common::geometry::{self, Axis};
+use common::naive::Dense;
+use common::numbers::Numbers;
+use common::{Case, Data, apply, distance, for_all, gates_of, oracle};
+use dlbacktrace_core::array::Array;
+use dlbacktrace_core::ops::{
+    Convolution, CumulativeSum, Interpolation, MatMul, Reduce, Sampling, Separable, Sum,
+    TransposedConvolution,
+};
+use dlbacktrace_core::weighted_sum::Variant;
+use dlbacktrace_core::{BacktraceOp, Gate, Mode};
+use ndarray::{Array2, ArrayD};
+use proptest::prelude::*;
+
+type Op = dyn BacktraceOp<Array>;
+
+const TOLERANCE: f64 = 1e-9;
+
+/// An operator beside its matrix.
+struct Twin<'a> {
+    op: &'a Op,
+    case: Case,
+    dense: Dense,
+    variant: Variant,
+}
+
+impl Twin<'_> {
+    /// Both modes; where the operator may be gated, all gates.
+    fn check(&self) {
+        let [support, against] = self.case.arriving[0].each_ref().map(flat);
+        for (mode, gate) in gates_of(&self.case) {
+            let expected = match (mode, gate) {
+                (Mode::Default, None) => vec![self.dense.default_mode(&support)],
+                (Mode::Default, Some(gate)) => vec![self.dense.gated(&support, gate, self.variant)],
+                (Mode::Contrastive, _) => self.dense.contrastive(&support, &against, self.variant).into(),
+            };
+            self.compare(mode, gate, &expected);
+        }
+    }
+
+    /// The moving operands' shares, one after the other, are those of the matrix.
+    fn compare(&self, mode: Mode, gate: Option<Gate>, expected: &[Vec<f64>]) {
+        let outcome = apply(self.op, &self.case, mode, gate, &oracle()).unwrap();
+        assert!(outcome.gap < 1e-10, "{:?}: gap {} in {mode:?}", self.op, outcome.gap);
+        for (channel, expected) in expected.iter().enumerate() {
+            let found: Vec<f64> =
+                outcome.shares.iter().flatten().flat_map(|share| share[channel].iter().copied()).collect();
+            let (found, expected) = (vector(&found), vector(expected));
+            let gap = distance(&found, &expected);
+            assert!(
+                gap < TOLERANCE,
+                "{:?} in {mode:?} with {gate:?}, channel {channel}: {found} is not {expected}",
+                self.op
+            );
+        }
+    }
+}
+
+fn vector(values: &[f64]) -> ArrayD<f64> {
+    ndarray::aview1(values).to_owned().into_dyn()
+}
+
+fn flat(values: &ArrayD<f64>) -> Vec<f64> {
+    values.iter().copied().collect()
+}
+
+/// A bias of a shape that broadcasts to the units, or none.
+fn spread(bias: Option<&ArrayD<f64>>, shape: &[usize], output: &[usize]) -> Vec<f64> {
+    match bias {
+        Some(bias) => flat(&bias.to_shape(shape).unwrap().broadcast(output).unwrap().to_owned()),
+        None => vec![0.0; output.iter().product()],
+    }
+}
+
+#[test]
+fn convolutions() {
+    for_all(96, (geometry::convolution(), any::<bool>()), |(geometry, transposed)| {
+        let mut numbers = Numbers::new(geometry.seed);
+        let (narrow, wide) = (geometry.groups * geometry.first, geometry.groups * geometry.second);
+        let (input, output) = match transposed {
+            false => {
+                (geometry.tensor(wide, |axis| axis.input), geometry.tensor(narrow, |axis| axis.windows()))
+            }
+            true => {
+                (geometry.tensor(narrow, |axis| axis.input), geometry.tensor(wide, |axis| axis.unfolded()))
+            }
+        };
+        let channels = if transposed { wide } else { narrow };
+        let (x, weight) = (numbers.exact(&input), numbers.exact(&geometry.kernel()));
+        let bias = geometry.bias.then(|| numbers.exact(&[channels]));
+        let per_channel = [&[channels][..], &vec![1; geometry.axes.len()]].concat();
+        let dense = Dense {
+            weight: matrix(&input, |unit| convolution(unit, &weight, &geometry, &output, transposed)),
+            x: flat(&x),
+            bias: spread(bias.as_ref(), &per_channel, &output),
+        };
+        let operands = [Data::moving(x), Data::constant(weight)].into_iter().chain(bias.map(Data::constant));
+        let case = Case::new(operands.collect(), &[&output], &mut numbers).gated();
+        let plain = Convolution { geometry: geometry.geometry() };
+        let spatial = geometry.axes.iter().map(|axis| axis.unfolded()).collect();
+        let unfolding = TransposedConvolution { geometry: geometry.geometry(), spatial };
+        let op: &Op = if transposed { &unfolding } else { &plain };
+        Twin { op, case, dense, variant: Variant::Convolution }.check();
+    });
+}
+
+#[test]
+fn matrix_products_with_one_constant_factor() {
+    let extents = (1_usize..4, 1_usize..4, 1_usize..4);
+    let leads = (geometry::broadcast(), any::<bool>());
+    for_all(96, (extents, leads, 0_usize..3, any::<bool>(), any::<u64>()), |drawn| {
+        let ((rows, inner, columns), ((wide, narrow), swapped), form, biased, seed) = drawn;
+        let mut numbers = Numbers::new(seed);
+        let (lead_a, lead_b) = if swapped { (&narrow, &wide) } else { (&wide, &narrow) };
+        let a = numbers.exact(&[lead_a.as_slice(), &[rows, inner]].concat());
+        let b = numbers.exact(&[lead_b.as_slice(), &[inner, columns]].concat());
+        let output = matmul(&a, &b).shape().to_vec();
+        // x·W with W upright or stored transposed, and W·x.
+        let (moving_right, transposed) = (form == 2, form == 1);
+        let bias = (biased && !moving_right).then(|| numbers.exact(&[columns]));
+        let dense = Dense {
+            weight: match moving_right {
+                true => matrix(b.shape(), |unit| matmul(&a, unit)),
+                false => matrix(a.shape(), |unit| matmul(unit, &b)),
+            },
+            x: flat(if moving_right { &b } else { &a }),
+            bias: spread(bias.as_ref(), &[columns], &output),
+        };
+        let mut stored = b;
+        if transposed {
+            let rank = stored.ndim();
+            stored.swap_axes(rank - 2, rank - 1);
+        }
+        let operands = match moving_right {
+            true => [Data::constant(a), Data::moving(stored)],
+            false => [Data::moving(a), Data::constant(stored)],
+        };
+        let operands = operands.into_iter().chain(bias.map(Data::constant)).collect();
+        let case = Case::new(operands, &[&output], &mut numbers).gated();
+        Twin { op: &MatMul { transposed }, case, dense, variant: Variant::Linear }.check();
+    });
+}
+
+#[test]
+fn sums_and_differences() {
+    let factors = prop::collection::vec(prop_oneof![Just(1.0), Just(-1.0), Just(0.5), Just(0.0)], 2..4);
+    let constant = prop_oneof![Just(0.0), Just(1.5), Just(-2.0)];
+    for_all(96, (geometry::broadcast(), factors, constant, 0_usize..4, any::<u64>()), |drawn| {
+        let ((wide, narrow), factors, constant, fixed, seed) = drawn;
+        let mut numbers = Numbers::new(seed);
+        let shapes: Vec<&Vec<usize>> =
+            (0..factors.len()).map(|k| if k % 2 == 0 { &wide } else { &narrow }).collect();
+        // The last operand may be a constant; the first always moves.
+        let moves = |k: usize| k == 0 || k != fixed;
+        let values: Vec<ArrayD<f64>> = shapes.iter().map(|shape| numbers.exact(shape)).collect();
+        let spread = |x: &ArrayD<f64>, factor: f64| x.broadcast(wide.as_slice()).unwrap().to_owned() * factor;
+        let moving: Vec<usize> = (0..factors.len()).filter(|&k| moves(k)).collect();
+        let units = wide.iter().product();
+        let mut weight = Array2::zeros((units, 0));
+        let mut bias = vec![constant; units];
+        for (k, x) in values.iter().enumerate() {
+            match moves(k) {
+                true => weight
+                    .append(ndarray::Axis(1), matrix(x.shape(), |unit| spread(unit, factors[k])).view())
+                    .unwrap(),
+                false => bias.iter_mut().zip(&spread(x, factors[k])).for_each(|(sum, c)| *sum += c),
+            }
+        }
+        let x = moving.iter().flat_map(|&k| flat(&values[k])).collect();
+        // In default mode every constant takes its own share |c| / Σ.
+        let gross = values
+            .iter()
+            .enumerate()
+            .filter(|&(k, _)| !moves(k))
+            .fold(ArrayD::from_elem(wide.as_slice(), constant.abs()), |sum, (k, c)| {
+                sum + spread(c, factors[k]).mapv(f64::abs)
+            });
+        let operands = values.iter().enumerate().map(|(k, values)| match moves(k) {
+            true => Data::moving(values.clone()),
+            false => Data::constant(values.clone()),
+        });
+        let case = Case::new(operands.collect(), &[&wide], &mut numbers);
+        let op = Sum { factors: factors.clone(), constant };
+        let dense = Dense { weight, x, bias };
+        let by_magnitude = Dense { bias: flat(&gross), ..dense.clone() };
+        let twin = Twin { op: &op, case, dense, variant: Variant::Linear };
+        let [support, against] = twin.case.arriving[0].each_ref().map(flat);
+        twin.compare(Mode::Default, None, &[by_magnitude.default_mode(&support)]);
+        twin.compare(Mode::Contrastive, None, &twin.dense.contrastive(&support, &against, Variant::Linear));
+    });
+}
+
+/// An operator with one operand and no bias.
+fn unary(op: &Op, x: ArrayD<f64>, forward: impl Fn(&ArrayD<f64>) -> ArrayD<f64>, numbers: &mut Numbers) {
+    let output = forward(&x).shape().to_vec();
+    let units = output.iter().product();
+    let dense = Dense { weight: matrix(x.shape(), forward), x: flat(&x), bias: vec![0.0; units] };
+    let case = Case::new(vec![Data::moving(x)], &[&output], numbers);
+    Twin { op, case, dense, variant: Variant::Linear }.check();
+}
+
+#[test]
+fn sums_and_means_over_axes() {
+    let strategy =
+        (geometry::shape(1..4), prop::collection::vec(any::<bool>(), 3), any::<bool>(), any::<u64>());
+    for_all(64, strategy, |(shape, reduced, keep, seed)| {
+        let mut numbers = Numbers::new(seed);
+        let axes: Vec<usize> = (0..shape.len()).filter(|&axis| reduced[axis]).collect();
+        let mean = |x: &ArrayD<f64>| {
+            axes.iter().rev().fold(x.clone(), |x, &axis| {
+                let mean = x.mean_axis(ndarray::Axis(axis)).unwrap();
+                if keep { mean.insert_axis(ndarray::Axis(axis)) } else { mean }
+            })
+        };
+        let op = Reduce { axes: axes.clone() };
+        unary(&op, numbers.rough(&shape), mean, &mut numbers);
+    });
+}
+
+#[test]
+fn running_sums() {
+    for_all(64, (geometry::shape(1..4), 0_usize..3, any::<u64>()), |(mut shape, axis, seed)| {
+        let mut numbers = Numbers::new(seed);
+        let axis = axis % shape.len();
+        shape[axis] += numbers.below(6);
+        let running = |x: &ArrayD<f64>| {
+            let mut y = x.clone();
+            y.accumulate_axis_inplace(ndarray::Axis(axis), |before, y| *y += before);
+            y
+        };
+        unary(&CumulativeSum { axis }, numbers.exact(&shape), running, &mut numbers);
+    });
+}
+
+#[test]
+fn average_pooling() {
+    for_all(64, (geometry::axes(false), any::<u64>()), |(axes, seed)| {
+        let mut numbers = Numbers::new(seed);
+        let each = |of: fn(&Axis) -> usize| -> Vec<usize> { axes.iter().map(of).collect() };
+        let input = [&[2][..], &each(|axis| axis.input)].concat();
+        let output = [&[2][..], &each(|axis| axis.windows())].concat();
+        let seen = |axis: &Axis| -> Vec<Vec<usize>> {
+            let cells = |window: usize| {
+                let cell = |k: usize| (window * axis.stride + k).checked_sub(axis.padding);
+                (0..axis.kernel).filter_map(cell).filter(|&cell| cell < axis.input).collect()
+            };
+            (0..axis.windows()).map(cells).collect()
+        };
+        let windows: Vec<_> = axes.iter().map(seen).collect();
+        let (kernel, stride, padding) =
+            (each(|axis| axis.kernel), each(|axis| axis.stride), each(|axis| axis.padding));
+        let op = Separable::average_pool(&input, &output, &kernel, &stride, &padding).unwrap();
+        unary(&op, numbers.rough(&input), |x| averages(x, &windows), &mut numbers);
+    });
+}
+
+#[test]
+fn adaptive_average_pooling() {
+    let axes = prop::collection::vec((1_usize..8, 1_usize..6), 1..4);
+    for_all(64, (axes, any::<u64>()), |(axes, seed)| {
+        let mut numbers = Numbers::new(seed);
+        let (input, output): (Vec<usize>, Vec<usize>) = axes.iter().copied().unzip();
+        let seen = |&(cells, windows): &(usize, usize)| -> Vec<Vec<usize>> {
+            let end = |window: usize| ((window + 1) * cells).div_ceil(windows);
+            (0..windows).map(|window| (window * cells / windows..end(window)).collect()).collect()
+        };
+        let windows: Vec<_> = axes.iter().map(seen).collect();
+        let op = Separable::adaptive_average_pool(&input, &output, axes.len()).unwrap();
+        unary(&op, numbers.rough(&input), |x| averages(x, &windows), &mut numbers);
+    });
+}
+
+#[test]
+fn interpolation() {
+    let axes = prop::collection::vec((1_usize..6, 1_usize..7), 1..3);
+    for_all(64, (axes, any::<bool>(), any::<bool>(), any::<u64>()), |(axes, cubic, align_corners, seed)| {
+        let mut numbers = Numbers::new(seed);
+        let (input, output): (Vec<usize>, Vec<usize>) = axes.iter().copied().unzip();
+        let kind = if cubic { Interpolation::Cubic } else { Interpolation::Linear };
+        let sampling = Sampling { align_corners, antialias: false, scales: vec![None; axes.len()] };
+        let op = Separable::interpolate(&input, &output, kind, &sampling).unwrap();
+        let forward = |x: &ArrayD<f64>| {
+            output
+                .iter()
+                .enumerate()
+                .fold(x.clone(), |x, (axis, &to)| sampled(&x, axis, to, cubic, align_corners))
+        };
+        unary(&op, numbers.rough(&input), forward, &mut numbers);
+    });
+}
+
+#[test]
+fn products_of_two_moving_matrices() {
+    let extents = (1_usize..4, 1_usize..4, 1_usize..4);
+    for_all(
+        64,
+        (extents, geometry::broadcast(), any::<u64>()),
+        |((rows, inner, columns), (lead, narrow), seed)| {
+            let mut numbers = Numbers::new(seed);
+            let a = numbers.exact(&[lead.as_slice(), &[rows, inner]].concat());
+            let b = numbers.exact(&[narrow.as_slice(), &[inner, columns]].concat());
+            let output = [broadcast(&lead, &narrow).as_slice(), &[rows, columns]].concat();
+            let case =
+                Case::new(vec![Data::moving(a.clone()), Data::moving(b.clone())], &[&output], &mut numbers);
+            // Rules §4: half of R by the rule of §2 on each operand, the other being its weights.
+            let units: usize = output.iter().product();
+            let dense = |weight, x: &ArrayD<f64>| Dense { weight, x: flat(x), bias: vec![0.0; units] };
+            let sides = [
+                dense(matrix(a.shape(), |unit| matmul(unit, &b)), &a),
+                dense(matrix(b.shape(), |unit| matmul(&a, unit)), &b),
+            ];
+            let [support, against] =
+                case.arriving[0].each_ref().map(|channel| flat(&channel.mapv(|relevance| relevance / 2.0)));
+            let default: Vec<f64> = sides.iter().flat_map(|side| side.default_mode(&support)).collect();
+            let routed = sides.each_ref().map(|side| side.contrastive(&support, &against, Variant::Linear));
+            let contrastive =
+                [0, 1].map(|channel| routed.iter().flat_map(|side| side[channel].clone()).collect());
+            let op = MatMul { transposed: false };
+            let [side, _] = sides;
+            let twin = Twin { op: &op, case, dense: side, variant: Variant::Linear };
+            twin.compare(Mode::Default, None, &[default]);
+            twin.compare(Mode::Contrastive, None, &contrastive);
+        },
+    );
+}

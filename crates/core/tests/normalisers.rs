@@ -1,0 +1,430 @@
+//! What is recognised on a tape as a norm, a softmax or an activation written out, and what only looks like one
+//! (rules §9).
+
+mod common;
+
+use common::distance;
+use common::net::Net;
+use dlbacktrace_core::{Family, Function, Role, Tensor, ValueId};
+
+/// Builds y from x.
+type Form = fn(&mut Net, ValueId) -> ValueId;
+
+const EPSILON: f64 = 1e-5;
+
+/// Relevance passes unchanged to x, in both modes, and nothing is lost on the way.
+#[track_caller]
+fn passes(forms: &[(&str, Form)]) {
+    for (name, form) in forms {
+        for contrastive in [false, true] {
+            let mut net = Net::new();
+            let x = net.input(&[3, 4]);
+            let y = form(&mut net, x);
+            net.returns(y);
+            let relevance = net.relevance(y, contrastive);
+            let outcome = net.explain(y, relevance.clone()).unwrap_or_else(|error| panic!("{name}: {error}"));
+            let found = outcome.inputs[0].as_ref().unwrap_or_else(|| panic!("{name}: nothing arrives"));
+            let channels = [(found.first(), relevance.first())];
+            let second = found.second().zip(relevance.second());
+            for (found, expected) in channels.into_iter().chain(second) {
+                let gap = distance(&found.to_array().unwrap(), &expected.to_array().unwrap());
+                assert!(gap < 1e-12, "{name} does not pass: off by {gap}, contrastive {contrastive}");
+            }
+            assert!(outcome.ledger.losses().is_empty(), "{name} loses {:?}", outcome.ledger.losses());
+        }
+    }
+}
+
+/// After the analyses the step that made y still has its own rule.
+#[track_caller]
+fn keeps(forms: &[(&str, Family, Form)]) {
+    for (name, family, form) in forms {
+        let mut net = Net::new();
+        let x = net.input(&[3, 4]);
+        let y = form(&mut net, x);
+        net.returns(y);
+        let prepared = net.prepared(&Default::default());
+        let maker = prepared.steps().iter().find(|step| step.outputs.contains(&y)).unwrap();
+        assert_eq!(maker.op.family(), *family, "{name} is taken for something else");
+    }
+}
+
+fn centred(net: &mut Net, x: ValueId) -> ValueId {
+    let mean = net.mean(x);
+    net.sub(x, mean)
+}
+
+/// 1 / √(mean c² + ε)
+fn inverse_deviation(net: &mut Net, centred: ValueId) -> ValueId {
+    let square = net.mul(centred, centred);
+    let variance = net.mean(square);
+    let variance = net.shift(variance, EPSILON);
+    net.power(variance, -0.5)
+}
+
+/// y·γ + β
+fn scaled_and_shifted(net: &mut Net, y: ValueId) -> ValueId {
+    let (gamma, beta) = (net.constant(&[4]), net.constant(&[4]));
+    let scaled = net.mul(y, gamma);
+    net.add(scaled, beta)
+}
+
+fn variance(net: &mut Net, x: ValueId) -> ValueId {
+    net.statistic(Role::Reduction, x, |row| {
+        let mean = row.iter().sum::<f64>() / row.len() as f64;
+        row.iter().map(|x| (x - mean).powi(2)).sum::<f64>() / row.len() as f64
+    })
+}
+
+fn norm(net: &mut Net, x: ValueId) -> ValueId {
+    net.statistic(Role::Reduction, x, |row| row.iter().map(|x| x * x).sum::<f64>().sqrt())
+}
+
+fn logsumexp(net: &mut Net, x: ValueId) -> ValueId {
+    net.statistic(Role::LogSumExp, x, |row| row.iter().map(|x| x.exp()).sum::<f64>().ln())
+}
+
+fn largest(net: &mut Net, x: ValueId) -> ValueId {
+    net.statistic(Role::Reduction, x, |row| row.iter().copied().fold(f64::NEG_INFINITY, f64::max))
+}
+
+#[test]
+fn layer_norms() {
+    passes(&[
+        ("(x − mean)·rsqrt(var + ε)", |net, x| {
+            let centred = centred(net, x);
+            let inverse = inverse_deviation(net, centred);
+            net.mul(centred, inverse)
+        }),
+        ("(x − mean)·rsqrt(var + ε)·γ + β", |net, x| {
+            let centred = centred(net, x);
+            let inverse = inverse_deviation(net, centred);
+            let normal = net.mul(inverse, centred);
+            scaled_and_shifted(net, normal)
+        }),
+        ("γ·(x − mean)/√(var + ε) + β, the variance by powers", |net, x| {
+            let centred = centred(net, x);
+            let square = net.power(centred, 2.0);
+            let variance = net.mean(square);
+            let variance = net.shift(variance, EPSILON);
+            let deviation = net.power(variance, 0.5);
+            let gamma = net.constant(&[4]);
+            let scaled = net.mul(gamma, centred);
+            let normal = net.div(scaled, deviation);
+            let beta = net.constant(&[4]);
+            net.add(normal, beta)
+        }),
+        ("the variance by its own operator, of x itself", |net, x| {
+            let variance = variance(net, x);
+            let variance = net.shift(variance, EPSILON);
+            let inverse = net.power(variance, -0.5);
+            let centred = centred(net, x);
+            let normal = net.mul(centred, inverse);
+            scaled_and_shifted(net, normal)
+        }),
+        ("the variance as mean x² − (mean x)²", |net, x| {
+            let square = net.mul(x, x);
+            let (of_square, mean) = (net.mean(square), net.mean(x));
+            let square_of_mean = net.mul(mean, mean);
+            let variance = net.sub(of_square, square_of_mean);
+            let variance = net.shift(variance, EPSILON);
+            let deviation = net.power(variance, 0.5);
+            let centred = net.sub(x, mean);
+            net.div(centred, deviation)
+        }),
+        ("x·s + (β − mean·s) with s = γ·rsqrt(var + ε)", |net, x| {
+            let (mean, variance) = (net.mean(x), variance(net, x));
+            let variance = net.shift(variance, EPSILON);
+            let inverse = net.power(variance, -0.5);
+            let (gamma, beta) = (net.constant(&[4]), net.constant(&[4]));
+            let scale = net.mul(inverse, gamma);
+            let scaled = net.mul(x, scale);
+            let moved = net.mul(mean, scale);
+            let shift = net.sub(beta, moved);
+            net.add(scaled, shift)
+        }),
+    ]);
+}
+
+#[test]
+fn norms_without_a_mean() {
+    passes(&[
+        ("rms norm by rsqrt", |net, x| {
+            let inverse = inverse_deviation(net, x);
+            let normal = net.mul(x, inverse);
+            let gamma = net.constant(&[4]);
+            net.mul(gamma, normal)
+        }),
+        ("rms norm by division", |net, x| {
+            let square = net.power(x, 2.0);
+            let mean = net.mean(square);
+            let mean = net.shift(mean, EPSILON);
+            let root = net.power(mean, 0.5);
+            net.div(x, root)
+        }),
+        ("x / ‖x‖", |net, x| {
+            let norm = norm(net, x);
+            net.div(x, norm)
+        }),
+        ("x / max(‖x‖, ε)", |net, x| {
+            let norm = norm(net, x);
+            let bounded = net.function(Function::Magnitude, norm, |x| x.max(EPSILON));
+            net.div(x, bounded)
+        }),
+        ("x·rsqrt(Σx²)", |net, x| {
+            let square = net.mul(x, x);
+            let sum = net.sum(square);
+            let inverse = net.power(sum, -0.5);
+            net.mul(x, inverse)
+        }),
+        ("x / Σ|x|", |net, x| {
+            let magnitude = net.function(Function::Magnitude, x, f64::abs);
+            let sum = net.sum(magnitude);
+            net.div(x, sum)
+        }),
+    ]);
+}
+
+#[test]
+fn batch_norms_by_constants() {
+    passes(&[
+        ("(x − μ)/σ·γ + β", |net, x| {
+            let (mean, deviation) = (net.constant(&[4]), net.constant(&[4]));
+            let centred = net.sub(x, mean);
+            let normal = net.div(centred, deviation);
+            scaled_and_shifted(net, normal)
+        }),
+        ("(x − μ)·s + β, one row each", |net, x| {
+            let (mean, scale, shift) = (net.constant(&[1, 4]), net.constant(&[1, 4]), net.constant(&[1, 4]));
+            let centred = net.sub(x, mean);
+            let normal = net.mul(centred, scale);
+            net.add(normal, shift)
+        }),
+        ("x·s + t", scaled_and_shifted),
+    ]);
+}
+
+#[test]
+fn softmaxes() {
+    passes(&[
+        ("exp(x) / Σexp(x)", |net, x| {
+            let exponential = net.exp(x);
+            let sum = net.sum(exponential);
+            net.div(exponential, sum)
+        }),
+        ("exp(x − max) / Σexp(x − max)", |net, x| {
+            let largest = largest(net, x);
+            let centred = net.sub(x, largest);
+            let exponential = net.exp(centred);
+            let sum = net.sum(exponential);
+            net.div(exponential, sum)
+        }),
+        ("x − logsumexp(x)", |net, x| {
+            let level = logsumexp(net, x);
+            net.sub(x, level)
+        }),
+        ("x − log Σexp(x)", |net, x| {
+            let exponential = net.exp(x);
+            let sum = net.sum(exponential);
+            let level = net.log(sum);
+            net.sub(x, level)
+        }),
+        ("(x − max) − log Σexp(x − max)", |net, x| {
+            let largest = largest(net, x);
+            let centred = net.sub(x, largest);
+            let exponential = net.exp(centred);
+            let sum = net.sum(exponential);
+            let level = net.log(sum);
+            net.sub(centred, level)
+        }),
+    ]);
+}
+
+/// x² as products, so that nothing but the factors tells what it is.
+fn cube(net: &mut Net, x: ValueId) -> ValueId {
+    let square = net.mul(x, x);
+    net.mul(square, x)
+}
+
+#[test]
+fn activations() {
+    passes(&[
+        ("x·σ(x)", |net, x| {
+            let gate = net.sigmoid(x);
+            net.mul(x, gate)
+        }),
+        ("σ(1.702x)·x", |net, x| {
+            let scaled = net.scale(x, 1.702);
+            let gate = net.sigmoid(scaled);
+            net.mul(gate, x)
+        }),
+        ("x / (1 + exp(−x))", |net, x| {
+            let negative = net.scale(x, -1.0);
+            let exponential = net.exp(negative);
+            let divisor = net.shift(exponential, 1.0);
+            net.div(x, divisor)
+        }),
+        ("½x·(1 + erf(x/√2))", |net, x| {
+            let scaled = net.scale(x, 0.5_f64.sqrt());
+            let error = net.function(Function::Bounded, scaled, f64::tanh);
+            let gate = net.shift(error, 1.0);
+            let half = net.scale(x, 0.5);
+            net.mul(half, gate)
+        }),
+        ("½·(x·(1 + tanh(√(2/π)·(x + 0.044715x³))))", |net, x| {
+            let cube = cube(net, x);
+            let bent = net.scale(cube, 0.044715);
+            let inner = net.add(x, bent);
+            let inner = net.scale(inner, 0.797_884_560_8);
+            let bounded = net.tanh(inner);
+            let gate = net.shift(bounded, 1.0);
+            let product = net.mul(x, gate);
+            net.scale(product, 0.5)
+        }),
+        ("x·relu6(x + 3)/6", |net, x| {
+            let shifted = net.shift(x, 3.0);
+            let bounded = net.function(Function::Bounded, shifted, |x| x.clamp(0.0, 6.0));
+            let product = net.mul(x, bounded);
+            net.scale(product, 1.0 / 6.0)
+        }),
+        ("x·(relu6(x + 3)/6)", |net, x| {
+            let shifted = net.shift(x, 3.0);
+            let bounded = net.function(Function::Bounded, shifted, |x| x.clamp(0.0, 6.0));
+            let gate = net.scale(bounded, 1.0 / 6.0);
+            net.mul(x, gate)
+        }),
+        ("x·tanh(log(1 + exp(x)))", |net, x| {
+            let exponential = net.exp(x);
+            let divisor = net.shift(exponential, 1.0);
+            let softplus = net.log(divisor);
+            let bounded = net.tanh(softplus);
+            net.mul(x, bounded)
+        }),
+    ]);
+}
+
+#[test]
+fn products_that_are_no_activations() {
+    keeps(&[
+        ("x·σ(mean x), a squeeze-and-excite gate", Family::Product, |net, x| {
+            let mean = net.mean(x);
+            let gate = net.sigmoid(mean);
+            net.mul(x, gate)
+        }),
+        ("x·mean(x)", Family::Product, |net, x| {
+            let mean = net.mean(x);
+            net.mul(x, mean)
+        }),
+        ("x·σ(Wx), a gated linear unit", Family::Product, |net, x| {
+            let weight = net.constant(&[4, 4]);
+            let linear = net.matmul(x, weight);
+            let gate = net.sigmoid(linear);
+            net.mul(x, gate)
+        }),
+        ("x·y", Family::Product, |net, x| {
+            let y = net.input(&[3, 4]);
+            net.mul(x, y)
+        }),
+        ("x·σ(y)", Family::Product, |net, x| {
+            let y = net.input(&[3, 4]);
+            let gate = net.sigmoid(y);
+            net.mul(x, gate)
+        }),
+        ("σ(x)·tanh(x)", Family::Product, |net, x| {
+            let (gate, bounded) = (net.sigmoid(x), net.tanh(x));
+            net.mul(gate, bounded)
+        }),
+        ("x·softmax(w·x), the weights of attention pooling", Family::Product, |net, x| {
+            let weight = net.constant(&[4, 1]);
+            let score = net.matmul(x, weight);
+            let attention = net.function(Function::Softmax, score, f64::exp);
+            net.mul(x, attention)
+        }),
+        ("x·rsqrt(mean y²)", Family::Product, |net, x| {
+            let y = net.input(&[3, 4]);
+            let inverse = inverse_deviation(net, y);
+            net.mul(x, inverse)
+        }),
+        ("x / y", Family::Product, |net, x| {
+            let y = net.input(&[3, 4]);
+            net.div(x, y)
+        }),
+        ("exp(x) / Σexp(y)", Family::Product, |net, x| {
+            let y = net.input(&[3, 4]);
+            let (above, below) = (net.exp(x), net.exp(y));
+            let sum = net.sum(below);
+            net.div(above, sum)
+        }),
+        ("x / σ(mean x)", Family::Product, |net, x| {
+            let mean = net.mean(x);
+            let gate = net.sigmoid(mean);
+            net.div(x, gate)
+        }),
+        ("mean(x) / x", Family::Product, |net, x| {
+            let mean = net.mean(x);
+            net.div(mean, x)
+        }),
+    ]);
+}
+
+#[test]
+fn sums_that_are_no_norms() {
+    keeps(&[
+        ("x + 1", Family::WeightedSum, |net, x| net.shift(x, 1.0)),
+        ("x + β", Family::WeightedSum, |net, x| {
+            let beta = net.constant(&[4]);
+            net.add(x, beta)
+        }),
+        ("x − mean", Family::WeightedSum, centred),
+        ("x − mean(y)", Family::WeightedSum, |net, x| {
+            let y = net.input(&[3, 4]);
+            let mean = net.mean(y);
+            net.sub(x, mean)
+        }),
+        ("x − μ", Family::WeightedSum, |net, x| {
+            let mean = net.constant(&[4]);
+            net.sub(x, mean)
+        }),
+        ("x + norm(x)", Family::WeightedSum, |net, x| {
+            let centred = centred(net, x);
+            let inverse = inverse_deviation(net, centred);
+            let normal = net.mul(centred, inverse);
+            net.add(x, normal)
+        }),
+        ("relu(x·γ) + β", Family::WeightedSum, |net, x| {
+            let (gamma, beta) = (net.constant(&[4]), net.constant(&[4]));
+            let scaled = net.mul(x, gamma);
+            let positive = net.relu(scaled);
+            net.add(positive, beta)
+        }),
+    ]);
+}
+
+#[test]
+fn a_statistic_outside_a_norm_has_no_rule() {
+    let mut net = Net::new();
+    let x = net.input(&[3, 4]);
+    let y = norm(&mut net, x);
+    net.returns(y);
+    let relevance = net.relevance(y, false);
+    let error = net.explain(y, relevance).unwrap_err();
+    assert!(matches!(error, dlbacktrace_core::Error::NoRule { .. }), "{error}");
+}
+
+/// A mean that is used for itself as well takes its share there, and not in the norm.
+#[test]
+fn a_shared_statistic_is_a_constant_of_the_norm_only() {
+    let mut net = Net::new();
+    let x = net.input(&[3, 4]);
+    let centred = centred(&mut net, x);
+    let inverse = inverse_deviation(&mut net, centred);
+    let normal = net.mul(centred, inverse);
+    let other = net.mean(x);
+    let y = net.add(normal, other);
+    net.returns(y);
+    let relevance = net.relevance(y, false);
+    let outcome = net.explain(y, relevance).unwrap();
+    let entered: Vec<&str> = outcome.ledger.entries.iter().map(|entry| entry.operator.as_str()).collect();
+    // Backwards: the last sum, its mean, the product and the difference of the norm; not the norm's mean.
+    assert_eq!(entered, ["step 8", "step 7", "step 6", "step 1"]);
+}
