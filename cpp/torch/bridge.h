@@ -1,0 +1,10 @@
+#pragma once
+// All that Rust sees.
+
+#include "arguments.h"
+#include "call.h"
+#include "library.h"
+#include "module.h"
+#include "policy.h"
+#include "session.h"
+#include "tape.h"

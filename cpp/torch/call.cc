@@ -1,0 +1,25 @@
+#include "call.h"
+
+#include "errors.h"
+#include "ports.h"
+
+#include <ATen/core/dispatch/Dispatcher.h>
+#include <ATen/core/grad_mode.h>
+
+namespace dlbacktrace::torch_ {
+
+std::unique_ptr<Tensors> call_operator(rust::Str name, rust::Str overload, const Arguments& arguments) {
+  return guarded([&] {
+    const c10::AutoGradMode no_grad(false);
+    const auto op = c10::Dispatcher::singleton().findSchemaOrThrow(std::string(name).c_str(), std::string(overload).c_str());
+    c10::Stack stack = arguments.operands(op.schema());
+    op.callBoxed(&stack);
+    std::vector<at::Tensor> results;
+    for (const c10::IValue& value : stack) {
+      each_tensor("", value, [&](const std::string&, const at::Tensor& tensor) { results.push_back(tensor); });
+    }
+    return std::make_unique<Tensors>(std::move(results));
+  });
+}
+
+}  // namespace dlbacktrace::torch_

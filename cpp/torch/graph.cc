@@ -1,0 +1,67 @@
+#include "graph.h"
+
+#include <torch/csrc/jit/ir/alias_analysis.h>
+#include <torch/csrc/jit/ir/constants.h>
+#include <torch/csrc/jit/passes/constant_propagation.h>
+#include <torch/csrc/jit/passes/inliner.h>
+#include <torch/csrc/jit/passes/lower_tuples.h>
+
+#include <vector>
+
+namespace dlbacktrace::torch_ {
+namespace {
+
+namespace attr = torch::jit::attr;
+namespace prim = torch::jit::prim;
+
+/// Inlines calls, also in the graphs of forked tasks, which the copy must first have for itself.
+void inline_calls(torch::jit::Graph& graph) {
+  torch::jit::Inline(graph);
+  each_node(graph, [](torch::jit::Node& node) {
+    if (!node.hasAttribute(attr::Subgraph)) return;
+    node.g_(attr::Subgraph, node.g(attr::Subgraph)->copy());
+    torch::jit::Inline(*node.g(attr::Subgraph));
+  });
+}
+
+}  // namespace
+
+std::shared_ptr<torch::jit::Graph> evaluation_graph(torch::jit::Graph& forward) {
+  auto graph = forward.copy();
+  inline_calls(*graph);
+  each_node(*graph, [](torch::jit::Node& node) {
+    if (node.kind() != prim::GetAttr || node.s(attr::name) != "training") return;
+    const torch::jit::WithInsertPoint here(&node);
+    node.output()->replaceAllUsesWith(node.owningGraph()->insertConstant(false));
+  });
+  torch::jit::ConstantPropagation(graph);
+  // The alias analysis takes a tensor out of a tuple for any tensor, so that a write to it would count as one to the weights.
+  torch::jit::LowerSimpleTuples(graph);
+  return graph;
+}
+
+void each_node(torch::jit::Graph& graph, const std::function<void(torch::jit::Node&)>& visit) {
+  std::vector<torch::jit::Block*> open{graph.block()};
+  while (!open.empty()) {
+    torch::jit::Block* block = open.back();
+    open.pop_back();
+    for (torch::jit::Node* node : block->nodes()) {
+      visit(*node);
+      for (torch::jit::Block* inner : node->blocks()) open.push_back(inner);
+      if (node->hasAttribute(attr::Subgraph)) open.push_back(node->g(attr::Subgraph)->block());
+    }
+  }
+}
+
+bool may_change_module(const std::shared_ptr<torch::jit::Graph>& graph) {
+  const torch::jit::AliasDb aliases(graph);
+  bool changes = false;
+  each_node(*graph, [&](torch::jit::Node& node) {
+    if (node.kind() == prim::SetAttr) changes = true;
+    // The module's own tensors enter the graph through GetAttr; the alias analysis knows what views of them are written.
+    if (node.kind() == prim::GetAttr && aliases.hasWriters(node.output())) changes = true;
+  });
+  return changes;
+}
+
+}  // namespace dlbacktrace::torch_

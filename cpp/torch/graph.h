@@ -1,0 +1,20 @@
+#pragma once
+// The code of a module as a graph.
+
+#include <torch/csrc/jit/ir/ir.h>
+
+#include <functional>
+#include <memory>
+
+namespace dlbacktrace::torch_ {
+
+/// The code of `forward` in evaluation mode, with all calls inlined and the branches for training left out.
+std::shared_ptr<torch::jit::Graph> evaluation_graph(torch::jit::Graph& forward);
+
+/// Calls `visit` for each node, also in blocks and forked graphs.
+void each_node(torch::jit::Graph& graph, const std::function<void(torch::jit::Node&)>& visit);
+
+/// Whether running the graph may assign attributes of the module or write into its tensors.
+bool may_change_module(const std::shared_ptr<torch::jit::Graph>& graph);
+
+}  // namespace dlbacktrace::torch_

@@ -1,0 +1,100 @@
+#include "module.h"
+
+#include "arguments.h"
+#include "errors.h"
+#include "graph.h"
+#include "listening.h"
+#include "ports.h"
+#include "recorder.h"
+#include "scope.h"
+
+#include <torch/csrc/jit/api/module.h>
+#include <torch/csrc/jit/runtime/graph_executor.h>
+#include <torch/csrc/jit/serialization/import.h>
+
+#include <functional>
+#include <utility>
+
+namespace dlbacktrace::torch_ {
+namespace {
+
+/// The tensors of a module by identity. Only parameters are registered as such; every other attribute counts as a buffer.
+std::shared_ptr<const Names> names_of(const torch::jit::Module& module) {
+  auto names = std::make_shared<Names>();
+  for (const auto& parameter : module.named_parameters()) {
+    names->try_emplace(parameter.value.unsafeGetTensorImpl(), Name{OriginKind::Parameter, parameter.name});
+  }
+  for (const auto& attribute : module.named_attributes()) {
+    each_tensor(attribute.name, attribute.value, [&](const std::string& name, const at::Tensor& tensor) {
+      names->try_emplace(tensor.unsafeGetTensorImpl(), Name{OriginKind::Buffer, name});
+    });
+  }
+  return names;
+}
+
+/// Runs forked tasks where they are forked, so that the operators of each run come in one order.
+void at_once(const std::function<void()>& task) { task(); }
+
+}  // namespace
+
+std::unique_ptr<Module> load_module(rust::Str path) {
+  return guarded([&] { return std::make_unique<Module>(torch::jit::load(std::string(path), at::kCPU)); });
+}
+
+Module::Module(const torch::jit::Module& module) : module_(std::make_unique<torch::jit::Module>(module)), sources_(std::make_shared<Sources>()) {
+  module_->eval();
+  names_ = names_of(*module_);
+  if (auto forward = module_->find_method("forward")) {
+    graph_ = evaluation_graph(*forward->graph());
+    keeps_state_ = may_change_module(graph_);
+  }
+}
+
+Module::~Module() = default;
+
+void Module::check(const Arguments& arguments) const {
+  guarded([&] { arguments.bind(module_->get_method("forward").function().getSchema()); });
+}
+
+std::unique_ptr<Tape> Module::forward(const Arguments& arguments) const {
+  return guarded([&] { return run(arguments, std::make_shared<Policy>(rust::Slice<const Leaf>(), false), false); });
+}
+
+std::unique_ptr<Tape> Module::record(const Arguments& arguments, const std::shared_ptr<Policy>& policy) const {
+  return guarded([&] {
+    TORCH_CHECK(!Listening::active(), "this thread is recording already; finish or drop that recording first");
+    return run(arguments, policy, true);
+  });
+}
+
+std::unique_ptr<Tape> Module::run(const Arguments& arguments, const std::shared_ptr<const Policy>& policy,
+                                  bool listen) const {
+  const c10::AutoGradMode no_grad(false);
+  // Unoptimised, so that each operator that runs is the one in the code.
+  const torch::jit::GraphOptimizerEnabledGuard unoptimised(false);
+  const torch::jit::Module module = keeps_state_ ? module_->deepcopy() : *module_;
+  auto forward = module.get_method("forward");
+  Bound bound = arguments.bind(forward.function().getSchema());
+  const auto recorder = std::make_shared<Recorder>(policy, keeps_state_ ? names_of(module) : names_, sources_);
+  for (const Given& given : bound.given) {
+    each_tensor(given.name, given.value,
+                [&](const std::string& name, const at::Tensor& tensor) { recorder->input(name, tensor); });
+  }
+  c10::IValue result;
+  try {
+    std::optional<Listening> listening;
+    if (listen) listening.emplace(recorder);
+    auto future = forward.run_async(std::move(bound.stack), {}, at_once);
+    future->waitAndThrow();
+    result = future->value();
+  } catch (const std::exception& error) {
+    const std::string failed = recorder->failure();
+    // libtorch wraps the text of a failed operator in the code around it; the recorder has it as it was.
+    throw std::runtime_error(failed.empty() ? short_text(error) : failed);
+  }
+  each_tensor("output", result,
+              [&](const std::string& name, const at::Tensor& tensor) { recorder->output(name, tensor); });
+  return recorder->finish();
+}
+
+}  // namespace dlbacktrace::torch_

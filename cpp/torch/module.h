@@ -1,0 +1,60 @@
+#pragma once
+// A TorchScript module: what it is made of, and how to run it.
+
+#include "rust/cxx.h"
+#include "values.h"
+
+#include <memory>
+
+namespace torch::jit {
+struct Graph;
+struct Module;
+}  // namespace torch::jit
+
+namespace dlbacktrace::torch_ {
+
+class Arguments;
+class Policy;
+class Sources;
+class Tape;
+struct FormalArgument;
+struct NamedTensor;
+struct OperatorCount;
+struct Submodule;
+
+class Module {
+ public:
+  /// Takes a live module; it is put into evaluation mode.
+  explicit Module(const torch::jit::Module& module);
+  Module(const Module&) = delete;
+  Module& operator=(const Module&) = delete;
+  ~Module();
+
+  /// Fails when the arguments do not fit the schema of `forward`.
+  void check(const Arguments& arguments) const;
+  /// Runs `forward`; the tape has its outputs only.
+  std::unique_ptr<Tape> forward(const Arguments& arguments) const;
+  /// Runs `forward` and records it.
+  std::unique_ptr<Tape> record(const Arguments& arguments, const std::shared_ptr<Policy>& policy) const;
+
+  rust::Vec<FormalArgument> arguments() const;
+  rust::String returns() const;
+  rust::Vec<Submodule> submodules() const;
+  rust::Vec<NamedTensor> tensors() const;
+  rust::Vec<OperatorCount> operators() const;
+  /// Whether runs would influence each other, so that each takes a copy.
+  bool keeps_state() const { return keeps_state_; }
+
+ private:
+  std::unique_ptr<Tape> run(const Arguments& arguments, const std::shared_ptr<const Policy>& policy, bool listen) const;
+
+  std::unique_ptr<torch::jit::Module> module_;
+  std::shared_ptr<torch::jit::Graph> graph_;  ///< of `forward`; null when there is none
+  std::shared_ptr<const Names> names_;
+  std::shared_ptr<Sources> sources_;
+  bool keeps_state_ = false;
+};
+
+std::unique_ptr<Module> load_module(rust::Str path);
+
+}  // namespace dlbacktrace::torch_

@@ -1,0 +1,53 @@
+#include "ports.h"
+
+#include <ATen/core/Dict.h>
+#include <ATen/core/class_type.h>
+#include <ATen/core/function_schema.h>
+#include <ATen/core/jit_type.h>
+
+#include <sstream>
+
+namespace dlbacktrace::torch_ {
+namespace {
+
+std::string at_index(const std::string& root, size_t index) { return root + "[" + std::to_string(index) + "]"; }
+
+std::string at_key(const std::string& root, const c10::IValue& key) {
+  if (key.isString()) return root + "." + key.toStringRef();
+  std::ostringstream text;
+  text << root << "[" << key << "]";
+  return text.str();
+}
+
+/// The names of a NamedTuple's fields; null for a plain tuple.
+const c10::FunctionSchema* fields_of(const c10::IValue& tuple) {
+  auto type = tuple.type()->cast<c10::TupleType>();
+  return type && type->schema() ? type->schema().get() : nullptr;
+}
+
+}  // namespace
+
+void each_tensor(const std::string& root, const c10::IValue& value,
+                 const std::function<void(const std::string&, const at::Tensor&)>& visit) {
+  if (value.isTensor()) {
+    if (value.toTensor().defined()) visit(root, value.toTensor());
+  } else if (value.isTuple()) {
+    const auto* fields = fields_of(value);
+    const auto& elements = value.toTupleRef().elements();
+    for (size_t i = 0; i < elements.size(); ++i) {
+      each_tensor(fields ? root + "." + fields->arguments()[i].name() : at_index(root, i), elements[i], visit);
+    }
+  } else if (value.isList()) {
+    size_t i = 0;
+    for (const c10::IValue& element : value.toListRef()) each_tensor(at_index(root, i++), element, visit);
+  } else if (value.isGenericDict()) {
+    for (const auto& entry : value.toGenericDict()) each_tensor(at_key(root, entry.key()), entry.value(), visit);
+  } else if (value.isObject() && !value.toObjectRef().type()->is_module()) {
+    const auto& object = value.toObjectRef();
+    for (size_t i = 0; i < object.slots().size(); ++i) {
+      each_tensor(root + "." + object.type()->getAttributeName(i), object.slots()[i], visit);
+    }
+  }
+}
+
+}  // namespace dlbacktrace::torch_

@@ -1,0 +1,147 @@
+// The recording's check of itself: every call once more, on what it kept.
+
+#include "effects.h"
+#include "errors.h"
+#include "ports.h"
+#include "rerun.h"
+#include "snapshot.h"
+#include "tape.h"
+
+#include "dlbacktrace-torch-recorder/src/bridge.rs.h"
+
+#include <ATen/core/List.h>
+#include <ATen/core/enum_tag.h>
+#include <ATen/core/grad_mode.h>
+
+#include <algorithm>
+#include <cstring>
+#include <sstream>
+#include <unordered_map>
+
+namespace dlbacktrace::torch_ {
+namespace {
+
+/// Whether two runs may differ: random numbers, and memory nobody wrote.
+bool may_differ(const c10::OperatorHandle& op) {
+  if (op.hasTag(at::Tag::nondeterministic_seeded)) return true;
+  const std::string& name = op.schema().name();
+  return name.find("empty") != std::string::npos || name.find("resize") != std::string::npos;
+}
+
+at::Tensor plain(const at::Tensor& tensor) {
+  if (tensor.is_quantized()) return tensor.int_repr().contiguous();
+  if (tensor.layout() != at::kStrided) return tensor.to_dense().contiguous();
+  return tensor.resolve_conj().resolve_neg().contiguous();
+}
+
+bool same_bits(const at::Tensor& a, const at::Tensor& b) {
+  if (a.scalar_type() != b.scalar_type() || a.sizes() != b.sizes()) return false;
+  const at::Tensor left = plain(a);
+  const at::Tensor right = plain(b);
+  return left.nbytes() == right.nbytes() &&
+         (left.nbytes() == 0 || std::memcmp(left.const_data_ptr(), right.const_data_ptr(), left.nbytes()) == 0);
+}
+
+/// Puts the kept tensors back into their places in the arguments. What the operator writes, it writes on a copy.
+class Refill {
+ public:
+  Refill(const Rerun& call, const std::vector<Value>& values) : call_(call), values_(values) {}
+
+  c10::Stack stack() {
+    c10::Stack stack;
+    for (size_t i = 0; i < call_.stack.size(); ++i) {
+      writes_ = is_written(call_.op.schema(), call_.stack, i);
+      stack.push_back(filled(call_.stack[i]));
+    }
+    return stack;
+  }
+
+  std::vector<at::Tensor> written;
+
+ private:
+  c10::IValue filled(const c10::IValue& value) {
+    if (value.isTensor()) return value.toTensor().defined() ? c10::IValue(next(value.toTensor())) : value;
+    if (!value.isList()) return value;
+    auto list = value.toList().copy();
+    for (size_t i = 0; i < list.size(); ++i) {
+      const c10::IValue element = list.get(i);
+      if (element.isTensor() && element.toTensor().defined()) list.set(i, next(element.toTensor()));
+    }
+    return list;
+  }
+
+  at::Tensor next(const at::Tensor& original) {
+    // Operators compute in another order where two arguments are one object (attention) or could have a gradient (matmul).
+    const size_t value = call_.arguments.at(used_++);
+    at::Tensor& tensor = filled_[original.unsafeGetTensorImpl()];
+    if (!tensor.defined()) {
+      tensor = same_content(values_.at(value).tensor);
+      tensor.set_requires_grad(original.requires_grad());
+    }
+    const auto same = [&](const at::Tensor& other) { return other.is_same(tensor); };
+    if (writes_ && std::none_of(written.begin(), written.end(), same)) {
+      move_to_copy({&tensor});
+      written.push_back(tensor);
+    }
+    return tensor;
+  }
+
+  const Rerun& call_;
+  const std::vector<Value>& values_;
+  std::unordered_map<const c10::TensorImpl*, at::Tensor> filled_;  ///< by the object that stood there
+  size_t used_ = 0;
+  bool writes_ = false;
+};
+
+/// What is wrong with a call; empty if nothing.
+std::string check(const Rerun& call, const std::vector<Value>& values) {
+  Refill refill(call, values);
+  c10::Stack stack = refill.stack();
+  call.op.callBoxed(&stack);
+  std::vector<at::Tensor> results;
+  for (const c10::IValue& value : stack) {
+    each_tensor("", value, [&](const std::string&, const at::Tensor& tensor) { results.push_back(tensor); });
+  }
+  if (results.size() != call.returned) return "gives another number of tensors";
+  for (const at::Tensor& tensor : refill.written) {
+    const auto returned = [&](const at::Tensor& result) { return result.is_same(tensor); };
+    if (std::none_of(results.begin(), results.end(), returned)) results.push_back(tensor);
+  }
+  for (size_t i = 0; i < call.results.size() && i < results.size(); ++i) {
+    const at::Tensor& recorded = values.at(call.results[i]).tensor;
+    if (!recorded.defined() || !same_bits(recorded, results[i])) return "differs in result " + std::to_string(i);
+  }
+  return {};
+}
+
+}  // namespace
+
+RawReplay Tape::replay() const {
+  return guarded([&] {
+    TORCH_CHECK(kept_all_, "a replay needs a recording that keeps all tensors");
+    const c10::AutoGradMode no_grad(false);
+    RawReplay replay{0, 0, {}};
+    for (size_t i = 0; i < reruns_.size(); ++i) {
+      const Rerun& call = reruns_[i];
+      // Composite operators carry no tag of their own: dropout is random when it trains.
+      if (may_differ(call.op) || trains(call.op.schema(), call.stack)) {
+        ++replay.skipped;
+        continue;
+      }
+      ++replay.checked;
+      std::string wrong;
+      try {
+        wrong = check(call, values_);
+      } catch (const std::exception& error) {
+        wrong = "fails: " + short_text(error);
+      }
+      if (wrong.empty()) continue;
+      std::ostringstream text;
+      text << "call " << i << ", " << call.op.operator_name() << " in '" << call.path << "', " << wrong;
+      replay.failed.push_back(rust::String::lossy(text.str()));
+    }
+    return replay;
+  });
+}
+
+}  // namespace dlbacktrace::torch_

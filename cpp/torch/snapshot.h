@@ -1,0 +1,16 @@
+#pragma once
+// Copies of tensors that keep their strides.
+
+#include <ATen/core/Tensor.h>
+
+#include <vector>
+
+namespace dlbacktrace::torch_ {
+
+/// Another tensor object on the same storage, without gradient.
+at::Tensor same_content(const at::Tensor& tensor);
+
+/// Moves tensors that live on one storage to one copy of the part of it that they show, strides unchanged.
+void move_to_copy(const std::vector<at::Tensor*>& tensors);
+
+}  // namespace dlbacktrace::torch_

@@ -1,0 +1,56 @@
+//! Compiles the C++ of the recorder against the libtorch that torch-sys links.
+
+use dlbacktrace_libtorch::Libtorch;
+use std::path::{Path, PathBuf};
+use std::{env, fs, process};
+
+const SOURCES: &str = "../../cpp/torch";
+
+fn main() {
+    if env::var_os("CARGO_FEATURE_DOC_ONLY").is_some() {
+        return;
+    }
+    dlbacktrace_libtorch::watch();
+    let libtorch = Libtorch::linked().unwrap_or_else(|unfit| fail(&unfit.to_string()));
+    compile(&libtorch.include);
+    dlbacktrace_libtorch::set_run_path();
+}
+
+fn compile(include: &Path) {
+    println!("cargo:rerun-if-env-changed=LIBTORCH_CXX11_ABI");
+    let abi = env::var("LIBTORCH_CXX11_ABI").unwrap_or_else(|_| "1".to_owned());
+    let mut build = cxx_build::bridge("src/bridge.rs");
+    println!("cargo:rerun-if-changed=src/bridge.rs");
+    println!("cargo:rerun-if-changed={SOURCES}");
+    let entries =
+        fs::read_dir(SOURCES).unwrap_or_else(|error| fail(&format!("{SOURCES} cannot be read ({error})")));
+    let mut files: Vec<PathBuf> = entries
+        .filter_map(|entry| entry.ok()?.path().canonicalize().ok())
+        .filter(|path| path.extension().is_some_and(|extension| extension == "cc"))
+        .collect();
+    files.sort();
+    // One unit that includes all files: most of a compilation is reading libtorch's headers.
+    let unit = PathBuf::from(env::var_os("OUT_DIR").unwrap_or_default()).join("recorder.cc");
+    let includes = files.iter().map(|file| format!("#include \"{}\"\n", file.display())).collect::<String>();
+    fs::write(&unit, includes)
+        .unwrap_or_else(|error| fail(&format!("{} cannot be written ({error})", unit.display())));
+    // NDEBUG: libtorch's headers lay out some structs by it, and libtorch itself is built with it.
+    build
+        .file(unit)
+        .flag("-iquote")
+        .flag(SOURCES)
+        .flag("-isystem")
+        .flag(include)
+        .flag("-isystem")
+        .flag(include.join("torch/csrc/api/include"))
+        .std("c++20")
+        .opt_level(2)
+        .define("NDEBUG", None)
+        .define("_GLIBCXX_USE_CXX11_ABI", abi.as_str())
+        .compile("dlbacktrace_torch");
+}
+
+fn fail(message: &str) -> ! {
+    eprintln!("{message}");
+    process::exit(1)
+}

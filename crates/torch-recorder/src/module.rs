@@ -1,0 +1,130 @@
+//! A TorchScript module: what it is made of, and how to run it.
+
+use crate::archive;
+use crate::bridge::ffi;
+use crate::error::{Error, Result};
+use crate::input::Inputs;
+use crate::policy::Policy;
+use crate::recording::{Port, Recording};
+use crate::tensor;
+use cxx::UniquePtr;
+use std::fmt;
+use std::path::Path;
+use tch::Kind;
+
+pub use ffi::{FormalArgument, NamedTensor, OperatorCount, Submodule};
+
+/// A TorchScript module in evaluation mode on the CPU. It may be shared between threads.
+///
+/// Runs do not influence each other: a module that assigns attributes or writes into its own tensors runs on a deep
+/// copy each time, and the caller's input tensors are never written.
+pub struct Module {
+    inner: UniquePtr<ffi::Module>,
+}
+
+impl fmt::Debug for Module {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_struct("Module").field("submodules", &self.submodules()).finish_non_exhaustive()
+    }
+}
+
+impl NamedTensor {
+    /// Its element type; `None` for a type that tch does not know.
+    pub fn kind(&self) -> Option<Kind> {
+        tensor::kind(self.dtype)
+    }
+}
+
+impl Module {
+    /// Loads an archive written by `torch.jit.save`.
+    ///
+    /// # Errors
+    /// [`Error::Load`] when the file is missing, damaged, or calls operators that this libtorch does not have.
+    pub fn load(path: impl AsRef<Path>) -> Result<Module> {
+        let path = path.as_ref();
+        let inner = archive::check(path)
+            .and_then(|()| ffi::load_module(&path.to_string_lossy()).map_err(|error| error.what().to_owned()))
+            .map_err(|reason| Error::Load { path: path.to_owned(), reason })?;
+        Ok(Module { inner })
+    }
+
+    /// Runs `forward` and records it: gradients off, graph optimisation off, so that each operator is the one in the code.
+    /// Forked tasks run where they are forked, so that the records of every run come in the same order.
+    ///
+    /// # Errors
+    /// [`Error::Inputs`] when the inputs do not fit the schema, [`Error::Forward`] when the computation fails.
+    pub fn record(&self, inputs: &Inputs, policy: &Policy) -> Result<Recording> {
+        let arguments = self.checked(inputs)?;
+        self.inner.record(&arguments, &policy.inner).map_err(forward_error).and_then(Recording::from_ffi)
+    }
+
+    /// Runs `forward` without recording and gives its tensors, named as [`Recording::outputs`] names them.
+    ///
+    /// # Errors
+    /// As [`Module::record`].
+    pub fn forward(&self, inputs: &Inputs) -> Result<Vec<Port>> {
+        let arguments = self.checked(inputs)?;
+        let recording =
+            self.inner.forward(&arguments).map_err(forward_error).and_then(Recording::from_ffi)?;
+        Ok(recording.outputs)
+    }
+
+    /// The arguments of `forward`, without `self`.
+    ///
+    /// # Errors
+    /// [`Error::Record`] when the module has no `forward`.
+    pub fn arguments(&self) -> Result<Vec<FormalArgument>> {
+        self.inner.arguments().map_err(record_error)
+    }
+
+    /// The type that `forward` returns, as TorchScript writes it, such as `"Dict[str, Tensor]"`.
+    ///
+    /// # Errors
+    /// As [`Module::arguments`].
+    pub fn returns(&self) -> Result<String> {
+        self.inner.returns().map_err(record_error)
+    }
+
+    /// The tree of modules, each before its children; the module itself, with an empty path, is first.
+    ///
+    /// # Errors
+    /// [`Error::Record`] when libtorch cannot walk the module.
+    pub fn submodules(&self) -> Result<Vec<Submodule>> {
+        self.inner.submodules().map_err(record_error)
+    }
+
+    /// The parameters, then the buffers.
+    ///
+    /// # Errors
+    /// As [`Module::submodules`].
+    pub fn tensors(&self) -> Result<Vec<NamedTensor>> {
+        self.inner.tensors().map_err(record_error)
+    }
+
+    /// The operators in the code of `forward` and all it calls, by name. What ran is in a [`Recording`].
+    ///
+    /// # Errors
+    /// As [`Module::arguments`].
+    pub fn operators(&self) -> Result<Vec<OperatorCount>> {
+        self.inner.operators().map_err(record_error)
+    }
+
+    /// Whether `forward` assigns attributes or writes into the module's own tensors, so that each run takes a copy.
+    pub fn keeps_state(&self) -> bool {
+        self.inner.keeps_state()
+    }
+
+    fn checked(&self, inputs: &Inputs) -> Result<UniquePtr<ffi::Arguments>> {
+        let arguments = inputs.to_ffi()?;
+        self.inner.check(&arguments).map_err(|error| Error::Inputs { reason: error.what().to_owned() })?;
+        Ok(arguments)
+    }
+}
+
+fn forward_error(error: cxx::Exception) -> Error {
+    Error::Forward { reason: error.what().to_owned() }
+}
+
+fn record_error(error: cxx::Exception) -> Error {
+    Error::Record { reason: error.what().to_owned() }
+}

@@ -1,0 +1,191 @@
+//! What a recording says of one step of the computation.
+
+use crate::bridge::ffi::{self, ArgumentKind};
+use crate::tensor;
+use tch::Tensor;
+
+/// The identity of a value: an immutable content. Two tensors that show the same elements of the same storage, with no
+/// write between, are one value; writing in place gives the tensor a new value.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct ValueId(pub usize);
+
+/// A tensor in a call.
+#[derive(Debug)]
+pub struct Slot {
+    /// Which value.
+    pub value: ValueId,
+    /// The tensor as it was when the operator read or wrote it, where the policy keeps it for this call.
+    pub tensor: Option<Tensor>,
+}
+
+/// A tensor that a call gave.
+#[derive(Debug)]
+pub struct Output {
+    /// Which value, and the tensor where kept.
+    pub slot: Slot,
+    /// Whether this call made the value. If not, the value existed before (a no-op, or a view back to the elements of
+    /// an earlier value), and the call did nothing to it: a walk back may pass over this output.
+    pub fresh: bool,
+}
+
+/// What an argument holds.
+#[derive(Debug)]
+pub enum ArgumentValue {
+    /// `None`, or an undefined tensor.
+    None,
+    /// A tensor.
+    Tensor(Slot),
+    /// A list of tensors; `None` for an undefined one.
+    Tensors(Vec<Option<Slot>>),
+    /// An integer; also a scalar type, layout or memory format by its c10 code.
+    Int(i64),
+    /// Integers.
+    Ints(Vec<i64>),
+    /// A floating-point number.
+    Double(f64),
+    /// Floating-point numbers.
+    Doubles(Vec<f64>),
+    /// A truth value.
+    Bool(bool),
+    /// Truth values.
+    Bools(Vec<bool>),
+    /// A text; also a device, such as `"cpu"`.
+    Text(String),
+    /// Anything else, as libtorch prints it.
+    Other(String),
+}
+
+/// One argument of a call, defaults included.
+#[derive(Debug)]
+pub struct Argument {
+    /// Its name in the operator's schema.
+    pub name: String,
+    /// What it holds.
+    pub value: ArgumentValue,
+}
+
+/// One operator that ran.
+#[derive(Debug)]
+pub struct Call {
+    /// The qualified name, such as `"aten::add_"`.
+    pub name: String,
+    /// The overload, such as `"Tensor"` or `"out"`; may be empty.
+    pub overload: String,
+    /// The name under which the policy looks it up: in-place twins have their trailing underscore removed, `"aten::add"`.
+    pub base: String,
+    /// The dotted path of the module that ran it, such as `"layer1.0.conv1"`; empty for the top and outside TorchScript.
+    pub path: String,
+    /// The class of that module, such as `"Conv2d"`; empty outside TorchScript.
+    pub class_name: String,
+    /// `"file.py:123"` where the archive tells.
+    pub source: Option<String>,
+    /// The arguments in the order of the schema.
+    pub arguments: Vec<Argument>,
+    /// The tensors it returned, lists flattened in order, then those it wrote and did not return.
+    pub outputs: Vec<Output>,
+}
+
+impl Call {
+    /// The argument of this name.
+    pub fn argument(&self, name: &str) -> Option<&ArgumentValue> {
+        self.arguments.iter().find(|argument| argument.name == name).map(|argument| &argument.value)
+    }
+}
+
+/// A value as a region of its storage; offset and strides count elements of its own type.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Patch {
+    /// Which value.
+    pub value: ValueId,
+    /// Where its first element lies in the storage.
+    pub offset: i64,
+    /// Its shape.
+    pub sizes: Vec<i64>,
+    /// The step of each dimension.
+    pub strides: Vec<i64>,
+}
+
+/// A value that no operator returned: a tensor read after a write through another view of its storage.
+///
+/// Each element of `target` is the one that the *last* source covering its place holds; an element that no source covers
+/// comes from nowhere.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Alias {
+    /// The values that make it up, in the order in which they were written.
+    pub sources: Vec<Patch>,
+    /// The value that is read.
+    pub target: Patch,
+}
+
+/// One step of a recording.
+#[derive(Debug)]
+pub enum Record {
+    /// An operator ran.
+    Call(Call),
+    /// A value was read that earlier writes made.
+    Alias(Alias),
+}
+
+impl Slot {
+    fn from_ffi(tape: &ffi::Tape, value: usize, keep: bool) -> Slot {
+        let tensor = if keep { tensor::adopt(tape.tensor(value)) } else { None };
+        Slot { value: ValueId(value), tensor }
+    }
+}
+
+impl Record {
+    pub(crate) fn from_ffi(tape: &ffi::Tape, raw: ffi::RawRecord) -> Record {
+        let mut patches: Vec<Patch> = raw.patches.into_iter().map(Patch::from_ffi).collect();
+        if let Some(target) = patches.pop() {
+            return Record::Alias(Alias { sources: patches, target });
+        }
+        let output = |output: ffi::RawOutput| Output {
+            slot: Slot::from_ffi(tape, output.value, output.keep),
+            fresh: output.fresh,
+        };
+        Record::Call(Call {
+            name: raw.name,
+            overload: raw.overload,
+            base: raw.base,
+            path: raw.path,
+            class_name: raw.class_name,
+            source: (!raw.source.is_empty()).then_some(raw.source),
+            arguments: raw.arguments.into_iter().map(|argument| Argument::from_ffi(tape, argument)).collect(),
+            outputs: raw.outputs.into_iter().map(output).collect(),
+        })
+    }
+}
+
+impl Patch {
+    fn from_ffi(raw: ffi::RawPatch) -> Patch {
+        Patch { value: ValueId(raw.value), offset: raw.offset, sizes: raw.sizes, strides: raw.strides }
+    }
+}
+
+impl Argument {
+    fn from_ffi(tape: &ffi::Tape, raw: ffi::RawArgument) -> Argument {
+        Argument { value: ArgumentValue::from_ffi(tape, &raw), name: raw.name }
+    }
+}
+
+impl ArgumentValue {
+    fn from_ffi(tape: &ffi::Tape, raw: &ffi::RawArgument) -> ArgumentValue {
+        let slot =
+            |slot: &ffi::RawSlot| (!slot.undefined).then(|| Slot::from_ffi(tape, slot.value, slot.keep));
+        let int = raw.ints.first().copied();
+        let value = match raw.kind {
+            ArgumentKind::Tensor => raw.slots.first().and_then(slot).map(ArgumentValue::Tensor),
+            ArgumentKind::Tensors => Some(ArgumentValue::Tensors(raw.slots.iter().map(slot).collect())),
+            ArgumentKind::Int => int.map(ArgumentValue::Int),
+            ArgumentKind::Ints => Some(ArgumentValue::Ints(raw.ints.clone())),
+            ArgumentKind::Double => raw.doubles.first().copied().map(ArgumentValue::Double),
+            ArgumentKind::Doubles => Some(ArgumentValue::Doubles(raw.doubles.clone())),
+            ArgumentKind::Bool => int.map(|bit| ArgumentValue::Bool(bit != 0)),
+            ArgumentKind::Bools => Some(ArgumentValue::Bools(raw.ints.iter().map(|&bit| bit != 0).collect())),
+            ArgumentKind::Text => Some(ArgumentValue::Text(raw.text.clone())),
+            ArgumentKind::Other => Some(ArgumentValue::Other(raw.text.clone())),
+            _ => None,
+        };
+        value.unwrap_or(ArgumentValue::None)
+    }
+}

@@ -1,0 +1,130 @@
+//! A finished recording.
+
+use crate::bridge::ffi;
+use crate::error::{Error, Result};
+use crate::record::{Record, ValueId};
+use crate::tensor;
+use cxx::UniquePtr;
+use std::fmt;
+use tch::{Kind, Tensor};
+
+/// Where a value comes from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Origin {
+    /// A record of this recording made it.
+    Computed,
+    /// It was given, under this name, as in [`Recording::inputs`].
+    Input(String),
+    /// A parameter of the module, by its dotted path.
+    Parameter(String),
+    /// A buffer or other tensor attribute of the module, by its dotted path.
+    Buffer(String),
+    /// A tensor that existed before and has no name, such as a constant in the code.
+    Constant,
+}
+
+/// What is known of a value without its tensor.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Value {
+    /// Its shape; empty also for layouts without one.
+    pub sizes: Vec<i64>,
+    /// Its element type; `None` for a type that tch does not know.
+    pub kind: Option<Kind>,
+    /// Where it comes from.
+    pub origin: Origin,
+}
+
+/// A named tensor at the edge of the computation.
+#[derive(Debug)]
+pub struct Port {
+    /// The argument's name for inputs and `"output"` for outputs, followed by the way into lists and tuples (`[0]`),
+    /// dictionaries and NamedTuples (`.key`): `"batch.ids"`, `"feats[0]"`, `"output.logits"`.
+    pub name: String,
+    /// Which value. An output may be the value of an input.
+    pub value: ValueId,
+    /// The tensor, always kept.
+    pub tensor: Tensor,
+}
+
+/// What a replay found.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Replay {
+    /// Calls run again and compared.
+    pub checked: usize,
+    /// Calls that cannot be compared: random or uninitialised results.
+    pub skipped: usize,
+    /// One line for each call that gave something else than recorded.
+    pub failed: Vec<String>,
+}
+
+/// A computation, written down.
+///
+/// The fields are plain data: take `records` apart one by one, and each record's tensors are freed as it is dropped
+/// (unless the recording was made with [`Policy::keeping_all`](crate::Policy::keeping_all), which holds them for the replay).
+pub struct Recording {
+    /// The steps; what makes a value stands before what reads it.
+    pub records: Vec<Record>,
+    /// The values by [`ValueId`].
+    pub values: Vec<Value>,
+    /// The explained inputs, flattened, in order.
+    pub inputs: Vec<Port>,
+    /// The outputs, flattened, in order.
+    pub outputs: Vec<Port>,
+    tape: UniquePtr<ffi::Tape>,
+}
+
+impl Recording {
+    pub(crate) fn from_ffi(mut tape: UniquePtr<ffi::Tape>) -> Result<Recording> {
+        let raw = tape.pin_mut().take_records();
+        let records = raw.into_iter().map(|record| Record::from_ffi(&tape, record)).collect();
+        let values = tape.values().into_iter().map(Value::from_ffi).collect();
+        let inputs = ports(&tape, tape.inputs())?;
+        let outputs = ports(&tape, tape.outputs())?;
+        tape.pin_mut().release();
+        Ok(Recording { records, values, inputs, outputs, tape })
+    }
+
+    /// Runs every recorded call again on copies of its recorded arguments and compares the results bit by bit: the
+    /// recording's own check that no later write reached what it keeps. Works for [`Policy::keeping_all`](crate::Policy::keeping_all) only.
+    ///
+    /// # Errors
+    /// [`Error::Record`] when the recording did not keep all tensors.
+    pub fn replay(&self) -> Result<Replay> {
+        let raw = self.tape.replay().map_err(|error| Error::Record { reason: error.what().to_owned() })?;
+        Ok(Replay { checked: raw.checked, skipped: raw.skipped, failed: raw.failed })
+    }
+}
+
+impl fmt::Debug for Recording {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter
+            .debug_struct("Recording")
+            .field("records", &self.records)
+            .field("values", &self.values)
+            .field("inputs", &self.inputs)
+            .field("outputs", &self.outputs)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Value {
+    fn from_ffi(raw: ffi::RawValue) -> Value {
+        let origin = match raw.origin {
+            ffi::OriginKind::Input => Origin::Input(raw.name),
+            ffi::OriginKind::Parameter => Origin::Parameter(raw.name),
+            ffi::OriginKind::Buffer => Origin::Buffer(raw.name),
+            ffi::OriginKind::Constant => Origin::Constant,
+            _ => Origin::Computed,
+        };
+        Value { sizes: raw.sizes, kind: tensor::kind(raw.dtype), origin }
+    }
+}
+
+fn ports(tape: &ffi::Tape, raw: Vec<ffi::RawPort>) -> Result<Vec<Port>> {
+    raw.into_iter()
+        .map(|port| match tensor::adopt(tape.tensor(port.value)) {
+            Some(tensor) => Ok(Port { name: port.name, value: ValueId(port.value), tensor }),
+            None => Err(Error::Record { reason: format!("the tensor of {} was not kept", port.name) }),
+        })
+        .collect()
+}
