@@ -1,0 +1,50 @@
+//! Any libtorch computation of the current thread: a closure, a `tch::nn` network.
+
+use crate::model::policy_for_runs;
+use crate::options::Options;
+use crate::{Explanation, Result, run};
+use dlbacktrace_core::WeightCache;
+use dlbacktrace_torch_recorder::Recorder;
+use std::time::Instant;
+use tch::Tensor;
+
+/// What takes part in a computation to explain.
+#[derive(Debug, Default, Clone, Copy)]
+pub struct Computation<'a> {
+    /// The tensors to explain, by name.
+    pub inputs: &'a [(&'a str, &'a Tensor)],
+    /// Named weights, such as the variables of a `VarStore`.
+    pub parameters: &'a [(&'a str, &'a Tensor)],
+}
+
+/// Runs a computation and traces its result back to its inputs. The closure uses the tensors named in
+/// `computation`; it must compute on the calling thread.
+///
+/// ```no_run
+/// use dlbacktrace_torch::{Computation, Options, explain_computation};
+/// use tch::{nn, nn::Module, Device, Kind, Tensor};
+///
+/// let store = nn::VarStore::new(Device::Cpu);
+/// let net = nn::linear(store.root(), 4, 2, Default::default());
+/// let x = Tensor::ones([1, 4], (Kind::Float, Device::Cpu));
+/// let computation = Computation { inputs: &[("x", &x)], ..Default::default() };
+/// let explanation = explain_computation(computation, &Options::default(), || net.forward(&x))?;
+/// println!("{:?}", explanation.inputs[0].relevance.amount()?);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+///
+/// # Errors
+/// As [`Model::explain`](crate::Model::explain).
+pub fn explain_computation(
+    computation: Computation<'_>,
+    options: &Options,
+    compute: impl FnOnce() -> Tensor,
+) -> Result<Explanation> {
+    let start = Instant::now();
+    let recorder = Recorder::begin(policy_for_runs(), computation.inputs, computation.parameters)?;
+    let output = compute();
+    let recording = recorder.finish(&[("output", &output)])?;
+    // The weights may be trained on before the next explanation, so nothing is kept for it.
+    let weights = WeightCache::new(0);
+    run::explain(recording, options, &weights, false, start.elapsed())
+}

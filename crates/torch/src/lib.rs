@@ -1,0 +1,29 @@
+//! TorchScript and tch computations explained.
+//!
+//! A [`Model`] is a TorchScript archive; [`explain_computation`] explains any other libtorch computation, such as a
+//! `tch::nn` network. Both run once under the recorder, become a tape of the core's operators by the table
+//! that [`operators`] lists, and are walked back on libtorch's own tensors.
+
+mod arguments;
+mod computation;
+mod error;
+mod explanation;
+mod lowering;
+mod model;
+mod options;
+mod rearrange;
+mod run;
+mod table;
+mod tensor;
+
+pub use computation::{Computation, explain_computation};
+pub use dlbacktrace_torch_recorder::{
+    Error as ModuleError, FormalArgument, Input, Inputs, NamedTensor, Replay, Submodule, libtorch_version,
+    load_library, tune_allocator,
+};
+pub use error::{Error, Result};
+pub use explanation::{Explanation, InputRelevance, OperatorUse, Timings, ValueRelevance};
+pub use model::{Inspection, Model};
+pub use options::{Options, OutputChoice, Progress, SeedAt};
+pub use table::{OperatorRule, operators};
+pub use tensor::TorchTensor;

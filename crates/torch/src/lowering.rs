@@ -1,0 +1,267 @@
+//! From a recording of libtorch operators to a tape of core operators.
+
+use crate::table::{Entry, Lower};
+use crate::tensor::dtype;
+use crate::{TorchTensor, rearrange};
+use dlbacktrace_core::ops::{self, Pass, Strided, Unruled};
+use dlbacktrace_core::{
+    BacktraceOp, DType, Error, Meta, ModulePath, Operand, Place, Result, Role, Step, Tape, Tensor, ValueId,
+    WeightKey,
+};
+use dlbacktrace_torch_recorder::{Alias, Call, Origin, Patch, Record, Slot, Value};
+use std::collections::HashMap;
+use std::hash::{DefaultHasher, Hash, Hasher};
+
+/// The tape in the making.
+pub(crate) struct Lowering {
+    pub(crate) tape: Tape<TorchTensor>,
+    origins: Vec<Origin>,
+    cache_weights: bool,
+    place: Place,
+    operator: String,
+}
+
+impl Lowering {
+    /// An empty tape over the values of a recording. `cache_weights`: the module's parameters stay the same
+    /// tensors from run to run.
+    pub(crate) fn new(values: Vec<Value>, cache_weights: bool) -> Self {
+        let mut tape = Tape::new();
+        let mut origins = Vec::with_capacity(values.len());
+        for value in values {
+            let shape = value.sizes.iter().map(|&extent| extent as usize).collect();
+            tape.value(Meta { shape, dtype: value.kind.map_or(DType::Other, dtype) });
+            origins.push(value.origin);
+        }
+        Self { tape, origins, cache_weights, place: Place::default(), operator: String::new() }
+    }
+
+    /// Adds one record. Consumes it, so that what its rule does not read is freed.
+    pub(crate) fn record(
+        &mut self,
+        record: Record,
+        table: &HashMap<&'static str, &'static Entry>,
+    ) -> Result<()> {
+        match record {
+            Record::Call(call) => self.call(&call, table),
+            Record::Alias(alias) => self.alias(&alias),
+        }
+    }
+
+    fn call(&mut self, call: &Call, table: &HashMap<&'static str, &'static Entry>) -> Result<()> {
+        if !call.outputs.iter().any(|output| output.fresh) {
+            return Ok(());
+        }
+        let before = self.tape.steps.len();
+        self.operator = call.name.clone();
+        self.place = Place {
+            step: before,
+            module: ModulePath { path: call.path.clone(), class: call.class_name.clone() },
+            source: call.source.clone(),
+            shapes: slots(call).map(|slot| self.meta(slot).shape).collect(),
+        };
+        let lowered = match table.get(call.base.as_str()).map(|entry| &entry.lower) {
+            Some(Lower::Function(function)) => self.pass(call, Pass::function(*function)),
+            Some(Lower::Identity) => self.pass(call, Pass::identity()),
+            Some(Lower::Norm) => self.pass(call, Pass::norm()),
+            Some(Lower::Constant) => self.all(call, Box::new(ops::Constant)),
+            Some(Lower::Statistic) => {
+                self.pass_role(call, Box::new(ops::Statistic { role: Role::Reduction }))
+            }
+            Some(Lower::Rearrange) => rearrange::lower(self, call),
+            Some(Lower::By(lower)) => lower(self, call),
+            Some(Lower::Unruled) | None => self.all(call, Box::new(Unruled::default())),
+        };
+        // What a rule does not cover matters only if relevance reaches it: integers that count axes take the
+        // same operators.
+        lowered.or_else(|error| match error {
+            Error::Shape(reason) => {
+                self.tape.steps.truncate(before);
+                self.all(call, Box::new(Unruled { reason: Some(reason) }))
+            }
+            other => Err(other),
+        })
+    }
+
+    /// A function of the first tensor argument.
+    fn pass(&mut self, call: &Call, pass: Pass) -> Result<()> {
+        self.pass_role(call, Box::new(pass))
+    }
+
+    fn pass_role(&mut self, call: &Call, op: Box<dyn BacktraceOp<TorchTensor>>) -> Result<()> {
+        let Some(slot) = slots(call).next() else { return self.all(call, Box::new(Unruled::default())) };
+        let operand = self.unread(slot);
+        self.step(call, op, vec![operand])
+    }
+
+    /// Every tensor argument is an operand that the rule does not read.
+    fn all(&mut self, call: &Call, op: Box<dyn BacktraceOp<TorchTensor>>) -> Result<()> {
+        let operands = slots(call).map(|slot| self.unread(slot)).collect();
+        self.step(call, op, operands)
+    }
+
+    fn alias(&mut self, alias: &Alias) -> Result<()> {
+        let strided = |patch: &Patch| -> Result<Strided> {
+            let extents = |values: &[i64]| values.iter().map(|&value| usize::try_from(value)).collect();
+            Ok(Strided {
+                offset: usize::try_from(patch.offset).map_err(negative)?,
+                shape: Result::map_err(extents(&patch.sizes), negative)?,
+                strides: Result::map_err(extents(&patch.strides), negative)?,
+            })
+        };
+        let op = ops::Alias {
+            sources: alias.sources.iter().map(strided).collect::<Result<_>>()?,
+            target: strided(&alias.target)?,
+        };
+        let inputs = alias
+            .sources
+            .iter()
+            .map(|patch| {
+                let value = ValueId(patch.value.0);
+                Operand::shape_only(value, self.tape.meta(value).clone())
+            })
+            .collect();
+        self.operator = "view of written storage".into();
+        self.place = Place { step: self.tape.steps.len(), ..Place::default() };
+        self.push(Box::new(op), inputs, vec![ValueId(alias.target.value.0)]);
+        Ok(())
+    }
+
+    /// Adds a step that makes the call's outputs.
+    pub(crate) fn step(
+        &mut self,
+        call: &Call,
+        op: Box<dyn BacktraceOp<TorchTensor>>,
+        inputs: Vec<Operand<TorchTensor>>,
+    ) -> Result<()> {
+        let outputs = call
+            .outputs
+            .iter()
+            .map(|output| match output.fresh {
+                true => ValueId(output.slot.value.0),
+                // The value existed before: what flows to it flows through its own maker.
+                false => self.tape.value(self.meta(&output.slot)),
+            })
+            .collect();
+        self.push(op, inputs, outputs);
+        Ok(())
+    }
+
+    /// Adds a step in between, which makes a value the recording does not have.
+    pub(crate) fn inner(
+        &mut self,
+        op: Box<dyn BacktraceOp<TorchTensor>>,
+        inputs: Vec<Operand<TorchTensor>>,
+        output: TorchTensor,
+    ) -> Operand<TorchTensor> {
+        let value = self.tape.value(Meta { shape: output.shape(), dtype: output.dtype() });
+        self.push(op, inputs, vec![value]);
+        Operand::new(value, output)
+    }
+
+    /// As [`Lowering::inner`], for a value that nobody reads.
+    pub(crate) fn inner_shape(
+        &mut self,
+        op: Box<dyn BacktraceOp<TorchTensor>>,
+        inputs: Vec<Operand<TorchTensor>>,
+        shape: Vec<usize>,
+    ) -> Operand<TorchTensor> {
+        // A condition or an index beside what moves does not decide the type.
+        let mut dtypes = inputs.iter().map(|operand| operand.meta.dtype);
+        let dtype = dtypes.clone().find(|dtype| dtype.is_float()).or(dtypes.next()).unwrap_or(DType::F32);
+        let meta = Meta { shape, dtype };
+        let value = self.tape.value(meta.clone());
+        self.push(op, inputs, vec![value]);
+        Operand::shape_only(value, meta)
+    }
+
+    fn push(
+        &mut self,
+        op: Box<dyn BacktraceOp<TorchTensor>>,
+        inputs: Vec<Operand<TorchTensor>>,
+        outputs: Vec<ValueId>,
+    ) {
+        let mut place = self.place.clone();
+        place.step = self.tape.steps.len();
+        self.tape.steps.push(Step {
+            operator: self.operator.clone(),
+            place,
+            op,
+            inputs,
+            outputs,
+            gate: None,
+        });
+    }
+
+    /// Shape and element type of a slot's value.
+    pub(crate) fn meta(&self, slot: &Slot) -> Meta {
+        self.tape.meta(ValueId(slot.value.0)).clone()
+    }
+
+    /// The shape of the call's first output.
+    pub(crate) fn output_shape(&self, call: &Call) -> Result<Vec<usize>> {
+        let output =
+            call.outputs.first().ok_or_else(|| Error::Shape("the operator returned no tensor".into()))?;
+        Ok(self.meta(&output.slot).shape)
+    }
+
+    /// An operand that the rule reads, in its compute type.
+    pub(crate) fn operand(&self, slot: &Slot) -> Result<Operand<TorchTensor>> {
+        let mut operand = self.unread(slot);
+        let tensor =
+            slot.tensor.as_ref().ok_or_else(|| Error::NotKept { what: format!("value {}", slot.value.0) })?;
+        let data = TorchTensor::from(tensor.shallow_clone());
+        operand.weight = self.weight(slot, tensor);
+        operand.data = Some(data.cast(operand.meta.dtype.compute())?);
+        Ok(operand)
+    }
+
+    /// An operand of arithmetic: integers among floats count as numbers.
+    pub(crate) fn number(&self, slot: &Slot, like: DType) -> Result<Operand<TorchTensor>> {
+        let mut operand = self.operand(slot)?;
+        let wanted = if like.is_float() { like.compute() } else { DType::F32 };
+        operand.data = operand.data.map(|data| data.cast(wanted)).transpose()?;
+        Ok(operand)
+    }
+
+    /// An operand of which the rule reads the shape only.
+    pub(crate) fn unread(&self, slot: &Slot) -> Operand<TorchTensor> {
+        Operand::shape_only(ValueId(slot.value.0), self.meta(slot))
+    }
+
+    /// Whether a slot holds a parameter, a buffer or a constant of the model's code.
+    pub(crate) fn is_stored(&self, slot: &Slot) -> bool {
+        matches!(
+            self.origins.get(slot.value.0),
+            Some(Origin::Parameter(_) | Origin::Buffer(_) | Origin::Constant)
+        )
+    }
+
+    /// Weights keep their address for as long as the cache holds them, and count their writes. Two weights may be
+    /// one memory seen in two ways, as a decoder's that is the transpose of its encoder's. A nested tensor has no layout
+    /// to tell them by, and is not cached.
+    fn weight(&self, slot: &Slot, tensor: &tch::Tensor) -> Option<WeightKey> {
+        let weight = matches!(self.origins.get(slot.value.0), Some(Origin::Parameter(_) | Origin::Constant));
+        if !weight || !self.cache_weights {
+            return None;
+        }
+        let mut identity = DefaultHasher::new();
+        (tensor.data_ptr() as u64, tensor.f_size().ok()?, tensor.f_stride().ok()?, tensor.kind()).hash(&mut identity);
+        Some(WeightKey { identity: identity.finish(), version: tensor.f_internal_version().ok()? as u64 })
+    }
+}
+
+fn negative(_: std::num::TryFromIntError) -> Error {
+    Error::Shape("a view with negative strides has no rule".into())
+}
+
+/// The tensor arguments of a call, in order; an `out=` argument is no operand.
+pub(crate) fn slots(call: &Call) -> impl Iterator<Item = &Slot> {
+    use dlbacktrace_torch_recorder::ArgumentValue::{Tensor, Tensors};
+    call.arguments.iter().filter(|argument| argument.name != "out").flat_map(|argument| {
+        match &argument.value {
+            Tensor(slot) => vec![slot],
+            Tensors(slots) => slots.iter().flatten().collect(),
+            _ => Vec::new(),
+        }
+    })
+}

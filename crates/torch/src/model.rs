@@ -1,0 +1,203 @@
+//! TorchScript archives.
+
+use crate::explanation::{Explanation, OperatorUse, coverage};
+use crate::options::Options;
+use crate::table::{policy, table};
+use crate::{Result, TorchTensor, run};
+use dlbacktrace_core::{Family, WeightCache};
+use dlbacktrace_torch_recorder::{FormalArgument, Inputs, Module, NamedTensor, Replay, Submodule};
+use std::path::Path;
+use std::time::Instant;
+
+/// A TorchScript archive, ready to be explained; may be shared between threads.
+pub struct Model {
+    module: Module,
+    weights: WeightCache<TorchTensor>,
+}
+
+/// What is known of a model without running it.
+#[derive(Debug, Clone)]
+pub struct Inspection {
+    /// The arguments of `forward`.
+    pub arguments: Vec<FormalArgument>,
+    /// The type it returns.
+    pub returns: String,
+    /// The tree of modules.
+    pub modules: Vec<Submodule>,
+    /// Parameters and buffers.
+    pub tensors: Vec<NamedTensor>,
+    /// The operators in the code, those that only TorchScript itself handles left out.
+    pub operators: Vec<OperatorUse>,
+    /// The share of them that has a rule, 0 to 1. Composite operators without a rule of their own count as
+    /// missing here, though a run follows them into parts that may have one.
+    pub coverage: f64,
+}
+
+impl Model {
+    /// Loads an archive written by `torch.jit.save`.
+    ///
+    /// # Errors
+    /// [`Error::Module`](crate::Error::Module) when the file is missing or damaged.
+    pub fn load(path: impl AsRef<Path>) -> Result<Self> {
+        let path = path.as_ref();
+        let module = Module::load(path)?;
+        // Room for three parts of every weight: default mode makes |W| once, contrastive mode W⁺ and W⁻ too.
+        // Traces of other languages hold their weights as constants of the code, which the module does not list.
+        let named: usize = module.tensors()?.iter().map(bytes).sum();
+        let stored = std::fs::metadata(path).map_or(0, |file| file.len() as usize);
+        Ok(Self { module, weights: WeightCache::new(3 * named.max(stored)) })
+    }
+
+    /// The arguments of `forward`.
+    ///
+    /// # Errors
+    /// [`Error::Module`](crate::Error::Module) when there is no `forward`.
+    pub fn arguments(&self) -> Result<Vec<FormalArgument>> {
+        Ok(self.module.arguments()?)
+    }
+
+    /// Runs the model and traces the chosen output back to the inputs.
+    ///
+    /// # Errors
+    /// [`Error::Module`](crate::Error::Module) when the inputs do not fit or the model fails,
+    /// [`Error::NoOutput`](crate::Error::NoOutput), [`Error::NoInput`](crate::Error::NoInput), and
+    /// [`Error::Core`](crate::Error::Core) when the walk fails, above all on an operator without a rule.
+    pub fn explain(&self, inputs: &Inputs, options: &Options) -> Result<Explanation> {
+        let start = Instant::now();
+        let recording = self.module.record(inputs, policy_for_runs())?;
+        run::explain(recording, options, &self.weights, !self.module.keeps_state(), start.elapsed())
+    }
+
+    /// Runs the model without recording; the outputs, flattened, with their names.
+    ///
+    /// # Errors
+    /// [`Error::Module`](crate::Error::Module).
+    pub fn forward(&self, inputs: &Inputs) -> Result<Vec<(String, tch::Tensor)>> {
+        let outputs = self.module.forward(inputs)?;
+        Ok(outputs.into_iter().map(|port| (port.name, port.tensor)).collect())
+    }
+
+    /// Records a run whole and repeats each operator on copies of what was recorded: the recording's own
+    /// check.
+    ///
+    /// # Errors
+    /// [`Error::Module`](crate::Error::Module).
+    pub fn replay(&self, inputs: &Inputs) -> Result<Replay> {
+        Ok(self.module.record(inputs, &policy(true))?.replay()?)
+    }
+
+    /// What is known without running.
+    ///
+    /// # Errors
+    /// [`Error::Module`](crate::Error::Module).
+    pub fn inspect(&self) -> Result<Inspection> {
+        let rule = |name: &str| {
+            let name = name.strip_suffix('_').unwrap_or(name);
+            table().get(name).map(|entry| entry.family).filter(|&family| family != Family::Unruled)
+        };
+        let operators: Vec<OperatorUse> = self
+            .module
+            .operators()?
+            .into_iter()
+            .filter(|operator| !operator.name.starts_with("prim::") && computes(&operator.name))
+            .map(|operator| OperatorUse {
+                rule: rule(&operator.name).map(|family| family.to_string()),
+                operator: operator.name,
+                count: operator.count,
+            })
+            .collect();
+        Ok(Inspection {
+            arguments: self.module.arguments().unwrap_or_default(),
+            returns: self.module.returns().unwrap_or_default(),
+            modules: self.module.submodules()?,
+            tensors: self.module.tensors()?,
+            coverage: coverage(&operators),
+            operators,
+        })
+    }
+}
+
+/// What is kept of a run to explain it; built once.
+pub(crate) fn policy_for_runs() -> &'static dlbacktrace_torch_recorder::Policy {
+    static POLICY: std::sync::OnceLock<dlbacktrace_torch_recorder::Policy> = std::sync::OnceLock::new();
+    POLICY.get_or_init(|| policy(false))
+}
+
+fn bytes(tensor: &NamedTensor) -> usize {
+    tensor.sizes.iter().map(|&extent| extent.max(0) as usize).product::<usize>() * 4
+}
+
+/// Whether an operator computes tensors from tensors: list handling, shape arithmetic and factories carry no
+/// relevance and need no rule.
+fn computes(name: &str) -> bool {
+    const ELSEWHERE: &[&str] = &[
+        "aten::size",
+        "aten::dim",
+        "aten::len",
+        "aten::Int",
+        "aten::Float",
+        "aten::Bool",
+        "aten::ScalarImplicit",
+        "aten::IntImplicit",
+        "aten::FloatImplicit",
+        "aten::item",
+        "aten::append",
+        "aten::extend",
+        "aten::insert",
+        "aten::pop",
+        "aten::keys",
+        "aten::values",
+        "aten::items",
+        "aten::__getitem__",
+        "aten::_set_item",
+        "aten::__contains__",
+        "aten::__is__",
+        "aten::__isnot__",
+        "aten::__not__",
+        "aten::__and__",
+        "aten::__or__",
+        "aten::__range_length",
+        "aten::__derive_index",
+        "aten::format",
+        "aten::warn",
+        "aten::str",
+        "aten::list",
+        "aten::dict",
+        "aten::floordiv",
+        "aten::zeros",
+        "aten::ones",
+        "aten::full",
+        "aten::empty",
+        "aten::arange",
+        "aten::tensor",
+        "aten::eye",
+        "aten::linspace",
+        "aten::rand",
+        "aten::randn",
+        "aten::is_floating_point",
+        "aten::numel",
+        "aten::device",
+        "aten::stride",
+        "aten::is_cuda",
+        "aten::ord",
+        "aten::join",
+        "aten::slice_str",
+        "aten::percentFormat",
+        "aten::clear",
+        "aten::copy",
+        "aten::hash",
+        "aten::scalar_tensor",
+        "aten::meshgrid",
+        "aten::is_scripting",
+        "aten::is_grad_enabled",
+        "aten::manual_seed",
+        "aten::equal",
+        "aten::get_device",
+        "aten::sym_size",
+        "aten::is_nonzero",
+        "aten::as_tensor",
+        "aten::floor_divide",
+        "aten::remainder",
+    ];
+    !ELSEWHERE.contains(&name)
+}

@@ -1,0 +1,138 @@
+//! Movement of elements by applying the operator to the elements' numbers (rules §5).
+//!
+//! An operator that only moves elements moves their numbers just the same. So its map is found by running it
+//! once more with every moving operand replaced by numbers, whatever the operator is.
+
+use crate::TorchTensor;
+use crate::lowering::Lowering;
+use dlbacktrace_core::ops::Rearrange;
+use dlbacktrace_core::{Error, Result};
+use dlbacktrace_torch_recorder::{ArgumentValue, Call, Input, Slot, call_operator};
+use tch::{Device, Kind, Tensor};
+
+/// Lowers a call whose floating tensor arguments are what moves; integer and boolean ones say how.
+pub(crate) fn lower(lowering: &mut Lowering, call: &Call) -> Result<()> {
+    let mut numbering = Numbering::default();
+    let moved = again(call, |slot| numbering.tensor(lowering, slot))?;
+    let indices = moved.iter().map(to_index).collect::<Result<Vec<_>>>()?;
+    lowering.step(call, Box::new(Rearrange { indices }), numbering.operands)
+}
+
+/// Runs the operator of a call once more with other tensors; values to fill in are 0.
+pub(crate) fn again(call: &Call, mut tensor: impl FnMut(&Slot) -> Result<Input>) -> Result<Vec<Tensor>> {
+    let arguments = call
+        .arguments
+        .iter()
+        .map(|argument| self::argument(&argument.name, &argument.value, &mut tensor))
+        .collect::<Result<Vec<_>>>()?;
+    let (name, overload) = functional(call);
+    call_operator(name, overload, arguments)
+        .map_err(|error| Error::tensor("movement of element numbers", error))
+}
+
+fn argument(
+    name: &str,
+    value: &ArgumentValue,
+    tensor: &mut impl FnMut(&Slot) -> Result<Input>,
+) -> Result<Input> {
+    let all = |inputs: Vec<Input>| Input::List(inputs);
+    Ok(match value {
+        ArgumentValue::Tensor(slot) => tensor(slot)?,
+        ArgumentValue::Tensors(slots) => {
+            let mut one = |slot: &Option<Slot>| slot.as_ref().map_or(Ok(Input::None), &mut *tensor);
+            all(slots.iter().map(&mut one).collect::<Result<_>>()?)
+        }
+        // A value to fill in is a constant, not an element.
+        ArgumentValue::Int(_) | ArgumentValue::Double(_) | ArgumentValue::Bool(_) if name == "value" => {
+            Input::Float(0.0)
+        }
+        ArgumentValue::Int(value) => Input::Int(*value),
+        ArgumentValue::Double(value) => Input::Float(*value),
+        ArgumentValue::Bool(value) => Input::Bool(*value),
+        ArgumentValue::Text(text) => Input::Text(text.clone()),
+        ArgumentValue::Ints(values) => all(values.iter().map(|&value| Input::Int(value)).collect()),
+        ArgumentValue::Doubles(values) => all(values.iter().map(|&value| Input::Float(value)).collect()),
+        ArgumentValue::Bools(values) => all(values.iter().map(|&value| Input::Bool(value)).collect()),
+        ArgumentValue::None => Input::None,
+        ArgumentValue::Other(text) => {
+            return Err(Error::Shape(format!("argument {name} = {text} is not understood")));
+        }
+    })
+}
+
+/// Lowers a call by a map of one operand's numbers that is written out.
+pub(crate) fn lower_by(
+    lowering: &mut Lowering,
+    call: &Call,
+    slot: &Slot,
+    map: impl FnOnce(&Tensor) -> std::result::Result<Tensor, tch::TchError>,
+) -> Result<()> {
+    let mut numbering = Numbering::default();
+    let numbers = numbering.operand(lowering, slot)?;
+    let moved = map(&numbers).map_err(|error| Error::tensor("movement of element numbers", error))?;
+    let mut indices = vec![to_index(&moved)?];
+    // Further outputs, such as the indices beside a sort's values, carry nothing.
+    let nothing =
+        |count: usize| TorchTensor::from(Tensor::full([count as i64], -1, (Kind::Int64, Device::Cpu)));
+    for output in call.outputs.iter().skip(1) {
+        indices.push(nothing(lowering.meta(&output.slot).shape.iter().product()));
+    }
+    lowering.step(call, Box::new(Rearrange { indices }), numbering.operands)
+}
+
+/// Operands numbered one after the other.
+#[derive(Default)]
+struct Numbering {
+    operands: Vec<dlbacktrace_core::Operand<TorchTensor>>,
+    used: i64,
+}
+
+impl Numbering {
+    fn tensor(&mut self, lowering: &Lowering, slot: &Slot) -> Result<Input> {
+        let meta = lowering.meta(slot);
+        match &slot.tensor {
+            // An index or a mask. Kept whenever it is not floating; a moving integer operand is kept too, and
+            // is told apart by being the first.
+            Some(tensor) if !meta.dtype.is_float() && !self.operands.is_empty() => {
+                Ok(Input::Tensor(tensor.shallow_clone()))
+            }
+            _ => self.operand(lowering, slot).map(Input::Tensor),
+        }
+    }
+
+    fn operand(&mut self, lowering: &Lowering, slot: &Slot) -> Result<Tensor> {
+        let shape = lowering.meta(slot).shape;
+        let numbers = numbers(&shape)?
+            .f_add_scalar(self.used)
+            .map_err(|error| Error::tensor("numbering of elements", error))?;
+        self.used += shape.iter().product::<usize>() as i64;
+        self.operands.push(lowering.unread(slot));
+        Ok(numbers)
+    }
+}
+
+/// The numbers of a tensor's elements, from 1: what an operator fills in is 0 and stands for a constant.
+pub(crate) fn numbers(shape: &[usize]) -> Result<Tensor> {
+    let shape: Vec<i64> = shape.iter().map(|&extent| extent as i64).collect();
+    let count: i64 = shape.iter().product();
+    // Doubles, since not every kernel moves integers; they count exactly up to 2⁵³.
+    Tensor::f_arange_start(1, count + 1, (Kind::Double, Device::Cpu))
+        .and_then(|numbers| numbers.f_reshape(&shape))
+        .map_err(|error| Error::tensor("numbering of elements", error))
+}
+
+/// Numbers from 1, moved, as one row of indices from 0; −1 where a constant was filled in.
+pub(crate) fn to_index(moved: &Tensor) -> Result<TorchTensor> {
+    moved
+        .f_reshape([-1])
+        .and_then(|numbers| numbers.f_to_kind(Kind::Int64))
+        .and_then(|numbers| numbers.f_sub_scalar(1))
+        .map(TorchTensor::from)
+        .map_err(|error| Error::tensor("numbers of elements", error))
+}
+
+/// The twin of an in-place operator that leaves its operand alone.
+fn functional(call: &Call) -> (&str, &str) {
+    let overload = if call.overload == "out" { "" } else { call.overload.as_str() };
+    (call.base.as_str(), overload)
+}

@@ -1,0 +1,140 @@
+//! Which rule each ATen operator has. What is not here and is no composite of operators that are has none.
+
+mod arithmetic;
+mod attention;
+mod bags;
+mod convolutions;
+mod einsum;
+mod functions;
+mod grids;
+mod lookups;
+mod matrices;
+mod movement;
+mod nested;
+mod parts;
+mod passing;
+mod pooling;
+mod reductions;
+mod sampling;
+mod scatters;
+mod transformer;
+mod unruled;
+
+use crate::lowering::Lowering;
+use dlbacktrace_core::{Family, Function, Result};
+use dlbacktrace_torch_recorder::{Call, Keep, Policy};
+use std::collections::HashMap;
+use std::sync::OnceLock;
+
+/// One row of the table.
+pub(crate) struct Entry {
+    /// Qualified names without overload; in-place and `out=` twins are meant too.
+    pub(crate) names: &'static [&'static str],
+    /// The kind of rule.
+    pub(crate) family: Family,
+    /// Which tensors the rule reads.
+    pub(crate) keep: Keep,
+    /// How a call becomes steps of the tape.
+    pub(crate) lower: Lower,
+}
+
+/// How a call becomes steps of the tape.
+pub(crate) enum Lower {
+    /// A function of the first tensor.
+    Function(Function),
+    /// The first tensor unchanged, or in another type.
+    Identity,
+    /// A normalisation of the first tensor.
+    Norm,
+    /// Nothing flows.
+    Constant,
+    /// A statistic of the first tensor.
+    Statistic,
+    /// Elements move as their numbers do.
+    Rearrange,
+    /// By a function of its own.
+    By(fn(&mut Lowering, &Call) -> Result<()>),
+    /// Known and without a rule: not to be followed into its parts, for these would explain something else.
+    Unruled,
+}
+
+impl Entry {
+    const fn function(names: &'static [&'static str], function: Function) -> Self {
+        Self { names, family: Family::Pass, keep: Keep::Indices, lower: Lower::Function(function) }
+    }
+
+    /// A rule that reads the shapes of its operands, and integer and boolean tensors.
+    const fn by_shape(
+        names: &'static [&'static str],
+        family: Family,
+        lower: fn(&mut Lowering, &Call) -> Result<()>,
+    ) -> Self {
+        Self { names, family, keep: Keep::Indices, lower: Lower::By(lower) }
+    }
+
+    /// A rule that reads its operands.
+    const fn by_data(
+        names: &'static [&'static str],
+        family: Family,
+        lower: fn(&mut Lowering, &Call) -> Result<()>,
+    ) -> Self {
+        Self { names, family, keep: Keep::All, lower: Lower::By(lower) }
+    }
+}
+
+/// All rows.
+fn entries() -> impl Iterator<Item = &'static Entry> {
+    [
+        arithmetic::ENTRIES,
+        attention::ENTRIES,
+        bags::ENTRIES,
+        convolutions::ENTRIES,
+        einsum::ENTRIES,
+        functions::ENTRIES,
+        grids::ENTRIES,
+        lookups::ENTRIES,
+        matrices::ENTRIES,
+        movement::ENTRIES,
+        nested::ENTRIES,
+        passing::ENTRIES,
+        pooling::ENTRIES,
+        reductions::ENTRIES,
+        sampling::ENTRIES,
+        scatters::ENTRIES,
+        transformer::ENTRIES,
+        unruled::ENTRIES,
+    ]
+    .into_iter()
+    .flatten()
+}
+
+/// The table by operator name.
+pub(crate) fn table() -> &'static HashMap<&'static str, &'static Entry> {
+    static TABLE: OnceLock<HashMap<&str, &Entry>> = OnceLock::new();
+    TABLE.get_or_init(|| {
+        entries().flat_map(|entry| entry.names.iter().map(move |&name| (name, entry))).collect()
+    })
+}
+
+/// What the recorder keeps of each operator; with `all`, everything, for a replay.
+pub(crate) fn policy(all: bool) -> Policy {
+    let leaves = table().iter().map(|(&name, entry)| (name, entry.keep));
+    if all { Policy::keeping_all(leaves) } else { Policy::new(leaves) }
+}
+
+/// One operator and its rule.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OperatorRule {
+    /// Qualified ATen name.
+    pub operator: &'static str,
+    /// The kind of rule.
+    pub family: Family,
+}
+
+/// The operator table, sorted by name.
+pub fn operators() -> Vec<OperatorRule> {
+    let mut rules: Vec<OperatorRule> =
+        table().iter().map(|(&operator, entry)| OperatorRule { operator, family: entry.family }).collect();
+    rules.sort_by_key(|rule| rule.operator);
+    rules
+}

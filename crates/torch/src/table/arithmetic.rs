@@ -1,0 +1,121 @@
+//! Sums, products and quotients of elements (rules §2 and §4).
+
+use super::Entry;
+use crate::TorchTensor;
+use crate::arguments::Arguments;
+use crate::lowering::Lowering;
+use dlbacktrace_core::ops::{PairwiseExtremum, Pass, Product, Quotient, Sum};
+use dlbacktrace_core::{DType, Error, Family, Function, Operand, Result, Tensor};
+use dlbacktrace_torch_recorder::Call;
+
+pub(super) const ENTRIES: &[Entry] = &[
+    Entry::by_data(&["aten::add"], Family::WeightedSum, |lowering, call| {
+        sum(lowering, call, |alpha| [1.0, alpha])
+    }),
+    Entry::by_data(&["aten::sub", "aten::subtract"], Family::WeightedSum, |lowering, call| {
+        sum(lowering, call, |alpha| [1.0, -alpha])
+    }),
+    Entry::by_data(&["aten::rsub"], Family::WeightedSum, |lowering, call| {
+        sum(lowering, call, |alpha| [-alpha, 1.0])
+    }),
+    Entry::by_data(&["aten::mul", "aten::multiply"], Family::Product, product),
+    Entry::by_data(&["aten::div", "aten::divide", "aten::true_divide"], Family::Product, quotient),
+    Entry::by_data(&["aten::addcmul"], Family::WeightedSum, |lowering, call| {
+        added(lowering, call, Box::new(Product))
+    }),
+    Entry::by_data(&["aten::addcdiv"], Family::WeightedSum, |lowering, call| {
+        added(lowering, call, Box::new(Quotient))
+    }),
+    Entry::by_data(&["aten::lerp"], Family::WeightedSum, lerp),
+    Entry::by_data(&["aten::maximum", "aten::fmax"], Family::Winner, |lowering, call| {
+        extremum(lowering, call, true)
+    }),
+    Entry::by_data(&["aten::minimum", "aten::fmin"], Family::Winner, |lowering, call| {
+        extremum(lowering, call, false)
+    }),
+];
+
+/// The element type arithmetic ran in.
+fn result_type(lowering: &Lowering, call: &Call) -> DType {
+    call.outputs.first().map_or(DType::F32, |output| lowering.meta(&output.slot).dtype)
+}
+
+/// The tensor operands among `self` and `other`, with their places; a number is none.
+fn pair(lowering: &Lowering, call: &Call) -> Result<Vec<(usize, Operand<TorchTensor>)>> {
+    let like = result_type(lowering, call);
+    ["self", "other"]
+        .into_iter()
+        .enumerate()
+        .filter_map(|(place, name)| Some((place, call.optional(name)?)))
+        .map(|(place, slot)| Ok((place, lowering.number(slot, like)?)))
+        .collect()
+}
+
+fn sum(lowering: &mut Lowering, call: &Call, factors: fn(f64) -> [f64; 2]) -> Result<()> {
+    let factors = factors(call.optional_number("alpha").unwrap_or(1.0));
+    let operands = pair(lowering, call)?;
+    let constant = call.optional_number("other").map_or(0.0, |other| other * factors[1]);
+    let factors = operands.iter().map(|(place, _)| factors[*place]).collect();
+    let operands = operands.into_iter().map(|(_, operand)| operand).collect();
+    lowering.step(call, Box::new(Sum { factors, constant }), operands)
+}
+
+fn product(lowering: &mut Lowering, call: &Call) -> Result<()> {
+    let operands: Vec<_> = pair(lowering, call)?.into_iter().map(|(_, operand)| operand).collect();
+    match call.optional_number("other") {
+        Some(factor) => lowering.step(call, Box::new(Pass::function(Function::Scale(factor))), operands),
+        None => lowering.step(call, Box::new(Product), operands),
+    }
+}
+
+fn quotient(lowering: &mut Lowering, call: &Call) -> Result<()> {
+    if let Some(rounding) = call.text("rounding_mode") {
+        return Err(Error::Shape(format!("division rounded by {rounding} has no rule")));
+    }
+    let operands: Vec<_> = pair(lowering, call)?.into_iter().map(|(_, operand)| operand).collect();
+    match call.optional_number("other") {
+        Some(divisor) => {
+            lowering.step(call, Box::new(Pass::function(Function::Scale(1.0 / divisor))), operands)
+        }
+        None => lowering.step(call, Box::new(Quotient), operands),
+    }
+}
+
+/// self + value · (tensor1 ∘ tensor2)
+fn added(
+    lowering: &mut Lowering,
+    call: &Call,
+    combine: Box<dyn dlbacktrace_core::BacktraceOp<TorchTensor>>,
+) -> Result<()> {
+    let like = result_type(lowering, call);
+    let base = lowering.number(call.tensor("self")?, like)?;
+    let a = lowering.number(call.tensor("tensor1")?, like)?;
+    let b = lowering.number(call.tensor("tensor2")?, like)?;
+    let data = match combine.role(&[]) {
+        dlbacktrace_core::Role::Quotient => a.data()?.quotient(b.data()?)?.0,
+        _ => a.data()?.mul(b.data()?)?,
+    };
+    let combined = lowering.inner(combine, vec![a, b], data);
+    let factors = vec![1.0, call.optional_number("value").unwrap_or(1.0)];
+    lowering.step(call, Box::new(Sum { factors, constant: 0.0 }), vec![base, combined])
+}
+
+/// self + weight · (end − self) as the blend (1 − w)·self + w·end.
+fn lerp(lowering: &mut Lowering, call: &Call) -> Result<()> {
+    let like = result_type(lowering, call);
+    let (start, end) =
+        (lowering.number(call.tensor("self")?, like)?, lowering.number(call.tensor("end")?, like)?);
+    let weight = call.optional_number("weight").ok_or_else(|| {
+        Error::Shape("lerp with a tensor as weight has no rule; write it as a sum of products".into())
+    })?;
+    lowering.step(
+        call,
+        Box::new(Sum { factors: vec![1.0 - weight, weight], constant: 0.0 }),
+        vec![start, end],
+    )
+}
+
+fn extremum(lowering: &mut Lowering, call: &Call, largest: bool) -> Result<()> {
+    let operands = pair(lowering, call)?.into_iter().map(|(_, operand)| operand).collect();
+    lowering.step(call, Box::new(PairwiseExtremum { largest }), operands)
+}

@@ -1,0 +1,139 @@
+//! Functions of each element (rules §5).
+
+use super::{Entry, Lower, parts};
+use crate::arguments::{Arguments, axis};
+use crate::lowering::Lowering;
+use dlbacktrace_core::ops::{Pass, Product};
+use dlbacktrace_core::{Family, Function, Result, Tensor, Unary};
+use dlbacktrace_torch_recorder::{Call, Keep};
+
+pub(super) const ENTRIES: &[Entry] = &[
+    Entry::function(&["aten::tanh"], Function::Tanh),
+    Entry::function(&["aten::sigmoid", "aten::special_expit"], Function::Sigmoid),
+    Entry::function(&["aten::softmax", "aten::_softmax", "aten::special_softmax"], Function::Softmax),
+    Entry::function(&["aten::silu"], Function::Swish { beta: 1.0 }),
+    Entry::function(
+        &[
+            "aten::erf",
+            "aten::special_erf",
+            "aten::erfc",
+            "aten::hardsigmoid",
+            "aten::hardtanh",
+            "aten::relu6",
+            "aten::atan",
+        ],
+        Function::Bounded,
+    ),
+    Entry::function(&["aten::exp"], Function::Exp),
+    Entry::function(&["aten::log"], Function::Log),
+    Entry::function(&["aten::sqrt"], Function::Power(0.5)),
+    Entry::function(&["aten::rsqrt"], Function::Power(-0.5)),
+    Entry::function(&["aten::reciprocal"], Function::Power(-1.0)),
+    Entry::function(&["aten::square"], Function::Power(2.0)),
+    Entry::function(&["aten::neg", "aten::negative"], Function::Scale(-1.0)),
+    Entry::function(&["aten::abs", "aten::absolute", "aten::clamp_min"], Function::Magnitude),
+    Entry::function(
+        &[
+            "aten::relu",
+            "aten::leaky_relu",
+            "aten::prelu",
+            "aten::_prelu_kernel",
+            "aten::rrelu",
+            "aten::rrelu_with_noise",
+            "aten::elu",
+            "aten::selu",
+            "aten::celu",
+            "aten::gelu",
+            "aten::mish",
+            "aten::hardswish",
+            "aten::softplus",
+            "aten::log_sigmoid",
+            "aten::log_sigmoid_forward",
+            "aten::threshold",
+            "aten::hardshrink",
+            "aten::softshrink",
+            "aten::log_softmax",
+            "aten::_log_softmax",
+            "aten::_safe_softmax",
+            "aten::expm1",
+            "aten::exp2",
+            "aten::log1p",
+            "aten::log2",
+            "aten::log10",
+            "aten::logit",
+            "aten::sin",
+            "aten::cos",
+            "aten::tan",
+            "aten::asin",
+            "aten::acos",
+            "aten::sinh",
+            "aten::cosh",
+            "aten::asinh",
+            "aten::acosh",
+            "aten::atanh",
+            "aten::erfinv",
+            "aten::lgamma",
+            "aten::digamma",
+            "aten::sinc",
+            "aten::floor",
+            "aten::ceil",
+            "aten::round",
+            "aten::trunc",
+            "aten::frac",
+            "aten::nan_to_num",
+            "aten::clamp_max",
+        ],
+        Function::Other,
+    ),
+    Entry {
+        names: &["aten::clamp", "aten::clip"],
+        family: Family::Pass,
+        keep: Keep::Indices,
+        lower: Lower::By(clamp),
+    },
+    Entry::by_shape(&["aten::pow", "aten::float_power"], Family::Pass, power),
+    Entry::by_data(&["aten::glu"], Family::Product, glu),
+];
+
+/// Only a clamp on both sides is bounded; a lower bound alone keeps a statistic from 0.
+fn clamp(lowering: &mut Lowering, call: &Call) -> Result<()> {
+    let given = |name| call.optional_number(name).is_some() || call.optional(name).is_some();
+    let function = match (given("min"), given("max")) {
+        (true, true) => Function::Bounded,
+        (true, false) => Function::Magnitude,
+        _ => Function::Other,
+    };
+    let operand = lowering.unread(call.tensor("self")?);
+    lowering.step(call, Box::new(Pass::function(function)), vec![operand])
+}
+
+/// x to a constant power, or a constant to the power of x.
+fn power(lowering: &mut Lowering, call: &Call) -> Result<()> {
+    let (base, exponent) = (call.optional("self"), call.optional("exponent"));
+    let (operand, function) = match (base, exponent) {
+        (Some(base), None) => {
+            (base, call.optional_number("exponent").map_or(Function::Other, Function::Power))
+        }
+        (None, Some(exponent)) => (exponent, Function::Other),
+        (Some(base), Some(exponent)) if lowering.is_stored(exponent) => (base, Function::Other),
+        (Some(base), Some(exponent)) if lowering.is_stored(base) => (exponent, Function::Other),
+        _ => {
+            let message = "a moving value to the power of a moving value has no rule".into();
+            return Err(dlbacktrace_core::Error::Shape(message));
+        }
+    };
+    let operand = lowering.unread(operand);
+    lowering.step(call, Box::new(Pass::function(function)), vec![operand])
+}
+
+/// The first half times the sigmoid of the second.
+fn glu(lowering: &mut Lowering, call: &Call) -> Result<()> {
+    let whole = lowering.operand(call.tensor("self")?)?;
+    let axis = axis(call.int("dim")?, whole.meta.shape.len())?;
+    let half = whole.meta.shape.get(axis).map_or(0, |extent| extent / 2);
+    let value = parts::narrow(lowering, &whole, axis, 0, half)?;
+    let gate = parts::narrow(lowering, &whole, axis, half, half)?;
+    let open = gate.data()?.unary(Unary::Sigmoid)?;
+    let gate = parts::pass(lowering, Pass::function(Function::Sigmoid), &gate, open);
+    lowering.step(call, Box::new(Product), vec![value, gate])
+}

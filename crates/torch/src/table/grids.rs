@@ -1,0 +1,106 @@
+//! Sampling at the points of a constant grid (rules §2): libtorch's own operator and its gradient are the
+//! weighted sum and its adjoint.
+
+use super::Entry;
+use crate::TorchTensor;
+use crate::arguments::Arguments;
+use crate::lowering::Lowering;
+use dlbacktrace_core::maps::LinearMap;
+use dlbacktrace_core::weighted_sum::{Term, Variant, WeightedSum};
+use dlbacktrace_core::{BacktraceOp, Context, Error, Family, Operand, Part, Relevance, Result, Tensor};
+use dlbacktrace_torch_recorder::{Call, Input, call_operator};
+
+pub(super) const ENTRIES: &[Entry] =
+    &[Entry::by_data(&["aten::grid_sampler"], Family::WeightedSum, grid_sampler)];
+
+const CUBIC: i64 = 2;
+
+fn grid_sampler(lowering: &mut Lowering, call: &Call) -> Result<()> {
+    let x = lowering.operand(call.tensor("input")?)?;
+    let grid = lowering.operand(call.tensor("grid")?)?;
+    let interpolation = call.int("interpolation_mode")?;
+    if interpolation == CUBIC {
+        return Err(Error::Shape(
+            "cubic sampling at a grid has no rule; bilinear and nearest have one".into(),
+        ));
+    }
+    let op = GridSampler {
+        kernel: if x.meta.shape.len() == 5 { "aten::grid_sampler_3d" } else { "aten::grid_sampler_2d" },
+        interpolation,
+        padding: call.int("padding_mode")?,
+        align_corners: call.flag("align_corners"),
+    };
+    lowering.step(call, Box::new(op), vec![x, grid])
+}
+
+/// y = W x, with the weights of the cells around each point of a grid, none of them negative. Operands: x
+/// `[N, C, spatial…]` and the grid `[N, points…, axes]`.
+#[derive(Debug, Clone)]
+struct GridSampler {
+    kernel: &'static str,
+    interpolation: i64,
+    padding: i64,
+    align_corners: bool,
+}
+
+#[derive(Debug)]
+struct AtGrid<'a> {
+    sampler: &'a GridSampler,
+    grid: &'a TorchTensor,
+    /// Any tensor of the shape of x.
+    like: &'a TorchTensor,
+}
+
+impl AtGrid<'_> {
+    fn call(&self, suffix: &str, tensors: &[&TorchTensor], mask: Option<[bool; 2]>) -> Result<TorchTensor> {
+        let GridSampler { kernel, interpolation, padding, align_corners } = *self.sampler;
+        let mut arguments: Vec<Input> =
+            tensors.iter().map(|tensor| Input::Tensor(tensor.as_tch().shallow_clone())).collect();
+        arguments.extend([Input::Int(interpolation), Input::Int(padding), Input::Bool(align_corners)]);
+        arguments.extend(mask.map(|mask| Input::List(mask.map(Input::Bool).into())));
+        let results = call_operator(&format!("{kernel}{suffix}"), "", arguments)
+            .map_err(|error| Error::tensor("sampling at a grid", error))?;
+        let first = results.into_iter().next().map(TorchTensor::from);
+        first.ok_or_else(|| Error::tensor("sampling at a grid", "no result"))
+    }
+}
+
+impl LinearMap<TorchTensor> for AtGrid<'_> {
+    fn apply(&self, part: Part, x: &TorchTensor) -> Result<TorchTensor> {
+        let sampled = self.call("", &[x, self.grid], None)?;
+        if part == Part::Negative { sampled.scale(0.0) } else { Ok(sampled) }
+    }
+
+    fn adjoint(&self, part: Part, y: &TorchTensor) -> Result<TorchTensor> {
+        if part == Part::Negative {
+            return self.like.zeros(&self.like.shape());
+        }
+        self.call("_backward", &[y, self.like, self.grid], Some([true, false]))
+    }
+}
+
+impl BacktraceOp<TorchTensor> for GridSampler {
+    fn family(&self) -> Family {
+        Family::WeightedSum
+    }
+
+    fn backtrace(
+        &self,
+        inputs: &[Operand<TorchTensor>],
+        outputs: &[Option<Relevance<TorchTensor>>],
+        context: &mut Context<'_, TorchTensor>,
+    ) -> Result<Vec<Option<Relevance<TorchTensor>>>> {
+        let ([x, grid], Some(Some(relevance))) = (inputs, outputs.first()) else {
+            return Err(Error::Shape("sampling takes a tensor and a grid".into()));
+        };
+        if grid.depends {
+            return Err(Error::Shape("sampling at a grid that depends on the input has no rule".into()));
+        }
+        let map = Box::new(AtGrid { sampler: self, grid: grid.data()?, like: x.data()? });
+        let terms = vec![Term { operand: x, map }];
+        let sum = WeightedSum { terms, bias: None, variant: Variant::Linear };
+        let mut shares = sum.backtrace(relevance, context)?;
+        shares.push(None);
+        Ok(shares)
+    }
+}

@@ -1,0 +1,115 @@
+//! What hands relevance on unchanged, and what carries none (rules §5).
+
+use super::{Entry, Lower};
+use crate::arguments::Arguments;
+use crate::lowering::Lowering;
+use dlbacktrace_core::ops::Pass;
+use dlbacktrace_core::{Family, Result};
+use dlbacktrace_torch_recorder::{Call, Keep};
+
+pub(super) const ENTRIES: &[Entry] = &[
+    Entry {
+        names: &[
+            "aten::dropout",
+            "aten::native_dropout",
+            "aten::feature_dropout",
+            "aten::alpha_dropout",
+            "aten::feature_alpha_dropout",
+            "aten::contiguous",
+            "aten::clone",
+            "aten::to",
+            "aten::_to_copy",
+            "aten::type_as",
+            "aten::detach",
+            "aten::detach_copy",
+            "aten::alias",
+            "aten::alias_copy",
+            "aten::lift",
+            "aten::lift_fresh",
+            "aten::lift_fresh_copy",
+            "aten::positive",
+            "aten::requires_grad",
+        ],
+        family: Family::Pass,
+        keep: Keep::Indices,
+        lower: Lower::Identity,
+    },
+    Entry {
+        names: &[
+            "aten::batch_norm",
+            "aten::native_batch_norm",
+            "aten::_native_batch_norm_legit",
+            "aten::_native_batch_norm_legit_no_training",
+            "aten::cudnn_batch_norm",
+            "aten::layer_norm",
+            "aten::native_layer_norm",
+            "aten::group_norm",
+            "aten::native_group_norm",
+            "aten::instance_norm",
+            "aten::rms_norm",
+            "aten::_fused_rms_norm",
+        ],
+        family: Family::Pass,
+        keep: Keep::Indices,
+        lower: Lower::Norm,
+    },
+    Entry::by_shape(&["aten::copy"], Family::Pass, copy),
+    Entry {
+        names: &[
+            "aten::zeros_like",
+            "aten::ones_like",
+            "aten::full_like",
+            "aten::empty_like",
+            "aten::rand_like",
+            "aten::randn_like",
+            "aten::randint_like",
+            "aten::new_zeros",
+            "aten::new_ones",
+            "aten::new_full",
+            "aten::new_empty",
+            "aten::new_empty_strided",
+            "aten::zero",
+            "aten::fill",
+            "aten::bernoulli",
+            "aten::normal",
+            "aten::uniform",
+            "aten::argmax",
+            "aten::argmin",
+            "aten::argsort",
+            "aten::eq",
+            "aten::ne",
+            "aten::lt",
+            "aten::le",
+            "aten::gt",
+            "aten::ge",
+            "aten::isnan",
+            "aten::isinf",
+            "aten::isfinite",
+            "aten::logical_and",
+            "aten::logical_or",
+            "aten::logical_not",
+            "aten::logical_xor",
+            "aten::bitwise_not",
+            "aten::sign",
+            "aten::sgn",
+            "aten::heaviside",
+            "aten::_shape_as_tensor",
+            "aten::one_hot",
+            "aten::bucketize",
+            "aten::searchsorted",
+            "aten::nonzero",
+            "aten::any",
+            "aten::all",
+            "aten::equal",
+        ],
+        family: Family::Constant,
+        keep: Keep::Indices,
+        lower: Lower::Constant,
+    },
+];
+
+/// What was written, not what it was written over.
+fn copy(lowering: &mut Lowering, call: &Call) -> Result<()> {
+    let source = lowering.unread(call.tensor("src")?);
+    lowering.step(call, Box::new(Pass::identity()), vec![source])
+}

@@ -1,0 +1,92 @@
+//! Reductions along axes (rules §2, §3, §9).
+
+use super::{Entry, Lower};
+use crate::arguments::{Arguments, axes, axis};
+use crate::lowering::Lowering;
+use crate::rearrange;
+use dlbacktrace_core::ops::{CumulativeSum, Extremum, PairwiseExtremum, Reduce, Statistic};
+use dlbacktrace_core::{Error, Family, Result, Role};
+use dlbacktrace_torch_recorder::{Call, Keep};
+
+pub(super) const ENTRIES: &[Entry] = &[
+    Entry::by_data(
+        &["aten::sum", "aten::mean", "aten::nansum", "aten::nanmean"],
+        Family::WeightedSum,
+        reduce,
+    ),
+    Entry::by_data(&["aten::cumsum"], Family::WeightedSum, cumulative),
+    Entry::by_data(&["aten::amax"], Family::Winner, |lowering, call| extremum(lowering, call, true)),
+    Entry::by_data(&["aten::amin"], Family::Winner, |lowering, call| extremum(lowering, call, false)),
+    Entry::by_data(&["aten::max"], Family::Winner, |lowering, call| extremum(lowering, call, true)),
+    Entry::by_data(&["aten::min"], Family::Winner, |lowering, call| extremum(lowering, call, false)),
+    Entry::by_shape(
+        &[
+            "aten::topk",
+            "aten::sort",
+            "aten::kthvalue",
+            "aten::median",
+            "aten::mode",
+            "aten::cummax",
+            "aten::cummin",
+        ],
+        Family::Movement,
+        picked,
+    ),
+    Entry {
+        names: &[
+            "aten::norm",
+            "aten::linalg_vector_norm",
+            "aten::linalg_norm",
+            "aten::var",
+            "aten::std",
+            "aten::var_mean",
+            "aten::std_mean",
+        ],
+        family: Family::Statistic,
+        keep: Keep::Indices,
+        lower: Lower::Statistic,
+    },
+    Entry::by_shape(&["aten::logsumexp"], Family::Statistic, logsumexp),
+];
+
+fn reduce(lowering: &mut Lowering, call: &Call) -> Result<()> {
+    let operand = lowering.operand(call.tensor("self")?)?;
+    let axes = axes(call.ints("dim"), operand.meta.shape.len())?;
+    lowering.step(call, Box::new(Reduce { axes }), vec![operand])
+}
+
+fn cumulative(lowering: &mut Lowering, call: &Call) -> Result<()> {
+    let operand = lowering.operand(call.tensor("self")?)?;
+    let axis = axis(call.int("dim")?, operand.meta.shape.len())?;
+    lowering.step(call, Box::new(CumulativeSum { axis }), vec![operand])
+}
+
+fn extremum(lowering: &mut Lowering, call: &Call, largest: bool) -> Result<()> {
+    let operand = lowering.operand(call.tensor("self")?)?;
+    if let Some(other) = call.optional("other") {
+        let other = lowering.operand(other)?;
+        return lowering.step(call, Box::new(PairwiseExtremum { largest }), vec![operand, other]);
+    }
+    let axes = axes(call.ints("dim"), operand.meta.shape.len())?;
+    lowering.step(call, Box::new(Extremum { axes, largest }), vec![operand])
+}
+
+fn logsumexp(lowering: &mut Lowering, call: &Call) -> Result<()> {
+    let operand = lowering.unread(call.tensor("self")?);
+    lowering.step(call, Box::new(Statistic { role: Role::LogSumExp }), vec![operand])
+}
+
+/// Values picked along an axis: they scatter back to where the indices beside them say.
+fn picked(lowering: &mut Lowering, call: &Call) -> Result<()> {
+    let operand = call.tensor("self")?;
+    let Some(indices) = call.outputs.get(1).and_then(|output| output.slot.tensor.as_ref()) else {
+        return Err(Error::Shape("without an axis there are no indices to go by, so it has no rule".into()));
+    };
+    let indices = indices.shallow_clone();
+    let axis = call.ints("dim").and_then(|dim| dim.first().copied()).unwrap_or(-1);
+    let keeps = indices.dim() == lowering.meta(operand).shape.len();
+    rearrange::lower_by(lowering, call, operand, move |numbers| {
+        let indices = if keeps { indices } else { indices.f_unsqueeze(axis)? };
+        numbers.f_gather(axis, &indices, false)
+    })
+}

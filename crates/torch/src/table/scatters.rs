@@ -1,0 +1,175 @@
+//! Elements written or added into others by index (rules §2, §3 and §5).
+
+use super::Entry;
+use super::parts::{self, Operand, computed};
+use crate::arguments::{Arguments, axis};
+use crate::lowering::Lowering;
+use crate::{TorchTensor, rearrange};
+use dlbacktrace_core::ops::{Expand, IndexAdd, IndexExtremum, Pass, Select, Slice};
+use dlbacktrace_core::{BacktraceOp, Error, Family, Function, Range, Result, Tensor};
+use dlbacktrace_torch_recorder::Call;
+
+pub(super) const ENTRIES: &[Entry] = &[
+    Entry::by_data(&["aten::index_add", "aten::index_reduce"], Family::WeightedSum, along_axis),
+    Entry::by_data(&["aten::scatter_add", "aten::scatter_reduce"], Family::WeightedSum, scatter),
+    Entry::by_data(&["aten::scatter"], Family::Movement, |lowering, call| match call.text("reduce") {
+        Some(_) => scatter(lowering, call),
+        None => rearrange::lower(lowering, call),
+    }),
+    Entry::by_data(&["aten::index_put"], Family::Movement, |lowering, call| match call.flag("accumulate") {
+        true => put(lowering, call),
+        false => rearrange::lower(lowering, call),
+    }),
+    Entry::by_data(&["aten::col2im"], Family::WeightedSum, fold),
+];
+
+/// What becomes of the values that meet in a cell.
+#[derive(Clone, Copy, PartialEq)]
+enum Meeting {
+    /// Their sum or mean: cells may be scaled at will.
+    Sum,
+    /// The largest or the smallest.
+    Extremum,
+}
+
+impl Meeting {
+    fn of(call: &Call) -> Result<Self> {
+        match call.text("reduce") {
+            None | Some("sum" | "add" | "mean") => Ok(Self::Sum),
+            Some("amax" | "amin") => Ok(Self::Extremum),
+            Some(other) => Err(Error::Shape(format!("values that meet by {other} have no rule"))),
+        }
+    }
+
+    fn rule(self, axis: usize, index: TorchTensor, result: TorchTensor) -> Box<dyn BacktraceOp<TorchTensor>> {
+        match self {
+            Self::Sum => Box::new(IndexAdd { axis, index }),
+            Self::Extremum => Box::new(IndexExtremum { axis, index, result }),
+        }
+    }
+}
+
+/// Sub-tensors that land along an axis.
+fn along_axis(lowering: &mut Lowering, call: &Call) -> Result<()> {
+    let meeting = Meeting::of(call)?;
+    let mut source = lowering.operand(call.tensor("source")?)?;
+    let mut base = lowering.operand(call.tensor("self")?)?;
+    let mut result = parts::result(lowering, call)?;
+    if base.meta.shape.is_empty() {
+        // Scalars land like vectors of one element.
+        (base, source) = (parts::reshape(lowering, &base, &[1])?, parts::reshape(lowering, &source, &[1])?);
+        result = result.reshape(&[1])?;
+    }
+    let axis = axis(call.int("dim")?, base.meta.shape.len())?;
+    let index = lowering.operand(call.tensor("index")?)?.data()?.reshape(&[source.meta.shape[axis]])?;
+    if let Some(alpha) = call.optional_number("alpha").filter(|&alpha| alpha != 1.0) {
+        let scaled = source.data()?.scale(alpha)?;
+        source = parts::pass(lowering, Pass::function(Function::Scale(alpha)), &source, scaled);
+    }
+    let base = taking_part(lowering, call, meeting, base, axis, &index)?;
+    let shape = result.shape();
+    let met = lowering.inner_shape(meeting.rule(axis, index, result), vec![source, base], shape);
+    parts::finish(lowering, call, met)
+}
+
+/// Elements that land along an axis, each at its own index: as many of the source as there are indices.
+fn scatter(lowering: &mut Lowering, call: &Call) -> Result<()> {
+    let meeting = Meeting::of(call)?;
+    let base = lowering.operand(call.tensor("self")?)?;
+    let index = lowering.operand(call.tensor("index")?)?;
+    let source = match call.optional_number("value") {
+        Some(value) => {
+            let filled = base.data()?.full(&index.meta.shape, value)?;
+            parts::constant(lowering, filled)
+        }
+        None => {
+            let source = lowering.operand(call.tensor("src")?)?;
+            let region = index.meta.shape.iter().map(|&extent| Range::full(extent)).collect();
+            parts::slice(lowering, &source, region)?
+        }
+    };
+    let dim = call.int("dim")?;
+    let numbers = rearrange::numbers(&base.meta.shape)?.f_gather(dim, index.data()?.as_tch(), false);
+    let cells = rearrange::to_index(computed(numbers)?.as_tch())?;
+    by_element(lowering, call, meeting, source, base, cells)
+}
+
+/// Values added at the cells that indices name.
+fn put(lowering: &mut Lowering, call: &Call) -> Result<()> {
+    let base = lowering.operand(call.tensor("self")?)?;
+    let indices: Vec<Option<tch::Tensor>> = call
+        .tensors("indices")?
+        .into_iter()
+        .map(|slot| slot.and_then(|slot| slot.tensor.as_ref()).map(tch::Tensor::shallow_clone))
+        .collect();
+    let chosen = computed(rearrange::numbers(&base.meta.shape)?.f_index(&indices))?;
+    let values = lowering.operand(call.tensor("values")?)?;
+    let data = values.data()?.broadcast_to(&chosen.shape())?;
+    let values = lowering.inner(Box::new(Expand), vec![values], data);
+    let cells = rearrange::to_index(chosen.as_tch())?;
+    by_element(lowering, call, Meeting::Sum, values, base, cells)
+}
+
+/// Each element of the source lands in a cell of its own choice.
+fn by_element(
+    lowering: &mut Lowering,
+    call: &Call,
+    meeting: Meeting,
+    source: Operand,
+    base: Operand,
+    cells: TorchTensor,
+) -> Result<()> {
+    let (landing, count) = (cells.shape()[0], base.meta.shape.iter().product());
+    let source = parts::reshape(lowering, &source, &[landing])?;
+    let base = parts::reshape(lowering, &base, &[count])?;
+    let base = taking_part(lowering, call, meeting, base, 0, &cells)?;
+    let result = parts::result(lowering, call)?.reshape(&[count])?;
+    let met = lowering.inner_shape(meeting.rule(0, cells, result), vec![source, base], vec![count]);
+    parts::finish(lowering, call, met)
+}
+
+/// The base, without the cells where something landed when it has no part in these.
+fn taking_part(
+    lowering: &mut Lowering,
+    call: &Call,
+    meeting: Meeting,
+    base: Operand,
+    axis: usize,
+    index: &TorchTensor,
+) -> Result<Operand> {
+    if call.optional_number("include_self") != Some(0.0) {
+        return Ok(base);
+    }
+    let data = base.data()?.as_tch();
+    let landed = data
+        .f_zeros_like()
+        .and_then(|zeros| zeros.f_index_fill(axis as i64, index.as_tch(), 1)?.f_to_kind(tch::Kind::Bool));
+    let landed = computed(landed)?;
+    // Nothing is equal to a NaN, so that it never wins.
+    let absent = if meeting == Meeting::Sum { 0.0 } else { f64::NAN };
+    let data = computed(data.f_masked_fill(landed.as_tch(), absent))?;
+    let landed = parts::constant(lowering, landed);
+    Ok(lowering.inner(Box::new(Select { a: None, b: Some(1) }), vec![landed, base], data))
+}
+
+/// The adjoint of im2col: columns added where im2col read them, what was padding dropped.
+fn fold(lowering: &mut Lowering, call: &Call) -> Result<()> {
+    let columns = lowering.operand(call.tensor("self")?)?;
+    let image = lowering.output_shape(call)?;
+    let ints = |name| call.ints(name).unwrap_or_default();
+    let read = rearrange::numbers(&image)?.f_im2col(
+        ints("kernel_size"),
+        ints("dilation"),
+        ints("padding"),
+        ints("stride"),
+    );
+    // Numbers start from 1, so that padding has a cell of its own in front.
+    let cells = read.and_then(|read| read.f_reshape([-1])?.f_to_kind(tch::Kind::Int64));
+    let (cells, count): (_, usize) = (computed(cells)?, image.iter().product());
+    let columns = parts::reshape(lowering, &columns, &cells.shape())?;
+    let add = IndexAdd { axis: 0, index: cells };
+    let padded = lowering.inner_shape(Box::new(add), vec![columns], vec![count + 1]);
+    let regions = vec![vec![Range::span(1, count)]];
+    let inside = lowering.inner_shape(Box::new(Slice { regions }), vec![padded], vec![count]);
+    parts::finish(lowering, call, inside)
+}
