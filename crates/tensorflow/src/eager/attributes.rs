@@ -1,0 +1,52 @@
+//! Attributes of an operator, in the form that TensorFlow takes them.
+
+use crate::proto::{Attribute, AttributeValue, List};
+use prost::Message;
+use std::ffi::CString;
+
+/// Names and serialised values.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Attributes(Vec<(CString, Vec<u8>)>);
+
+impl Attributes {
+    /// Those of a node; an attribute whose name holds a zero byte is an error.
+    pub(crate) fn new<'a>(
+        attributes: impl IntoIterator<Item = (&'a str, &'a AttributeValue)>,
+    ) -> Result<Self, String> {
+        let entry = |(name, value): (&str, &AttributeValue)| match CString::new(name) {
+            Ok(name) => Ok((name, value.encode_to_vec())),
+            Err(_) => Err(format!("attribute {name:?} has a zero byte in its name")),
+        };
+        attributes.into_iter().map(entry).collect::<Result<_, _>>().map(Self)
+    }
+
+    pub(super) fn iter(&self) -> impl Iterator<Item = (&CString, &Vec<u8>)> {
+        self.0.iter().map(|(name, value)| (name, value))
+    }
+
+    fn one(name: &std::ffi::CStr, value: Attribute) -> Self {
+        Self(vec![(name.to_owned(), AttributeValue { value: Some(value) }.encode_to_vec())])
+    }
+
+    /// With those of `other` after its own.
+    pub(crate) fn and(mut self, other: Self) -> Self {
+        self.0.extend(other.0);
+        self
+    }
+}
+
+/// One attribute: an element type.
+pub(crate) fn one_type(name: &std::ffi::CStr, data_type: super::DataType) -> Attributes {
+    Attributes::one(name, Attribute::Type(data_type.0))
+}
+
+/// One attribute: a list of element types.
+pub(crate) fn list_of_types(name: &std::ffi::CStr, types: &[super::DataType]) -> Attributes {
+    let types = types.iter().map(|data_type| data_type.0).collect();
+    Attributes::one(name, Attribute::List(List { types, ..List::default() }))
+}
+
+/// One attribute: a truth value.
+pub(crate) fn one_bool(name: &std::ffi::CStr, value: bool) -> Attributes {
+    Attributes::one(name, Attribute::Bool(value))
+}

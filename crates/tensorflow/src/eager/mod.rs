@@ -1,0 +1,14 @@
+//! TensorFlow's eager execution, made safe.
+
+mod attributes;
+mod context;
+mod data_type;
+mod op_list;
+mod status;
+mod tensor;
+
+pub(crate) use attributes::{Attributes, list_of_types, one_bool, one_type};
+pub use context::Context;
+pub use data_type::DataType;
+pub(crate) use op_list::registered_operators;
+pub use tensor::Tensor;

@@ -1,0 +1,118 @@
+//! What the interpreter does with a node.
+
+use super::operation::Operation;
+
+/// What the interpreter does with a node; functions are numbers of bodies.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) enum Action {
+    /// TensorFlow runs it.
+    Execute,
+    /// TensorFlow runs it once; what it gives serves for the life of the model: constants, handles.
+    ExecuteOnce,
+    /// Its outputs are its inputs.
+    Pass,
+    /// It is there for the order only.
+    Nothing,
+    Call(usize),
+    While {
+        condition: usize,
+        body: usize,
+    },
+    If {
+        then: usize,
+        otherwise: usize,
+    },
+    Case(Vec<usize>),
+    /// The value of a variable of TensorFlow 1, which the interpreter keeps itself.
+    ReadVariable,
+    /// A new value for such a variable, its first input being left out.
+    WriteVariable {
+        variable: String,
+        write: Write,
+    },
+    Frame(Frame),
+}
+
+/// How a variable of TensorFlow 1 gets its new value.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) enum Write {
+    Assign,
+    Add,
+    Subtract,
+}
+
+impl Write {
+    pub(super) fn of(operator: &str) -> Option<Self> {
+        match operator {
+            "Assign" => Some(Self::Assign),
+            "AssignAdd" => Some(Self::Add),
+            "AssignSub" => Some(Self::Subtract),
+            _ => None,
+        }
+    }
+}
+
+/// The parts of TensorFlow 1's branches and loops.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) enum Frame {
+    Switch,
+    Merge,
+    Enter,
+    Exit,
+    Next,
+}
+
+/// Those that are not for TensorFlow to run, by operator.
+const ACTIONS: [(&str, Action); 20] = [
+    ("Const", Action::ExecuteOnce),
+    ("NoOp", Action::Nothing),
+    ("ControlTrigger", Action::Nothing),
+    ("Identity", Action::Pass),
+    ("IdentityN", Action::Pass),
+    ("RefIdentity", Action::Pass),
+    ("LoopCond", Action::Pass),
+    ("PlaceholderWithDefault", Action::Pass),
+    ("VariableV2", Action::ReadVariable),
+    ("Variable", Action::ReadVariable),
+    ("Switch", Action::Frame(Frame::Switch)),
+    ("RefSwitch", Action::Frame(Frame::Switch)),
+    ("Merge", Action::Frame(Frame::Merge)),
+    ("RefMerge", Action::Frame(Frame::Merge)),
+    ("Enter", Action::Frame(Frame::Enter)),
+    ("RefEnter", Action::Frame(Frame::Enter)),
+    ("Exit", Action::Frame(Frame::Exit)),
+    ("RefExit", Action::Frame(Frame::Exit)),
+    ("NextIteration", Action::Frame(Frame::Next)),
+    ("RefNextIteration", Action::Frame(Frame::Next)),
+];
+
+/// The action of an operator; `function` gives the number of a function by its name.
+pub(super) fn action(
+    operation: &Operation,
+    inputs: usize,
+    mut function: impl FnMut(&str) -> Result<usize, String>,
+) -> Result<Action, String> {
+    let mut named = |attribute: &str| match operation.function(attribute) {
+        Some(name) => function(name),
+        None => Err(format!("it does not say which function its {attribute} is")),
+    };
+    Ok(match operation.operator.as_str() {
+        "PartitionedCall" | "StatefulPartitionedCall" => Action::Call(named("f")?),
+        "While" | "StatelessWhile" => Action::While { condition: named("cond")?, body: named("body")? },
+        "If" | "StatelessIf" => Action::If { then: named("then_branch")?, otherwise: named("else_branch")? },
+        "Case" | "StatelessCase" => {
+            let branches = operation.functions("branches").unwrap_or_default();
+            Action::Case(branches.into_iter().map(function).collect::<Result<_, _>>()?)
+        }
+        name => match ACTIONS.iter().find(|(operator, _)| *operator == name) {
+            Some((_, action)) => action.clone(),
+            None if inputs == 0 && makes_a_handle(name) => Action::ExecuteOnce,
+            None => Action::Execute,
+        },
+    })
+}
+
+/// Whether the operator looks a variable or table up by its name.
+fn makes_a_handle(operator: &str) -> bool {
+    operator == "VarHandleOp" || (operator.contains("HashTable") && !operator.starts_with("Anonymous"))
+}

@@ -1,0 +1,20 @@
+//! The interpreter: function bodies of a graph, executed operator by operator on TensorFlow's own kernels.
+
+mod action;
+mod body;
+mod compiler;
+mod frames;
+mod operation;
+mod order;
+mod recorder;
+mod recording;
+mod references;
+mod run;
+mod state;
+
+pub(crate) use compiler::{Compiler, Entry, Program};
+pub use operation::Operation;
+pub(crate) use recorder::{Recorder, Value};
+pub use recording::{Keep, Origin, Port, Record, Recording, Scope, Slot, ValueId, ValueInfo};
+pub(crate) use run::Run;
+pub(crate) use state::State;

@@ -1,0 +1,101 @@
+//! Writes down what runs.
+
+use super::Operation;
+use super::recording::{Keep, Origin, Record, Scope, Slot, ValueId, ValueInfo};
+use crate::{DataType, Result, Tensor};
+use std::collections::HashMap;
+use std::sync::Arc;
+
+/// A tensor with its identity.
+#[derive(Debug, Clone)]
+pub(crate) struct Value {
+    pub(crate) id: ValueId,
+    pub(crate) tensor: Tensor,
+}
+
+/// Which tensors of an operator to keep, by its type.
+pub(crate) type Policy<'a> = &'a dyn Fn(&str) -> Keep;
+
+/// Writes down what runs; without a policy it only numbers the values.
+pub(crate) struct Recorder<'a> {
+    policy: Option<Policy<'a>>,
+    paused: usize,
+    numbered: usize,
+    /// What was made for good has one identity a run, by the address of its node.
+    lasting: HashMap<(usize, usize), ValueId>,
+    records: Vec<Record>,
+    values: Vec<ValueInfo>,
+}
+
+impl<'a> Recorder<'a> {
+    pub(crate) fn new(policy: Option<Policy<'a>>) -> Self {
+        let (records, values, lasting) = (Vec::new(), Vec::new(), HashMap::new());
+        Self { policy, paused: 0, numbered: 0, lasting, records, values }
+    }
+
+    /// What was written down.
+    pub(crate) fn take(&mut self) -> (Vec<Record>, Vec<ValueInfo>) {
+        (std::mem::take(&mut self.records), std::mem::take(&mut self.values))
+    }
+
+    /// A new value.
+    pub(crate) fn value(&mut self, tensor: Tensor, origin: Origin) -> Result<Value> {
+        let id = ValueId(self.numbered);
+        self.numbered += 1;
+        if self.policy.is_some() {
+            let data_type = tensor.data_type();
+            let opaque = [DataType::RESOURCE, DataType::VARIANT].contains(&data_type);
+            let shape = if opaque { Vec::new() } else { tensor.shape()? };
+            self.values.push(ValueInfo { data_type, shape, origin });
+        }
+        Ok(Value { id, tensor })
+    }
+
+    /// An output of a node that was made for good.
+    pub(super) fn lasting(&mut self, key: (usize, usize), tensor: &Tensor, origin: Origin) -> Result<Value> {
+        if let Some(&id) = self.lasting.get(&key) {
+            return Ok(Value { id, tensor: tensor.clone() });
+        }
+        let value = self.value(tensor.clone(), origin)?;
+        self.lasting.insert(key, value.id);
+        Ok(value)
+    }
+
+    /// An operator ran.
+    pub(super) fn record(
+        &mut self,
+        operation: &Arc<Operation>,
+        scope: &Arc<Scope>,
+        inputs: &[Value],
+        outputs: &[Value],
+    ) {
+        let Some(policy) = self.policy.filter(|_| self.paused == 0) else { return };
+        let keep = policy(&operation.operator);
+        let slot =
+            |value: &Value, keep: bool| Slot { value: value.id, tensor: keep.then(|| value.tensor.clone()) };
+        let input = |value: &Value| slot(value, keep != Keep::Indices || is_index(value.tensor.data_type()));
+        self.records.push(Record {
+            operation: Arc::clone(operation),
+            scope: Arc::clone(scope),
+            inputs: inputs.iter().map(input).collect(),
+            outputs: outputs.iter().map(|value| slot(value, keep == Keep::All)).collect(),
+        });
+    }
+
+    /// Writes nothing down until as many calls of [`Recorder::resume`].
+    pub(super) fn pause(&mut self) {
+        self.paused += 1;
+    }
+
+    pub(super) fn resume(&mut self) {
+        self.paused = self.paused.saturating_sub(1);
+    }
+}
+
+/// Whether elements of this type can be indices, masks or names.
+fn is_index(data_type: DataType) -> bool {
+    !matches!(
+        data_type,
+        DataType::FLOAT | DataType::DOUBLE | DataType::HALF | DataType::BFLOAT16 | DataType::VARIANT
+    )
+}

@@ -1,0 +1,193 @@
+//! A model: one signature of a SavedModel.
+
+use crate::interpreter::{Recorder, Run, Value};
+use crate::loading::{Loaded, load};
+use crate::saved_model::{self, TensorSpec};
+use crate::{Context, Error, Keep, Library, Origin, Port, Recording, Result, Scope, Tensor};
+use std::fmt;
+use std::path::Path;
+use std::sync::{Arc, Mutex, PoisonError};
+
+/// Which part of a SavedModel to take, and how to run it.
+#[derive(Debug, Clone)]
+pub struct ModelOptions {
+    /// The tags of the graph, all of them; `serve` by default.
+    pub tags: Vec<String>,
+    /// The signature; `serving_default` by default.
+    pub signature: String,
+    /// The number of threads that operators run on; by default that of the processors.
+    pub threads: Option<usize>,
+}
+
+impl Default for ModelOptions {
+    fn default() -> Self {
+        Self { tags: vec!["serve".into()], signature: "serving_default".into(), threads: None }
+    }
+}
+
+/// A signature of a SavedModel, ready to run; may be shared between threads, whose runs take turns.
+///
+/// Every run starts from the same state: what a run changes of variables, tables and generators of random numbers is
+/// put back after it.
+pub struct Model {
+    context: Arc<Context>,
+    signature: String,
+    inputs: Vec<TensorSpec>,
+    outputs: Vec<TensorSpec>,
+    loaded: Mutex<Loaded>,
+}
+
+impl Model {
+    /// Loads a signature: compiles its functions, reads the variables it needs, fills its tables.
+    ///
+    /// # Errors
+    /// [`Error::Load`] with a reason when the directory is no SavedModel, or a damaged one, or one of a kind that cannot
+    /// be read; [`Error::NoTags`], [`Error::NoSignature`].
+    pub fn load(
+        library: &'static Library,
+        directory: impl AsRef<Path>,
+        options: &ModelOptions,
+    ) -> Result<Self> {
+        let chosen = saved_model::read(directory.as_ref(), &options.tags, &options.signature)?;
+        let context = Context::new(library, options.threads)?;
+        let loaded = load(&chosen, &context)
+            .map_err(|reason| Error::Load { path: chosen.directory.clone(), reason })?;
+        Ok(Self {
+            context,
+            signature: options.signature.clone(),
+            inputs: chosen.inputs,
+            outputs: chosen.outputs,
+            loaded: Mutex::new(loaded),
+        })
+    }
+
+    /// Where its tensors live; makes tensors for its inputs.
+    pub fn context(&self) -> &Arc<Context> {
+        &self.context
+    }
+
+    /// The name of the signature.
+    pub fn signature(&self) -> &str {
+        &self.signature
+    }
+
+    /// The inputs, in the order of their names.
+    pub fn inputs(&self) -> &[TensorSpec] {
+        &self.inputs
+    }
+
+    /// The outputs, in the order of their names.
+    pub fn outputs(&self) -> &[TensorSpec] {
+        &self.outputs
+    }
+
+    /// Runs the model without recording; the outputs with their names.
+    ///
+    /// # Errors
+    /// [`Error::Inputs`] when an input is missing, unknown, or of another type or shape than the signature says;
+    /// [`Error::Operator`] when an operator fails.
+    pub fn forward(&self, inputs: &[(String, Tensor)]) -> Result<Vec<(String, Tensor)>> {
+        let recording = self.run(inputs, Recorder::new(None))?;
+        Ok(recording.outputs.into_iter().map(|port| (port.name, port.tensor)).collect())
+    }
+
+    /// Runs the model and writes down what ran; `keep` tells by an operator's type which of its tensors stay in
+    /// memory.
+    ///
+    /// # Errors
+    /// As [`Model::forward`].
+    pub fn record(&self, inputs: &[(String, Tensor)], keep: &dyn Fn(&str) -> Keep) -> Result<Recording> {
+        self.run(inputs, Recorder::new(Some(keep)))
+    }
+
+    fn run(&self, inputs: &[(String, Tensor)], recorder: Recorder<'_>) -> Result<Recording> {
+        let mut loaded = self.loaded.lock().unwrap_or_else(PoisonError::into_inner);
+        let Loaded { program, body, state, assets, defaults } = &mut *loaded;
+        let given = self.bound(inputs, |name| defaults.get(name))?;
+        let variables = state.variables();
+        let _step = self.context.step();
+        let mut run = Run::new(program, &self.context, state, recorder);
+        let outcome = self.outcome(&mut run, *body, given, assets);
+        state.set_variables(variables);
+        state.restore(&self.context)?;
+        outcome
+    }
+
+    fn outcome(
+        &self,
+        run: &mut Run<'_, '_>,
+        body: usize,
+        given: Vec<(String, Tensor)>,
+        assets: &[Tensor],
+    ) -> Result<Recording> {
+        let mut inputs = Vec::with_capacity(given.len());
+        let mut arguments = Vec::with_capacity(given.len() + assets.len());
+        for (name, tensor) in given {
+            let value = run.recorder.value(tensor.clone(), Origin::Input(name.clone()))?;
+            inputs.push(Port { name, value: value.id, tensor });
+            arguments.push(value);
+        }
+        for asset in assets {
+            arguments.push(run.recorder.value(asset.clone(), Origin::Constant("asset".into()))?);
+        }
+        let results = run.call(body, arguments, &Arc::new(Scope::default()))?;
+        let port = |(spec, value): (&TensorSpec, Value)| Port {
+            name: spec.name.clone(),
+            value: value.id,
+            tensor: value.tensor,
+        };
+        let outputs = self.outputs.iter().zip(results).map(port).collect();
+        let (records, values) = run.recorder.take();
+        Ok(Recording { records, values, inputs, outputs })
+    }
+
+    /// The inputs in the order of the signature.
+    fn bound<'d>(
+        &self,
+        inputs: &[(String, Tensor)],
+        default: impl Fn(&str) -> Option<&'d Tensor>,
+    ) -> Result<Vec<(String, Tensor)>> {
+        let failed = |reason: String| Error::Inputs { signature: self.signature.clone(), reason };
+        let names = || self.inputs.iter().map(|spec| spec.name.as_str()).collect::<Vec<_>>().join(", ");
+        if let Some((name, _)) =
+            inputs.iter().find(|(name, _)| !self.inputs.iter().any(|spec| spec.name == *name))
+        {
+            return Err(failed(format!("it has no input {name}; it takes {}", names())));
+        }
+        let bound = self.inputs.iter().map(|spec| {
+            let given = inputs.iter().find(|(name, _)| *name == spec.name).map(|(_, tensor)| tensor);
+            let tensor = given.or_else(|| default(&spec.name));
+            let tensor =
+                tensor.ok_or_else(|| failed(format!("{} is missing; it takes {}", spec.name, names())))?;
+            fits(spec, tensor).map_err(failed)?;
+            Ok((spec.name.clone(), tensor.clone()))
+        });
+        bound.collect()
+    }
+}
+
+fn fits(spec: &TensorSpec, tensor: &Tensor) -> Result<(), String> {
+    let name = &spec.name;
+    if tensor.data_type() != spec.data_type {
+        return Err(format!("{name} is {} and was given {}", spec.data_type, tensor.data_type()));
+    }
+    let Some(wanted) = &spec.shape else { return Ok(()) };
+    let shape = tensor.shape().map_err(|error| error.to_string())?;
+    let fit = |(wanted, given): (&Option<usize>, &usize)| wanted.is_none_or(|wanted| wanted == *given);
+    if wanted.len() == shape.len() && wanted.iter().zip(&shape).all(fit) {
+        return Ok(());
+    }
+    let wanted: Vec<String> =
+        wanted.iter().map(|extent| extent.map_or("any".into(), |extent| extent.to_string())).collect();
+    Err(format!("{name} has the shape [{}] and was given {shape:?}", wanted.join(", ")))
+}
+
+impl fmt::Debug for Model {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Model")
+            .field("signature", &self.signature)
+            .field("inputs", &self.inputs)
+            .field("outputs", &self.outputs)
+            .finish_non_exhaustive()
+    }
+}

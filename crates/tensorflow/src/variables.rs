@@ -1,0 +1,172 @@
+//! Variables get their values, and tables their contents.
+//!
+//! A signature captures variables by handles of the graph. What values they have the graph's own restore operators do not
+//! always know (`tf.saved_model.save` of a Keras 3 model restores twins of other names). The object graph does: the
+//! captured handle is an object of the model, the object a path of attribute names, and the same path in the checkpoint
+//! leads to the key of its value. The restore operators serve models of TensorFlow 1, which have no objects.
+
+use crate::eager::{list_of_types, one_type};
+use crate::proto::{CheckpointGraph, MetaGraph, NodeDef, ObjectGraph};
+use crate::{Context, DataType, Tensor};
+use prost::Message;
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::path::Path;
+use std::sync::Arc;
+
+/// Where a checkpoint keeps the description of its objects.
+const OBJECTS: &str = "_CHECKPOINTABLE_OBJECT_GRAPH";
+
+/// What the content of a variable is called among the tensors of its object.
+const CONTENT: &str = "VARIABLE_VALUE";
+
+/// Operators that are variables.
+const VARIABLES: [&str; 3] = ["VarHandleOp", "VariableV2", "Variable"];
+
+/// A variable of the graph.
+#[derive(Debug)]
+pub(crate) struct Variable<'g> {
+    /// Its node.
+    pub(crate) node: &'g str,
+    /// Where its value is, if the object graph knows.
+    pub(crate) stored: Option<Stored>,
+}
+
+/// Where the value of a variable is.
+#[derive(Debug, Clone)]
+pub(crate) struct Stored {
+    key: String,
+    data_type: DataType,
+}
+
+/// A checkpoint of the model: the prefix of its files' names.
+pub(crate) struct Checkpoint {
+    prefix: String,
+}
+
+impl Checkpoint {
+    /// The checkpoint in a SavedModel, if it has variables at all.
+    pub(crate) fn of(directory: &Path) -> Result<Option<Self>, String> {
+        let prefix = directory.join("variables").join("variables");
+        if !prefix.with_extension("index").is_file() {
+            return Ok(None);
+        }
+        let prefix = prefix.to_str().ok_or("its path is not UTF-8")?.to_owned();
+        Ok(Some(Self { prefix }))
+    }
+
+    /// The prefix as a tensor.
+    pub(crate) fn prefix(&self, context: &Arc<Context>) -> Result<Tensor, String> {
+        context.strings(&[], &[&self.prefix]).map_err(|error| error.to_string())
+    }
+
+    /// Gives the variable behind a handle its value.
+    pub(crate) fn assign(
+        &self,
+        context: &Arc<Context>,
+        handle: &Tensor,
+        stored: &Stored,
+    ) -> Result<(), String> {
+        let value = self.read(context, &stored.key, stored.data_type)?;
+        let types = one_type(c"dtype", stored.data_type);
+        context.execute(c"AssignVariableOp", &types, [handle, &value], 0).map(drop)
+    }
+
+    /// The variables among `nodes`, with what the object graph knows of those that calls capture.
+    pub(crate) fn variables<'g>(
+        &self,
+        context: &Arc<Context>,
+        graph: &MetaGraph,
+        nodes: &[&'g NodeDef],
+    ) -> Result<Vec<Variable<'g>>, String> {
+        let captured = self.captured(context, graph)?;
+        let variables = nodes.iter().filter(|node| VARIABLES.contains(&node.operator.as_str()));
+        let variable = |node: &&'g NodeDef| Variable {
+            node: &node.name,
+            stored: captured.get(node.name.as_str()).cloned(),
+        };
+        Ok(variables.map(variable).collect())
+    }
+
+    fn read(&self, context: &Arc<Context>, key: &str, data_type: DataType) -> Result<Tensor, String> {
+        let text =
+            |shape: &[usize], text: &str| context.strings(shape, &[text]).map_err(|error| error.to_string());
+        let inputs = [text(&[], &self.prefix)?, text(&[1], key)?, text(&[1], "")?];
+        let read = context.execute(c"RestoreV2", &list_of_types(c"dtypes", &[data_type]), &inputs, 1);
+        let read = read.map_err(|reason| format!("{key} cannot be read from its variables: {reason}"))?;
+        read.into_iter().next().ok_or_else(|| format!("its variables hold no {key}"))
+    }
+
+    /// The variables that calls in the graph capture, by node.
+    fn captured(&self, context: &Arc<Context>, graph: &MetaGraph) -> Result<HashMap<String, Stored>, String> {
+        let Some(objects) = graph.objects.as_ref().filter(|objects| !objects.nodes.is_empty()) else {
+            return Ok(HashMap::new());
+        };
+        let described = self.read(context, OBJECTS, DataType::STRING)?;
+        let described = described.strings().map_err(|error| error.to_string())?;
+        let described = described.first().ok_or("its variables do not describe their objects")?;
+        let described = CheckpointGraph::decode(described.as_slice()).map_err(|error| error.to_string())?;
+        let keys = keys(objects, &described);
+        let mut captured = HashMap::new();
+        for node in graph.graph.iter().flat_map(|graph| &graph.nodes) {
+            for (handle, object) in captures(node, objects) {
+                let variable = usize::try_from(object).ok().and_then(|object| objects.nodes.get(object));
+                let variable = variable.and_then(|object| object.variable.as_ref());
+                if let (Some(variable), Some(key)) = (variable, keys.get(&object)) {
+                    let stored = Stored { key: key.clone(), data_type: DataType(variable.data_type) };
+                    captured.insert(handle.to_owned(), stored);
+                }
+            }
+        }
+        Ok(captured)
+    }
+}
+
+/// The inputs of a call that are captured, each a node of the graph and an object.
+fn captures<'g>(node: &'g NodeDef, objects: &'g ObjectGraph) -> Vec<(&'g str, i32)> {
+    let function = node.function("f").and_then(|name| objects.functions.get(name));
+    let Some(function) = function else { return Vec::new() };
+    let inputs: Vec<&str> =
+        node.inputs.iter().filter(|input| !input.starts_with('^')).map(String::as_str).collect();
+    let own = inputs.len().saturating_sub(function.bound_inputs.len());
+    let handles = inputs.into_iter().skip(own).map(|input| input.split(':').next().unwrap_or(input));
+    handles.zip(function.bound_inputs.iter().copied()).collect()
+}
+
+/// The key of each variable object's value: both graphs are walked from their roots by the names of attributes.
+fn keys(objects: &ObjectGraph, described: &CheckpointGraph) -> HashMap<i32, String> {
+    let mut keys = HashMap::new();
+    let mut seen = HashSet::new();
+    let mut open = vec![(0, 0)];
+    while let Some((object, twin)) = open.pop() {
+        let at = |index: i32| usize::try_from(index).ok();
+        let pair = at(object).and_then(|index| objects.nodes.get(index));
+        let pair = pair.zip(at(twin).and_then(|index| described.nodes.get(index)));
+        let Some((saved, stored)) = pair.filter(|_| seen.insert(object)) else { continue };
+        if let Some(tensor) = stored.tensors.iter().find(|tensor| tensor.name == CONTENT) {
+            keys.insert(object, tensor.key.clone());
+        }
+        let names: BTreeMap<&str, i32> =
+            stored.children.iter().map(|child| (child.name.as_str(), child.node)).collect();
+        open.extend(
+            saved.children.iter().filter_map(|child| Some((child.node, *names.get(child.name.as_str())?))),
+        );
+    }
+    keys
+}
+
+/// The nodes of the graph that these tensors need.
+pub(crate) fn needed<'g>(graph: &'g MetaGraph, tensors: &[&'g str]) -> Vec<&'g NodeDef> {
+    let nodes: HashMap<&str, &NodeDef> =
+        graph.graph.iter().flat_map(|graph| &graph.nodes).map(|node| (node.name.as_str(), node)).collect();
+    let mut seen = HashSet::new();
+    let mut open = tensors.to_vec();
+    let mut needed = Vec::new();
+    while let Some(input) = open.pop() {
+        let name = input.trim_start_matches('^').split(':').next().unwrap_or(input);
+        if let Some(node) = nodes.get(name).filter(|_| seen.insert(name.to_owned())) {
+            needed.push(*node);
+            open.extend(node.inputs.iter().map(String::as_str));
+        }
+    }
+    needed
+}
