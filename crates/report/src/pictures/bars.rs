@@ -1,0 +1,197 @@
+//! A bar chart: the features with the most relevance, each with its sign.
+
+use super::diverging;
+use super::svg::{self, FONT, escape, shorten};
+use crate::Result;
+use crate::number::significant;
+use image::{Rgb, RgbImage};
+use std::fmt::Write;
+
+const WIDTH: f64 = 760.0;
+const NAMES: f64 = 250.0;
+const VALUES: f64 = 78.0;
+const ROW: f64 = 24.0;
+const TOP: f64 = 52.0;
+const BOTTOM: f64 = 34.0;
+const NAME_CHARACTERS: usize = 34;
+
+/// One feature of a chart.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Bar {
+    /// The feature, and its value if that helps.
+    pub name: String,
+    /// Its relevance; of both channels in contrastive mode: what speaks for and what speaks against, the
+    /// latter drawn to the left.
+    pub relevance: Vec<f64>,
+}
+
+impl Bar {
+    fn magnitude(&self) -> f64 {
+        self.relevance.iter().filter(|v| v.is_finite()).fold(0.0, |most, v| most.max(v.abs()))
+    }
+}
+
+/// The features with the most relevance, the rest summed up.
+#[derive(Debug, Clone, PartialEq)]
+pub struct BarChart {
+    title: String,
+    bars: Vec<Bar>,
+    rest: Option<Bar>,
+}
+
+impl BarChart {
+    /// Takes the `most` features of the greatest magnitude, in falling order; equal ones stay in theirs.
+    pub fn new(title: impl Into<String>, mut bars: Vec<Bar>, most: usize) -> Self {
+        bars.sort_by(|a, b| b.magnitude().total_cmp(&a.magnitude()));
+        let rest = bars.split_off(most.min(bars.len()));
+        let rest = (!rest.is_empty()).then(|| {
+            let channels = rest.iter().map(|bar| bar.relevance.len()).max().unwrap_or(0);
+            let sum = |channel| rest.iter().filter_map(|bar: &Bar| bar.relevance.get(channel)).sum();
+            Bar {
+                name: format!("{} others together", rest.len()),
+                relevance: (0..channels).map(sum).collect(),
+            }
+        });
+        Self { title: title.into(), bars, rest }
+    }
+
+    /// The chart as SVG text.
+    pub fn svg(&self) -> String {
+        let rows = self.bars.len() + usize::from(self.rest.is_some());
+        let height = TOP + ROW * rows as f64 + BOTTOM;
+        let axis = Axis::of(self.bars.iter().chain(&self.rest));
+        let mut body = format!(
+            r#"<text x="16" y="28" font-size="17" fill="rgb(34,34,34)">{}</text>"#,
+            escape(&shorten(&self.title, 90))
+        );
+        body += &axis.grid(TOP, height - BOTTOM);
+        for (i, bar) in self.bars.iter().chain(&self.rest).enumerate() {
+            body += &axis.row(bar, TOP + ROW * i as f64, i < self.bars.len());
+        }
+        format!(
+            r#"<svg xmlns="http://www.w3.org/2000/svg" width="{WIDTH}" height="{height}" viewBox="0 0 {WIDTH} {height}" font-family="{FONT}"><rect width="100%" height="100%" fill="white"/>{body}</svg>"#
+        )
+    }
+
+    /// The chart as pixels.
+    ///
+    /// # Errors
+    /// [`Error::Picture`](crate::Error::Picture).
+    pub fn draw(&self) -> Result<RgbImage> {
+        svg::render(&self.svg())
+    }
+}
+
+/// The horizontal axis: where a value lies between names and values.
+struct Axis {
+    low: f64,
+    high: f64,
+    limit: f64,
+}
+
+impl Axis {
+    fn of<'a>(bars: impl Iterator<Item = &'a Bar>) -> Self {
+        let ends = bars.flat_map(ends).filter(|v| v.is_finite());
+        let (low, high) = ends.fold((0.0_f64, 0.0_f64), |(low, high), v| (low.min(v), high.max(v)));
+        let span = if high > low { high - low } else { 1.0 };
+        // A little air on a side that is used, for the number at the end of a bar.
+        let air = |end: f64| if end == 0.0 { 0.0 } else { end + 0.02 * span * end.signum() };
+        let (low, high) = if high > low { (air(low), air(high)) } else { (0.0, 1.0) };
+        Self { low, high, limit: high.max(-low) }
+    }
+
+    fn x(&self, value: f64) -> f64 {
+        let (left, right) = (NAMES + if self.low < 0.0 { VALUES } else { 12.0 }, WIDTH - VALUES);
+        left + (value - self.low) / (self.high - self.low) * (right - left)
+    }
+
+    fn grid(&self, top: f64, bottom: f64) -> String {
+        let zero = self.x(0.0);
+        format!(
+            r#"<line x1="{zero:.1}" y1="{:.1}" x2="{zero:.1}" y2="{:.1}" stroke="rgb(150,150,150)"/><text x="{zero:.1}" y="{:.1}" font-size="12" text-anchor="middle" fill="rgb(110,110,110)">0</text>"#,
+            top - 6.0,
+            bottom + 6.0,
+            bottom + 21.0
+        )
+    }
+
+    /// A bar of its own has a colour, the sum of the rest is grey.
+    fn row(&self, bar: &Bar, top: f64, is_own: bool) -> String {
+        let ink = if is_own { "rgb(34,34,34)" } else { "rgb(120,120,120)" };
+        let mut svg = format!(
+            r#"<text x="{:.1}" y="{:.1}" font-size="14" text-anchor="end" fill="{ink}">{}</text>"#,
+            NAMES - 8.0,
+            top + 16.0,
+            escape(&shorten(&bar.name, NAME_CHARACTERS))
+        );
+        for (end, value) in ends(bar).zip(&bar.relevance) {
+            let (zero, tip) = (self.x(0.0), self.x(if end.is_finite() { end } else { 0.0 }));
+            let strength = (end / self.limit).clamp(-1.0, 1.0);
+            // Even a small bar has a colour that tells its sign.
+            let colour = diverging(0.45 * strength.signum() + 0.45 * strength);
+            let Rgb([r, g, b]) = if is_own { colour } else { Rgb([190; 3]) };
+            let (anchor, gap) = if end < 0.0 { ("end", -5.0) } else { ("start", 5.0) };
+            let _ = write!(
+                svg,
+                r#"<rect x="{:.1}" y="{:.1}" width="{:.1}" height="{:.1}" rx="1.5" fill="rgb({r},{g},{b})"/><text x="{:.1}" y="{:.1}" font-size="12" text-anchor="{anchor}" fill="rgb(85,85,85)">{}</text>"#,
+                zero.min(tip),
+                top + 3.5,
+                (tip - zero).abs(),
+                ROW - 7.0,
+                tip + gap,
+                top + 16.0,
+                signed(*value)
+            );
+        }
+        svg
+    }
+}
+
+/// Where the bars of a feature end: its relevance, the second channel turned round.
+fn ends(bar: &Bar) -> impl Iterator<Item = f64> {
+    bar.relevance.iter().enumerate().map(|(channel, value)| if channel == 0 { *value } else { -value })
+}
+
+fn signed(value: f64) -> String {
+    let digits = significant(value.abs(), 3);
+    if value < 0.0 { format!("−{digits}") } else { digits }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn bars(values: &[f64]) -> Vec<Bar> {
+        values
+            .iter()
+            .enumerate()
+            .map(|(i, v)| Bar { name: format!("feature <{i}>"), relevance: vec![*v] })
+            .collect()
+    }
+
+    #[test]
+    fn strongest_first_and_the_rest_in_one() {
+        let chart = BarChart::new("t", bars(&[0.1, -3.0, 2.0, 0.5, -0.25]), 2);
+        let names: Vec<_> = chart.bars.iter().map(|bar| bar.name.as_str()).collect();
+        assert_eq!(names, ["feature <1>", "feature <2>"]);
+        let rest = Bar { name: "3 others together".to_owned(), relevance: vec![0.1 + 0.5 - 0.25] };
+        assert_eq!(chart.rest, Some(rest));
+    }
+
+    #[test]
+    fn draws_whatever_the_numbers() -> Result<()> {
+        for values in [&[][..], &[0.0, 0.0], &[f64::NAN, 1.0], &[f64::INFINITY], &[1e-30, -1e-30], &[-5.0]] {
+            let picture = BarChart::new("numbers & names", bars(values), 10).draw()?;
+            assert_eq!(picture.width(), WIDTH as u32);
+        }
+        Ok(())
+    }
+
+    #[test]
+    fn bars_start_at_zero_and_point_to_their_side() {
+        let axis = Axis::of(bars(&[2.0, -1.0]).iter());
+        assert!(axis.x(-1.0) < axis.x(0.0) && axis.x(0.0) < axis.x(2.0));
+        let contrastive = Bar { name: "both".to_owned(), relevance: vec![2.0, 1.0] };
+        assert_eq!(ends(&contrastive).collect::<Vec<_>>(), [2.0, -1.0]);
+    }
+}

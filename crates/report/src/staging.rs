@@ -1,0 +1,232 @@
+//! All or nothing: results are complete before any of them is seen.
+
+use crate::{Error, Result};
+use std::collections::BTreeSet;
+use std::ffi::OsString;
+use std::fs;
+use std::path::{Path, PathBuf};
+use tempfile::TempDir;
+
+/// The name of the document; it is moved last, so who sees it sees everything it speaks of.
+pub(crate) const DOCUMENT: &str = "explanation.json";
+
+/// A directory beside the one that results should go to. Files are written here and [moved](Self::commit)
+/// when all are complete; dropped without that, it vanishes and the target stays as it was.
+#[derive(Debug)]
+pub struct Staging {
+    dir: TempDir,
+    out: PathBuf,
+}
+
+impl Staging {
+    /// Whether results can go to `out`, asked before long work: neither it nor a directory above it is a file.
+    ///
+    /// # Errors
+    /// [`Error::NotADirectory`].
+    pub fn check(out: &Path) -> Result<()> {
+        match out.ancestors().find(|path| path.exists()) {
+            Some(path) if !path.is_dir() => Err(Error::NotADirectory { path: path.to_owned() }),
+            _ => Ok(()),
+        }
+    }
+
+    /// Prepares for results that will go to `out`.
+    ///
+    /// # Errors
+    /// [`Error::NotADirectory`], or [`Error::Io`] if there is no place to write to.
+    pub fn beside(out: &Path) -> Result<Self> {
+        Self::check(out)?;
+        let out = std::path::absolute(out).map_err(Error::io(out))?;
+        let parent = out.parent().unwrap_or(&out);
+        fs::create_dir_all(parent).map_err(Error::io(parent))?;
+        let create = |dir: &Path| tempfile::Builder::new().prefix(".dlbacktrace-").tempdir_in(dir);
+        // A mounted or lone writable directory has no neighbour to move from: then inside, hidden.
+        let dir = match create(parent) {
+            Ok(dir) if same_file_system(dir.path(), &out) => dir,
+            _ => create(&out).map_err(Error::io(&out))?,
+        };
+        Ok(Self { dir, out })
+    }
+
+    /// Where to write the file that will have this name.
+    pub fn path(&self, name: &str) -> PathBuf {
+        self.dir.path().join(name)
+    }
+
+    /// Writes a whole file.
+    ///
+    /// # Errors
+    /// [`Error::Io`].
+    pub fn write(&self, name: &str, content: &[u8]) -> Result<()> {
+        let path = self.path(name);
+        fs::write(&path, content).map_err(Error::io(path))
+    }
+
+    /// Writes a picture as PNG.
+    ///
+    /// # Errors
+    /// [`Error::Picture`].
+    pub fn write_picture(&self, name: &str, picture: &image::RgbImage) -> Result<()> {
+        picture
+            .save_with_format(self.path(name), image::ImageFormat::Png)
+            .map_err(|e| Error::Picture(format!("{name}: {e}")))
+    }
+
+    /// Moves everything into place. Files of the same name are replaced, pictures that an earlier explanation
+    /// left there and this one does not have are removed, all else in the directory is left alone.
+    ///
+    /// # Errors
+    /// [`Error::Io`].
+    pub fn commit(self) -> Result<()> {
+        if !self.out.exists() {
+            // Unlike a created directory, a temporary one is closed to others.
+            fs::create_dir(&self.out).map_err(Error::io(&self.out))?;
+        }
+        let names = self.names()?;
+        if let Some(name) = names.iter().find(|name| self.out.join(name).is_dir()) {
+            let source = std::io::ErrorKind::IsADirectory.into();
+            return Err(Error::Io { path: self.out.join(name), source });
+        }
+        let stale: Vec<String> = pictures_of(&self.out.join(DOCUMENT))
+            .into_iter()
+            .filter(|old| !names.contains(old.as_str().as_ref() as &std::ffi::OsStr))
+            .collect();
+        let (last, first): (Vec<_>, Vec<_>) = names.iter().partition(|name| *name == DOCUMENT);
+        for name in first.into_iter().chain(last) {
+            let target = self.out.join(name);
+            fs::rename(self.dir.path().join(name), &target).map_err(Error::io(target))?;
+        }
+        for name in stale {
+            let _ = fs::remove_file(self.out.join(name));
+        }
+        Ok(())
+    }
+
+    fn names(&self) -> Result<BTreeSet<OsString>> {
+        let dir = self.dir.path();
+        let entries = fs::read_dir(dir).map_err(Error::io(dir))?;
+        entries.map(|entry| Ok(entry.map_err(Error::io(dir))?.file_name())).collect()
+    }
+}
+
+/// The pictures that a document says were written beside it; none if there is no such document.
+fn pictures_of(document: &Path) -> Vec<String> {
+    #[derive(serde::Deserialize)]
+    struct Written {
+        files: Vec<String>,
+    }
+    let is_picture = |name: &String| {
+        let plain = Path::new(name).file_name().is_some_and(|plain| plain == name.as_str());
+        plain && [".png", ".svg"].iter().any(|end| name.ends_with(end))
+    };
+    fs::read(document)
+        .ok()
+        .and_then(|text| serde_json::from_slice::<Written>(&text).ok())
+        .map_or_else(Vec::new, |written| written.files.into_iter().filter(is_picture).collect())
+}
+
+/// Whether files can be renamed from one directory into the other, which need not exist yet.
+#[cfg(unix)]
+fn same_file_system(dir: &Path, other: &Path) -> bool {
+    use std::os::unix::fs::MetadataExt;
+    match (fs::metadata(dir), fs::metadata(other)) {
+        (Ok(dir), Ok(other)) => dir.dev() == other.dev(),
+        _ => true,
+    }
+}
+
+#[cfg(not(unix))]
+fn same_file_system(_: &Path, _: &Path) -> bool {
+    true
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    type Outcome = Result<(), Box<dyn std::error::Error>>;
+
+    fn listing(dir: &Path) -> Vec<String> {
+        let mut names: Vec<_> = fs::read_dir(dir)
+            .into_iter()
+            .flatten()
+            .filter_map(|entry| entry.ok()?.file_name().into_string().ok())
+            .collect();
+        names.sort();
+        names
+    }
+
+    #[test]
+    fn nothing_is_seen_before_commit_and_everything_after() -> Outcome {
+        let room = tempfile::tempdir()?;
+        let out = room.path().join("deep/out");
+        let staging = Staging::beside(&out)?;
+        staging.write("relevance.npz", b"arrays")?;
+        staging.write(DOCUMENT, b"{}")?;
+        assert!(!out.exists());
+        staging.commit()?;
+        assert_eq!(listing(&out), [DOCUMENT, "relevance.npz"]);
+        assert_eq!(listing(&room.path().join("deep")), ["out"], "the staging directory is gone");
+        Ok(())
+    }
+
+    #[test]
+    fn a_dropped_staging_leaves_the_target_alone() -> Outcome {
+        let room = tempfile::tempdir()?;
+        let out = room.path().join("out");
+        fs::create_dir(&out)?;
+        fs::write(out.join(DOCUMENT), "old")?;
+        let staging = Staging::beside(&out)?;
+        staging.write(DOCUMENT, b"new")?;
+        drop(staging);
+        assert_eq!(fs::read_to_string(out.join(DOCUMENT))?, "old");
+        assert_eq!(listing(room.path()), ["out"]);
+        Ok(())
+    }
+
+    #[test]
+    fn stale_pictures_go_and_what_is_not_ours_stays() -> Outcome {
+        let room = tempfile::tempdir()?;
+        let out = room.path().join("out");
+        fs::create_dir(&out)?;
+        fs::write(
+            out.join(DOCUMENT),
+            r#"{"files": ["old.png", "kept.svg", "../secret.png", "thesis.txt"]}"#,
+        )?;
+        for (path, text) in [("old.png", "x"), ("kept.svg", "x"), ("thesis.txt", "x"), ("own.png", "x")] {
+            fs::write(out.join(path), text)?;
+        }
+        fs::write(room.path().join("secret.png"), "x")?;
+        let staging = Staging::beside(&out)?;
+        staging.write("kept.svg", b"new")?;
+        staging.write(DOCUMENT, b"{}")?;
+        staging.commit()?;
+        assert_eq!(listing(&out), [DOCUMENT, "kept.svg", "own.png", "thesis.txt"]);
+        assert_eq!(fs::read_to_string(out.join("kept.svg"))?, "new");
+        assert!(room.path().join("secret.png").exists());
+        Ok(())
+    }
+
+    #[test]
+    fn a_directory_in_the_way_stops_before_anything_moves() -> Outcome {
+        let room = tempfile::tempdir()?;
+        let out = room.path().join("out");
+        fs::create_dir_all(out.join("relevance.npz"))?;
+        fs::write(out.join("a.png"), "old")?;
+        let staging = Staging::beside(&out)?;
+        staging.write("a.png", b"new")?;
+        staging.write("relevance.npz", b"arrays")?;
+        assert!(matches!(staging.commit(), Err(Error::Io { .. })));
+        assert_eq!(fs::read_to_string(out.join("a.png"))?, "old");
+        Ok(())
+    }
+
+    #[test]
+    fn a_file_is_no_place_for_results() -> Outcome {
+        let file = tempfile::NamedTempFile::new()?;
+        for out in [file.path().to_owned(), file.path().join("below")] {
+            assert!(matches!(Staging::beside(&out), Err(Error::NotADirectory { .. })));
+        }
+        Ok(())
+    }
+}

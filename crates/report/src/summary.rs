@@ -1,0 +1,203 @@
+//! The few lines a person reads in the terminal.
+
+use crate::number::significant;
+use crate::{Document, Leader};
+use dlbacktrace_core::{Amount, Mode};
+use std::fmt::Write;
+
+/// Samples that are spoken of one by one.
+const SAMPLES: usize = 4;
+const LEADERS: usize = 5;
+
+/// The document in a few lines.
+pub fn summary(document: &Document) -> String {
+    let mut lines = Lines(String::new());
+    let Document { model, output, totals, timings, settings, .. } = document;
+    let amount = |amount: Amount| match settings.mode {
+        Mode::Default => significant(amount.positive, 4),
+        Mode::Contrastive => {
+            format!("{} for, {} against", significant(amount.positive, 4), significant(amount.negative, 4))
+        }
+    };
+
+    lines.add("model", &model.path);
+    lines.add("output", &format!("{} of shape {}", output.name, shape(&output.shape)));
+    for (sample, units) in document.prediction.iter().enumerate().take(SAMPLES) {
+        let target = document.target.as_ref().and_then(|target| target.get(sample));
+        let target = target.map_or(String::new(), |target| format!(", explained: {target}"));
+        lines.add(
+            &of_sample("predicted", sample, document.prediction.len()),
+            &(leaders(units, ": ") + &target),
+        );
+    }
+    lines.more(document.prediction.len());
+    lines.add("relevance", &format!("{} at the start", amount(document.seed)));
+    for input in &document.inputs {
+        lines.add(
+            "",
+            &format!("{} on input {} of shape {}", amount(input.total), input.name, shape(&input.shape)),
+        );
+        for (sample, elements) in input.most_relevant.iter().enumerate().take(SAMPLES) {
+            lines.add(&of_sample("  most", sample, input.most_relevant.len()), &leaders(elements, " "));
+        }
+        lines.more(input.most_relevant.len());
+    }
+    for (loss, lost) in &totals.losses {
+        lines.add("", &format!("{} lost: {}", amount(*lost), words(&format!("{loss:?}"))));
+    }
+    lines.add("ledger", &ledger(document));
+    lines.add("coverage", &format!("{} % of the executed operators have a rule", percent(document.coverage)));
+    let mut time = format!(
+        "{} s to load, {} s forward, {} s relevance",
+        significant(timings.load_seconds, 2),
+        significant(timings.forward_seconds, 2),
+        significant(timings.relevance_seconds, 2)
+    );
+    if let Some(bytes) = document.peak_memory_bytes {
+        let _ = write!(time, "; {:.0} MB at most", bytes as f64 / 1e6);
+    }
+    lines.add("time", &time);
+    for warning in &document.warnings {
+        lines.add("warning", warning);
+    }
+    lines.0
+}
+
+struct Lines(String);
+
+impl Lines {
+    fn add(&mut self, head: &str, text: &str) {
+        let _ = writeln!(self.0, "{head:<13} {text}");
+    }
+
+    fn more(&mut self, samples: usize) {
+        if samples > SAMPLES {
+            self.add("", &format!("… and {} more samples", samples - SAMPLES));
+        }
+    }
+}
+
+fn of_sample(head: &str, sample: usize, samples: usize) -> String {
+    if samples == 1 { head.to_owned() } else { format!("{head} {sample}") }
+}
+
+fn leaders(leaders: &[Leader], between: &str) -> String {
+    let texts: Vec<_> = leaders
+        .iter()
+        .take(LEADERS)
+        .map(|leader| format!("{}{between}{}", leader.name, significant(leader.value, 3)))
+        .collect();
+    texts.join(", ")
+}
+
+fn ledger(document: &Document) -> String {
+    let steps = document.ledger.entries.len();
+    let open: Vec<_> =
+        document.ledger.open_entries().take(3).map(|e| format!("{} ({})", e.operator, e.place)).collect();
+    match document.ledger.open_entries().count() {
+        0 => format!("closes at every step ({steps})"),
+        count => format!("does not close at {count} of {steps} steps: {}", open.join("; ")),
+    }
+}
+
+fn shape(shape: &[usize]) -> String {
+    let extents: Vec<_> = shape.iter().map(usize::to_string).collect();
+    if extents.is_empty() { "()".to_owned() } else { extents.join("×") }
+}
+
+/// `ZeroDenominator` as words.
+fn words(name: &str) -> String {
+    name.chars().enumerate().fold(String::new(), |mut words, (i, c)| {
+        if c.is_uppercase() && i > 0 {
+            words.push(' ');
+        }
+        words.extend(c.to_lowercase());
+        words
+    })
+}
+
+fn percent(part: f64) -> String {
+    // Never rounds something incomplete up to 100.
+    let percent = (part * 1000.0).floor() / 10.0;
+    if percent.fract() == 0.0 { format!("{percent:.0}") } else { format!("{percent:.1}") }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        ArrayKeys, InputEntry, Model, OutputEntry, SCHEMA_VERSION, Settings, Timings, Totals, Versions,
+    };
+    use dlbacktrace_core::{Ledger, Loss};
+
+    fn document() -> Document {
+        let leader = |name: &str, value| Leader { name: name.to_owned(), value };
+        Document {
+            schema_version: SCHEMA_VERSION,
+            versions: Versions { dlbacktrace: "0.1.0".to_owned(), framework: "libtorch 2.13.0".to_owned() },
+            model: Model { path: "digits.pt".to_owned(), sha256: "00".to_owned() },
+            settings: Settings {
+                mode: Mode::Default,
+                task: Some("classification".to_owned()),
+                threshold: None,
+                gates: true,
+                scaler: None,
+                multiplier: 1.0,
+            },
+            output: OutputEntry { name: "0".to_owned(), shape: vec![1, 10] },
+            target: Some(vec![7]),
+            prediction: vec![vec![leader("7", 0.98), leader("1", 0.01)]],
+            seed: Amount::default_mode(0.98),
+            inputs: vec![InputEntry {
+                name: "x".to_owned(),
+                shape: vec![1, 1, 8, 8],
+                arrays: ArrayKeys::of("input:x", Mode::Default),
+                total: Amount::default_mode(0.9),
+                features: None,
+                most_relevant: vec![vec![leader("[0, 3, 4]", 0.2)]],
+            }],
+            values: Vec::new(),
+            totals: Totals {
+                inputs: Amount::default_mode(0.9),
+                losses: [(Loss::ZeroDenominator, Amount::default_mode(0.08))].into(),
+                closes: true,
+            },
+            ledger: Ledger::default(),
+            coverage: 1.0,
+            operators: Vec::new(),
+            timings: Timings { load_seconds: 0.1, forward_seconds: 0.001, relevance_seconds: 0.002 },
+            peak_memory_bytes: Some(123_000_000),
+            warnings: vec!["mind this".to_owned()],
+            files: Vec::new(),
+        }
+    }
+
+    #[test]
+    fn says_what_matters() {
+        let text = summary(&document());
+        for part in [
+            "digits.pt",
+            "7: 0.980",
+            "explained: 7",
+            "1×1×8×8",
+            "[0, 3, 4] 0.200",
+            "zero denominator",
+            "mind this",
+        ] {
+            assert!(text.contains(part), "`{part}` is missing from\n{text}");
+        }
+    }
+
+    #[test]
+    fn large_batches_stay_short() {
+        let mut document = document();
+        document.prediction = vec![document.prediction[0].clone(); 50];
+        assert!(summary(&document).contains("… and 46 more samples"));
+    }
+
+    #[test]
+    fn nearly_all_is_not_all() {
+        assert_eq!(percent(1.0), "100");
+        assert_eq!(percent(0.9999), "99.9");
+    }
+}
