@@ -1,0 +1,141 @@
+//! The document of an explanation.
+
+use crate::args::Explain;
+use crate::explained::{Arrays, Explained};
+use crate::failure::Result;
+use crate::samples::{highest, leaders, samples};
+use crate::{model, options};
+use dlbacktrace::{Explanation, Mode, OperatorUse};
+use dlbacktrace_report::{
+    ArrayFile, ArrayKeys, Document, InputEntry, Leader, Model, OperatorEntry, OutputEntry, SCHEMA_VERSION,
+    Timings, Totals, ValueEntry, Versions,
+};
+use std::fs;
+use std::path::Path;
+
+/// Samples of which the document tells what stands out; pictures are drawn of as many.
+pub const SHOWN: usize = 16;
+const LEADERS: usize = 10;
+const UNITS: usize = 5;
+
+/// The document, without the files that are yet to be written.
+///
+/// # Errors
+/// If the model file cannot be read any more.
+pub fn of(args: &Explain, explanation: &Explanation, explained: &[Explained]) -> Result<Document> {
+    let settings = options::settings(&args.rules);
+    let output = explanation.output();
+    let timings = explanation.timings();
+    let batch = batch(explanation);
+    Ok(Document {
+        schema_version: SCHEMA_VERSION,
+        versions: Versions {
+            dlbacktrace: env!("CARGO_PKG_VERSION").to_owned(),
+            framework: explanation.framework().to_owned(),
+        },
+        model: Model { path: args.model.model.display().to_string(), sha256: model::sha256(&args.model)? },
+        output: OutputEntry { name: explanation.output_name().to_owned(), shape: output.shape().to_vec() },
+        target: explanation.target().map(<[usize]>::to_vec),
+        prediction: prediction(explanation),
+        seed: explanation.seed_amount(),
+        inputs: explained.iter().map(|input| entry(input, settings.mode, batch)).collect(),
+        values: Vec::new(),
+        totals: Totals {
+            inputs: explanation.inputs().iter().map(|input| input.amount()).sum(),
+            losses: explanation.ledger().losses(),
+            closes: explanation.ledger().closes(),
+        },
+        ledger: explanation.ledger().clone(),
+        coverage: explanation.coverage(),
+        operators: explanation
+            .operators()
+            .iter()
+            .map(|OperatorUse { operator, count, rule }| OperatorEntry {
+                operator: operator.clone(),
+                count: *count,
+                rule: rule.clone(),
+            })
+            .collect(),
+        timings: Timings {
+            load_seconds: timings.load.as_secs_f64(),
+            forward_seconds: timings.forward.as_secs_f64(),
+            relevance_seconds: timings.relevance.as_secs_f64(),
+        },
+        peak_memory_bytes: peak_memory(),
+        warnings: explanation.warnings().to_vec(),
+        files: Vec::new(),
+        settings,
+    })
+}
+
+/// The number of samples that were explained together.
+pub fn batch(explanation: &Explanation) -> usize {
+    let samples = explanation.target().map(<[usize]>::len);
+    samples.or_else(|| explanation.output().shape().first().copied()).unwrap_or(1)
+}
+
+/// Writes the relevance of the recorded values and says where it stands.
+///
+/// # Errors
+/// If an array cannot be read or written.
+pub fn values(explanation: &Explanation, mode: Mode, file: &mut ArrayFile) -> Result<Vec<ValueEntry>> {
+    let mut entries = Vec::new();
+    for value in explanation.values() {
+        let arrays = Arrays { positive: value.relevance()?, negative: value.negative()? };
+        let keys = ArrayKeys::of(&format!("value:{}", value.name), mode);
+        arrays.add_to(file, &keys)?;
+        entries.push(ValueEntry {
+            step: value.step,
+            operator: value.operator.clone(),
+            module: value.module.clone(),
+            shape: arrays.positive.shape().to_vec(),
+            arrays: keys,
+        });
+    }
+    Ok(entries)
+}
+
+fn entry(input: &Explained, mode: Mode, batch: usize) -> InputEntry {
+    let difference = input.relevance.difference();
+    let features = input.note.features.as_deref();
+    InputEntry {
+        name: input.name.clone(),
+        shape: difference.shape().to_vec(),
+        arrays: ArrayKeys::of(&format!("input:{}", input.name), mode),
+        total: input.total,
+        features: input.note.features.clone(),
+        most_relevant: samples(&difference, batch)
+            .iter()
+            .take(SHOWN)
+            .map(|sample| leaders(sample.view(), features, LEADERS))
+            .collect(),
+    }
+}
+
+/// The highest units of each sample, if the output has one axis of units.
+fn prediction(explanation: &Explanation) -> Vec<Vec<Leader>> {
+    let output = explanation.output();
+    let units = samples(&output, batch(explanation));
+    let units = units
+        .iter()
+        .take(SHOWN)
+        .map(|sample| Some(highest(sample.view().into_dimensionality().ok()?, UNITS)));
+    units.collect::<Option<_>>().unwrap_or_default()
+}
+
+/// The most memory this process held at any time, in bytes.
+fn peak_memory() -> Option<u64> {
+    let status = fs::read_to_string(Path::new("/proc/self/status")).ok()?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
+    let kilobytes: u64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
+    Some(kilobytes * 1024)
+}
+
+#[cfg(test)]
+mod tests {
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn this_test_needs_memory() {
+        assert!(super::peak_memory().is_some_and(|bytes| bytes > 1 << 20));
+    }
+}

@@ -1,0 +1,97 @@
+//! `dlbacktrace explain`.
+
+use crate::args::Explain;
+use crate::document;
+use crate::explained::Explained;
+use crate::failure::{Failure, Result};
+use crate::pictures::Pictures;
+use crate::progress::Progress;
+use crate::{inputs, model, options, output};
+use dlbacktrace::{Explanation, Inputs};
+use dlbacktrace_report::{ArrayFile, Document, Staging, summary};
+use std::path::{Path, PathBuf};
+
+/// Where results go when nothing else is said.
+const OUT: &str = "dlbacktrace-out";
+const ARRAYS: &str = "relevance.npz";
+const DOCUMENT: &str = "explanation.json";
+/// Files that the summary names.
+const NAMED: usize = 6;
+
+/// Explains a model's output for the given inputs; writes and prints what was asked for.
+pub fn run(args: &Explain) -> Result<()> {
+    let out = args.out.clone().or_else(|| (!args.json).then(|| PathBuf::from(OUT)));
+    if let Some(out) = &out {
+        Staging::check(out).map_err(|e| Failure::Usage(e.to_string()))?;
+    }
+
+    let progress = Progress::new(args.quiet || args.json);
+    progress.say("loading the model");
+    let model = model::load(&args.model)?;
+    let bound = inputs::read(model.arguments(), &args.inputs)?;
+    let options = options::of(&args.rules)?
+        .all_values(args.all_values)
+        .progress(progress.steps("tracing relevance back"));
+    progress.say("running the model");
+    let inputs =
+        bound.values.into_iter().fold(Inputs::new(), |inputs, (name, value)| inputs.set(&name, value));
+    let explanation = model.explain(&inputs, &options)?;
+    progress.say("writing");
+    let explained = Explained::all(&explanation, &bound.notes)?;
+    let mut document = document::of(args, &explanation, &explained)?;
+    if let Some(out) = &out {
+        write(&explanation, &explained, &mut document, out)?;
+    }
+    drop(progress);
+
+    if args.json {
+        return output::json(&document);
+    }
+    if !args.quiet {
+        output::text(&summary(&document))?;
+        if let Some(out) = &out {
+            output::text(&written(out, &document))?;
+        }
+    }
+    Ok(())
+}
+
+/// Writes arrays, pictures and document, all of them or none.
+fn write(
+    explanation: &Explanation,
+    explained: &[Explained],
+    document: &mut Document,
+    out: &Path,
+) -> Result<()> {
+    let staging = Staging::beside(out)?;
+    let mut arrays = ArrayFile::create(&staging.path(ARRAYS))?;
+    for (input, entry) in explained.iter().zip(&document.inputs) {
+        input.relevance.add_to(&mut arrays, &entry.arrays)?;
+    }
+    document.values = document::values(explanation, document.settings.mode, &mut arrays)?;
+    arrays.finish()?;
+    let batch = document::batch(explanation);
+    let drawn = Pictures { batch, target: document.target.as_deref(), staging: &staging }.draw(explained)?;
+    document.files = [ARRAYS.to_owned()].into_iter().chain(drawn.files).collect();
+    document.warnings.extend(drawn.warnings);
+    let json = serde_json::to_vec_pretty(document).map_err(dlbacktrace_report::Error::from)?;
+    staging.write(DOCUMENT, &json)?;
+    Ok(staging.commit()?)
+}
+
+/// Names the files, but of many pictures only the first.
+fn written(out: &Path, document: &Document) -> String {
+    let mut files: Vec<String> = [DOCUMENT]
+        .into_iter()
+        .chain(document.files.iter().map(String::as_str))
+        .map(|file| out.join(file).display().to_string())
+        .collect();
+    if files.len() > NAMED {
+        let more = files.split_off(NAMED).len();
+        files.push(format!("… and {more} more"));
+    }
+    files.iter().enumerate().fold(String::new(), |text, (i, file)| {
+        let head = if i == 0 { "wrote" } else { "" };
+        format!("{text}{head:<13} {file}\n")
+    })
+}

@@ -1,0 +1,70 @@
+//! An explained input as arrays, with what its file knew of it.
+
+use crate::failure::Result;
+use crate::inputs::Note;
+use dlbacktrace::{Amount, Explanation, InputRelevance};
+use dlbacktrace_report::{ArrayFile, ArrayKeys};
+use ndarray::ArrayD;
+use std::collections::BTreeMap;
+
+/// One input of the model that received relevance.
+pub struct Explained {
+    pub name: String,
+    pub relevance: Arrays,
+    pub total: Amount,
+    /// The values of the input.
+    pub data: ArrayD<f64>,
+    pub note: Note,
+}
+
+/// Relevance of one value, with both channels in contrastive mode.
+pub struct Arrays {
+    pub positive: ArrayD<f32>,
+    pub negative: Option<ArrayD<f32>>,
+}
+
+impl Explained {
+    /// All explained inputs in the model's order.
+    ///
+    /// # Errors
+    /// If an array cannot be read out of the framework.
+    pub fn all(explanation: &Explanation, notes: &BTreeMap<String, Note>) -> Result<Vec<Self>> {
+        let input = |input: &InputRelevance| {
+            Ok(Self {
+                name: input.name.clone(),
+                relevance: Arrays { positive: input.relevance()?, negative: input.negative()? },
+                total: input.amount(),
+                data: input.data()?,
+                note: notes.get(&input.name).cloned().unwrap_or_default(),
+            })
+        };
+        explanation.inputs().iter().map(input).collect()
+    }
+}
+
+impl Arrays {
+    /// The channels in their order.
+    pub fn channels(&self) -> impl Iterator<Item = &ArrayD<f32>> {
+        std::iter::once(&self.positive).chain(&self.negative)
+    }
+
+    /// What speaks for less what speaks against.
+    pub fn difference(&self) -> ArrayD<f64> {
+        let positive = self.positive.mapv(f64::from);
+        match &self.negative {
+            Some(negative) => positive - negative.mapv(f64::from),
+            None => positive,
+        }
+    }
+
+    /// Adds the channels to the file under their names.
+    ///
+    /// # Errors
+    /// If that cannot be written.
+    pub fn add_to(&self, file: &mut ArrayFile, keys: &ArrayKeys) -> Result<()> {
+        for (channel, key) in self.channels().zip(keys.channels()) {
+            file.add(key, channel.view())?;
+        }
+        Ok(())
+    }
+}

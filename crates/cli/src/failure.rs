@@ -1,0 +1,59 @@
+//! Why the command ends without having done its work, and the exit code for that.
+
+use std::io;
+
+/// The result of a command.
+pub type Result<T, E = Failure> = std::result::Result<T, E>;
+
+/// Each says in one paragraph what is wrong and what to do.
+#[derive(Debug, thiserror::Error)]
+pub enum Failure {
+    /// The command line asks for something that is not there.
+    #[error("{0}")]
+    Usage(String),
+    /// An input cannot be read or does not fit.
+    #[error("{0}")]
+    Inputs(String),
+    /// The explanation failed.
+    #[error("{0}{hint}", hint = hint(.0))]
+    Explanation(#[from] dlbacktrace::Error),
+    /// The results could not be written.
+    #[error(transparent)]
+    Results(#[from] dlbacktrace_report::Error),
+    /// Standard output could not be written to.
+    #[error("cannot write to standard output: {0}")]
+    Output(io::Error),
+    /// What was to be verified is not so; it has been said what.
+    #[error(
+        "the explanation does not verify; the report above names what is wrong. Please report it with the model"
+    )]
+    Unverified,
+}
+
+impl Failure {
+    /// The exit code: 0 done, 1 results, 2 usage, 3 model, 4 rule, 5 inputs, 6 library.
+    pub fn exit_code(&self) -> i32 {
+        match self {
+            // Who reads the output has seen enough; that is no failure.
+            Self::Output(e) if e.kind() == io::ErrorKind::BrokenPipe => 0,
+            Self::Results(_) | Self::Output(_) | Self::Unverified => 1,
+            Self::Usage(_) => 2,
+            Self::Inputs(_) => 5,
+            Self::Explanation(e) => e.exit_code(),
+        }
+    }
+}
+
+/// Words of libtorch about inputs that do not fit, and the option that helps.
+const HINTS: [(&str, &str); 4] = [
+    ("dtype", DTYPE),
+    ("scalar type", DTYPE),
+    ("channels", ". For an image of other channels there is --channels 1, 3 or 4, and --layout nhwc"),
+    ("mat1 and mat2 shapes", ". For an image of another size there is --resize, for a table --columns"),
+];
+const DTYPE: &str = ". Other element types of the inputs are had by --dtype f16, bf16, f32, f64 or keep";
+
+fn hint(error: &dlbacktrace::Error) -> &'static str {
+    let dlbacktrace::Error::Inputs(text) = error else { return "" };
+    HINTS.iter().find(|(words, _)| text.contains(words)).map_or("", |(_, hint)| hint)
+}

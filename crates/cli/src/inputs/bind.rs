@@ -1,0 +1,214 @@
+//! Which input goes to which argument of the model.
+
+use super::kind::Kind;
+use super::tree::Node;
+use super::{Contents, Item};
+use crate::args::Layout;
+use crate::failure::{Failure, Result};
+use dlbacktrace::{Argument, Value};
+use std::collections::BTreeMap;
+
+/// What a file knows of an input beyond its numbers.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Note {
+    /// Names along the last axis.
+    pub features: Option<Vec<String>>,
+    /// That it is an image, and where its channels stand.
+    pub image: Option<Layout>,
+}
+
+/// Values by the names of the model's arguments, in the model's order.
+#[derive(Debug)]
+pub struct Bound {
+    pub values: Vec<(String, Value)>,
+    /// By the name that the explained input will have: `x`, `batch.ids`, `feats[0]`.
+    pub notes: BTreeMap<String, Note>,
+}
+
+/// Collects what each argument gets.
+pub struct Binder<'a> {
+    arguments: &'a [Argument],
+    given: Vec<Node>,
+}
+
+impl<'a> Binder<'a> {
+    pub fn new(arguments: &'a [Argument]) -> Self {
+        Self { arguments, given: arguments.iter().map(|_| Node::default()).collect() }
+    }
+
+    /// Assigns the contents of one source.
+    pub fn add(&mut self, name: Option<String>, contents: Contents) -> Result<()> {
+        match (name, contents) {
+            (Some(name), Contents::One(item)) => self.named(&name, item),
+            (None, Contents::One(item)) => self.next(item),
+            (Some(name), Contents::Many(items)) => self.all_to(&name, items),
+            (None, Contents::Many(items)) => self.by_their_names(items),
+        }
+    }
+
+    /// `NAME`, or `NAME.KEY` for a part of it.
+    fn named(&mut self, name: &str, item: Item) -> Result<()> {
+        let mut path = name.split('.');
+        let argument = self.find(path.next().unwrap_or_default());
+        let node = argument.and_then(|argument| self.given.get_mut(argument));
+        let path: Vec<&str> = path.collect();
+        match node.map(|node| node.put(&path, item)) {
+            Some(Ok(())) => Ok(()),
+            Some(Err(what)) => Err(self.misfit(&format!("{name} is {what}"))),
+            None => Err(self.misfit(&format!("there is no input {name}"))),
+        }
+    }
+
+    fn next(&mut self, item: Item) -> Result<()> {
+        match self.given.iter_mut().find(|node| node.is_empty()) {
+            Some(node) => node.put(&[], item).map_err(Failure::Inputs),
+            None => Err(self.misfit("more inputs are given than that")),
+        }
+    }
+
+    /// Several arrays for one argument: its dictionary, or a file of a single array.
+    fn all_to(&mut self, name: &str, mut items: Vec<(String, Item)>) -> Result<()> {
+        let argument = self.find(name).and_then(|argument| self.arguments.get(argument));
+        if argument.is_some_and(|argument| matches!(Kind::of(&argument.kind), Kind::Dict(_))) {
+            return items.into_iter().try_for_each(|(key, item)| self.named(&format!("{name}.{key}"), item));
+        }
+        match (items.pop(), items.is_empty()) {
+            (Some((_, item)), true) => self.named(name, item),
+            (last, _) => {
+                let held = list(items.iter().chain(&last).map(|(name, _)| name.clone()));
+                Err(self.misfit(&format!(
+                    "the file for {name} holds {held}; choose one by --input {name}=FILE:KEY"
+                )))
+            }
+        }
+    }
+
+    /// Arrays that are named as inputs go to them; the others of the file are left out. A single array needs no name.
+    fn by_their_names(&mut self, mut items: Vec<(String, Item)>) -> Result<()> {
+        let ours = |name: &str| self.find(name.split('.').next().unwrap_or_default()).is_some();
+        if items.iter().any(|(name, _)| ours(name)) {
+            items.retain(|(name, _)| ours(name));
+            return items.into_iter().try_for_each(|(name, item)| self.named(&name, item));
+        }
+        match (items.pop(), items.is_empty()) {
+            (Some((_, item)), true) => self.next(item),
+            (last, _) => {
+                let held = list(items.iter().chain(&last).map(|(name, _)| name.clone()));
+                Err(self
+                    .misfit(&format!("the file holds {held}; say which goes where by --input NAME=FILE:KEY")))
+            }
+        }
+    }
+
+    fn find(&self, name: &str) -> Option<usize> {
+        self.arguments.iter().position(|argument| argument.name == name)
+    }
+
+    fn misfit(&self, what: &str) -> Failure {
+        let takes = list(self.arguments.iter().map(|Argument { name, kind, .. }| format!("{name}: {kind}")));
+        Failure::Inputs(format!("the model takes {takes}; {what}"))
+    }
+
+    /// The values of all arguments that got one.
+    pub fn finish(mut self) -> Result<Bound> {
+        let mut bound = Bound { values: Vec::new(), notes: BTreeMap::new() };
+        let given = std::mem::take(&mut self.given);
+        for (Argument { name, kind, optional }, node) in self.arguments.iter().zip(given) {
+            if !node.is_empty() {
+                let value = node.value(kind, name, &mut bound.notes);
+                bound
+                    .values
+                    .push((name.clone(), value.map_err(|e| self.misfit(&format!("of {name}: {e}")))?));
+            } else if !optional {
+                return Err(
+                    self.misfit(&format!("nothing is given for {name}; give it by --input {name}=FILE"))
+                );
+            }
+        }
+        Ok(bound)
+    }
+}
+
+fn list(names: impl Iterator<Item = String>) -> String {
+    let names: Vec<_> = names.collect();
+    if names.is_empty() { "nothing".to_owned() } else { names.join(", ") }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn bind(kinds: &[(&str, &str)], contents: Vec<(Option<&str>, Contents)>) -> Result<Bound> {
+        let arguments: Vec<Argument> = kinds
+            .iter()
+            .map(|(name, kind)| Argument {
+                name: (*name).to_owned(),
+                kind: (*kind).to_owned(),
+                optional: kind.starts_with("Optional"),
+            })
+            .collect();
+        let mut binder = Binder::new(&arguments);
+        for (name, contents) in contents {
+            binder.add(name.map(str::to_owned), contents)?;
+        }
+        binder.finish()
+    }
+
+    fn number(value: i64) -> Contents {
+        Contents::One(Value::Integer(value).into())
+    }
+
+    fn several(names: &[&str]) -> Contents {
+        Contents::Many(names.iter().map(|name| ((*name).to_owned(), Value::Integer(1).into())).collect())
+    }
+
+    fn names(bound: Result<Bound>) -> Vec<String> {
+        bound.map_or_else(
+            |e| vec![e.to_string()],
+            |bound| bound.values.into_iter().map(|(name, _)| name).collect(),
+        )
+    }
+
+    const TWO: [(&str, &str); 2] = [("x", "Tensor"), ("y", "Optional[Tensor]")];
+
+    #[test]
+    fn by_position_and_by_name() {
+        assert_eq!(names(bind(&TWO, vec![(None, number(1)), (None, number(2))])), ["x", "y"]);
+        assert_eq!(names(bind(&TWO, vec![(Some("y"), number(1)), (None, number(2))])), ["x", "y"]);
+        assert_eq!(names(bind(&TWO, vec![(None, several(&["y", "x", "output"]))])), ["x", "y"]);
+        assert_eq!(names(bind(&TWO, vec![(None, several(&["arr_0"]))])), ["x"]);
+        assert_eq!(names(bind(&TWO, vec![(Some("x"), several(&["arr_0"]))])), ["x"]);
+    }
+
+    #[test]
+    fn misfits_say_what_the_model_takes() {
+        for contents in [
+            vec![],
+            vec![(Some("y"), number(1))],
+            vec![(Some("z"), number(1))],
+            vec![(None, number(1)), (None, number(1)), (None, number(1))],
+            vec![(Some("x"), number(1)), (Some("x"), number(1))],
+            vec![(Some("x"), number(1)), (Some("x.k"), number(1))],
+            vec![(None, several(&["a", "b"]))],
+            vec![(None, several(&[]))],
+            vec![(Some("x"), several(&["a", "b"]))],
+        ] {
+            match bind(&TWO, contents) {
+                Err(Failure::Inputs(text)) => {
+                    assert!(text.contains("x: Tensor, y: Optional[Tensor]"), "{text}")
+                }
+                other => panic!("{other:?}"),
+            }
+        }
+    }
+
+    #[test]
+    fn a_file_of_several_fills_a_dictionary() -> Result<()> {
+        let dict = [("a", "Dict[str, Tensor]")];
+        for contents in [(Some("a"), several(&["k", "l"])), (None, several(&["a.k", "a.l"]))] {
+            let bound = bind(&dict, vec![contents])?;
+            assert!(matches!(&bound.values[0].1, Value::Dict(entries) if entries.len() == 2));
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,164 @@
+//! `.png` and `.jpg`: an image as the batch of one that models take.
+
+use crate::args::{ImageArgs, Layout, Size};
+use image::imageops::{self, FilterType};
+use image::{DynamicImage, ImageReader, Rgb32FImage};
+use ndarray::{Array3, ArrayD, Axis, s};
+use std::io::Cursor;
+
+/// Reads the content of an image file: `1, C, H, W` (or `1, H, W, C`) in 0 … 1, then less the mean and divided by
+/// the standard deviation, if these are given.
+///
+/// # Errors
+/// What is wrong with it.
+pub fn parse(bytes: &[u8], options: &ImageArgs) -> Result<ArrayD<f32>, String> {
+    let broken = |e: &dyn std::fmt::Display| format!("it is not a whole image ({e})");
+    let reader = ImageReader::new(Cursor::new(bytes)).with_guessed_format().map_err(|e| broken(&e))?;
+    let image = reader.decode().map_err(|e| broken(&e))?;
+    let mut pixels = channels(&image, options)?;
+    for (name, numbers, apply) in [
+        ("--mean", &options.mean, (|pixel, mean| pixel - mean) as fn(f32, f32) -> f32),
+        ("--std", &options.std, |pixel, std| pixel / std),
+    ] {
+        let count = pixels.len_of(Axis(2));
+        if !numbers.is_empty() && numbers.len() != 1 && numbers.len() != count {
+            return Err(format!(
+                "{name} has {} numbers for an image of {count} channels; give one for each, or one for all, or choose \
+                 the channels by --channels",
+                numbers.len()
+            ));
+        }
+        for (mut channel, number) in pixels.axis_iter_mut(Axis(2)).zip(numbers.iter().cycle()) {
+            channel.mapv_inplace(|pixel| apply(pixel, *number));
+        }
+    }
+    let pixels = match options.layout {
+        Layout::Nchw => pixels.permuted_axes([2, 0, 1]).as_standard_layout().into_owned(),
+        Layout::Nhwc => pixels,
+    };
+    Ok(pixels.insert_axis(Axis(0)).into_dyn())
+}
+
+/// Rows, columns, channels in 0 … 1, in the size asked for.
+fn channels(image: &DynamicImage, options: &ImageArgs) -> Result<Array3<f32>, String> {
+    let wanted = if options.grayscale { Some(1) } else { options.channels };
+    let grey = wanted.map_or(!image.color().has_color(), |channels| channels == 1);
+    let keep = match wanted {
+        None if grey => 1,
+        None => 3,
+        Some(channels @ (1 | 3)) => channels,
+        Some(4) => return with_alpha(image, options),
+        Some(other) => return Err(format!("--channels {other} is none of 1 (grey), 3 (RGB) and 4 (RGBA)")),
+    };
+    let image = if grey { DynamicImage::ImageLuma16(image.to_luma16()) } else { image.clone() };
+    let pixels = sized(image.to_rgb32f(), options)?;
+    Ok(pixels.slice(s![.., .., ..usize::from(keep)]).to_owned())
+}
+
+fn with_alpha(image: &DynamicImage, options: &ImageArgs) -> Result<Array3<f32>, String> {
+    let alpha = image.to_rgba32f();
+    let alpha = Rgb32FImage::from_fn(alpha.width(), alpha.height(), |x, y| {
+        image::Rgb([alpha.get_pixel(x, y).0[3]; 3])
+    });
+    let (colour, alpha) = (sized(image.to_rgb32f(), options)?, sized(alpha, options)?);
+    ndarray::concatenate(Axis(2), &[colour.view(), alpha.slice(s![.., .., ..1])]).map_err(|e| e.to_string())
+}
+
+/// Resized by linear interpolation over the area of each new pixel (antialiased), then cropped in the middle.
+fn sized(mut image: Rgb32FImage, options: &ImageArgs) -> Result<Array3<f32>, String> {
+    if let Some(size) = options.resize {
+        let (width, height) = resized(size, image.width(), image.height());
+        if (width, height) != image.dimensions() {
+            image = imageops::resize(&image, width, height, FilterType::Triangle);
+        }
+    }
+    if let Some(Size { height, width }) = options.crop {
+        let width = width.unwrap_or(height);
+        if image.width() < width || image.height() < height {
+            let (w, h) = image.dimensions();
+            return Err(format!(
+                "--crop {height}x{width} is larger than the image of {h}x{w}; enlarge it by --resize"
+            ));
+        }
+        let (left, top) = ((image.width() - width) / 2, (image.height() - height) / 2);
+        image = imageops::crop_imm(&image, left, top, width, height).to_image();
+    }
+    let (width, height) = image.dimensions();
+    Array3::from_shape_vec((height as usize, width as usize, 3), image.into_raw()).map_err(|e| e.to_string())
+}
+
+/// Width and height after resizing; one number is the shorter side.
+fn resized(size: Size, width: u32, height: u32) -> (u32, u32) {
+    match size {
+        Size { height, width: Some(width) } => (width, height),
+        Size { height: side, width: None } => {
+            let scaled = |extent: u32, shorter: u32| {
+                u32::try_from(u64::from(extent) * u64::from(side) / u64::from(shorter.max(1)))
+                    .unwrap_or(u32::MAX)
+            };
+            let shorter = width.min(height);
+            (scaled(width, shorter), scaled(height, shorter))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use image::{ImageFormat, Luma, Rgb, Rgba};
+
+    type Outcome = Result<(), Box<dyn std::error::Error>>;
+
+    fn png(image: impl Into<DynamicImage>) -> Result<Vec<u8>, image::ImageError> {
+        let mut bytes = Cursor::new(Vec::new());
+        image.into().write_to(&mut bytes, ImageFormat::Png)?;
+        Ok(bytes.into_inner())
+    }
+
+    #[test]
+    fn grey_stays_grey_and_colour_colour() -> Outcome {
+        let grey = parse(&png(image::GrayImage::from_pixel(3, 2, Luma([51])))?, &ImageArgs::default())?;
+        assert_eq!(grey.shape(), [1, 1, 2, 3]);
+        assert!(grey.iter().all(|v| (v - 0.2).abs() < 1e-6));
+        let red = png(image::RgbImage::from_pixel(3, 2, Rgb([255, 0, 0])))?;
+        assert_eq!(parse(&red, &ImageArgs::default())?.shape(), [1, 3, 2, 3]);
+        let grey = parse(&red, &ImageArgs { grayscale: true, ..ImageArgs::default() })?;
+        assert_eq!(grey.shape(), [1, 1, 2, 3]);
+        let rgba = png(image::RgbaImage::from_pixel(3, 2, Rgba([255, 0, 0, 51])))?;
+        assert_eq!(parse(&rgba, &ImageArgs::default())?.shape(), [1, 3, 2, 3]);
+        let four = parse(&rgba, &ImageArgs { channels: Some(4), ..ImageArgs::default() })?;
+        assert!((four[[0, 3, 1, 1]] - 0.2).abs() < 1e-6);
+        Ok(())
+    }
+
+    #[test]
+    fn resize_crop_normalise_and_layout() -> Outcome {
+        let image = png(image::RgbImage::from_pixel(20, 10, Rgb([255, 0, 0])))?;
+        let mut options = ImageArgs {
+            resize: Some(Size { height: 5, width: None }),
+            crop: Some(Size { height: 4, width: None }),
+            mean: vec![0.5, 0.25, 0.0],
+            std: vec![0.5],
+            ..ImageArgs::default()
+        };
+        let array = parse(&image, &options)?;
+        assert_eq!(array.shape(), [1, 3, 4, 4]);
+        assert_eq!((array[[0, 0, 1, 1]], array[[0, 1, 1, 1]], array[[0, 2, 1, 1]]), (1.0, -0.5, 0.0));
+        options.layout = Layout::Nhwc;
+        assert_eq!(parse(&image, &options)?.shape(), [1, 4, 4, 3]);
+        options.mean.pop();
+        assert!(parse(&image, &options).is_err());
+        options = ImageArgs { crop: Some(Size { height: 11, width: Some(3) }), ..ImageArgs::default() };
+        assert!(parse(&image, &options).is_err());
+        Ok(())
+    }
+
+    #[test]
+    fn a_cut_image_is_an_error() -> Outcome {
+        let whole = png(image::GrayImage::from_fn(9, 9, |x, y| Luma([(x * y) as u8])))?;
+        for cut in [0, 4, 20, whole.len() / 2] {
+            assert!(parse(&whole[..cut], &ImageArgs::default()).is_err());
+        }
+        Ok(())
+    }
+}

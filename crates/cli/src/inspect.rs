@@ -1,0 +1,57 @@
+//! `dlbacktrace inspect`.
+
+use crate::args::Inspect;
+use crate::failure::Result;
+use crate::{model, output};
+use dlbacktrace::Inspection;
+use std::fmt::Write;
+
+/// Shows what a model takes, gives and is made of.
+pub fn run(args: &Inspect) -> Result<()> {
+    let inspection = model::load(&args.model)?.inspect()?;
+    if args.json { output::json(&inspection) } else { output::text(&report(&inspection)) }
+}
+
+fn report(inspection: &Inspection) -> String {
+    let mut text = format!("framework  {}\n", inspection.framework);
+    for (head, items) in [("inputs", &inspection.inputs), ("outputs", &inspection.outputs)] {
+        section(&mut text, head);
+        let rows: Vec<_> = items.iter().map(|item| [format!("  {}", item.name), item.kind.clone()]).collect();
+        text += &output::columns(&rows);
+    }
+    section(&mut text, &format!("modules, {} parameters", inspection.parameters));
+    let rows: Vec<_> =
+        inspection.modules.iter().map(|module| [indented(&module.path), module.class.clone()]).collect();
+    text += &output::columns(&rows);
+    section(&mut text, "operators");
+    let rows: Vec<_> = inspection
+        .operators
+        .iter()
+        .map(|operator| {
+            let rule = operator.rule.as_deref().unwrap_or("NO RULE");
+            [format!("  {}", operator.operator), format!("×{}", operator.count), rule.to_owned()]
+        })
+        .collect();
+    text += &output::columns(&rows);
+    let _ = writeln!(
+        text,
+        "\ncoverage   {:.1} % of the operators have a rule{}",
+        (inspection.coverage * 1000.0).floor() / 10.0,
+        if inspection.exact { "" } else { " (as far as can be told before a run)" }
+    );
+    text
+}
+
+fn section(text: &mut String, head: &str) {
+    let _ = writeln!(text, "\n{head}");
+}
+
+/// The last part of a module's path, as deep as it lies.
+fn indented(path: &str) -> String {
+    if path.is_empty() {
+        return "  (model)".to_owned();
+    }
+    let depth = path.matches('.').count() + 1;
+    let name = path.rsplit('.').next().unwrap_or(path);
+    format!("  {}{name}", "  ".repeat(depth))
+}

@@ -1,0 +1,78 @@
+//! The command `dlbacktrace`, as a library that its program loads at run time (see `main.rs`).
+
+mod args;
+mod document;
+mod explain;
+mod explained;
+mod failure;
+mod inputs;
+mod inspect;
+mod model;
+mod ops;
+mod options;
+mod output;
+mod pictures;
+mod progress;
+mod samples;
+mod verify;
+
+use args::{Cli, Command};
+use clap::Parser;
+use std::ffi::{CStr, OsString, c_char, c_int};
+use std::os::unix::ffi::OsStringExt;
+use std::panic::catch_unwind;
+
+/// Runs the command and returns the exit code of the process.
+///
+/// # Safety
+/// `argv` points to `argc` valid C strings, the first of them the program's name, as in C's `main`.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn dlbacktrace_main(argc: c_int, argv: *const *const c_char) -> c_int {
+    let count = usize::try_from(argc).unwrap_or(0);
+    let argument = |index| {
+        // SAFETY: the caller vouches for `argc` pointers to C strings, and the index is below that.
+        let argument = unsafe { CStr::from_ptr(*argv.add(index)) };
+        OsString::from_vec(argument.to_bytes().to_vec())
+    };
+    let arguments: Vec<OsString> = (0..count).map(argument).collect();
+    std::panic::set_hook(Box::new(|panic| {
+        eprintln!(
+            "error: this is a defect of dlbacktrace, please report it with the command line and the model: {panic}"
+        );
+    }));
+    // A panic must not cross into C.
+    catch_unwind(|| run(arguments)).unwrap_or(1)
+}
+
+/// Runs the command with these arguments, the first of them the program's name; returns the exit code.
+pub fn run(arguments: Vec<OsString>) -> i32 {
+    let cli = match Cli::try_parse_from(arguments) {
+        Ok(cli) => cli,
+        Err(e) => {
+            // Help goes to standard output; there is nobody to tell if that is closed.
+            let _ = e.print();
+            return e.exit_code();
+        }
+    };
+    let outcome = match &cli.command {
+        Command::Explain(args) => explain::run(args),
+        Command::Inspect(args) => inspect::run(args),
+        Command::Verify(args) => verify::run(args),
+        Command::Ops(args) => ops::run(args),
+    };
+    match outcome {
+        Ok(()) => 0,
+        Err(failure) => {
+            let code = failure.exit_code();
+            if code != 0 {
+                eprintln!("error: {}", paragraph(&failure.to_string()));
+            }
+            code
+        }
+    }
+}
+
+/// Text as one line; some of what libraries say has several.
+fn paragraph(text: &str) -> String {
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
+}

@@ -1,0 +1,178 @@
+//! Which pictures an explanation gets: a heatmap over an image, a bar chart of a vector of features.
+
+use crate::args::Layout;
+use crate::document::SHOWN;
+use crate::explained::Explained;
+use crate::failure::Result;
+use crate::samples::{self, samples};
+use dlbacktrace_report::Staging;
+use dlbacktrace_report::pictures::{Bar, BarChart, Channels, Heatmap, ImageLayout, Panel};
+use ndarray::ArrayD;
+
+/// Bars of a chart.
+const BARS: usize = 20;
+
+/// What the pictures of one explanation have in common.
+pub struct Pictures<'a> {
+    /// The number of samples that were explained together.
+    pub batch: usize,
+    /// The explained unit of each sample, where there is one.
+    pub target: Option<&'a [usize]>,
+    /// Where to write.
+    pub staging: &'a Staging,
+}
+
+/// What was drawn.
+#[derive(Default)]
+pub struct Drawn {
+    pub files: Vec<String>,
+    /// Which samples were left out.
+    pub warnings: Vec<String>,
+}
+
+/// How an input can be seen.
+enum View {
+    Image(ImageLayout),
+    Features,
+}
+
+impl Pictures<'_> {
+    /// Draws every input that can be seen, of the first samples one by one.
+    ///
+    /// # Errors
+    /// If a picture cannot be drawn or written.
+    pub fn draw(&self, inputs: &[Explained]) -> Result<Drawn> {
+        let mut drawn = Drawn::default();
+        for (index, input) in inputs.iter().enumerate() {
+            let Some((view, count)) = self.view(input) else { continue };
+            let name = file_name(index, inputs);
+            for sample in 0..count.min(SHOWN) {
+                let name = if count == 1 { name.clone() } else { format!("{name}-{sample}") };
+                match &view {
+                    View::Image(layout) => self.heatmap(input, *layout, sample, &name, &mut drawn)?,
+                    View::Features => self.chart(input, sample, &name, &mut drawn)?,
+                }
+            }
+            if count > SHOWN {
+                let name = &input.name;
+                drawn
+                    .warnings
+                    .push(format!("pictures of input {name} show the first {SHOWN} of {count} samples"));
+            }
+        }
+        Ok(drawn)
+    }
+
+    /// How an input can be seen, and the number of its samples.
+    fn view(&self, input: &Explained) -> Option<(View, usize)> {
+        let relevance = &input.relevance.positive;
+        let layout = match input.note.image {
+            Some(Layout::Nchw) => ImageLayout::of_images(relevance.shape(), Channels::First),
+            Some(Layout::Nhwc) => ImageLayout::of_images(relevance.shape(), Channels::Last),
+            None => ImageLayout::detect(relevance.shape()),
+        };
+        // What belongs to the elements of the relevance only where it has the input's shape: not to tokens.
+        if let Some(layout) = layout.filter(|_| relevance.shape() == input.data.shape()) {
+            return Some((View::Image(layout), layout.images(relevance.shape())));
+        }
+        let samples = samples(relevance, self.batch);
+        let vectors = samples.iter().all(|sample| sample.ndim() == 1 && sample.len() > 1);
+        (vectors && !samples.is_empty()).then_some((View::Features, samples.len()))
+    }
+
+    fn heatmap(
+        &self,
+        input: &Explained,
+        layout: ImageLayout,
+        sample: usize,
+        name: &str,
+        drawn: &mut Drawn,
+    ) -> Result<()> {
+        let plane = |channel: &ArrayD<f32>| layout.plane(channel.view(), sample);
+        let unit = self.unit(sample);
+        let panels: Option<Vec<Panel>> = match &input.relevance.negative {
+            None => plane(&input.relevance.positive)
+                .map(|relevance| vec![Panel { title: format!("relevance{unit}"), relevance }]),
+            Some(negative) => {
+                plane(&input.relevance.positive).zip(plane(negative)).map(|(positive, negative)| {
+                    // Drawn negative, so that what speaks against is blue.
+                    vec![
+                        Panel { title: format!("for{unit}"), relevance: positive },
+                        Panel { title: format!("against{unit}"), relevance: -negative },
+                    ]
+                })
+            }
+        };
+        let Some((image, panels)) = layout.plane(input.data.view(), sample).zip(panels) else {
+            return Ok(());
+        };
+        let file = format!("heatmap-{name}.png");
+        self.staging.write_picture(&file, &Heatmap { image, panels }.draw()?)?;
+        drawn.files.push(file);
+        Ok(())
+    }
+
+    fn chart(&self, input: &Explained, sample: usize, name: &str, drawn: &mut Drawn) -> Result<()> {
+        let channels: Vec<_> =
+            input.relevance.channels().map(|channel| samples(channel, self.batch)).collect();
+        let data = samples(&input.data, self.batch);
+        let features = input.note.features.as_deref();
+        let bar = |(position, value): (usize, &f64)| Bar {
+            name: format!("{} = {}", samples::name(position, &[input.data.len()], features), plain(*value)),
+            relevance: channels
+                .iter()
+                .filter_map(|samples| Some(f64::from(*samples.get(sample)?.iter().nth(position)?)))
+                .collect(),
+        };
+        let bars = data.get(sample).into_iter().flatten().enumerate().map(bar).collect();
+        let both = if channels.len() > 1 { " for (right) and against (left)" } else { "" };
+        let chart =
+            BarChart::new(format!("relevance of {}{both}{}", input.name, self.unit(sample)), bars, BARS);
+        let (svg, png) = (format!("bars-{name}.svg"), format!("bars-{name}.png"));
+        self.staging.write(&svg, chart.svg().as_bytes())?;
+        self.staging.write_picture(&png, &chart.draw()?)?;
+        drawn.files.extend([png, svg]);
+        Ok(())
+    }
+
+    /// The explained unit, as the end of a title.
+    fn unit(&self, sample: usize) -> String {
+        match self.target.and_then(|target| target.get(sample)) {
+            Some(unit) if self.target.is_some_and(|target| target.len() > 1) => {
+                format!(", sample {sample}, output unit {unit}")
+            }
+            Some(unit) => format!(", output unit {unit}"),
+            None => String::new(),
+        }
+    }
+}
+
+/// A number as people write it.
+fn plain(value: f64) -> String {
+    let text = format!("{value:.4}");
+    if text.contains('.') { text.trim_end_matches('0').trim_end_matches('.').to_owned() } else { text }
+}
+
+/// An input's name as part of a file's; if another one becomes the same, with its position.
+fn file_name(index: usize, inputs: &[Explained]) -> String {
+    let plain = |input: &Explained| -> String {
+        input
+            .name
+            .chars()
+            .map(|c| if c.is_alphanumeric() || matches!(c, '.' | '_') { c } else { '_' })
+            .collect()
+    };
+    let Some(name) = inputs.get(index).map(plain) else { return index.to_string() };
+    let alone = inputs.iter().enumerate().all(|(other, input)| other == index || plain(input) != name);
+    if alone { name } else { format!("{index}_{name}") }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::plain;
+
+    #[test]
+    fn numbers_without_idle_digits() {
+        assert_eq!([17.0, 0.1054, -2.5, 0.0].map(plain), ["17", "0.1054", "-2.5", "0"]);
+    }
+}

@@ -1,0 +1,76 @@
+//! Arrays as samples, and what stands out in each.
+
+use dlbacktrace_report::Leader;
+use ndarray::{ArrayD, ArrayView1, ArrayViewD, Axis};
+
+/// The samples of a value: slices along its first axis, if that is the axis of the batch; else the whole is one.
+pub fn samples<T>(array: &ArrayD<T>, batch: usize) -> Vec<ArrayViewD<'_, T>> {
+    if array.ndim() >= 2 && array.len_of(Axis(0)) == batch {
+        array.axis_iter(Axis(0)).collect()
+    } else {
+        vec![array.view()]
+    }
+}
+
+/// The elements of the greatest magnitude, in falling order; equal ones in the array's.
+pub fn leaders(sample: ArrayViewD<'_, f64>, features: Option<&[String]>, most: usize) -> Vec<Leader> {
+    let mut ranked: Vec<(usize, f64)> = sample.iter().copied().enumerate().collect();
+    ranked.sort_by(|(_, a), (_, b)| b.abs().total_cmp(&a.abs()));
+    let shape = sample.shape();
+    let named = |(position, value)| Leader { name: name(position, shape, features), value };
+    ranked.into_iter().take(most).map(named).collect()
+}
+
+/// The highest elements of a vector, in falling order, by their numbers.
+pub fn highest(units: ArrayView1<'_, f64>, most: usize) -> Vec<Leader> {
+    let mut ranked: Vec<(usize, f64)> = units.iter().copied().enumerate().collect();
+    ranked.sort_by(|(_, a), (_, b)| b.total_cmp(a));
+    ranked.into_iter().take(most).map(|(unit, value)| Leader { name: unit.to_string(), value }).collect()
+}
+
+/// A feature's name if the sample is a vector of named ones; else its indices.
+pub fn name(position: usize, shape: &[usize], features: Option<&[String]>) -> String {
+    if let ([_], Some(name)) = (shape, features.and_then(|names| names.get(position))) {
+        return name.clone();
+    }
+    let mut rest = position;
+    let mut indices: Vec<String> = Vec::with_capacity(shape.len());
+    for extent in shape.iter().rev() {
+        indices.push((rest % extent).to_string());
+        rest /= extent;
+    }
+    indices.reverse();
+    format!("[{}]", indices.join(", "))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use ndarray::{arr1, arr2};
+
+    #[test]
+    fn the_first_axis_is_the_batch_only_if_it_is_as_long() {
+        let array = ArrayD::<f32>::zeros(vec![3, 4, 4]);
+        assert_eq!(samples(&array, 3).len(), 3);
+        assert_eq!(samples(&array, 1).len(), 1);
+        assert_eq!(samples(&ArrayD::<f32>::zeros(vec![3]), 3).len(), 1);
+    }
+
+    #[test]
+    fn strongest_first_with_its_name() {
+        let names = ["a", "b", "c"].map(str::to_owned);
+        let first = leaders(arr1(&[0.1, -3.0, 2.0]).into_dyn().view(), Some(&names), 2);
+        assert_eq!(
+            first.iter().map(|l| (l.name.as_str(), l.value)).collect::<Vec<_>>(),
+            [("b", -3.0), ("c", 2.0)]
+        );
+        let first = leaders(arr2(&[[0.0, 1.0], [-2.0, 0.0]]).into_dyn().view(), Some(&names), 1);
+        assert_eq!((first[0].name.as_str(), first[0].value), ("[1, 0]", -2.0));
+    }
+
+    #[test]
+    fn highest_is_not_strongest() {
+        let first = highest(arr1(&[0.1, -3.0, 2.0]).view(), 2);
+        assert_eq!(first.iter().map(|l| l.name.as_str()).collect::<Vec<_>>(), ["2", "0"]);
+    }
+}

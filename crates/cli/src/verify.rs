@@ -1,0 +1,59 @@
+//! `dlbacktrace verify`.
+
+use crate::args::Verify;
+use crate::failure::{Failure, Result};
+use crate::progress::Progress;
+use crate::{inputs, model, options, output};
+use dlbacktrace::{Inputs, Verification};
+use std::fmt::Write;
+
+/// Steps that are named one by one.
+const NAMED: usize = 10;
+
+/// Replays what was recorded and checks the account of every step.
+pub fn run(args: &Verify) -> Result<()> {
+    let progress = Progress::new(args.json);
+    progress.say("loading the model");
+    let model = model::load(&args.model)?;
+    let bound = inputs::read(model.arguments(), &args.inputs)?;
+    let inputs =
+        bound.values.into_iter().fold(Inputs::new(), |inputs, (name, value)| inputs.set(&name, value));
+    progress.say("running and replaying the model");
+    let options = options::of(&args.rules)?.progress(progress.steps("tracing relevance back"));
+    let verification = model.verify(&inputs, &options)?;
+    drop(progress);
+
+    if args.json {
+        output::json(&verification)?;
+    } else {
+        output::text(&report(&verification))?;
+    }
+    if verification.holds() { Ok(()) } else { Err(Failure::Unverified) }
+}
+
+fn report(Verification { replay, open, .. }: &Verification) -> String {
+    let mut text = String::new();
+    let _ = writeln!(
+        text,
+        "replay  {} steps give again what was recorded, {} cannot be repeated, {} differ",
+        replay.checked.saturating_sub(replay.failed.len()),
+        replay.skipped,
+        replay.failed.len()
+    );
+    named(&mut text, &replay.failed);
+    let _ = match open.len() {
+        0 => writeln!(text, "ledger  every step accounts for its relevance"),
+        count => writeln!(text, "ledger  {count} steps do not account for their relevance"),
+    };
+    named(&mut text, open);
+    text
+}
+
+fn named(text: &mut String, steps: &[String]) {
+    for step in steps.iter().take(NAMED) {
+        let _ = writeln!(text, "        {step}");
+    }
+    if steps.len() > NAMED {
+        let _ = writeln!(text, "        … and {} more", steps.len() - NAMED);
+    }
+}

@@ -1,0 +1,91 @@
+//! The other commands, and what the program itself says.
+
+mod common;
+
+use common::{CANCER, CELLS, DIGIT, DIGITS, Outcome, run};
+use serde_json::Value;
+use std::fs;
+use std::path::Path;
+
+#[test]
+fn inspect_shows_the_model() -> Outcome {
+    let said = run(["inspect", DIGITS])?.succeeded()?.out;
+    for part in ["image", "Tensor", "Conv2d", "aten::conv2d", "weighted sum", "coverage   100"] {
+        assert!(said.contains(part), "`{part}` is missing from\n{said}");
+    }
+    let document: Value = serde_json::from_str(&run(["inspect", DIGITS, "--json"])?.succeeded()?.out)?;
+    assert_eq!(document["inputs"][0]["name"], "image");
+    assert_eq!(document["coverage"], 1.0);
+    Ok(())
+}
+
+#[test]
+fn inspect_names_what_has_no_rule() -> Outcome {
+    let said = run(["inspect", "tests/fixtures/unsupported.pt"])?.succeeded()?.out;
+    let line = said.lines().find(|line| line.contains("fft_rfft")).ok_or("not listed")?;
+    assert!(line.contains("NO RULE"), "{line}");
+    assert!(!said.contains("coverage   100"), "{said}");
+    Ok(())
+}
+
+#[test]
+fn verify_replays_and_balances() -> Outcome {
+    let said = run(["verify", CANCER, "--input", CELLS])?.succeeded()?.out;
+    assert!(said.contains("0 differ") && said.contains("every step accounts"), "{said}");
+    let document: Value =
+        serde_json::from_str(&run(["verify", DIGITS, "--input", DIGIT, "--json"])?.succeeded()?.out)?;
+    assert_eq!(document["ledger_closes"], true);
+    assert!(document["replay"]["checked"].as_u64() > Some(5));
+    Ok(())
+}
+
+#[test]
+fn ops_lists_the_operators() -> Outcome {
+    assert!(run(["ops"])?.succeeded()?.out.contains("aten::conv2d"));
+    let operators: Vec<Value> = serde_json::from_str(&run(["ops", "--json"])?.succeeded()?.out)?;
+    assert!(operators.len() > 100);
+    Ok(())
+}
+
+#[test]
+fn help_and_version() -> Outcome {
+    assert!(run(["--help"])?.succeeded()?.out.contains("Exit codes"));
+    assert!(run(["explain", "--help"])?.succeeded()?.out.contains("--target"));
+    assert_eq!(run(["--version"])?.succeeded()?.out, format!("dlbacktrace {}\n", env!("CARGO_PKG_VERSION")));
+    Ok(())
+}
+
+#[test]
+fn a_wrong_libtorch_is_6_and_told_with_what_mends_it() -> Outcome {
+    let room = tempfile::tempdir()?;
+    fs::write(room.path().join("libtorch_cpu.so"), "not a library")?;
+    let output = common::program().arg("ops").env("LD_LIBRARY_PATH", room.path()).output()?;
+    let said = String::from_utf8(output.stderr)?;
+    assert_eq!(output.status.code(), Some(6), "{said}");
+    for part in ["libtorch_cpu.so", "libtorch 2.13.0", "cargo xtask setup"] {
+        assert!(said.contains(part), "`{part}` is missing from {said}");
+    }
+    assert_eq!(said.lines().count(), 1);
+    Ok(())
+}
+
+#[test]
+fn a_program_alone_says_what_it_misses() -> Outcome {
+    let room = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR"))?;
+    let alone = room.path().join("dlbacktrace");
+    fs::hard_link(env!("CARGO_BIN_EXE_dlbacktrace"), &alone)?;
+    let output = std::process::Command::new(&alone).arg("ops").output()?;
+    assert_eq!(output.status.code(), Some(6));
+    assert!(String::from_utf8(output.stderr)?.contains("cargo xtask install"));
+
+    // Installed, the library stands in ../lib.
+    let library =
+        Path::new(env!("CARGO_BIN_EXE_dlbacktrace")).with_file_name("deps").join("libdlbacktrace_cli.so");
+    fs::create_dir_all(room.path().join("bin"))?;
+    fs::create_dir_all(room.path().join("lib"))?;
+    fs::rename(&alone, room.path().join("bin/dlbacktrace"))?;
+    std::os::unix::fs::symlink(library.canonicalize()?, room.path().join("lib/libdlbacktrace_cli.so"))?;
+    let output = std::process::Command::new(room.path().join("bin/dlbacktrace")).arg("ops").output()?;
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    Ok(())
+}

@@ -1,0 +1,75 @@
+//! Runs the program as a user does.
+#![allow(dead_code)]
+
+use serde_json::Value;
+use std::error::Error;
+use std::ffi::OsStr;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+pub type Outcome = Result<(), Box<dyn Error>>;
+
+/// The program, to be run in the root of the checkout.
+pub fn program() -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_dlbacktrace"));
+    command.current_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/../.."));
+    command
+}
+
+/// What came of a run.
+#[derive(Debug)]
+pub struct Run {
+    pub code: Option<i32>,
+    pub out: String,
+    pub err: String,
+}
+
+/// Runs the program with these arguments.
+pub fn run(arguments: impl IntoIterator<Item = impl AsRef<OsStr>>) -> Result<Run, Box<dyn Error>> {
+    let Output { status, stdout, stderr } = program().args(arguments).output()?;
+    Ok(Run { code: status.code(), out: String::from_utf8(stdout)?, err: String::from_utf8(stderr)? })
+}
+
+impl Run {
+    /// Fails unless the run succeeded and said nothing on standard error.
+    pub fn succeeded(self) -> Result<Self, Box<dyn Error>> {
+        if self.code == Some(0) && self.err.is_empty() { Ok(self) } else { Err(format!("{self:?}").into()) }
+    }
+
+    /// Fails unless the run ended with this code, one paragraph on standard error and nothing on standard output.
+    pub fn failed(self, code: i32) -> Result<String, Box<dyn Error>> {
+        let paragraph = self.err.starts_with("error: ") && self.err.trim_end().lines().count() == 1;
+        let panicked = self.err.contains("panicked") || self.err.contains("defect");
+        if self.code == Some(code) && self.out.is_empty() && paragraph && !panicked {
+            Ok(self.err)
+        } else {
+            Err(format!("not code {code} with one paragraph: {self:?}").into())
+        }
+    }
+}
+
+/// The document that `explain` wrote.
+pub fn document(out: &Path) -> Result<Value, Box<dyn Error>> {
+    Ok(serde_json::from_slice(&fs::read(out.join("explanation.json"))?)?)
+}
+
+/// The names of the files in a directory.
+pub fn listing(directory: &Path) -> Result<Vec<String>, Box<dyn Error>> {
+    let mut names = Vec::new();
+    for entry in fs::read_dir(directory)? {
+        names.push(entry?.file_name().to_string_lossy().into_owned());
+    }
+    names.sort();
+    Ok(names)
+}
+
+/// The path of a fixture.
+pub fn fixture(name: &str) -> PathBuf {
+    Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../../tests/fixtures")).join(name)
+}
+
+pub const DIGITS: &str = "examples/models/digits_cnn.pt";
+pub const DIGIT: &str = "examples/data/digit_3.png";
+pub const CANCER: &str = "examples/models/breast_cancer_mlp.pt";
+pub const CELLS: &str = "examples/data/breast_cancer.csv";

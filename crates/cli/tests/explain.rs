@@ -1,0 +1,302 @@
+//! `dlbacktrace explain` on real models and data.
+
+mod common;
+
+use common::{CANCER, CELLS, DIGIT, DIGITS, Outcome, document, fixture, listing, run};
+use ndarray::{ArrayD, IxDyn, OwnedRepr};
+use ndarray_npy::{NpzReader, write_npy};
+use serde_json::Value;
+use std::collections::BTreeMap;
+use std::error::Error;
+use std::fs::{self, File};
+use std::path::Path;
+use std::process::Stdio;
+
+/// The arrays that `explain` wrote.
+fn arrays(out: &Path) -> Result<BTreeMap<String, ArrayD<f32>>, Box<dyn Error>> {
+    let mut npz = NpzReader::new(File::open(out.join("relevance.npz"))?)?;
+    let names = npz.names()?;
+    names.into_iter().map(|name| Ok((name.clone(), npz.by_name::<OwnedRepr<f32>, IxDyn>(&name)?))).collect()
+}
+
+fn total(array: &ArrayD<f32>) -> f64 {
+    array.iter().map(|v| f64::from(*v)).sum()
+}
+
+fn number(value: &Value) -> f64 {
+    value.as_f64().unwrap_or(f64::NAN)
+}
+
+fn close(a: f64, b: f64) -> bool {
+    (a - b).abs() <= 1e-4 * a.abs().max(b.abs()).max(1e-6)
+}
+
+#[test]
+fn an_image_gets_arrays_document_and_heatmap() -> Outcome {
+    let room = tempfile::tempdir()?;
+    let out = room.path().join("out");
+    let said = run(["explain", DIGITS, "--input", DIGIT, "--out", &out.to_string_lossy()])?.succeeded()?.out;
+    assert_eq!(listing(&out)?, ["explanation.json", "heatmap-image.png", "relevance.npz"]);
+    for part in ["predicted     3", "explained: 3", "heatmap-image.png", "ledger        closes"] {
+        assert!(said.contains(part), "`{part}` is missing from\n{said}");
+    }
+
+    let document = document(&out)?;
+    assert_eq!(document["schema_version"], 1);
+    assert_eq!(document["target"], serde_json::json!([3]));
+    assert_eq!(document["prediction"][0][0]["name"], "3");
+    assert_eq!(document["coverage"], 1.0);
+    assert_eq!(document["totals"]["closes"], true);
+    assert_eq!(document["model"]["sha256"].as_str().map(str::len), Some(64));
+    assert!(number(&document["peak_memory_bytes"]) > 1e7);
+    assert!(!document["ledger"]["entries"].as_array().is_none_or(Vec::is_empty));
+
+    let key = document["inputs"][0]["arrays"]["relevance"].as_str().ok_or("no key")?;
+    let relevance = &arrays(&out)?[key];
+    assert_eq!(relevance.shape(), [1, 1, 8, 8]);
+    assert!(close(total(relevance), number(&document["totals"]["inputs"]["positive"])));
+    let lost: f64 = document["totals"]["losses"]
+        .as_object()
+        .ok_or("no losses")?
+        .values()
+        .map(|amount| number(&amount["positive"]))
+        .sum();
+    assert!(close(number(&document["seed"]["positive"]), total(relevance) + lost));
+
+    let picture = image::open(out.join("heatmap-image.png"))?;
+    assert!(picture.width() > 640 && picture.height() > 320, "enlarged from 8×8");
+    Ok(())
+}
+
+#[test]
+fn a_table_gets_charts_with_its_names() -> Outcome {
+    let room = tempfile::tempdir()?;
+    let out = room.path().join("out");
+    run(["explain", CANCER, "--input", CELLS, "--row", "1,4", "--out", &out.to_string_lossy()])?
+        .succeeded()?;
+    let document = document(&out)?;
+    let input = &document["inputs"][0];
+    assert_eq!(input["shape"], serde_json::json!([2, 30]));
+    assert_eq!(input["features"][0], "mean_radius");
+    assert_eq!(input["most_relevant"].as_array().map(Vec::len), Some(2));
+    let files = listing(&out)?;
+    assert_eq!(files.iter().filter(|name| name.ends_with(".png")).count(), 2, "{files:?}");
+    let chart = files.iter().find(|name| name.ends_with(".svg")).ok_or("no chart")?;
+    let strongest = input["most_relevant"][0][0]["name"].as_str().ok_or("no feature")?;
+    assert!(fs::read_to_string(out.join(chart))?.contains(strongest));
+
+    // One row alone is explained as it is among others.
+    let alone = room.path().join("alone");
+    run(["explain", CANCER, "--input", CELLS, "--row", "4", "--out", &alone.to_string_lossy()])?
+        .succeeded()?;
+    let (both, one) = (arrays(&out)?, arrays(&alone)?);
+    let key = one.keys().next().ok_or("no array")?;
+    for (a, b) in both[key].index_axis(ndarray::Axis(0), 1).iter().zip(one[key].iter()) {
+        assert!(close(f64::from(*a), f64::from(*b)), "{a} and {b}");
+    }
+    Ok(())
+}
+
+#[test]
+fn contrastive_mode_has_two_channels() -> Outcome {
+    let room = tempfile::tempdir()?;
+    let out = room.path().join("out");
+    let out_text = out.to_string_lossy();
+    run(["explain", DIGITS, "--input", DIGIT, "--mode", "contrastive", "--target", "8", "--out", &out_text])?
+        .succeeded()?;
+    let document = document(&out)?;
+    assert_eq!(document["settings"]["mode"], "contrastive");
+    assert_eq!(document["target"], serde_json::json!([8]));
+    let keys = &document["inputs"][0]["arrays"];
+    assert_eq!(keys["positive"], "input:image:positive");
+    assert_eq!(keys["negative"], "input:image:negative");
+    let arrays = arrays(&out)?;
+    assert_eq!(arrays.len(), 2);
+    for (key, channel) in [("input:image:positive", "positive"), ("input:image:negative", "negative")] {
+        assert!(close(total(&arrays[key]), number(&document["totals"]["inputs"][channel])), "{key}");
+    }
+    Ok(())
+}
+
+#[test]
+fn json_prints_the_document_and_nothing_else() -> Outcome {
+    let room = tempfile::tempdir()?;
+    let printed = common::program()
+        .args(["explain"])
+        .arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").join(DIGITS))
+        .arg("--input")
+        .arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").join(DIGIT))
+        .arg("--json")
+        .current_dir(room.path())
+        .output()?;
+    assert!(printed.status.success() && printed.stderr.is_empty());
+    let document: Value = serde_json::from_slice(&printed.stdout)?;
+    assert_eq!(document["target"], serde_json::json!([3]));
+    assert!(listing(room.path())?.is_empty(), "no files were asked for");
+    Ok(())
+}
+
+#[test]
+fn all_values_are_written_under_the_names_the_document_gives() -> Outcome {
+    let room = tempfile::tempdir()?;
+    let out = room.path().join("out");
+    run(["explain", DIGITS, "--input", DIGIT, "--all-values", "-q", "--out", &out.to_string_lossy()])?
+        .succeeded()?;
+    let (document, arrays) = (document(&out)?, arrays(&out)?);
+    let values = document["values"].as_array().ok_or("no values")?;
+    assert!(values.len() >= 5, "{values:?}");
+    for value in values {
+        let array = &arrays[value["arrays"]["relevance"].as_str().ok_or("no key")?];
+        let shape: Vec<usize> = serde_json::from_value(value["shape"].clone())?;
+        assert_eq!(array.shape(), shape);
+    }
+    assert_eq!(arrays.len(), values.len() + 1);
+    Ok(())
+}
+
+#[test]
+fn starts_of_ones_own_scale_the_result() -> Outcome {
+    let room = tempfile::tempdir()?;
+    let seed = room.path().join("seed.npy");
+    let mut start = ArrayD::<f64>::zeros(vec![1, 10]);
+    start[[0, 3]] = 2.0;
+    write_npy(&seed, &start)?;
+    let seed = seed.to_string_lossy();
+    let total_of = |options: &[&str]| -> Result<f64, Box<dyn Error>> {
+        let printed =
+            run([&["explain", DIGITS, "--input", DIGIT, "--json"], options].concat())?.succeeded()?.out;
+        let document: Value = serde_json::from_str(&printed)?;
+        Ok(number(&document["totals"]["inputs"]["positive"]))
+    };
+    let scaled = total_of(&["--scaler", "2"])?;
+    assert!(scaled != 0.0);
+    assert!(close(total_of(&["--seed", &seed])?, scaled));
+    assert!(close(total_of(&["--scaler", "2", "--multiplier", "-3"])?, -3.0 * scaled));
+    assert!(!close(total_of(&["--scaler", "2", "--target", "8"])?, scaled));
+    Ok(())
+}
+
+#[test]
+fn every_kind_of_file_gives_the_same_relevance() -> Outcome {
+    let room = tempfile::tempdir()?;
+    let relevance = |input: &str| -> Result<ArrayD<f32>, Box<dyn Error>> {
+        let out = room.path().join("out");
+        run([
+            "explain",
+            "tests/fixtures/mlp_traced.pt",
+            "--input",
+            input,
+            "-q",
+            "--out",
+            &out.to_string_lossy(),
+        ])?
+        .succeeded()?;
+        Ok(arrays(&out)?["input:x"].clone())
+    };
+    let reference = relevance("tests/fixtures/mlp_traced.safetensors")?;
+    assert!(total(&reference) != 0.0);
+
+    let bytes = fs::read(fixture("mlp_traced.safetensors"))?;
+    let x = safetensors::SafeTensors::deserialize(&bytes)?;
+    let x = x.tensor("x")?;
+    let values: Vec<f64> =
+        x.data().as_chunks::<4>().0.iter().map(|bytes| f64::from(f32::from_le_bytes(*bytes))).collect();
+    let x = ArrayD::from_shape_vec(x.shape().to_vec(), values)?;
+    let path = |name: &str| room.path().join(name).to_string_lossy().into_owned();
+
+    write_npy(path("x.npy"), &x)?;
+    let mut npz = ndarray_npy::NpzWriter::new(File::create(path("x.npz"))?);
+    npz.add_array("other", &x.mapv(|v| v + 1.0))?;
+    npz.add_array("x", &x)?;
+    npz.finish()?;
+    let rows: Vec<Vec<f64>> = x.outer_iter().map(|row| row.iter().copied().collect()).collect();
+    fs::write(path("x.json"), serde_json::to_string(&rows)?)?;
+    let lines: Vec<String> =
+        rows.iter().map(|row| row.iter().map(f64::to_string).collect::<Vec<_>>().join(",")).collect();
+    fs::write(path("x.csv"), lines.join("\n"))?;
+    for input in [
+        path("x.npy"),
+        path("x.npz"),
+        format!("x={}:x", path("x.npz")),
+        path("x.json"),
+        path("x.csv"),
+        format!("x={}", path("x.npy")),
+        "x=tests/fixtures/mlp_traced.safetensors:x".to_owned(),
+    ] {
+        assert_eq!(relevance(&input)?, reference, "{input}");
+    }
+    Ok(())
+}
+
+#[test]
+fn arguments_of_every_kind() -> Outcome {
+    let of = |model: &str, extra: &[&str]| {
+        let (pt, data) =
+            (format!("tests/fixtures/{model}.pt"), format!("tests/fixtures/{model}.safetensors"));
+        let mut line = vec!["explain".to_owned(), pt, "--json".to_owned(), "--input".to_owned(), data];
+        line.extend(extra.iter().map(|text| (*text).to_owned()));
+        run(line).and_then(common::Run::succeeded)
+    };
+    for (model, extra, inputs) in [
+        ("input_scalars", &["times=3", "scale=1.5", "rectify=true"][..], &["x"][..]),
+        ("input_defaults", &["times=2", "scale=0.5"], &["x"]),
+        ("input_text", &["mode=relu", "shape=[2,3,2]"], &["x"]),
+        ("input_dict", &[], &["batch.left", "batch.right"]),
+        ("input_tuple", &[], &["pair[0]", "pair[1]"]),
+        ("input_list", &[], &["parts[0]", "parts[1]", "parts[2]"]),
+        ("input_optional_absent", &[], &["x"]),
+        ("input_mask", &[], &["x"]),
+        ("two_inputs", &[], &["left", "right"]),
+        ("embedding", &[], &["ids"]),
+    ] {
+        let document: Value = serde_json::from_str(&of(model, extra)?.out)?;
+        let names: Vec<_> = document["inputs"]
+            .as_array()
+            .into_iter()
+            .flatten()
+            .filter_map(|input| input["name"].as_str())
+            .collect();
+        assert!(inputs.iter().all(|input| names.contains(input)), "{model} has {names:?}");
+    }
+    Ok(())
+}
+
+#[test]
+fn outputs_by_name_and_number() -> Outcome {
+    let shape = |output: &str| -> Result<Value, Box<dyn Error>> {
+        let (model, data) = ("tests/fixtures/output_dict.pt", "tests/fixtures/output_dict.safetensors");
+        let printed =
+            run(["explain", model, "--input", data, "--output", output, "--json"])?.succeeded()?.out;
+        Ok(serde_json::from_str::<Value>(&printed)?["output"].clone())
+    };
+    assert_eq!(shape("logits")?, shape("0")?);
+    assert_eq!(shape("boxes")?, shape("1")?);
+    assert_ne!(shape("logits")?, shape("boxes")?);
+    Ok(())
+}
+
+#[test]
+fn a_second_run_replaces_the_first() -> Outcome {
+    let room = tempfile::tempdir()?;
+    let out = room.path().join("out");
+    let out_text = out.to_string_lossy();
+    run(["explain", CANCER, "--input", CELLS, "--row", "0", "-q", "--out", &out_text])?.succeeded()?;
+    fs::write(out.join("notes.txt"), "mine")?;
+    run(["explain", DIGITS, "--input", DIGIT, "-q", "--out", &out_text])?.succeeded()?;
+    assert_eq!(listing(&out)?, ["explanation.json", "heatmap-image.png", "notes.txt", "relevance.npz"]);
+    assert_eq!(listing(room.path())?, ["out"]);
+    Ok(())
+}
+
+#[test]
+fn a_closed_pipe_is_no_failure() -> Outcome {
+    let mut child = common::program()
+        .args(["explain", DIGITS, "--input", DIGIT, "--json"])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()?;
+    drop(child.stdout.take());
+    let output = child.wait_with_output()?;
+    assert_eq!((output.status.code(), String::from_utf8(output.stderr)?), (Some(0), String::new()));
+    Ok(())
+}

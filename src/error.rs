@@ -1,0 +1,85 @@
+//! What can go wrong, as the doors report it.
+
+use std::path::PathBuf;
+
+/// The result of an explanation.
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// An error, by what its user has to mend.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// The model cannot be loaded.
+    #[error("{0}")]
+    Load(String),
+    /// Nothing this build of dlbacktrace reads.
+    #[error("{path} is no model that this build reads: {found}. It reads {readable}")]
+    Kind {
+        /// The file or directory.
+        path: PathBuf,
+        /// What it looks like.
+        found: String,
+        /// What would do.
+        readable: &'static str,
+    },
+    /// Relevance reached an operator that has no rule, or arguments that its rule does not cover.
+    #[error("{0}")]
+    NoRule(String),
+    /// The inputs do not fit the model.
+    #[error("{0}")]
+    Inputs(String),
+    /// The options do not fit the model: no such output, unit, module or input.
+    #[error("{0}")]
+    Usage(String),
+    /// The framework's library is missing or does not fit.
+    #[error("{0}")]
+    Library(String),
+    /// A defect or a failure of the framework.
+    #[error("{0}")]
+    Internal(String),
+}
+
+impl Error {
+    /// The exit code of the command: 1 internal, 2 usage, 3 model, 4 rule, 5 inputs, 6 library.
+    pub fn exit_code(&self) -> i32 {
+        match self {
+            Self::Internal(_) => 1,
+            Self::Usage(_) => 2,
+            Self::Load(_) | Self::Kind { .. } => 3,
+            Self::NoRule(_) => 4,
+            Self::Inputs(_) => 5,
+            Self::Library(_) => 6,
+        }
+    }
+}
+
+impl From<dlbacktrace_core::Error> for Error {
+    fn from(error: dlbacktrace_core::Error) -> Self {
+        use dlbacktrace_core::Error as Core;
+        let text = error.to_string();
+        match error {
+            Core::NoRule { .. } | Core::Unsupported { .. } => Self::NoRule(text),
+            Core::Seed(_) => Self::Usage(text),
+            // A rule that refuses the shapes or arguments of its operator does not cover them.
+            Core::Step { source, .. } if matches!(*source, Core::Shape(_)) => Self::NoRule(text),
+            _ => Self::Internal(text),
+        }
+    }
+}
+
+#[cfg(feature = "torch")]
+impl From<dlbacktrace_torch::Error> for Error {
+    fn from(error: dlbacktrace_torch::Error) -> Self {
+        use dlbacktrace_torch::{Error as Torch, ModuleError};
+        let text = error.to_string();
+        match error {
+            Torch::Core(error) => error.into(),
+            Torch::NoOutput { .. } | Torch::NoInput { .. } => Self::Usage(text),
+            Torch::Module(ModuleError::Load { .. }) => Self::Load(text),
+            Torch::Module(ModuleError::Library { .. }) => Self::Library(text),
+            Torch::Module(ModuleError::Inputs { .. } | ModuleError::Forward { .. }) => Self::Inputs(text),
+            Torch::Module(ModuleError::Record { .. }) => Self::Load(text),
+            _ => Self::Internal(text),
+        }
+    }
+}

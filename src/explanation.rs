@@ -1,0 +1,241 @@
+//! The outcome of an explanation.
+
+use crate::{Amount, Ledger, Result};
+use dlbacktrace_core::{Relevance, Tensor};
+use ndarray::ArrayD;
+use std::time::Duration;
+
+#[cfg(feature = "torch")]
+pub use dlbacktrace_torch::OperatorUse;
+
+/// How long the parts took.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Timings {
+    /// Loading the model.
+    pub load: Duration,
+    /// Running it under the recorder.
+    pub forward: Duration,
+    /// From the recording to the relevance of the inputs.
+    pub relevance: Duration,
+}
+
+#[cfg(feature = "torch")]
+type Native = dlbacktrace_torch::TorchTensor;
+
+/// A channel of relevance as an array.
+fn array(tensor: &Native) -> Result<ArrayD<f32>> {
+    Ok(tensor.to_array()?.mapv(|value| value as f32))
+}
+
+/// Relevance of one input.
+#[derive(Debug)]
+pub struct InputRelevance {
+    /// The argument's name and the way into lists, tuples and dictionaries: `x`, `feats[0]`, `batch.ids`.
+    pub name: String,
+    relevance: Relevance<Native>,
+    input: Native,
+}
+
+impl InputRelevance {
+    /// The input's shape, which is the relevance's.
+    pub fn shape(&self) -> Vec<usize> {
+        self.input.shape()
+    }
+
+    /// The relevance; in contrastive mode what speaks for the explained output. One number a token for
+    /// integer inputs.
+    ///
+    /// # Errors
+    /// [`Error::Internal`](crate::Error::Internal) when it cannot be read out.
+    pub fn relevance(&self) -> Result<ArrayD<f32>> {
+        array(self.relevance.first())
+    }
+
+    /// What speaks against the explained output; `None` in default mode.
+    ///
+    /// # Errors
+    /// As [`relevance`](Self::relevance).
+    pub fn negative(&self) -> Result<Option<ArrayD<f32>>> {
+        self.relevance.second().map(array).transpose()
+    }
+
+    /// The total of each channel.
+    pub fn amount(&self) -> Amount {
+        // Computed when it was delivered; a failure then would have ended the walk.
+        self.relevance.amount().unwrap_or_default()
+    }
+
+    /// The values of the input.
+    ///
+    /// # Errors
+    /// As [`relevance`](Self::relevance).
+    pub fn data(&self) -> Result<ArrayD<f64>> {
+        Ok(self.input.to_array()?)
+    }
+
+    /// The relevance as a libtorch tensor, not copied; the positive channel in contrastive mode.
+    #[cfg(feature = "torch")]
+    pub fn tensor(&self) -> &tch::Tensor {
+        self.relevance.first().as_tch()
+    }
+
+    /// The negative channel as a libtorch tensor, not copied.
+    #[cfg(feature = "torch")]
+    pub fn negative_tensor(&self) -> Option<&tch::Tensor> {
+        self.relevance.second().map(|channel| channel.as_tch())
+    }
+}
+
+/// Relevance of a recorded value, kept on request.
+#[derive(Debug)]
+pub struct ValueRelevance {
+    /// Unique among the values of an explanation: step, module path and operator.
+    pub name: String,
+    /// Position of the step that made the value.
+    pub step: usize,
+    /// Its operator.
+    pub operator: String,
+    /// Dotted path of its module.
+    pub module: String,
+    relevance: Relevance<Native>,
+}
+
+impl ValueRelevance {
+    /// As [`InputRelevance::relevance`].
+    ///
+    /// # Errors
+    /// [`Error::Internal`](crate::Error::Internal).
+    pub fn relevance(&self) -> Result<ArrayD<f32>> {
+        array(self.relevance.first())
+    }
+
+    /// As [`InputRelevance::negative`].
+    ///
+    /// # Errors
+    /// [`Error::Internal`](crate::Error::Internal).
+    pub fn negative(&self) -> Result<Option<ArrayD<f32>>> {
+        self.relevance.second().map(array).transpose()
+    }
+}
+
+/// Why a model decided as it did.
+#[derive(Debug)]
+pub struct Explanation {
+    inputs: Vec<InputRelevance>,
+    values: Vec<ValueRelevance>,
+    output: ArrayD<f64>,
+    output_name: String,
+    targets: Vec<usize>,
+    seed: Amount,
+    ledger: Ledger,
+    operators: Vec<OperatorUse>,
+    coverage: f64,
+    timings: Timings,
+    warnings: Vec<String>,
+    framework: String,
+}
+
+impl Explanation {
+    /// The explained inputs, in the model's order.
+    pub fn inputs(&self) -> &[InputRelevance] {
+        &self.inputs
+    }
+
+    /// Relevance of every recorded value, last step first, if
+    /// [asked for](crate::Options::all_values).
+    pub fn values(&self) -> &[ValueRelevance] {
+        &self.values
+    }
+
+    /// The explained output.
+    pub fn output(&self) -> ArrayD<f64> {
+        self.output.clone()
+    }
+
+    /// Its name: `output`, `output.logits`, `output[1]`.
+    pub fn output_name(&self) -> &str {
+        &self.output_name
+    }
+
+    /// The explained unit of each sample, counted over its flattened output; `None` when there is no single
+    /// one.
+    pub fn target(&self) -> Option<&[usize]> {
+        (!self.targets.is_empty()).then_some(self.targets.as_slice())
+    }
+
+    /// The total the walk started with.
+    pub fn seed_amount(&self) -> Amount {
+        self.seed
+    }
+
+    /// The account of every step.
+    pub fn ledger(&self) -> &Ledger {
+        &self.ledger
+    }
+
+    /// The operators that ran and that relevance can reach.
+    pub fn operators(&self) -> &[OperatorUse] {
+        &self.operators
+    }
+
+    /// The share of them that has a rule, 0 to 1.
+    pub fn coverage(&self) -> f64 {
+        self.coverage
+    }
+
+    /// How long it took.
+    pub fn timings(&self) -> Timings {
+        self.timings
+    }
+
+    /// What a reader should know.
+    pub fn warnings(&self) -> &[String] {
+        &self.warnings
+    }
+
+    /// The framework and its version, such as `libtorch 2.13.0`.
+    pub fn framework(&self) -> &str {
+        &self.framework
+    }
+}
+
+#[cfg(feature = "torch")]
+impl Explanation {
+    pub(crate) fn from_torch(explanation: dlbacktrace_torch::Explanation, load: Duration) -> Result<Self> {
+        let coverage = explanation.coverage();
+        let output = Native::from(explanation.output).to_array()?;
+        let inputs = explanation.inputs.into_iter().map(|input| InputRelevance {
+            name: input.name,
+            relevance: input.relevance,
+            input: Native::from(input.tensor),
+        });
+        let values = explanation.values.into_iter().enumerate().map(|(index, value)| {
+            let module = value.place.module.path;
+            ValueRelevance {
+                name: format!("{index}:{module}:{}", value.operator),
+                step: value.place.step,
+                operator: value.operator,
+                module,
+                relevance: value.relevance,
+            }
+        });
+        Ok(Self {
+            inputs: inputs.collect(),
+            values: values.collect(),
+            output,
+            output_name: explanation.output_name,
+            targets: explanation.targets,
+            seed: explanation.seed,
+            ledger: explanation.ledger,
+            operators: explanation.operators,
+            coverage,
+            timings: Timings {
+                load,
+                forward: explanation.timings.forward,
+                relevance: explanation.timings.relevance,
+            },
+            warnings: explanation.warnings,
+            framework: format!("libtorch {}", dlbacktrace_torch::libtorch_version()),
+        })
+    }
+}

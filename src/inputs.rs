@@ -1,0 +1,105 @@
+//! What a model is given.
+
+use half::{bf16, f16};
+use ndarray::ArrayD;
+
+/// One argument of a model, or a part of one. The model's signature decides the final type of numbers.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum Value {
+    /// Single precision.
+    F32(ArrayD<f32>),
+    /// Double precision.
+    F64(ArrayD<f64>),
+    /// Half precision.
+    F16(ArrayD<f16>),
+    /// Brain float.
+    BF16(ArrayD<bf16>),
+    /// 64-bit integers.
+    Int(ArrayD<i64>),
+    /// 32-bit integers.
+    Int32(ArrayD<i32>),
+    /// Bytes, as of pictures.
+    U8(ArrayD<u8>),
+    /// Truth values.
+    Bool(ArrayD<bool>),
+    /// A number.
+    Float(f64),
+    /// An integer.
+    Integer(i64),
+    /// A truth value.
+    Flag(bool),
+    /// A text.
+    Text(String),
+    /// A list.
+    List(Vec<Value>),
+    /// A tuple.
+    Tuple(Vec<Value>),
+    /// A dictionary.
+    Dict(Vec<(String, Value)>),
+    /// `None` of an optional argument.
+    Nothing,
+    /// A tensor of libtorch; shared, not copied.
+    #[cfg(feature = "torch")]
+    Tensor(tch::Tensor),
+}
+
+macro_rules! from {
+    ($($from:ty => $variant:ident),* $(,)?) => {$(
+        impl From<$from> for Value {
+            fn from(value: $from) -> Self {
+                Self::$variant(value)
+            }
+        }
+    )*};
+}
+
+from! {
+    ArrayD<f32> => F32,
+    ArrayD<f64> => F64,
+    ArrayD<f16> => F16,
+    ArrayD<bf16> => BF16,
+    ArrayD<i64> => Int,
+    ArrayD<i32> => Int32,
+    ArrayD<u8> => U8,
+    ArrayD<bool> => Bool,
+    f64 => Float,
+    i64 => Integer,
+    bool => Flag,
+    String => Text,
+}
+
+#[cfg(feature = "torch")]
+impl From<tch::Tensor> for Value {
+    fn from(tensor: tch::Tensor) -> Self {
+        Self::Tensor(tensor)
+    }
+}
+
+/// The arguments of one run: by position, by name, or both. Those left out take their defaults.
+#[derive(Debug, Default)]
+pub struct Inputs {
+    pub(crate) positional: Vec<Value>,
+    pub(crate) named: Vec<(String, Value)>,
+}
+
+impl Inputs {
+    /// None yet.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Adds the next argument by position.
+    #[must_use]
+    pub fn push(mut self, value: impl Into<Value>) -> Self {
+        self.positional.push(value.into());
+        self
+    }
+
+    /// Adds an argument by name.
+    #[must_use]
+    pub fn set(mut self, name: &str, value: impl Into<Value>) -> Self {
+        self.named.push((name.to_owned(), value.into()));
+        self
+    }
+}

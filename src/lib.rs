@@ -1,0 +1,42 @@
+//! Explains deep models outside Python.
+//!
+//! dlbacktrace says why a model decided as it did. It loads the model in its own framework's runtime, runs it
+//! once on the input, and traces relevance from the output back to the input through everything that ran, by
+//! the rules of DLBacktrace (arXiv 2411.12643): from weights and activations alone, deterministic, without
+//! gradients, sampling or a baseline.
+//!
+//! ```no_run
+//! use dlbacktrace::{Inputs, Model, Options};
+//! use ndarray::ArrayD;
+//!
+//! let model = Model::load("classifier.pt")?;
+//! let image = ArrayD::<f32>::zeros(vec![1, 3, 224, 224]);
+//! let explanation = model.explain(&Inputs::new().push(image), &Options::new())?;
+//! println!("class {:?}", explanation.target());
+//! let relevance = explanation.inputs()[0].relevance()?; // [1, 3, 224, 224]
+//! # let _ = relevance;
+//! # Ok::<(), dlbacktrace::Error>(())
+//! ```
+//!
+//! A model may be explained from several threads at once. The feature `torch` (default) explains TorchScript
+//! archives, and with [`torch`] any live libtorch computation.
+
+mod error;
+mod explanation;
+mod inputs;
+mod model;
+mod options;
+
+#[cfg(feature = "torch")]
+pub mod torch;
+
+pub use dlbacktrace_core as core;
+pub use dlbacktrace_core::{Amount, Entry, Family, Ledger, Loss, Mode, Place};
+pub use error::{Error, Result};
+pub use explanation::{Explanation, InputRelevance, OperatorUse, Timings, ValueRelevance};
+pub use inputs::{Inputs, Value};
+pub use model::{
+    Argument, Inspection, LoadOptions, Model, ModuleEntry, OperatorRule, ReplayReport, Verification,
+    operators,
+};
+pub use options::{Options, Output, Target, Task};
