@@ -1,0 +1,39 @@
+//! The chores after set-up, each a few calls of cargo.
+
+use crate::cargo::{cargo, checkout, finish};
+use anyhow::Result;
+
+/// Model, input and name of the explanations that the demo shows.
+const DEMO: [(&str, &str, &str); 2] = [
+    ("examples/models/digits_cnn.pt", "examples/data/digit_3.png", "digit"),
+    ("examples/models/breast_cancer_mlp.pt", "examples/data/breast_cancer.csv", "breast_cancer"),
+];
+
+/// Explains the bundled models; results under `target/demo`.
+pub fn demo() -> Result<()> {
+    for (model, input, name) in DEMO {
+        let out = format!("target/demo/{name}");
+        let explain = ["explain", model, "--input", input, "--out", &out];
+        finish(cargo(&["run", "--quiet", "--package", "dlbacktrace-cli", "--"]).args(explain))?;
+    }
+    Ok(())
+}
+
+/// `cargo test` of the whole workspace.
+pub fn test(arguments: &[String]) -> Result<()> {
+    finish(cargo(&["test", "--workspace"]).args(arguments))
+}
+
+/// The benchmark, optimised.
+pub fn bench(arguments: &[String]) -> Result<()> {
+    finish(cargo(&["run", "--release", "--example", "bench", "--"]).args(arguments))
+}
+
+/// Formatting, clippy and documentation, each without a warning.
+pub fn lint() -> Result<()> {
+    finish(&mut cargo(&["fmt", "--all", "--check"]))?;
+    finish(&mut cargo(&["clippy", "--workspace", "--all-targets", "--", "--deny", "warnings"]))?;
+    finish(cargo(&["doc", "--workspace", "--no-deps"]).env("RUSTDOCFLAGS", "--deny warnings"))?;
+    eprintln!("{} is formatted, free of lints and documented.", checkout().display());
+    Ok(())
+}

