@@ -1,0 +1,146 @@
+"""Writes the TorchScript fixtures of the tests: NAME.pt, NAME.safetensors and index.json.
+
+    python python_shims/make_fixtures.py [--out tests/fixtures] [NAME…]
+
+Needs Python 3.11, torch 2.13.0 and safetensors. Same seed, same files. Names given: only those are
+written, the index keeps the rest.
+"""
+
+import argparse
+import collections
+import copy
+import functools
+import json
+import multiprocessing
+import os
+import sys
+import warnings
+from pathlib import Path
+
+os.environ["KINETO_LOG_LEVEL"] = "99"  # the profiler reports that there is no GPU, many times
+
+import torch  # noqa: E402
+from safetensors.torch import load_file, save_file  # noqa: E402
+
+HERE = Path(__file__).resolve().parent
+sys.path.insert(0, str(HERE))
+
+import fixtures  # noqa: E402
+from archive import fix_hashes, tidy  # noqa: E402
+from fixtures.kit import EXPLAINED, NO_FORWARD, RAISES, TRACED, Fixture  # noqa: E402
+
+
+def compile_module(fixture: Fixture, module, inputs) -> torch.jit.ScriptModule:
+    if fixture.made == TRACED:
+        return torch.jit.trace(module, tuple(inputs.values()), strict=fixture.strict, check_trace=False)
+    return torch.jit.script(module.train() if fixture.training else module)
+
+
+def describe(value, key: str, tensors: dict) -> dict:
+    """A value as JSON; its tensors go to `tensors` under keys that begin with `key`."""
+    if isinstance(value, torch.Tensor):
+        tensors[key] = value.detach().clone().contiguous()
+        return {"tensor": key}
+    if isinstance(value, dict):
+        return {"dict": {k: describe(v, f"{key}.{k}", tensors) for k, v in value.items()}}
+    if isinstance(value, tuple):
+        items = [describe(v, f"{key}.{i}", tensors) for i, v in enumerate(value)]
+        return {"namedtuple": dict(zip(value._fields, items))} if hasattr(value, "_fields") else {"tuple": items}
+    if isinstance(value, list) and any(isinstance(v, (torch.Tensor, list, tuple, dict)) for v in value):
+        return {"list": [describe(v, f"{key}.{i}", tensors) for i, v in enumerate(value)]}
+    return {"value": value}
+
+
+def describe_outputs(value, tensors: dict) -> dict:
+    """As `describe`; tensors are numbered `output:0`, `output:1`… in order of appearance."""
+    found: dict = {}
+    spec = json.loads(json.dumps(describe(value, "", found)))
+    numbers = {key: f"output:{i}" for i, key in enumerate(found)}
+    tensors.update({numbers[key]: tensor for key, tensor in found.items()})
+
+    def renamed(part):
+        if isinstance(part, list):
+            return [renamed(p) for p in part]
+        if not isinstance(part, dict):
+            return part
+        return {k: numbers[v] if k == "tensor" and isinstance(v, str) else renamed(v) for k, v in part.items()}
+
+    return renamed(spec)
+
+
+def executed(module, arguments) -> tuple[object, dict[str, int]]:
+    """The outputs, and the operators the interpreter called with their counts."""
+    with torch.jit.optimized_execution(False), torch.autograd.profiler.profile() as profile:
+        outputs = module(*arguments)
+    counts = collections.Counter()
+    for event in profile.function_events:
+        above = event.cpu_parent
+        if event.name.startswith("aten::") and (above is None or "::" not in above.name):
+            counts[event.name] += 1
+    return outputs, dict(sorted(counts.items()))
+
+
+def write(fixture: Fixture, out: Path) -> dict:
+    archive = out / f"{fixture.name}.pt"
+    with torch.no_grad(), warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        module, inputs = fixture.make()
+        compile_module(fixture, module, inputs).save(str(archive))
+        tidy(archive, HERE, fixture.lines, fixture.version)
+        loaded = torch.jit.load(str(archive)).eval()
+        tensors: dict = {}
+        entry = {
+            "name": fixture.name, "description": fixture.description, "made": fixture.made, "expect": fixture.expect,
+            "common": fixture.common, **({"equals": fixture.equals} if fixture.equals else {}),
+            "inputs": [{"name": name, **describe(value, name, tensors)} for name, value in inputs.items()],
+        }
+        if fixture.expect not in (RAISES, NO_FORWARD):
+            outputs, operators = executed(copy.deepcopy(loaded), copy.deepcopy(list(inputs.values())))
+            entry["outputs"] = describe_outputs(outputs, tensors)
+            entry["operators"] = operators
+            check(fixture, tensors, out)
+    save_file(tensors, out / f"{fixture.name}.safetensors")
+    return entry
+
+
+def write_named(name: str, out: Path) -> dict:
+    return write(next(fixture for fixture in fixtures.every() if fixture.name == name), out)
+
+
+def check(fixture: Fixture, tensors: dict, out: Path) -> None:
+    """Outputs are finite, and those of twins agree."""
+    for key, tensor in tensors.items():
+        if not torch.isfinite(tensor.double()).all():
+            raise SystemExit(f"{fixture.name}: {key} is not finite")
+    if fixture.equals:
+        for key, tensor in load_file(out / f"{fixture.equals}.safetensors").items():
+            torch.testing.assert_close(tensors.get(key, tensor), tensor, rtol=1e-5, atol=1e-6, msg=f"{fixture.name}: {key} differs")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--out", type=Path, default=HERE.parent / "tests" / "fixtures")
+    parser.add_argument("names", nargs="*", help="only these fixtures")
+    options = parser.parse_args()
+    fix_hashes()
+    torch.set_num_threads(1)
+    options.out.mkdir(parents=True, exist_ok=True)
+    index = options.out / "index.json"
+    kept = json.loads(index.read_text())["fixtures"] if options.names and index.exists() else []
+    known = {entry["name"]: entry for entry in kept}
+    every = {fixture.name: fixture for fixture in fixtures.every()}
+    chosen = options.names or list(every)
+    # A process each: the names of compiled classes depend on what the process compiled before.
+    with multiprocessing.get_context("fork").Pool(1, maxtasksperchild=1) as pool:
+        for entry in pool.imap(functools.partial(write_named, out=options.out), chosen, chunksize=1):
+            known[entry["name"]] = entry
+    entries = [known[name] for name in every if name in known]
+    lines = ",\n".join(json.dumps(entry, ensure_ascii=False) for entry in entries)
+    index.write_text(f'{{"torch": "{torch.__version__.split("+")[0]}", "fixtures": [\n{lines}\n]}}\n')
+    explained = sum(entry["expect"] == EXPLAINED for entry in entries)
+    size = sum(file.stat().st_size for file in options.out.iterdir())
+    print(f"{len(entries)} fixtures, {explained} of them to be explained, {size / 1e6:.2f} MB in {options.out}")
+
+
+if __name__ == "__main__":
+    main()

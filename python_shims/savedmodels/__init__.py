@@ -1,0 +1,1 @@
+"""What `make_savedmodels.py` writes."""

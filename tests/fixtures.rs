@@ -1,0 +1,161 @@
+//! Every fixture explained: full coverage, closed ledger, equal to its twin, the same bits twice.
+
+mod common;
+
+use common::{Fixture, agree, fixture, fixtures};
+use dlbacktrace::{Error, Explanation, Mode, Model, Options, Output, Target};
+use tch::Tensor;
+
+/// The first floating output, for a model may return others as well.
+fn explain(fixture: &Fixture, model: &Model, mode: Mode) -> Result<Explanation, Error> {
+    let tensors = fixture.tensors();
+    let floating =
+        fixture.outputs(&tensors).iter().position(|output| output.is_floating_point()).unwrap_or(0);
+    let options = Options::new().mode(mode).output(Output::Index(floating)).target(match mode {
+        Mode::Default => Target::AllOutputs,
+        Mode::Contrastive => Target::Argmax,
+    });
+    // Bytes of pictures are numbers, which the user has to say of integers.
+    let bytes = fixture.inputs.iter().filter(
+        |input| matches!(&input.value, common::Node::Tensor(key) if tensors[key].kind() == tch::Kind::Uint8),
+    );
+    let options = bytes.fold(options, |options, input| options.numeric_input(&input.name));
+    model.explain(&fixture.inputs(&tensors), &options)
+}
+
+fn relevances(explanation: &Explanation) -> Vec<Tensor> {
+    explanation
+        .inputs()
+        .iter()
+        .flat_map(|input| [Some(input.tensor()), input.negative_tensor()])
+        .flatten()
+        .map(Tensor::shallow_clone)
+        .collect()
+}
+
+/// What is wrong with the explanation of a fixture in one mode; nothing when all is well.
+fn problem(fixture: &Fixture, mode: Mode) -> Option<String> {
+    let model = match Model::load(fixture.path()) {
+        Ok(model) => model,
+        Err(error) => return Some(format!("does not load: {error}")),
+    };
+    let explanation = match explain(fixture, &model, mode) {
+        Ok(explanation) => explanation,
+        Err(Error::NoRule(_) | Error::Usage(_)) if !fixture.common => return None,
+        Err(error) => return Some(error.to_string()),
+    };
+    if explanation.coverage() < 1.0 {
+        return Some(format!("coverage {}: {:?}", explanation.coverage(), explanation.operators()));
+    }
+    if !explanation.ledger().closes() {
+        let open: Vec<String> =
+            explanation.ledger().open_entries().map(|entry| format!("{entry:?}")).collect();
+        return Some(format!("open steps: {}", open.join("; ")));
+    }
+    if relevances(&explanation).iter().any(|relevance| relevance.isfinite().all().int64_value(&[]) == 0) {
+        return Some("relevance that is not finite".into());
+    }
+    let again = explain(fixture, &model, mode).ok()?;
+    if !relevances(&explanation).iter().zip(relevances(&again)).all(|(first, second)| first.equal(&second)) {
+        return Some("the second run gives other bits".into());
+    }
+    None
+}
+
+fn report(problems: Vec<(String, String)>) {
+    let text: String = problems.iter().map(|(name, problem)| format!("\n{name}: {problem}")).collect();
+    assert!(problems.is_empty(), "{} fixtures fail:{text}", problems.len());
+}
+
+fn explained() -> Vec<Fixture> {
+    let fixtures: Vec<Fixture> =
+        fixtures().into_iter().filter(|fixture| fixture.expect == "explained").collect();
+    assert!(fixtures.len() > 200);
+    fixtures
+}
+
+fn problems(mode: Mode) -> Vec<(String, String)> {
+    explained().iter().filter_map(|fixture| Some((fixture.name.clone(), problem(fixture, mode)?))).collect()
+}
+
+#[test]
+fn all_are_explained_in_default_mode() {
+    report(problems(Mode::Default));
+}
+
+#[test]
+fn all_are_explained_in_contrastive_mode() {
+    report(problems(Mode::Contrastive));
+}
+
+#[test]
+fn written_in_another_way_relevance_is_the_same() {
+    let mut problems = Vec::new();
+    let mut pairs = 0;
+    for first in explained() {
+        let Some(name) = &first.equals else { continue };
+        let second = fixture(name);
+        pairs += 1;
+        // Contrastive mode divides by the sum of one sign's contributions, which may be small, so that single
+        // precision shows.
+        for (mode, tolerance) in [(Mode::Default, 1e-5), (Mode::Contrastive, 1e-4)] {
+            let of = |fixture: &Fixture| {
+                Model::load(fixture.path())
+                    .and_then(|model| explain(fixture, &model, mode))
+                    .map(|found| relevances(&found))
+            };
+            match (of(&first), of(&second)) {
+                (Ok(a), Ok(b))
+                    if a.len() == b.len() && a.iter().zip(&b).all(|(a, b)| agree(a, b, tolerance)) => {}
+                (Ok(a), Ok(b)) => {
+                    let worst = a
+                        .iter()
+                        .zip(&b)
+                        .map(|(a, b)| (a - b).abs().max().double_value(&[]))
+                        .fold(0.0, f64::max);
+                    problems.push((
+                        first.name.clone(),
+                        format!("differs from {name} by {worst} in {mode:?} mode"),
+                    ));
+                }
+                (Err(error), _) | (_, Err(error)) => problems.push((first.name.clone(), error.to_string())),
+            }
+        }
+    }
+    assert!(pairs > 10);
+    report(problems);
+}
+
+#[test]
+fn the_recording_repeats_bit_by_bit() {
+    let mut problems = Vec::new();
+    for fixture in explained() {
+        let Ok(model) = Model::load(fixture.path()) else { continue };
+        let tensors = fixture.tensors();
+        match model.verify(&fixture.inputs(&tensors), &Options::new().allow_unruled(true)) {
+            Ok(found) if found.replay.failed.is_empty() => {}
+            Ok(found) => problems.push((fixture.name.clone(), found.replay.failed.join("; "))),
+            // Starts that do not fit are another test's matter.
+            Err(Error::Usage(_)) => {}
+            Err(error) => problems.push((fixture.name.clone(), error.to_string())),
+        }
+    }
+    report(problems);
+}
+
+#[test]
+fn what_cannot_be_explained_says_why() {
+    for fixture in fixtures().into_iter().filter(|fixture| fixture.expect != "explained") {
+        let outcome = Model::load(fixture.path()).and_then(|model| explain(&fixture, &model, Mode::Default));
+        let Err(error) = outcome else { panic!("{} was explained", fixture.name) };
+        let expected = match fixture.expect.as_str() {
+            "raises" => 5,
+            "no-forward" => 3,
+            // An output that does not depend on the input, or without a floating tensor, is a choice that does not fit.
+            _ if fixture.name == "constant_output" => 2,
+            _ if fixture.outputs(&fixture.tensors()).iter().all(|output| !output.is_floating_point()) => 2,
+            _ => 4,
+        };
+        assert_eq!(error.exit_code(), expected, "{}: {error}", fixture.name);
+    }
+}
