@@ -237,15 +237,14 @@ impl Lowering {
     }
 
     /// Weights keep their address for as long as the cache holds them, and count their writes. Two weights may be
-    /// one memory seen in two ways, as a decoder's that is the transpose of its encoder's. A nested tensor has no layout
-    /// to tell them by, and is not cached.
+    /// one memory seen in two ways, as a decoder's that is the transpose of its encoder's.
     fn weight(&self, slot: &Slot, tensor: &tch::Tensor) -> Option<WeightKey> {
         let weight = matches!(self.origins.get(slot.value.0), Some(Origin::Parameter(_) | Origin::Constant));
         if !weight || !self.cache_weights {
             return None;
         }
         let mut identity = DefaultHasher::new();
-        (tensor.data_ptr() as u64, tensor.f_size().ok()?, tensor.f_stride().ok()?, tensor.kind()).hash(&mut identity);
+        (tensor.data_ptr() as u64, tensor.size(), tensor.stride(), tensor.kind()).hash(&mut identity);
         Some(WeightKey { identity: identity.finish(), version: tensor.f_internal_version().ok()? as u64 })
     }
 }
