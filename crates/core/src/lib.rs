@@ -23,6 +23,7 @@ mod tape;
 mod tensor;
 pub mod weighted_sum;
 mod weights;
+mod writer;
 
 pub use analysis::Prepared;
 pub use engine::{Backtrace, Observer, WalkOptions};
@@ -33,3 +34,4 @@ pub use relevance::{Mode, Relevance};
 pub use tape::{Meta, ModulePath, Operand, Place, Step, Tape, ValueId};
 pub use tensor::{BOUND, Binary, ConvGeometry, DType, Range, Tensor, Unary};
 pub use weights::{Part, WeightCache, WeightKey};
+pub use writer::TapeWriter;

@@ -5,7 +5,7 @@ use crate::tensor::dtype;
 use crate::{TorchTensor, rearrange};
 use dlbacktrace_core::ops::{self, Pass, Strided, Unruled};
 use dlbacktrace_core::{
-    BacktraceOp, DType, Error, Meta, ModulePath, Operand, Place, Result, Role, Step, Tape, Tensor, ValueId,
+    BacktraceOp, DType, Error, Meta, ModulePath, Operand, Place, Result, Role, TapeWriter, Tensor, ValueId,
     WeightKey,
 };
 use dlbacktrace_torch_recorder::{Alias, Call, Origin, Patch, Record, Slot, Value};
@@ -14,25 +14,23 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 
 /// The tape in the making.
 pub(crate) struct Lowering {
-    pub(crate) tape: Tape<TorchTensor>,
+    pub(crate) writer: TapeWriter<TorchTensor>,
     origins: Vec<Origin>,
     cache_weights: bool,
-    place: Place,
-    operator: String,
 }
 
 impl Lowering {
     /// An empty tape over the values of a recording. `cache_weights`: the module's parameters stay the same
     /// tensors from run to run.
     pub(crate) fn new(values: Vec<Value>, cache_weights: bool) -> Self {
-        let mut tape = Tape::new();
+        let mut writer = TapeWriter::new();
         let mut origins = Vec::with_capacity(values.len());
         for value in values {
             let shape = value.sizes.iter().map(|&extent| extent as usize).collect();
-            tape.value(Meta { shape, dtype: value.kind.map_or(DType::Other, dtype) });
+            writer.tape.value(Meta { shape, dtype: value.kind.map_or(DType::Other, dtype) });
             origins.push(value.origin);
         }
-        Self { tape, origins, cache_weights, place: Place::default(), operator: String::new() }
+        Self { writer, origins, cache_weights }
     }
 
     /// Adds one record. Consumes it, so that what its rule does not read is freed.
@@ -51,9 +49,9 @@ impl Lowering {
         if !call.outputs.iter().any(|output| output.fresh) {
             return Ok(());
         }
-        let before = self.tape.steps.len();
-        self.operator = call.name.clone();
-        self.place = Place {
+        let before = self.writer.tape.steps.len();
+        self.writer.operator = call.name.clone();
+        self.writer.place = Place {
             step: before,
             module: ModulePath { path: call.path.clone(), class: call.class_name.clone() },
             source: call.source.clone(),
@@ -75,7 +73,7 @@ impl Lowering {
         // same operators.
         lowered.or_else(|error| match error {
             Error::Shape(reason) => {
-                self.tape.steps.truncate(before);
+                self.writer.tape.steps.truncate(before);
                 self.all(call, Box::new(Unruled { reason: Some(reason) }))
             }
             other => Err(other),
@@ -117,12 +115,12 @@ impl Lowering {
             .iter()
             .map(|patch| {
                 let value = ValueId(patch.value.0);
-                Operand::shape_only(value, self.tape.meta(value).clone())
+                Operand::shape_only(value, self.writer.tape.meta(value).clone())
             })
             .collect();
-        self.operator = "view of written storage".into();
-        self.place = Place { step: self.tape.steps.len(), ..Place::default() };
-        self.push(Box::new(op), inputs, vec![ValueId(alias.target.value.0)]);
+        self.writer.operator = "view of written storage".into();
+        self.writer.place = Place { step: self.writer.tape.steps.len(), ..Place::default() };
+        self.writer.step(Box::new(op), inputs, vec![ValueId(alias.target.value.0)]);
         Ok(())
     }
 
@@ -139,62 +137,16 @@ impl Lowering {
             .map(|output| match output.fresh {
                 true => ValueId(output.slot.value.0),
                 // The value existed before: what flows to it flows through its own maker.
-                false => self.tape.value(self.meta(&output.slot)),
+                false => self.writer.tape.value(self.meta(&output.slot)),
             })
             .collect();
-        self.push(op, inputs, outputs);
+        self.writer.step(op, inputs, outputs);
         Ok(())
-    }
-
-    /// Adds a step in between, which makes a value the recording does not have.
-    pub(crate) fn inner(
-        &mut self,
-        op: Box<dyn BacktraceOp<TorchTensor>>,
-        inputs: Vec<Operand<TorchTensor>>,
-        output: TorchTensor,
-    ) -> Operand<TorchTensor> {
-        let value = self.tape.value(Meta { shape: output.shape(), dtype: output.dtype() });
-        self.push(op, inputs, vec![value]);
-        Operand::new(value, output)
-    }
-
-    /// As [`Lowering::inner`], for a value that nobody reads.
-    pub(crate) fn inner_shape(
-        &mut self,
-        op: Box<dyn BacktraceOp<TorchTensor>>,
-        inputs: Vec<Operand<TorchTensor>>,
-        shape: Vec<usize>,
-    ) -> Operand<TorchTensor> {
-        // A condition or an index beside what moves does not decide the type.
-        let mut dtypes = inputs.iter().map(|operand| operand.meta.dtype);
-        let dtype = dtypes.clone().find(|dtype| dtype.is_float()).or(dtypes.next()).unwrap_or(DType::F32);
-        let meta = Meta { shape, dtype };
-        let value = self.tape.value(meta.clone());
-        self.push(op, inputs, vec![value]);
-        Operand::shape_only(value, meta)
-    }
-
-    fn push(
-        &mut self,
-        op: Box<dyn BacktraceOp<TorchTensor>>,
-        inputs: Vec<Operand<TorchTensor>>,
-        outputs: Vec<ValueId>,
-    ) {
-        let mut place = self.place.clone();
-        place.step = self.tape.steps.len();
-        self.tape.steps.push(Step {
-            operator: self.operator.clone(),
-            place,
-            op,
-            inputs,
-            outputs,
-            gate: None,
-        });
     }
 
     /// Shape and element type of a slot's value.
     pub(crate) fn meta(&self, slot: &Slot) -> Meta {
-        self.tape.meta(ValueId(slot.value.0)).clone()
+        self.writer.tape.meta(ValueId(slot.value.0)).clone()
     }
 
     /// The shape of the call's first output.

@@ -29,7 +29,7 @@ pub(crate) fn explain(
     for record in recording.records {
         lowering.record(record, table())?;
     }
-    let mut tape = lowering.tape;
+    let mut tape = lowering.writer.tape;
     tape.inputs = inputs.iter().map(|port| ValueId(port.value.0)).collect();
     tape.outputs = outputs.iter().map(|port| ValueId(port.value.0)).collect();
     tape.numeric_inputs = numeric(&inputs, &options.numeric_inputs)?;

@@ -95,7 +95,7 @@ fn added(
         dlbacktrace_core::Role::Quotient => a.data()?.quotient(b.data()?)?.0,
         _ => a.data()?.mul(b.data()?)?,
     };
-    let combined = lowering.inner(combine, vec![a, b], data);
+    let combined = lowering.writer.inner(combine, vec![a, b], data);
     let factors = vec![1.0, call.optional_number("value").unwrap_or(1.0)];
     lowering.step(call, Box::new(Sum { factors, constant: 0.0 }), vec![base, combined])
 }

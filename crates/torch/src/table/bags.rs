@@ -30,11 +30,11 @@ fn bags(lowering: &mut Lowering, call: &Call) -> Result<()> {
         factors = factors.map(|factors| chosen(lowering, &factors, &kept)).transpose()?;
     }
     let rows = table.data()?.index_select(0, tokens.data()?)?;
-    let mut rows = lowering.inner(Box::new(Embedding), vec![table, tokens], rows);
+    let mut rows = lowering.writer.inner(Box::new(Embedding), vec![table, tokens], rows);
     if let Some(factors) = factors {
-        let column = parts::reshape(lowering, &factors, &[rows.meta.shape[0], 1])?;
+        let column = lowering.writer.reshape(&factors, &[rows.meta.shape[0], 1])?;
         let scaled = rows.data()?.mul(column.data()?)?;
-        rows = lowering.inner(Box::new(Product), vec![rows, column], scaled);
+        rows = lowering.writer.inner(Box::new(Product), vec![rows, column], scaled);
     }
     let op: Box<dyn BacktraceOp<TorchTensor>> = if call.int("mode")? == MAX {
         Box::new(IndexExtremum { axis: 0, index: bags, result })
@@ -71,6 +71,6 @@ fn kept(call: &Call, tokens: &Operand, table: &Operand) -> Result<Option<TorchTe
 
 fn chosen(lowering: &mut Lowering, x: &Operand, places: &TorchTensor) -> Result<Operand> {
     let data = x.data()?.index_select(0, places)?;
-    let places = parts::constant(lowering, places.clone());
-    Ok(lowering.inner(Box::new(IndexSelect { axis: 0 }), vec![x.clone(), places], data))
+    let places = lowering.writer.constant(places.clone());
+    Ok(lowering.writer.inner(Box::new(IndexSelect { axis: 0 }), vec![x.clone(), places], data))
 }

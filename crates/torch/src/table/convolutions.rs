@@ -82,7 +82,7 @@ fn pad_to_same(
     let data = operands[0].data()?;
     let data = data.zeros(&padded)?.add_region(&inner, data)?;
     let pad = Pad { before: vec![0; shape.len()], after };
-    operands[0] = lowering.inner(Box::new(pad), vec![operands[0].clone()], data);
+    operands[0] = lowering.writer.inner(Box::new(pad), vec![operands[0].clone()], data);
     Ok(())
 }
 

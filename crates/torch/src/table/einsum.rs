@@ -51,7 +51,7 @@ fn einsum(lowering: &mut Lowering, call: &Call) -> Result<()> {
         labels.retain(|label| kept.contains(label));
         let (op, operands) = pair(lowering, a, b, &labels)?;
         let data = op.apply(&operands)?;
-        let operand = lowering.inner(op.rule(), operands, data);
+        let operand = lowering.writer.inner(op.rule(), operands, data);
         // A path counts results as last; without one it goes from left to right.
         let result = Labelled { operand, labels };
         if chosen.is_some() { waiting.push_back(result) } else { waiting.push_front(result) }
@@ -97,7 +97,7 @@ fn alone(
     let axes: Vec<usize> = (0..labels.len()).filter(|&axis| !elsewhere(&labels[axis])).collect();
     if !axes.is_empty() {
         let data = operand.data()?.sum(&axes, false)?;
-        operand = lowering.inner(Box::new(Reduce { axes }), vec![operand], data);
+        operand = lowering.writer.inner(Box::new(Reduce { axes }), vec![operand], data);
         labels.retain(elsewhere);
     }
     Ok(Labelled { operand, labels })
@@ -143,13 +143,13 @@ fn pair(lowering: &mut Lowering, a: Labelled, b: Labelled, output: &[usize]) -> 
     }
     let operands = [a, b].map(|Labelled { operand, labels }| -> Result<Operand> {
         let own: Vec<usize> = output.iter().filter(|label| labels.contains(label)).copied().collect();
-        let ordered = parts::permute(lowering, &operand, &places(&own, &labels)?)?;
+        let ordered = lowering.writer.permute(&operand, &places(&own, &labels)?)?;
         let mut extents = ordered.meta.shape.iter();
         let shape: Vec<usize> = output
             .iter()
             .map(|label| if labels.contains(label) { extents.next().copied().unwrap_or(1) } else { 1 })
             .collect();
-        parts::reshape(lowering, &ordered, &shape)
+        lowering.writer.reshape(&ordered, &shape)
     });
     Ok((Pair::Elements, operands.into_iter().collect::<Result<_>>()?))
 }

@@ -1,6 +1,6 @@
 //! Functions of each element (rules §5).
 
-use super::{Entry, Lower, parts};
+use super::{Entry, Lower};
 use crate::arguments::{Arguments, axis};
 use crate::lowering::Lowering;
 use dlbacktrace_core::ops::{Pass, Product};
@@ -131,9 +131,9 @@ fn glu(lowering: &mut Lowering, call: &Call) -> Result<()> {
     let whole = lowering.operand(call.tensor("self")?)?;
     let axis = axis(call.int("dim")?, whole.meta.shape.len())?;
     let half = whole.meta.shape.get(axis).map_or(0, |extent| extent / 2);
-    let value = parts::narrow(lowering, &whole, axis, 0, half)?;
-    let gate = parts::narrow(lowering, &whole, axis, half, half)?;
+    let value = lowering.writer.narrow(&whole, axis, 0, half)?;
+    let gate = lowering.writer.narrow(&whole, axis, half, half)?;
     let open = gate.data()?.unary(Unary::Sigmoid)?;
-    let gate = parts::pass(lowering, Pass::function(Function::Sigmoid), &gate, open);
+    let gate = lowering.writer.pass(Pass::function(Function::Sigmoid), &gate, open);
     lowering.step(call, Box::new(Product), vec![value, gate])
 }

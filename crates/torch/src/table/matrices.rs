@@ -51,7 +51,7 @@ fn dot(lowering: &mut Lowering, call: &Call) -> Result<()> {
         lowering.operand(call.optional("tensor").map_or_else(|| call.tensor("other"), Ok)?)?,
     );
     let data = a.data()?.mul(b.data()?)?;
-    let products = lowering.inner(Box::new(Product), vec![a, b], data);
+    let products = lowering.writer.inner(Box::new(Product), vec![a, b], data);
     lowering.step(call, Box::new(Reduce { axes: vec![0] }), vec![products])
 }
 
@@ -76,6 +76,6 @@ fn added(lowering: &mut Lowering, call: &Call, a: &str, b: &str) -> Result<()> {
     } else {
         a.data()?.matmul(b.data()?)?
     };
-    let product = lowering.inner(Box::new(MatMul { transposed: false }), vec![a, b], data);
+    let product = lowering.writer.inner(Box::new(MatMul { transposed: false }), vec![a, b], data);
     lowering.step(call, Box::new(Sum { factors: vec![alpha, beta], constant: 0.0 }), vec![product, constant])
 }

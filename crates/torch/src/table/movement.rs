@@ -237,7 +237,8 @@ fn pad(lowering: &mut Lowering, call: &Call) -> Result<()> {
             })
             .collect();
         let kept = region.iter().map(|range| range.len).collect();
-        operands = vec![lowering.inner_shape(Box::new(Slice { regions: vec![region] }), operands, kept)];
+        operands =
+            vec![lowering.writer.inner_shape(Box::new(Slice { regions: vec![region] }), operands, kept)];
     }
     lowering.step(call, Box::new(Pad { before: added(0), after: added(1) }), operands)
 }

@@ -26,8 +26,8 @@ fn from_mask(lowering: &mut Lowering, call: &Call) -> Result<()> {
     column.push(1);
     let mask = mask.data()?.reshape(&column)?;
     let data = whole.data()?.mul(&mask.cast(whole.data()?.dtype())?)?;
-    let mask = parts::constant(lowering, mask);
-    let kept = lowering.inner(Box::new(Select { a: Some(1), b: None }), vec![mask, whole], data);
+    let mask = lowering.writer.constant(mask);
+    let kept = lowering.writer.inner(Box::new(Select { a: Some(1), b: None }), vec![mask, whole], data);
     if let Some(extent) = shape.get_mut(1) {
         *extent = longest(&lengths)?;
     }
@@ -47,9 +47,9 @@ fn to_padded(lowering: &mut Lowering, call: &Call) -> Result<()> {
     if after.len() != wanted.len() || after.len() != shape.len() {
         return Err(unknown());
     }
-    let mask = parts::constant(lowering, within(&lengths)?.reshape(&[shape[0], shape[1], 1])?);
+    let mask = lowering.writer.constant(within(&lengths)?.reshape(&[shape[0], shape[1], 1])?);
     let data = padded_data(&nested)?.mul(&mask.data()?.cast(nested.meta.dtype.compute())?)?;
-    let kept = lowering.inner(Box::new(Select { a: Some(1), b: None }), vec![mask, nested], data);
+    let kept = lowering.writer.inner(Box::new(Select { a: Some(1), b: None }), vec![mask, nested], data);
     lowering.step(call, Box::new(Pad { before: vec![0; after.len()], after }), vec![kept])
 }
 
@@ -65,7 +65,7 @@ pub(super) fn padded(
     let shape = data.shape();
     let shown = within(&lengths)?;
     let shown = shown.reshape(&[shown.shape()[0], 1, 1, shown.shape()[1]])?;
-    let shown = parts::constant(lowering, shown);
+    let shown = lowering.writer.constant(shown);
     declare(lowering, call, shape);
     Ok(Some((Operand { data: Some(data), ..x.clone() }, shown)))
 }
@@ -109,7 +109,7 @@ fn first(
 /// Gives the call's result, which has no shape of its own, a shape on the tape.
 fn declare(lowering: &mut Lowering, call: &Call, shape: Vec<usize>) {
     let value = call.outputs.first().map(|output| output.slot.value.0);
-    if let Some(meta) = value.and_then(|value| lowering.tape.values.get_mut(value)) {
+    if let Some(meta) = value.and_then(|value| lowering.writer.tape.values.get_mut(value)) {
         meta.shape = shape;
     }
 }

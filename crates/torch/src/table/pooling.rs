@@ -95,5 +95,5 @@ fn adaptive_max(lowering: &mut Lowering, call: &Call, spatial: usize) -> Result<
 /// The largest cells were found once: what the operator returned.
 fn with_result(lowering: &mut Lowering, call: &Call, operand: Operand) -> Result<Vec<Operand>> {
     let result = parts::result(lowering, call)?;
-    Ok(vec![operand, parts::constant(lowering, result)])
+    Ok(vec![operand, lowering.writer.constant(result)])
 }

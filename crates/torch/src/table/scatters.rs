@@ -57,18 +57,18 @@ fn along_axis(lowering: &mut Lowering, call: &Call) -> Result<()> {
     let mut result = parts::result(lowering, call)?;
     if base.meta.shape.is_empty() {
         // Scalars land like vectors of one element.
-        (base, source) = (parts::reshape(lowering, &base, &[1])?, parts::reshape(lowering, &source, &[1])?);
+        (base, source) = (lowering.writer.reshape(&base, &[1])?, lowering.writer.reshape(&source, &[1])?);
         result = result.reshape(&[1])?;
     }
     let axis = axis(call.int("dim")?, base.meta.shape.len())?;
     let index = lowering.operand(call.tensor("index")?)?.data()?.reshape(&[source.meta.shape[axis]])?;
     if let Some(alpha) = call.optional_number("alpha").filter(|&alpha| alpha != 1.0) {
         let scaled = source.data()?.scale(alpha)?;
-        source = parts::pass(lowering, Pass::function(Function::Scale(alpha)), &source, scaled);
+        source = lowering.writer.pass(Pass::function(Function::Scale(alpha)), &source, scaled);
     }
     let base = taking_part(lowering, call, meeting, base, axis, &index)?;
     let shape = result.shape();
-    let met = lowering.inner_shape(meeting.rule(axis, index, result), vec![source, base], shape);
+    let met = lowering.writer.inner_shape(meeting.rule(axis, index, result), vec![source, base], shape);
     parts::finish(lowering, call, met)
 }
 
@@ -80,12 +80,12 @@ fn scatter(lowering: &mut Lowering, call: &Call) -> Result<()> {
     let source = match call.optional_number("value") {
         Some(value) => {
             let filled = base.data()?.full(&index.meta.shape, value)?;
-            parts::constant(lowering, filled)
+            lowering.writer.constant(filled)
         }
         None => {
             let source = lowering.operand(call.tensor("src")?)?;
             let region = index.meta.shape.iter().map(|&extent| Range::full(extent)).collect();
-            parts::slice(lowering, &source, region)?
+            lowering.writer.slice(&source, region)?
         }
     };
     let dim = call.int("dim")?;
@@ -105,7 +105,7 @@ fn put(lowering: &mut Lowering, call: &Call) -> Result<()> {
     let chosen = computed(rearrange::numbers(&base.meta.shape)?.f_index(&indices))?;
     let values = lowering.operand(call.tensor("values")?)?;
     let data = values.data()?.broadcast_to(&chosen.shape())?;
-    let values = lowering.inner(Box::new(Expand), vec![values], data);
+    let values = lowering.writer.inner(Box::new(Expand), vec![values], data);
     let cells = rearrange::to_index(chosen.as_tch())?;
     by_element(lowering, call, Meeting::Sum, values, base, cells)
 }
@@ -120,11 +120,11 @@ fn by_element(
     cells: TorchTensor,
 ) -> Result<()> {
     let (landing, count) = (cells.shape()[0], base.meta.shape.iter().product());
-    let source = parts::reshape(lowering, &source, &[landing])?;
-    let base = parts::reshape(lowering, &base, &[count])?;
+    let source = lowering.writer.reshape(&source, &[landing])?;
+    let base = lowering.writer.reshape(&base, &[count])?;
     let base = taking_part(lowering, call, meeting, base, 0, &cells)?;
     let result = parts::result(lowering, call)?.reshape(&[count])?;
-    let met = lowering.inner_shape(meeting.rule(0, cells, result), vec![source, base], vec![count]);
+    let met = lowering.writer.inner_shape(meeting.rule(0, cells, result), vec![source, base], vec![count]);
     parts::finish(lowering, call, met)
 }
 
@@ -148,8 +148,8 @@ fn taking_part(
     // Nothing is equal to a NaN, so that it never wins.
     let absent = if meeting == Meeting::Sum { 0.0 } else { f64::NAN };
     let data = computed(data.f_masked_fill(landed.as_tch(), absent))?;
-    let landed = parts::constant(lowering, landed);
-    Ok(lowering.inner(Box::new(Select { a: None, b: Some(1) }), vec![landed, base], data))
+    let landed = lowering.writer.constant(landed);
+    Ok(lowering.writer.inner(Box::new(Select { a: None, b: Some(1) }), vec![landed, base], data))
 }
 
 /// The adjoint of im2col: columns added where im2col read them, what was padding dropped.
@@ -166,10 +166,10 @@ fn fold(lowering: &mut Lowering, call: &Call) -> Result<()> {
     // Numbers start from 1, so that padding has a cell of its own in front.
     let cells = read.and_then(|read| read.f_reshape([-1])?.f_to_kind(tch::Kind::Int64));
     let (cells, count): (_, usize) = (computed(cells)?, image.iter().product());
-    let columns = parts::reshape(lowering, &columns, &cells.shape())?;
+    let columns = lowering.writer.reshape(&columns, &cells.shape())?;
     let add = IndexAdd { axis: 0, index: cells };
-    let padded = lowering.inner_shape(Box::new(add), vec![columns], vec![count + 1]);
+    let padded = lowering.writer.inner_shape(Box::new(add), vec![columns], vec![count + 1]);
     let regions = vec![vec![Range::span(1, count)]];
-    let inside = lowering.inner_shape(Box::new(Slice { regions }), vec![padded], vec![count]);
+    let inside = lowering.writer.inner_shape(Box::new(Slice { regions }), vec![padded], vec![count]);
     parts::finish(lowering, call, inside)
 }

@@ -1,6 +1,6 @@
 //! The fast paths of torch's own transformer modules, as the parts of their slow paths (rules §4).
 
-use super::parts::{self, Operand, computed, linear, narrow, permute, reshape, sum};
+use super::parts::{self, Operand, computed};
 use super::{Entry, nested};
 use crate::arguments::Arguments;
 use crate::lowering::Lowering;
@@ -39,16 +39,16 @@ fn encoder_layer(lowering: &mut Lowering, call: &Call) -> Result<()> {
     let output = if call.flag("norm_first") {
         let normed = norm(lowering, call, &x, "1")?;
         let attended = attention.of_itself(lowering, &normed)?;
-        let middle = sum(lowering, &x, &attended)?;
+        let middle = lowering.writer.sum(&x, &attended)?;
         let normed = norm(lowering, call, &middle, "2")?;
         let fed = feed_forward(lowering, call, &normed)?;
-        sum(lowering, &middle, &fed)?
+        lowering.writer.sum(&middle, &fed)?
     } else {
         let attended = attention.of_itself(lowering, &x)?;
-        let middle = sum(lowering, &x, &attended)?;
+        let middle = lowering.writer.sum(&x, &attended)?;
         let middle = norm(lowering, call, &middle, "1")?;
         let fed = feed_forward(lowering, call, &middle)?;
-        let output = sum(lowering, &middle, &fed)?;
+        let output = lowering.writer.sum(&middle, &fed)?;
         norm(lowering, call, &output, "2")?
     };
     parts::finish(lowering, call, output)
@@ -61,19 +61,19 @@ fn norm(lowering: &mut Lowering, call: &Call, x: &Operand, which: &str) -> Resul
     let eps = call.optional_number("eps").unwrap_or(1e-5);
     let (weight, bias) = (weight.data()?.as_tch(), bias.data()?.as_tch());
     let data = computed(x.data()?.as_tch().f_layer_norm([width], Some(weight), Some(bias), eps, false))?;
-    Ok(parts::pass(lowering, Pass::norm(), x, data))
+    Ok(lowering.writer.pass(Pass::norm(), x, data))
 }
 
 fn feed_forward(lowering: &mut Lowering, call: &Call, x: &Operand) -> Result<Operand> {
     let layer = |lowering: &mut Lowering, x: &Operand, which: &str| {
         let weight = lowering.operand(call.tensor(&format!("ffn_weight_{which}"))?)?;
         let bias = lowering.operand(call.tensor(&format!("ffn_bias_{which}"))?)?;
-        linear(lowering, x, &weight, &bias)
+        lowering.writer.linear(x, &weight, Some(&bias))
     };
     let wide = layer(lowering, x, "1")?;
     let tensor = wide.data()?.as_tch();
     let active = computed(if call.flag("use_gelu") { tensor.f_gelu("none") } else { tensor.f_relu() })?;
-    let active = parts::pass(lowering, Pass::function(Function::Other), &wide, active);
+    let active = lowering.writer.pass(Pass::function(Function::Other), &wide, active);
     layer(lowering, &active, "2")
 }
 
@@ -111,20 +111,21 @@ impl MultiHead {
     fn heads(&self, lowering: &mut Lowering, sources: [&Operand; 3]) -> Result<[Operand; 3]> {
         let [query, key, value] = sources.map(|source| source.value);
         let projected = if query == key && key == value {
-            let packed = linear(lowering, sources[0], &self.packed_weight, &self.packed_bias)?;
+            let packed = lowering.writer.linear(sources[0], &self.packed_weight, Some(&self.packed_bias))?;
             thirds(lowering, &packed, packed.meta.shape.len() - 1)?
         } else {
             let weights = thirds(lowering, &self.packed_weight, 0)?;
             let biases = thirds(lowering, &self.packed_bias, 0)?;
-            let project = |index: usize| linear(lowering, sources[index], &weights[index], &biases[index]);
+            let project =
+                |index: usize| lowering.writer.linear(sources[index], &weights[index], Some(&biases[index]));
             three([0, 1, 2].map(project))?
         };
         three(projected.map(|x| {
             let [batch, length, width] = x.meta.shape[..] else {
                 return Err(Error::Shape(format!("attention on {:?} instead of [N, T, C]", x.meta.shape)));
             };
-            let split = reshape(lowering, &x, &[batch, length, self.count, width / self.count])?;
-            permute(lowering, &split, &[0, 2, 1, 3])
+            let split = lowering.writer.reshape(&x, &[batch, length, self.count, width / self.count])?;
+            lowering.writer.permute(&split, &[0, 2, 1, 3])
         }))
     }
 
@@ -136,12 +137,12 @@ impl MultiHead {
             query?, key?, value?, shown, 0.0, false, scale, false,
         ))?;
         let operands = heads.iter().chain(&self.mask).cloned().collect();
-        let attended = lowering.inner(Box::new(Attention { scale, causal: false }), operands, data);
-        let joined = permute(lowering, &attended, &[0, 2, 1, 3])?;
+        let attended = lowering.writer.inner(Box::new(Attention { scale, causal: false }), operands, data);
+        let joined = lowering.writer.permute(&attended, &[0, 2, 1, 3])?;
         let mut shape = joined.meta.shape[..2].to_vec();
         shape.push(joined.meta.shape[2..].iter().product());
-        let joined = reshape(lowering, &joined, &shape)?;
-        linear(lowering, &joined, &self.weight, &self.bias)
+        let joined = lowering.writer.reshape(&joined, &shape)?;
+        lowering.writer.linear(&joined, &self.weight, Some(&self.bias))
     }
 
     /// The attention map softmax(Q·Kᵀ / √width), if wished averaged over the heads.
@@ -156,13 +157,13 @@ impl MultiHead {
         }
         let map = computed(masked.f_softmax(-1, None::<tch::Kind>))?;
         let product = MatMul { transposed: true };
-        let scores = lowering.inner(Box::new(product), vec![query.clone(), key.clone()], scores);
-        let map = parts::pass(lowering, Pass::function(Function::Softmax), &scores, map);
+        let scores = lowering.writer.inner(Box::new(product), vec![query.clone(), key.clone()], scores);
+        let map = lowering.writer.pass(Pass::function(Function::Softmax), &scores, map);
         if !average {
             return Ok(map);
         }
         let mean = map.data()?.sum(&[1], false)?.scale(1.0 / self.count as f64)?;
-        Ok(lowering.inner(Box::new(Reduce { axes: vec![1] }), vec![map], mean))
+        Ok(lowering.writer.inner(Box::new(Reduce { axes: vec![1] }), vec![map], mean))
     }
 
     fn scale(&self, head: &Operand) -> f64 {
@@ -185,13 +186,13 @@ fn mask(lowering: &mut Lowering, call: &Call) -> Result<Option<Operand>> {
         (Some(1), &[batch, keys]) => shown.reshape(&[batch, 1, 1, keys])?,
         _ => shown,
     };
-    Ok(Some(parts::constant(lowering, shown)))
+    Ok(Some(lowering.writer.constant(shown)))
 }
 
 /// Three parts of equal extent along an axis.
 fn thirds(lowering: &mut Lowering, x: &Operand, axis: usize) -> Result<[Operand; 3]> {
     let third = x.meta.shape.get(axis).map_or(0, |extent| extent / 3);
-    three([0, 1, 2].map(|index| narrow(lowering, x, axis, index * third, third)))
+    three([0, 1, 2].map(|index| lowering.writer.narrow(x, axis, index * third, third)))
 }
 
 fn three(results: [Result<Operand>; 3]) -> Result<[Operand; 3]> {

@@ -1,0 +1,122 @@
+//! Operators whose tensors have their channels last, `[N, spatial…, C]`, as TensorFlow's have.
+
+use crate::{BacktraceOp, Context, Family, Operand, Relevance, Result, Role, Tensor};
+
+/// An operator on `[N, C, spatial…]`, given tensors `[N, spatial…, C]`: they are turned on the way in, the shares on
+/// the way out. Backends that move axes without moving elements make that free.
+#[derive(Debug)]
+pub struct ChannelsLast<T> {
+    /// The operator.
+    pub inner: Box<dyn BacktraceOp<T>>,
+    /// The operands with channels last; the others (weights, biases) are as the operator documents them.
+    pub turned: Vec<usize>,
+}
+
+impl<T: Tensor> ChannelsLast<T> {
+    /// An operator whose operand 0 has its channels last.
+    pub fn new(inner: impl BacktraceOp<T> + 'static) -> Self {
+        Self { inner: Box::new(inner), turned: vec![0] }
+    }
+}
+
+impl<T: Tensor> BacktraceOp<T> for ChannelsLast<T> {
+    fn family(&self) -> Family {
+        self.inner.family()
+    }
+
+    /// With channels last, the features of a convolution are the last axis.
+    fn role(&self, inputs: &[Operand<T>]) -> Role {
+        match self.inner.role(inputs) {
+            Role::Convolution { .. } => Role::Linear { features: 1 },
+            role => role,
+        }
+    }
+
+    fn carries(&self, input: usize) -> bool {
+        self.inner.carries(input)
+    }
+
+    fn uncovered(&self) -> Option<&str> {
+        self.inner.uncovered()
+    }
+
+    fn backtrace(
+        &self,
+        inputs: &[Operand<T>],
+        outputs: &[Option<Relevance<T>>],
+        context: &mut Context<'_, T>,
+    ) -> Result<Vec<Option<Relevance<T>>>> {
+        let mut operands = inputs.to_vec();
+        for &turned in &self.turned {
+            if let Some(operand) = operands.get_mut(turned) {
+                let order = channels_first(operand.meta.shape.len());
+                operand.meta.shape = order.iter().map(|&axis| operand.meta.shape[axis]).collect();
+                operand.data = operand.data.as_ref().map(|data| data.permute(&order)).transpose()?;
+            }
+        }
+        let turn = |relevance: &Relevance<T>, order: fn(usize) -> Vec<usize>| {
+            relevance.rearrange(|channel| channel.permute(&order(channel.shape().len())))
+        };
+        let outputs: Vec<Option<Relevance<T>>> = outputs
+            .iter()
+            .map(|relevance| relevance.as_ref().map(|relevance| turn(relevance, channels_first)).transpose())
+            .collect::<Result<_>>()?;
+        let mut shares = self.inner.backtrace(&operands, &outputs, context)?;
+        for &turned in &self.turned {
+            if let Some(Some(share)) = shares.get_mut(turned) {
+                *share = turn(share, channels_last)?;
+            }
+        }
+        Ok(shares)
+    }
+}
+
+/// `[N, spatial…, C]` to `[N, C, spatial…]`.
+fn channels_first(rank: usize) -> Vec<usize> {
+    let mut order: Vec<usize> = (0..rank).collect();
+    if rank > 2 {
+        order[1..].rotate_right(1);
+    }
+    order
+}
+
+/// `[N, C, spatial…]` to `[N, spatial…, C]`.
+fn channels_last(rank: usize) -> Vec<usize> {
+    let mut order: Vec<usize> = (0..rank).collect();
+    if rank > 2 {
+        order[1..].rotate_left(1);
+    }
+    order
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ConvGeometry;
+    use crate::array::Array;
+    use crate::ops::Convolution;
+    use crate::ops::testing::{
+        assert_close, backtrace, channels, constant, moving, relevances, values, whole_numbers,
+    };
+
+    #[test]
+    fn the_shares_are_those_of_channels_first() {
+        let geometry =
+            ConvGeometry { stride: vec![1, 2], padding: vec![1, 0], dilation: vec![1, 1], groups: 1 };
+        let (x, weight) = (whole_numbers(&[2, 3, 5, 4], 1), constant(whole_numbers(&[6, 3, 3, 2], 2)));
+        let last = |x: &Array| x.permute(&channels_last(4)).unwrap();
+        for relevance in relevances(&[2, 6, 5, 2]) {
+            let first = Convolution { geometry: geometry.clone() };
+            let expected =
+                backtrace(&first, &[moving(x.clone()), weight.clone()], &[Some(relevance.clone())]);
+            let turned = relevance.map(|channel| Ok(last(channel))).unwrap();
+            let op = ChannelsLast::new(first);
+            let found = backtrace(&op, &[moving(last(&x)), weight.clone()], &[Some(turned)]);
+            assert_eq!(found.1, expected.1);
+            let (found, expected) = (found.0[0].clone().unwrap(), expected.0[0].clone().unwrap());
+            for (found, expected) in channels(&found).into_iter().zip(channels(&expected)) {
+                assert_close(&values(found), &values(&last(expected)), 1e-13);
+            }
+        }
+    }
+}

@@ -1,0 +1,126 @@
+//! A tape in the making.
+
+use crate::ops::{Constant, MatMul, Pass, Permute, Product, Reshape, Slice, Sum};
+use crate::{BacktraceOp, DType, Error, Meta, Operand, Place, Range, Result, Step, Tape, Tensor, ValueId};
+
+/// Writes steps to a tape. All that is written between two changes of `operator` and `place` is one operator of the
+/// framework: either one step, or several whose values in between are computed here, for the next step's rule to read.
+#[derive(Debug)]
+pub struct TapeWriter<T> {
+    /// What is written so far.
+    pub tape: Tape<T>,
+    /// The framework's name of the operator being written.
+    pub operator: String,
+    /// Where it ran; the number of the step is filled in.
+    pub place: Place,
+}
+
+impl<T: Tensor> Default for TapeWriter<T> {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl<T: Tensor> TapeWriter<T> {
+    /// Nothing written yet.
+    pub fn new() -> Self {
+        Self { tape: Tape::new(), operator: String::new(), place: Place::default() }
+    }
+
+    /// Adds a step that makes the given values.
+    pub fn step(&mut self, op: Box<dyn BacktraceOp<T>>, inputs: Vec<Operand<T>>, outputs: Vec<ValueId>) {
+        let place = Place { step: self.tape.steps.len(), ..self.place.clone() };
+        let operator = self.operator.clone();
+        self.tape.steps.push(Step { operator, place, op, inputs, outputs, gate: None });
+    }
+
+    /// Adds a step that makes a value the framework does not have.
+    pub fn inner(&mut self, op: Box<dyn BacktraceOp<T>>, inputs: Vec<Operand<T>>, output: T) -> Operand<T> {
+        let value = self.tape.value(Meta { shape: output.shape(), dtype: output.dtype() });
+        self.step(op, inputs, vec![value]);
+        Operand::new(value, output)
+    }
+
+    /// As [`TapeWriter::inner`], for a value whose data no rule reads.
+    pub fn inner_shape(
+        &mut self,
+        op: Box<dyn BacktraceOp<T>>,
+        inputs: Vec<Operand<T>>,
+        shape: Vec<usize>,
+    ) -> Operand<T> {
+        // A condition or an index beside what moves does not decide the type.
+        let mut dtypes = inputs.iter().map(|operand| operand.meta.dtype);
+        let dtype = dtypes.clone().find(|dtype| dtype.is_float()).or(dtypes.next()).unwrap_or(DType::F32);
+        let meta = Meta { shape, dtype };
+        let value = self.tape.value(meta.clone());
+        self.step(op, inputs, vec![value]);
+        Operand::shape_only(value, meta)
+    }
+
+    /// A value that no relevance reaches.
+    pub fn constant(&mut self, data: T) -> Operand<T> {
+        self.inner(Box::new(Constant), Vec::new(), data)
+    }
+
+    /// A linear layer, x·Wᵀ + b.
+    ///
+    /// # Errors
+    /// [`Error::NotKept`], [`Error::Tensor`]; so for all that follow.
+    pub fn linear(
+        &mut self,
+        x: &Operand<T>,
+        weight: &Operand<T>,
+        bias: Option<&Operand<T>>,
+    ) -> Result<Operand<T>> {
+        let mut data = x.data()?.matmul(&weight.data()?.transpose()?)?;
+        let mut operands = vec![x.clone(), weight.clone()];
+        if let Some(bias) = bias {
+            data = data.add(bias.data()?)?;
+            operands.push(bias.clone());
+        }
+        Ok(self.inner(Box::new(MatMul { transposed: true }), operands, data))
+    }
+
+    /// a + b
+    pub fn sum(&mut self, a: &Operand<T>, b: &Operand<T>) -> Result<Operand<T>> {
+        let data = a.data()?.add(b.data()?)?;
+        Ok(self.inner(Box::new(Sum::add()), vec![a.clone(), b.clone()], data))
+    }
+
+    /// a · b
+    pub fn product(&mut self, a: &Operand<T>, b: &Operand<T>) -> Result<Operand<T>> {
+        let data = a.data()?.mul(b.data()?)?;
+        Ok(self.inner(Box::new(Product), vec![a.clone(), b.clone()], data))
+    }
+
+    /// A function or norm of x, with the values it takes.
+    pub fn pass(&mut self, pass: Pass, x: &Operand<T>, data: T) -> Operand<T> {
+        self.inner(Box::new(pass), vec![x.clone()], data)
+    }
+
+    /// A regular part.
+    pub fn slice(&mut self, x: &Operand<T>, region: Vec<Range>) -> Result<Operand<T>> {
+        let data = x.data()?.slice(&region)?;
+        Ok(self.inner(Box::new(Slice { regions: vec![region] }), vec![x.clone()], data))
+    }
+
+    /// `len` indices of an axis from `start`.
+    pub fn narrow(&mut self, x: &Operand<T>, axis: usize, start: usize, len: usize) -> Result<Operand<T>> {
+        let mut region: Vec<Range> = x.meta.shape.iter().map(|&extent| Range::full(extent)).collect();
+        let no_axis = || Error::Shape(format!("no axis {axis} in {:?}", x.meta.shape));
+        *region.get_mut(axis).ok_or_else(no_axis)? = Range::span(start, len);
+        self.slice(x, region)
+    }
+
+    /// The same elements under another shape.
+    pub fn reshape(&mut self, x: &Operand<T>, shape: &[usize]) -> Result<Operand<T>> {
+        let data = x.data()?.reshape(shape)?;
+        Ok(self.inner(Box::new(Reshape), vec![x.clone()], data))
+    }
+
+    /// Axes in another order.
+    pub fn permute(&mut self, x: &Operand<T>, order: &[usize]) -> Result<Operand<T>> {
+        let data = x.data()?.permute(order)?;
+        Ok(self.inner(Box::new(Permute { order: order.to_vec() }), vec![x.clone()], data))
+    }
+}
