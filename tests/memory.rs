@@ -17,8 +17,8 @@ fn resident() -> usize {
 fn two_hundred_explanations_leave_memory_flat() {
     let (fixture, model) = load("cnn_traced");
     let explain = |round: usize| {
-        let mode = if round % 2 == 0 { Mode::Default } else { Mode::Contrastive };
-        let options = Options::new().mode(mode).all_values(round % 3 == 0);
+        let mode = if round.is_multiple_of(2) { Mode::Default } else { Mode::Contrastive };
+        let options = Options::new().mode(mode).all_values(round.is_multiple_of(3));
         model.explain(&inputs(&fixture), &options).unwrap()
     };
     (0..20).for_each(|round| drop(explain(round)));
