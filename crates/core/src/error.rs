@@ -61,6 +61,22 @@ pub enum Error {
     /// The starting relevance does not fit the output.
     #[error("{0}")]
     Seed(String),
+    /// The model has no such output.
+    #[error("the model has no output {asked}; it has {found}. Choose one of these")]
+    NoOutput {
+        /// What was asked for.
+        asked: String,
+        /// The outputs there are.
+        found: String,
+    },
+    /// The input to explain as numbers is not there.
+    #[error("the model has no input named {asked}; it has {found}. Choose one of these")]
+    NoInput {
+        /// What was asked for.
+        asked: String,
+        /// The inputs there are.
+        found: String,
+    },
 }
 
 impl Error {

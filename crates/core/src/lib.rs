@@ -13,6 +13,7 @@ pub mod analysis;
 pub mod array;
 mod engine;
 mod error;
+pub mod explain;
 mod ledger;
 pub mod maps;
 mod op;

@@ -1,9 +1,9 @@
 //! Any libtorch computation of the current thread: a closure, a `tch::nn` network.
 
 use crate::model::policy_for_runs;
-use crate::options::Options;
 use crate::{Explanation, Result, run};
 use dlbacktrace_core::WeightCache;
+use dlbacktrace_core::explain::Options;
 use dlbacktrace_torch_recorder::Recorder;
 use std::time::Instant;
 use tch::Tensor;
@@ -21,7 +21,8 @@ pub struct Computation<'a> {
 /// `computation`; it must compute on the calling thread.
 ///
 /// ```no_run
-/// use dlbacktrace_torch::{Computation, Options, explain_computation};
+/// use dlbacktrace_core::explain::Options;
+/// use dlbacktrace_torch::{Computation, explain_computation};
 /// use tch::{nn, nn::Module, Device, Kind, Tensor};
 ///
 /// let store = nn::VarStore::new(Device::Cpu);

@@ -13,20 +13,4 @@ pub enum Error {
     /// The walk failed.
     #[error(transparent)]
     Core(#[from] dlbacktrace_core::Error),
-    /// The model has no such output.
-    #[error("the model has no output {asked}; it has {found}. Choose one of these")]
-    NoOutput {
-        /// What was asked for.
-        asked: String,
-        /// The outputs there are.
-        found: String,
-    },
-    /// The input to explain as numbers is not there.
-    #[error("the model has no input named {asked}; it has {found}. Choose one of these")]
-    NoInput {
-        /// What was asked for.
-        asked: String,
-        /// The inputs there are.
-        found: String,
-    },
 }

@@ -7,10 +7,8 @@
 mod arguments;
 mod computation;
 mod error;
-mod explanation;
 mod lowering;
 mod model;
-mod options;
 mod rearrange;
 mod run;
 mod table;
@@ -22,8 +20,9 @@ pub use dlbacktrace_torch_recorder::{
     load_library, tune_allocator,
 };
 pub use error::{Error, Result};
-pub use explanation::{Explanation, InputRelevance, OperatorUse, Timings, ValueRelevance};
 pub use model::{Inspection, Model};
-pub use options::{Options, OutputChoice, Progress, SeedAt};
 pub use table::{OperatorRule, operators};
 pub use tensor::TorchTensor;
+
+/// Why a model decided as it did, on libtorch's tensors.
+pub type Explanation = dlbacktrace_core::explain::Explanation<TorchTensor>;

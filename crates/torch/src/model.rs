@@ -1,9 +1,8 @@
 //! TorchScript archives.
 
-use crate::explanation::{Explanation, OperatorUse, coverage};
-use crate::options::Options;
 use crate::table::{policy, table};
-use crate::{Result, TorchTensor, run};
+use crate::{Explanation, Result, TorchTensor, run};
+use dlbacktrace_core::explain::{OperatorUse, Options, coverage};
 use dlbacktrace_core::{Family, WeightCache};
 use dlbacktrace_torch_recorder::{FormalArgument, Inputs, Module, NamedTensor, Replay, Submodule};
 use std::path::Path;
@@ -59,9 +58,9 @@ impl Model {
     /// Runs the model and traces the chosen output back to the inputs.
     ///
     /// # Errors
-    /// [`Error::Module`](crate::Error::Module) when the inputs do not fit or the model fails,
-    /// [`Error::NoOutput`](crate::Error::NoOutput), [`Error::NoInput`](crate::Error::NoInput), and
-    /// [`Error::Core`](crate::Error::Core) when the walk fails, above all on an operator without a rule.
+    /// [`Error::Module`](crate::Error::Module) when the inputs do not fit or the model fails, and
+    /// [`Error::Core`](crate::Error::Core) when the options do not fit or the walk fails, above all on an operator
+    /// without a rule.
     pub fn explain(&self, inputs: &Inputs, options: &Options) -> Result<Explanation> {
         let start = Instant::now();
         let recording = self.module.record(inputs, policy_for_runs())?;

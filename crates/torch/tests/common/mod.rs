@@ -3,9 +3,11 @@
 // Each test file uses its own part of this.
 #![allow(dead_code)]
 
+use dlbacktrace_core::Tensor as _;
+use dlbacktrace_core::explain::{Options, OwnSeed};
 use dlbacktrace_core::seed::SeedOptions;
 use dlbacktrace_core::{Amount, Mode};
-use dlbacktrace_torch::{Computation, Error, Input, Options, SeedAt, explain_computation};
+use dlbacktrace_torch::{Computation, Error, Input, TorchTensor, explain_computation};
 use dlbacktrace_torch_recorder::call_operator;
 use std::sync::Arc;
 use tch::{Device, Kind, Tensor};
@@ -47,18 +49,18 @@ pub fn numbers(shape: &[i64], seed: i64) -> Tensor {
 }
 
 /// Relevance of an input, channel by channel.
-#[expect(clippy::arc_with_non_send_sync, reason = "the options share tensors within one thread")]
 pub fn explain(
     x: &Tensor,
     start: &Tensor,
     mode: Mode,
     compute: impl FnOnce() -> Tensor,
 ) -> Result<Vec<Tensor>, Error> {
-    let negative = (mode == Mode::Contrastive).then(|| start.flip([0]) * 0.7);
+    let array = |start: Tensor| Arc::new(TorchTensor::from(start).to_array().unwrap());
+    let negative = (mode == Mode::Contrastive).then(|| array(start.flip([0]) * 0.7));
+    let positive = array(start.shallow_clone());
     let options = Options {
         start: SeedOptions { mode, ..Default::default() },
-        seed: Some(Arc::new(SeedAt::Output(start.shallow_clone()))),
-        negative_seed: negative.map(Arc::new),
+        seed: Some(OwnSeed { module: None, positive, negative }),
         ..Default::default()
     };
     let computation = Computation { inputs: &[("x", x)], ..Default::default() };

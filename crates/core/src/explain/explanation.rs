@@ -1,40 +1,47 @@
 //! The outcome of an explanation.
 
-use crate::TorchTensor;
-use dlbacktrace_core::{Amount, Ledger, Place, Relevance};
+use crate::{Amount, Ledger, Place, Relevance};
 use std::time::Duration;
 
 /// Relevance of one input tensor.
 #[derive(Debug)]
-pub struct InputRelevance {
+pub struct InputRelevance<T> {
     /// The argument's name and the way into lists, tuples and dictionaries: `x`, `feats[0]`, `batch.ids`.
     pub name: String,
     /// The input itself.
-    pub tensor: tch::Tensor,
+    pub tensor: T,
     /// Its relevance, of its shape; zeros when none reached it.
-    pub relevance: Relevance<TorchTensor>,
+    pub relevance: Relevance<T>,
 }
 
 /// Relevance of a recorded value, kept on request.
 #[derive(Debug)]
-pub struct ValueRelevance {
+pub struct ValueRelevance<T> {
     /// The operator that made the value.
     pub operator: String,
     /// Where it ran.
     pub place: Place,
     /// Its relevance.
-    pub relevance: Relevance<TorchTensor>,
+    pub relevance: Relevance<T>,
 }
 
 /// How often an operator ran (or stands in the code), and the rule it has.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
 pub struct OperatorUse {
-    /// Qualified name.
+    /// Its name in the framework.
     pub operator: String,
     /// How often.
     pub count: usize,
     /// The kind of rule; absent when it has none.
     pub rule: Option<String>,
+}
+
+/// The share of uses with a rule, 0 to 1.
+pub fn coverage(uses: &[OperatorUse]) -> f64 {
+    let all: usize = uses.iter().map(|operator| operator.count).sum();
+    let ruled: usize =
+        uses.iter().filter(|operator| operator.rule.is_some()).map(|operator| operator.count).sum();
+    if all == 0 { 1.0 } else { ruled as f64 / all as f64 }
 }
 
 /// How long the parts took.
@@ -48,13 +55,13 @@ pub struct Timings {
 
 /// Why a model decided as it did.
 #[derive(Debug)]
-pub struct Explanation {
+pub struct Explanation<T> {
     /// The explained inputs, in order.
-    pub inputs: Vec<InputRelevance>,
+    pub inputs: Vec<InputRelevance<T>>,
     /// The explained output's name.
     pub output_name: String,
     /// The explained output.
-    pub output: tch::Tensor,
+    pub output: T,
     /// The explained unit of each sample, counted over its flattened output; empty when there is no single
     /// one.
     pub targets: Vec<usize>,
@@ -63,7 +70,7 @@ pub struct Explanation {
     /// The account of every step.
     pub ledger: Ledger,
     /// Relevance of every recorded value, if asked for, in the order of the walk.
-    pub values: Vec<ValueRelevance>,
+    pub values: Vec<ValueRelevance<T>>,
     /// The operators that ran and that relevance can reach, by name.
     pub operators: Vec<OperatorUse>,
     /// How long it took.
@@ -72,17 +79,9 @@ pub struct Explanation {
     pub warnings: Vec<String>,
 }
 
-impl Explanation {
+impl<T> Explanation<T> {
     /// The share of the operators that ran and can carry relevance for which there is a rule, 0 to 1.
     pub fn coverage(&self) -> f64 {
         coverage(&self.operators)
     }
-}
-
-/// The share of uses with a rule.
-pub(crate) fn coverage(uses: &[OperatorUse]) -> f64 {
-    let all: usize = uses.iter().map(|operator| operator.count).sum();
-    let ruled: usize =
-        uses.iter().filter(|operator| operator.rule.is_some()).map(|operator| operator.count).sum();
-    if all == 0 { 1.0 } else { ruled as f64 / all as f64 }
 }

@@ -1,0 +1,72 @@
+//! Choices of an explanation.
+
+use crate::analysis::PrepareOptions;
+use crate::seed::SeedOptions;
+use ndarray::ArrayD;
+use std::fmt;
+use std::sync::Arc;
+
+/// Which of the model's outputs is explained, counted over the flattened tuples and dictionaries.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Output {
+    /// By position, from 0.
+    Index(usize),
+    /// By the key, the field or the full name, such as `logits` or `output.logits`.
+    Name(String),
+}
+
+impl Default for Output {
+    fn default() -> Self {
+        Self::Index(0)
+    }
+}
+
+/// A start of one's own: the relevance of a value, of its shape.
+#[derive(Debug, Clone)]
+pub struct OwnSeed {
+    /// What the module of this dotted path returned last, so that an inner unit is explained; the chosen output when
+    /// absent.
+    pub module: Option<String>,
+    /// The relevance; in contrastive mode what speaks for.
+    pub positive: Arc<ArrayD<f64>>,
+    /// What speaks against, in contrastive mode; absent means zeros.
+    pub negative: Option<Arc<ArrayD<f64>>>,
+}
+
+/// Is told how many steps of how many are walked.
+pub type Progress = Arc<dyn Fn(usize, usize) + Send + Sync>;
+
+/// Choices of an explanation; the defaults explain the first output's largest unit in default mode.
+#[derive(Default, Clone)]
+pub struct Options {
+    /// The explained output.
+    pub output: Output,
+    /// Task, target, mode, scaler, multiplier.
+    pub start: SeedOptions,
+    /// A start of one's own, in place of task and target.
+    pub seed: Option<OwnSeed>,
+    /// Gates.
+    pub prepare: PrepareOptions,
+    /// Keep the relevance of every recorded value.
+    pub all_values: bool,
+    /// Integer inputs to explain as numbers, by name.
+    pub numeric_inputs: Vec<String>,
+    /// Book what reaches operators without a rule as lost instead of failing.
+    pub allow_unruled: bool,
+    /// Where to tell progress.
+    pub progress: Option<Progress>,
+}
+
+impl fmt::Debug for Options {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Options")
+            .field("output", &self.output)
+            .field("start", &self.start)
+            .field("own_seed", &self.seed.is_some())
+            .field("prepare", &self.prepare)
+            .field("all_values", &self.all_values)
+            .field("numeric_inputs", &self.numeric_inputs)
+            .field("allow_unruled", &self.allow_unruled)
+            .finish_non_exhaustive()
+    }
+}
