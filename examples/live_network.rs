@@ -64,7 +64,8 @@ fn main() -> Result<(), Box<dyn Error>> {
 
     println!("3·|1| + |−1| = 4, the network says {:.2}", explanation.output().sum());
     // The relevance is a tensor of libtorch's own; nothing is copied until it is asked for.
-    let relevance: Vec<f32> = explanation.inputs()[0].tensor().flatten(0, -1).try_into()?;
+    let relevance = explanation.inputs()[0].tensor().ok_or("the network ran in libtorch")?;
+    let relevance: Vec<f32> = relevance.flatten(0, -1).try_into()?;
     for (name, relevance) in FEATURES.iter().zip(relevance) {
         println!("{name:>10}  {relevance:>7.3}");
     }

@@ -59,7 +59,7 @@ impl From<dlbacktrace_core::Error> for Error {
         let text = error.to_string();
         match error {
             Core::NoRule { .. } | Core::Unsupported { .. } => Self::NoRule(text),
-            Core::Seed(_) => Self::Usage(text),
+            Core::Seed(_) | Core::NoOutput { .. } | Core::NoInput { .. } => Self::Usage(text),
             // A rule that refuses the shapes or arguments of its operator does not cover them.
             Core::Step { source, .. } if matches!(*source, Core::Shape(_)) => Self::NoRule(text),
             _ => Self::Internal(text),
@@ -74,11 +74,29 @@ impl From<dlbacktrace_torch::Error> for Error {
         let text = error.to_string();
         match error {
             Torch::Core(error) => error.into(),
-            Torch::NoOutput { .. } | Torch::NoInput { .. } => Self::Usage(text),
             Torch::Module(ModuleError::Load { .. }) => Self::Load(text),
             Torch::Module(ModuleError::Library { .. }) => Self::Library(text),
             Torch::Module(ModuleError::Inputs { .. } | ModuleError::Forward { .. }) => Self::Inputs(text),
             Torch::Module(ModuleError::Record { .. }) => Self::Load(text),
+            _ => Self::Internal(text),
+        }
+    }
+}
+
+#[cfg(feature = "tensorflow")]
+impl From<dlbacktrace_tensorflow::Error> for Error {
+    fn from(error: dlbacktrace_tensorflow::Error) -> Self {
+        use dlbacktrace_tensorflow::Error as Tf;
+        let text = error.to_string();
+        match error {
+            Tf::Core(error) => error.into(),
+            Tf::LibraryMissing { .. }
+            | Tf::LibraryUnloadable { .. }
+            | Tf::LibraryVersion { .. }
+            | Tf::LibrarySymbol { .. } => Self::Library(text),
+            Tf::Load { .. } => Self::Load(text),
+            Tf::NoTags { .. } | Tf::NoSignature { .. } => Self::Usage(text),
+            Tf::Inputs { .. } | Tf::Operator { .. } => Self::Inputs(text),
             _ => Self::Internal(text),
         }
     }

@@ -1,12 +1,12 @@
 //! The outcome of an explanation.
 
+use crate::native::{Channels, Native};
 use crate::{Amount, Ledger, Result};
-use dlbacktrace_core::{Relevance, Tensor};
+use dlbacktrace_core::{Tensor, explain};
 use ndarray::ArrayD;
 use std::time::Duration;
 
-#[cfg(feature = "torch")]
-pub use dlbacktrace_torch::OperatorUse;
+pub use dlbacktrace_core::explain::OperatorUse;
 
 /// How long the parts took.
 #[derive(Debug, Clone, Copy, Default)]
@@ -19,20 +19,13 @@ pub struct Timings {
     pub relevance: Duration,
 }
 
-#[cfg(feature = "torch")]
-type Native = dlbacktrace_torch::TorchTensor;
-
-/// A channel of relevance as an array.
-fn array(tensor: &Native) -> Result<ArrayD<f32>> {
-    Ok(tensor.to_array()?.mapv(|value| value as f32))
-}
-
 /// Relevance of one input.
 #[derive(Debug)]
 pub struct InputRelevance {
     /// The argument's name and the way into lists, tuples and dictionaries: `x`, `feats[0]`, `batch.ids`.
     pub name: String,
-    relevance: Relevance<Native>,
+    relevance: Channels,
+    amount: Amount,
     input: Native,
 }
 
@@ -48,7 +41,7 @@ impl InputRelevance {
     /// # Errors
     /// [`Error::Internal`](crate::Error::Internal) when it cannot be read out.
     pub fn relevance(&self) -> Result<ArrayD<f32>> {
-        array(self.relevance.first())
+        self.relevance.positive()
     }
 
     /// What speaks against the explained output; `None` in default mode.
@@ -56,13 +49,12 @@ impl InputRelevance {
     /// # Errors
     /// As [`relevance`](Self::relevance).
     pub fn negative(&self) -> Result<Option<ArrayD<f32>>> {
-        self.relevance.second().map(array).transpose()
+        self.relevance.negative()
     }
 
     /// The total of each channel.
     pub fn amount(&self) -> Amount {
-        // Computed when it was delivered; a failure then would have ended the walk.
-        self.relevance.amount().unwrap_or_default()
+        self.amount
     }
 
     /// The values of the input.
@@ -70,19 +62,29 @@ impl InputRelevance {
     /// # Errors
     /// As [`relevance`](Self::relevance).
     pub fn data(&self) -> Result<ArrayD<f64>> {
-        Ok(self.input.to_array()?)
+        self.input.array()
     }
 
-    /// The relevance as a libtorch tensor, not copied; the positive channel in contrastive mode.
+    /// The relevance as a libtorch tensor, not copied; the positive channel in contrastive mode. `None` for a model of
+    /// another framework.
     #[cfg(feature = "torch")]
-    pub fn tensor(&self) -> &tch::Tensor {
-        self.relevance.first().as_tch()
+    pub fn tensor(&self) -> Option<&tch::Tensor> {
+        torch(&self.relevance.positive)
     }
 
     /// The negative channel as a libtorch tensor, not copied.
     #[cfg(feature = "torch")]
     pub fn negative_tensor(&self) -> Option<&tch::Tensor> {
-        self.relevance.second().map(|channel| channel.as_tch())
+        self.relevance.negative.as_ref().and_then(torch)
+    }
+}
+
+#[cfg(feature = "torch")]
+fn torch(native: &Native) -> Option<&tch::Tensor> {
+    match native {
+        Native::Torch(tensor) => Some(tensor.as_tch()),
+        #[cfg(feature = "tensorflow")]
+        Native::TensorFlow(_) => None,
     }
 }
 
@@ -97,7 +99,7 @@ pub struct ValueRelevance {
     pub operator: String,
     /// Dotted path of its module.
     pub module: String,
-    relevance: Relevance<Native>,
+    relevance: Channels,
 }
 
 impl ValueRelevance {
@@ -106,7 +108,7 @@ impl ValueRelevance {
     /// # Errors
     /// [`Error::Internal`](crate::Error::Internal).
     pub fn relevance(&self) -> Result<ArrayD<f32>> {
-        array(self.relevance.first())
+        self.relevance.positive()
     }
 
     /// As [`InputRelevance::negative`].
@@ -114,7 +116,7 @@ impl ValueRelevance {
     /// # Errors
     /// [`Error::Internal`](crate::Error::Internal).
     pub fn negative(&self) -> Result<Option<ArrayD<f32>>> {
-        self.relevance.second().map(array).transpose()
+        self.relevance.negative()
     }
 }
 
@@ -130,7 +132,7 @@ pub struct Explanation {
     ledger: Ledger,
     operators: Vec<OperatorUse>,
     coverage: f64,
-    timings: Timings,
+    pub(crate) timings: Timings,
     warnings: Vec<String>,
     framework: String,
 }
@@ -199,16 +201,23 @@ impl Explanation {
     }
 }
 
-#[cfg(feature = "torch")]
 impl Explanation {
-    pub(crate) fn from_torch(explanation: dlbacktrace_torch::Explanation, load: Duration) -> Result<Self> {
+    /// What the core found, for a model of any framework. The time of loading is yet to be filled in.
+    pub(crate) fn of<T: Tensor + Into<Native>>(
+        explanation: explain::Explanation<T>,
+        framework: String,
+    ) -> Result<Self> {
         let coverage = explanation.coverage();
-        let output = Native::from(explanation.output).to_array()?;
-        let inputs = explanation.inputs.into_iter().map(|input| InputRelevance {
-            name: input.name,
-            relevance: input.relevance,
-            input: Native::from(input.tensor),
-        });
+        let output = explanation.output.to_array()?;
+        let input = |input: explain::InputRelevance<T>| -> Result<InputRelevance> {
+            Ok(InputRelevance {
+                name: input.name,
+                relevance: Channels::new(&input.relevance),
+                amount: input.relevance.amount()?,
+                input: input.tensor.into(),
+            })
+        };
+        let inputs = explanation.inputs.into_iter().map(input).collect::<Result<_>>()?;
         let values = explanation.values.into_iter().enumerate().map(|(index, value)| {
             let module = value.place.module.path;
             ValueRelevance {
@@ -216,11 +225,12 @@ impl Explanation {
                 step: value.place.step,
                 operator: value.operator,
                 module,
-                relevance: value.relevance,
+                relevance: Channels::new(&value.relevance),
             }
         });
+        let explain::Timings { forward, relevance } = explanation.timings;
         Ok(Self {
-            inputs: inputs.collect(),
+            inputs,
             values: values.collect(),
             output,
             output_name: explanation.output_name,
@@ -229,13 +239,9 @@ impl Explanation {
             ledger: explanation.ledger,
             operators: explanation.operators,
             coverage,
-            timings: Timings {
-                load,
-                forward: explanation.timings.forward,
-                relevance: explanation.timings.relevance,
-            },
+            timings: Timings { load: Duration::ZERO, forward, relevance },
             warnings: explanation.warnings,
-            framework: format!("libtorch {}", dlbacktrace_torch::libtorch_version()),
+            framework,
         })
     }
 }

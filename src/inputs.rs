@@ -42,6 +42,9 @@ pub enum Value {
     /// A tensor of libtorch; shared, not copied.
     #[cfg(feature = "torch")]
     Tensor(tch::Tensor),
+    /// A tensor of TensorFlow; shared, not copied.
+    #[cfg(feature = "tensorflow")]
+    TensorFlow(dlbacktrace_tensorflow::Tensor),
 }
 
 macro_rules! from {
@@ -73,6 +76,13 @@ from! {
 impl From<tch::Tensor> for Value {
     fn from(tensor: tch::Tensor) -> Self {
         Self::Tensor(tensor)
+    }
+}
+
+#[cfg(feature = "tensorflow")]
+impl From<dlbacktrace_tensorflow::Tensor> for Value {
+    fn from(tensor: dlbacktrace_tensorflow::Tensor) -> Self {
+        Self::TensorFlow(tensor)
     }
 }
 

@@ -19,14 +19,18 @@
 //! ```
 //!
 //! A model may be explained from several threads at once. The feature `torch` (default) explains TorchScript
-//! archives, and with [`torch`] any live libtorch computation.
+//! archives, and with [`torch`] any live libtorch computation; the feature `tensorflow` (default) explains SavedModels
+//! with a TensorFlow that is found at run time.
 
 mod error;
 mod explanation;
 mod inputs;
 mod model;
+mod native;
 mod options;
 
+#[cfg(feature = "tensorflow")]
+pub mod tensorflow;
 #[cfg(feature = "torch")]
 pub mod torch;
 

@@ -1,7 +1,9 @@
 //! Models, whatever their framework.
 
-use crate::torch::{options, to_inputs};
 use crate::{Error, Explanation, Inputs, OperatorUse, Options, Result};
+use dlbacktrace_core::Family;
+use dlbacktrace_core::explain::coverage;
+use std::fmt;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -20,8 +22,17 @@ pub struct Argument {
 /// How to load.
 #[derive(Debug, Clone, Default)]
 pub struct LoadOptions {
-    /// Libraries that register extra operators, loaded first.
+    /// Libraries that register extra operators with libtorch, loaded first.
     pub libraries: Vec<PathBuf>,
+    /// The signature of a SavedModel; `serving_default` when absent.
+    pub signature: Option<String>,
+    /// The tags of a SavedModel's graph, all of them; `serve` when empty.
+    pub tags: Vec<String>,
+    /// The library of TensorFlow, a file or its directory; searched for when absent.
+    pub tensorflow: Option<PathBuf>,
+    /// The number of threads that a SavedModel's operators run on; that of the processors when absent. For libtorch,
+    /// `OMP_NUM_THREADS` decides.
+    pub threads: Option<usize>,
 }
 
 /// A module within a model.
@@ -101,25 +112,44 @@ pub struct OperatorRule {
 
 /// The operators that are known, with their rules.
 pub fn operators() -> Vec<OperatorRule> {
-    let note = |family| match family {
-        dlbacktrace_core::Family::Unruled => "an error that names it",
-        dlbacktrace_core::Family::Statistic => "an error outside a normaliser",
-        _ => "",
+    let mut rules = Vec::new();
+    let mut add = |framework, operator: &str, family: Family| {
+        let note = match family {
+            Family::Unruled => "an error that names it",
+            Family::Statistic => "an error outside a normaliser",
+            _ => "",
+        };
+        let (operator, rule, note) = (operator.to_owned(), family.to_string(), note.to_owned());
+        rules.push(OperatorRule { framework, operator, rule, note });
     };
-    dlbacktrace_torch::operators()
-        .into_iter()
-        .map(|rule| OperatorRule {
-            framework: "torch",
-            operator: rule.operator.to_owned(),
-            rule: rule.family.to_string(),
-            note: note(rule.family).to_owned(),
-        })
-        .collect()
+    #[cfg(feature = "torch")]
+    dlbacktrace_torch::operators().iter().for_each(|rule| add("torch", rule.operator, rule.family));
+    #[cfg(feature = "tensorflow")]
+    dlbacktrace_tensorflow::operators().iter().for_each(|rule| add("tensorflow", rule.operator, rule.family));
+    rules
+}
+
+/// A model in its framework.
+pub(crate) trait Loaded: Send + Sync {
+    /// The framework and its version.
+    fn framework(&self) -> String;
+    fn arguments(&self) -> Result<Vec<Argument>>;
+    fn explain(&self, inputs: &Inputs, options: &Options) -> Result<Explanation>;
+    fn replay(&self, inputs: &Inputs) -> Result<ReplayReport>;
+    fn inspect(&self) -> Result<Anatomy>;
+}
+
+/// What a framework tells of a model without running it.
+pub(crate) struct Anatomy {
+    pub(crate) outputs: Vec<Argument>,
+    pub(crate) modules: Vec<ModuleEntry>,
+    pub(crate) parameters: usize,
+    pub(crate) operators: Vec<OperatorUse>,
 }
 
 /// A model, loaded in its framework. May be shared between threads.
 pub struct Model {
-    inner: dlbacktrace_torch::Model,
+    inner: Box<dyn Loaded>,
     arguments: Vec<Argument>,
     load: Duration,
 }
@@ -139,21 +169,8 @@ impl Model {
     /// As [`load`](Self::load), and [`Error::Library`] when an operator library cannot be opened.
     pub fn load_with(path: impl AsRef<Path>, options: &LoadOptions) -> Result<Self> {
         let (path, start) = (path.as_ref(), Instant::now());
-        check_kind(path)?;
-        for library in &options.libraries {
-            dlbacktrace_torch::load_library(library).map_err(dlbacktrace_torch::Error::from)?;
-        }
-        let inner = dlbacktrace_torch::Model::load(path)?;
-        let arguments = inner
-            .arguments()?
-            .into_iter()
-            .map(|argument| Argument {
-                name: argument.name,
-                kind: argument.type_name,
-                optional: argument.has_default,
-            })
-            .collect();
-        Ok(Self { inner, arguments, load: start.elapsed() })
+        let inner = load(path, options)?;
+        Ok(Self { arguments: inner.arguments()?, inner, load: start.elapsed() })
     }
 
     /// What the model takes.
@@ -166,21 +183,22 @@ impl Model {
     /// # Errors
     /// [`Error::Inputs`] when the inputs do not fit or the model fails on them, [`Error::NoRule`] when
     /// relevance reaches an operator without a rule, [`Error::Usage`] when the options do not fit.
-    pub fn explain(&self, inputs: &Inputs, options_given: &Options) -> Result<Explanation> {
-        let explanation = self.inner.explain(&to_inputs(inputs)?, &options(options_given)?)?;
-        Explanation::from_torch(explanation, self.load)
+    pub fn explain(&self, inputs: &Inputs, options: &Options) -> Result<Explanation> {
+        let mut explanation = self.inner.explain(inputs, options)?;
+        explanation.timings.load = self.load;
+        Ok(explanation)
     }
 
     /// Checks the recording and the ledger on these inputs.
     ///
     /// # Errors
     /// As [`explain`](Self::explain).
-    pub fn verify(&self, inputs: &Inputs, options_given: &Options) -> Result<Verification> {
-        let replay = self.inner.replay(&to_inputs(inputs)?)?;
-        let explanation = self.explain(inputs, options_given)?;
+    pub fn verify(&self, inputs: &Inputs, options: &Options) -> Result<Verification> {
+        let replay = self.inner.replay(inputs)?;
+        let explanation = self.explain(inputs, options)?;
         let open = explanation.ledger().open_entries();
         Ok(Verification {
-            replay: ReplayReport { checked: replay.checked, skipped: replay.skipped, failed: replay.failed },
+            replay,
             ledger_closes: explanation.ledger().closes(),
             open: open
                 .map(|entry| format!("{} ({}), gap {:?}", entry.operator, entry.place, entry.gap()))
@@ -192,43 +210,55 @@ impl Model {
     /// What is known of the model without running it.
     ///
     /// # Errors
-    /// [`Error::Load`] when libtorch cannot walk the module.
+    /// [`Error::Load`] when the framework cannot walk the model.
     pub fn inspect(&self) -> Result<Inspection> {
-        let found = self.inner.inspect()?;
-        let elements = |sizes: &[i64]| sizes.iter().map(|&extent| extent.max(0) as usize).product::<usize>();
+        let Anatomy { outputs, modules, parameters, operators } = self.inner.inspect()?;
         Ok(Inspection {
-            framework: format!("libtorch {}", dlbacktrace_torch::libtorch_version()),
+            framework: self.inner.framework(),
             inputs: self.arguments.clone(),
-            outputs: vec![Argument { name: "output".to_owned(), kind: found.returns, optional: false }],
-            modules: found
-                .modules
-                .into_iter()
-                .map(|module| ModuleEntry { path: module.path, class: module.class_name })
-                .collect(),
-            parameters: found
-                .tensors
-                .iter()
-                .filter(|tensor| !tensor.is_buffer)
-                .map(|tensor| elements(&tensor.sizes))
-                .sum(),
-            operators: found.operators,
-            coverage: found.coverage,
+            outputs,
+            modules,
+            parameters,
+            coverage: coverage(&operators),
+            operators,
             exact: false,
         })
     }
 }
 
-/// A TorchScript archive is a zip file; other things get a better answer than a zip reader's.
-fn check_kind(path: &Path) -> Result<()> {
-    let readable = "TorchScript archives written by torch.jit.save";
-    let kind = |found: &str| Err(Error::Kind { path: path.to_owned(), found: found.to_owned(), readable });
+impl fmt::Debug for Model {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Model")
+            .field("framework", &self.inner.framework())
+            .field("arguments", &self.arguments)
+            .finish_non_exhaustive()
+    }
+}
+
+/// What this build reads.
+const READABLE: &str = match (cfg!(feature = "torch"), cfg!(feature = "tensorflow")) {
+    (true, true) => "TorchScript archives written by torch.jit.save and TensorFlow SavedModels",
+    (true, false) => "TorchScript archives written by torch.jit.save",
+    (false, true) => "TensorFlow SavedModels",
+    (false, false) => "nothing",
+};
+
+/// A SavedModel is a directory, a TorchScript archive a file.
+fn load(path: &Path, options: &LoadOptions) -> Result<Box<dyn Loaded>> {
     let metadata = fs::metadata(path)
         .map_err(|error| Error::Load(format!("cannot load {}: {error}", path.display())))?;
-    if metadata.is_dir() {
-        return match path.join("saved_model.pb").exists() {
-            true => kind("a TensorFlow SavedModel"),
-            false => kind("a directory"),
-        };
-    }
-    Ok(())
+    let saved_model = metadata.is_dir() && path.join("saved_model.pb").exists();
+    let found = match (metadata.is_dir(), saved_model) {
+        #[cfg(feature = "torch")]
+        (false, _) => return crate::torch::load(path, options),
+        #[cfg(feature = "tensorflow")]
+        (true, true) => return crate::tensorflow::load(path, options),
+        (true, false) => "a directory without a saved_model.pb",
+        #[cfg(not(feature = "tensorflow"))]
+        (true, true) => "a TensorFlow SavedModel",
+        #[cfg(not(feature = "torch"))]
+        (false, _) => "a file",
+    };
+    let _ = options;
+    Err(Error::Kind { path: path.to_owned(), found: found.to_owned(), readable: READABLE })
 }

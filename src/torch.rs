@@ -1,12 +1,12 @@
-//! Live libtorch computations, and the way from the facade's types to libtorch's.
+//! TorchScript archives and live libtorch computations behind the facade.
 
-use crate::options::{Output, OwnSeed};
-use crate::{Error, Explanation, Inputs, Options, Result, Value};
-use dlbacktrace_core::analysis::PrepareOptions;
+use crate::model::{Anatomy, Loaded};
+use crate::{
+    Argument, Error, Explanation, Inputs, LoadOptions, ModuleEntry, Options, ReplayReport, Result, Value,
+};
 use dlbacktrace_torch as native;
 use ndarray::ArrayD;
-use std::sync::Arc;
-use std::time::Duration;
+use std::path::Path;
 use tch::{Kind, Tensor};
 
 pub use dlbacktrace_torch::{Computation, TorchTensor, libtorch_version, tune_allocator};
@@ -18,37 +18,59 @@ pub use dlbacktrace_torch::{Computation, TorchTensor, libtorch_version, tune_all
 /// As [`Model::explain`](crate::Model::explain).
 pub fn explain(
     computation: Computation<'_>,
-    options_given: &Options,
+    options: &Options,
     compute: impl FnOnce() -> Tensor,
 ) -> Result<Explanation> {
-    let explanation = native::explain_computation(computation, &options(options_given)?, compute)?;
-    Explanation::from_torch(explanation, Duration::ZERO)
+    Explanation::of(native::explain_computation(computation, &options.0, compute)?, framework())
 }
 
-pub(crate) fn options(options: &Options) -> Result<native::Options> {
-    let seed = options.seed.as_ref();
-    let at = |OwnSeed { module, positive, .. }: &OwnSeed| -> Result<native::SeedAt> {
-        let tensor = of_array(positive)?;
-        Ok(match module {
-            Some(module) => native::SeedAt::Module(module.clone(), tensor),
-            None => native::SeedAt::Output(tensor),
+impl Loaded for native::Model {
+    fn framework(&self) -> String {
+        framework()
+    }
+
+    fn arguments(&self) -> Result<Vec<Argument>> {
+        let argument = |argument: native::FormalArgument| Argument {
+            name: argument.name,
+            kind: argument.type_name,
+            optional: argument.has_default,
+        };
+        Ok(self.arguments()?.into_iter().map(argument).collect())
+    }
+
+    fn explain(&self, inputs: &Inputs, options: &Options) -> Result<Explanation> {
+        Explanation::of(self.explain(&to_inputs(inputs)?, &options.0)?, framework())
+    }
+
+    fn replay(&self, inputs: &Inputs) -> Result<ReplayReport> {
+        let native::Replay { checked, skipped, failed, .. } = self.replay(&to_inputs(inputs)?)?;
+        Ok(ReplayReport { checked, skipped, failed })
+    }
+
+    fn inspect(&self) -> Result<Anatomy> {
+        let found = self.inspect()?;
+        let elements = |sizes: &[i64]| sizes.iter().map(|&extent| extent.max(0) as usize).product::<usize>();
+        let module = |module: native::Submodule| ModuleEntry { path: module.path, class: module.class_name };
+        let parameters = found.tensors.iter().filter(|tensor| !tensor.is_buffer);
+        Ok(Anatomy {
+            outputs: vec![Argument { name: "output".to_owned(), kind: found.returns, optional: false }],
+            modules: found.modules.into_iter().map(module).collect(),
+            parameters: parameters.map(|tensor| elements(&tensor.sizes)).sum(),
+            operators: found.operators,
         })
-    };
-    let negative = seed.and_then(|seed| seed.negative.as_ref());
-    Ok(native::Options {
-        output: match &options.output {
-            Output::Index(index) => native::OutputChoice::Index(*index),
-            Output::Name(name) => native::OutputChoice::Name(name.clone()),
-        },
-        start: options.start,
-        seed: seed.map(at).transpose()?.map(Arc::new),
-        negative_seed: negative.map(|negative| of_array(negative)).transpose()?.map(Arc::new),
-        prepare: PrepareOptions { gates: options.gates, gate_of: options.gate_of.clone() },
-        all_values: options.all_values,
-        numeric_inputs: options.numeric_inputs.clone(),
-        allow_unruled: options.allow_unruled,
-        progress: options.progress.clone(),
-    })
+    }
+}
+
+/// Loads a TorchScript archive, after the libraries of extra operators.
+pub(crate) fn load(path: &Path, options: &LoadOptions) -> Result<Box<dyn Loaded>> {
+    for library in &options.libraries {
+        native::load_library(library).map_err(native::Error::from)?;
+    }
+    Ok(Box::new(native::Model::load(path)?))
+}
+
+fn framework() -> String {
+    format!("libtorch {}", native::libtorch_version())
 }
 
 pub(crate) fn to_inputs(inputs: &Inputs) -> Result<native::Inputs> {
@@ -85,6 +107,10 @@ fn input(value: &Value) -> Result<native::Input> {
         ),
         Value::Nothing => Input::None,
         Value::Tensor(tensor) => Input::Tensor(tensor.shallow_clone()),
+        #[cfg(feature = "tensorflow")]
+        Value::TensorFlow(_) => {
+            return Err(Error::Inputs("a tensor of TensorFlow is no input of a TorchScript model".into()));
+        }
     })
 }
 

@@ -27,7 +27,7 @@ fn relevances(explanation: &Explanation) -> Vec<Tensor> {
     explanation
         .inputs()
         .iter()
-        .flat_map(|input| [Some(input.tensor()), input.negative_tensor()])
+        .flat_map(|input| [input.tensor(), input.negative_tensor()])
         .flatten()
         .map(Tensor::shallow_clone)
         .collect()

@@ -154,7 +154,7 @@ pub fn explain(name: &str, options: &Options) -> Explanation {
 
 /// Every channel of every input.
 pub fn channels(explanation: &Explanation) -> Vec<Tensor> {
-    let both = explanation.inputs().iter().flat_map(|input| [Some(input.tensor()), input.negative_tensor()]);
+    let both = explanation.inputs().iter().flat_map(|input| [input.tensor(), input.negative_tensor()]);
     both.flatten().map(Tensor::shallow_clone).collect()
 }
 

@@ -1,37 +1,67 @@
-//! The model file.
+//! The model, a file or a directory.
 
 use crate::args::ModelArgs;
 use crate::failure::{Failure, Result};
 use dlbacktrace::{LoadOptions, Model};
 use sha2::{Digest, Sha256};
-use std::fs::File;
+use std::fs::{self, File};
 use std::io::{self, BufRead, BufReader};
+use std::path::{Path, PathBuf};
 
 /// Loads the model that the command line names.
 ///
 /// # Errors
 /// [`Failure::Explanation`].
 pub fn load(args: &ModelArgs) -> Result<Model> {
-    let options = LoadOptions { libraries: args.libraries.clone() };
+    let options = LoadOptions {
+        libraries: args.libraries.clone(),
+        signature: args.signature.clone(),
+        tags: args.tags.clone(),
+        tensorflow: args.tensorflow.clone(),
+        threads: args.threads,
+    };
     Ok(Model::load_with(&args.model, &options)?)
 }
 
-/// The file's SHA-256 in hexadecimal digits.
+/// The SHA-256 of the file in hexadecimal digits; of a directory, that of the names and contents of its files.
 ///
 /// # Errors
 /// [`Failure::Usage`] if it cannot be read.
 pub fn sha256(args: &ModelArgs) -> Result<String> {
     let unreadable = |e: io::Error| Failure::Usage(format!("cannot read {}: {e}", args.model.display()));
-    let mut file = BufReader::new(File::open(&args.model).map_err(unreadable)?);
     let mut hasher = Sha256::new();
+    if args.model.is_dir() {
+        for file in files(&args.model).map_err(unreadable)? {
+            let name = file.strip_prefix(&args.model).unwrap_or(&file);
+            hasher.update(name.as_os_str().as_encoded_bytes());
+            hash(&file, &mut hasher).map_err(unreadable)?;
+        }
+    } else {
+        hash(&args.model, &mut hasher).map_err(unreadable)?;
+    }
+    Ok(hasher.finalize().iter().map(|byte| format!("{byte:02x}")).collect())
+}
+
+fn hash(file: &Path, hasher: &mut Sha256) -> io::Result<()> {
+    let mut file = BufReader::new(File::open(file)?);
     loop {
-        let chunk = file.fill_buf().map_err(unreadable)?;
+        let chunk = file.fill_buf()?;
         if chunk.is_empty() {
-            break;
+            return Ok(());
         }
         hasher.update(chunk);
         let length = chunk.len();
         file.consume(length);
     }
-    Ok(hasher.finalize().iter().map(|byte| format!("{byte:02x}")).collect())
+}
+
+/// The files of a directory and those within it, in the order of their paths.
+fn files(directory: &Path) -> io::Result<Vec<PathBuf>> {
+    let mut found = Vec::new();
+    for entry in fs::read_dir(directory)? {
+        let path = entry?.path();
+        if path.is_dir() { found.extend(files(&path)?) } else { found.push(path) }
+    }
+    found.sort();
+    Ok(found)
 }

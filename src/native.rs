@@ -1,0 +1,74 @@
+//! Tensors of whatever framework a model ran in.
+
+use crate::Result;
+use dlbacktrace_core::{Relevance, Tensor};
+use ndarray::ArrayD;
+
+/// A tensor of one of the frameworks, shared and not copied.
+#[derive(Debug, Clone)]
+pub(crate) enum Native {
+    #[cfg(feature = "torch")]
+    Torch(dlbacktrace_torch::TorchTensor),
+    #[cfg(feature = "tensorflow")]
+    TensorFlow(dlbacktrace_tensorflow::TfTensor),
+}
+
+#[cfg(feature = "torch")]
+impl From<dlbacktrace_torch::TorchTensor> for Native {
+    fn from(tensor: dlbacktrace_torch::TorchTensor) -> Self {
+        Self::Torch(tensor)
+    }
+}
+
+#[cfg(feature = "tensorflow")]
+impl From<dlbacktrace_tensorflow::TfTensor> for Native {
+    fn from(tensor: dlbacktrace_tensorflow::TfTensor) -> Self {
+        Self::TensorFlow(tensor)
+    }
+}
+
+impl Native {
+    pub(crate) fn shape(&self) -> Vec<usize> {
+        match self {
+            #[cfg(feature = "torch")]
+            Self::Torch(tensor) => tensor.shape(),
+            #[cfg(feature = "tensorflow")]
+            Self::TensorFlow(tensor) => tensor.shape(),
+        }
+    }
+
+    /// Its elements; tokens that are texts have none.
+    pub(crate) fn array(&self) -> Result<ArrayD<f64>> {
+        Ok(match self {
+            #[cfg(feature = "torch")]
+            Self::Torch(tensor) => tensor.to_array()?,
+            #[cfg(feature = "tensorflow")]
+            Self::TensorFlow(tensor) => tensor.to_array()?,
+        })
+    }
+}
+
+/// The channels of a relevance.
+#[derive(Debug)]
+pub(crate) struct Channels {
+    pub(crate) positive: Native,
+    pub(crate) negative: Option<Native>,
+}
+
+impl Channels {
+    pub(crate) fn new<T: Tensor + Into<Native>>(relevance: &Relevance<T>) -> Self {
+        Self {
+            positive: relevance.first().clone().into(),
+            negative: relevance.second().cloned().map(Into::into),
+        }
+    }
+
+    pub(crate) fn positive(&self) -> Result<ArrayD<f32>> {
+        Ok(self.positive.array()?.mapv(|value| value as f32))
+    }
+
+    pub(crate) fn negative(&self) -> Result<Option<ArrayD<f32>>> {
+        let negative = self.negative.as_ref().map(Native::array).transpose()?;
+        Ok(negative.map(|array| array.mapv(|value| value as f32)))
+    }
+}

@@ -1,0 +1,161 @@
+//! SavedModels behind the facade.
+
+use crate::model::{Anatomy, Loaded};
+use crate::{
+    Argument, Error, Explanation, Inputs, LoadOptions, ModuleEntry, Options, ReplayReport, Result, Value,
+};
+use dlbacktrace_tensorflow as native;
+use native::{DataType, Tensor, TensorSpec};
+use ndarray::ArrayD;
+use std::path::Path;
+
+pub use dlbacktrace_tensorflow::{Library, Model, ModelOptions, TfTensor};
+
+impl Loaded for Model {
+    fn framework(&self) -> String {
+        framework(self)
+    }
+
+    fn arguments(&self) -> Result<Vec<Argument>> {
+        Ok(self.inputs().iter().map(argument).collect())
+    }
+
+    fn explain(&self, inputs: &Inputs, options: &Options) -> Result<Explanation> {
+        Explanation::of(self.explain(&bound(self, inputs)?, &options.0)?, framework(self))
+    }
+
+    fn replay(&self, inputs: &Inputs) -> Result<ReplayReport> {
+        let native::Replay { checked, skipped, failed } = self.replay(&bound(self, inputs)?)?;
+        Ok(ReplayReport { checked, skipped, failed })
+    }
+
+    fn inspect(&self) -> Result<Anatomy> {
+        let found = self.inspect();
+        let module = |path| ModuleEntry { path, class: String::new() };
+        Ok(Anatomy {
+            outputs: self.outputs().iter().map(argument).collect(),
+            modules: found.modules.into_iter().map(module).collect(),
+            parameters: found.parameters,
+            operators: found.operators,
+        })
+    }
+}
+
+/// Loads a signature of a SavedModel.
+pub(crate) fn load(path: &Path, options: &LoadOptions) -> Result<Box<dyn Loaded>> {
+    let library = Library::load(options.tensorflow.as_deref())?;
+    let mut chosen = ModelOptions { threads: options.threads, ..ModelOptions::default() };
+    if let Some(signature) = &options.signature {
+        chosen.signature.clone_from(signature);
+    }
+    if !options.tags.is_empty() {
+        chosen.tags.clone_from(&options.tags);
+    }
+    Ok(Box::new(Model::load(library, path, &chosen)?))
+}
+
+fn framework(model: &Model) -> String {
+    format!("TensorFlow {}", model.context().library().version())
+}
+
+fn argument(spec: &TensorSpec) -> Argument {
+    let extent = |extent: &Option<usize>| extent.map_or("?".to_owned(), |extent| extent.to_string());
+    let shape = spec.shape.as_ref().map_or("[…]".to_owned(), |shape| {
+        format!("[{}]", shape.iter().map(extent).collect::<Vec<_>>().join(", "))
+    });
+    Argument {
+        name: spec.name.clone(),
+        kind: format!("Tensor {} {shape}", spec.data_type),
+        optional: spec.optional,
+    }
+}
+
+/// The inputs by name, each in the element type that the signature says.
+fn bound(model: &Model, inputs: &Inputs) -> Result<Vec<(String, Tensor)>> {
+    let specs = model.inputs();
+    if inputs.positional.len() > specs.len() {
+        let names: Vec<&str> = specs.iter().map(|spec| spec.name.as_str()).collect();
+        return Err(Error::Inputs(format!(
+            "the model takes {} inputs ({}), and was given {}",
+            specs.len(),
+            names.join(", "),
+            inputs.positional.len()
+        )));
+    }
+    let positional = inputs.positional.iter().zip(specs).map(|(value, spec)| (spec.name.as_str(), value));
+    let named = inputs.named.iter().map(|(name, value)| (name.as_str(), value));
+    let given = positional.chain(named).filter(|(_, value)| !matches!(value, Value::Nothing));
+    let tensor = |(name, value): (&str, &Value)| {
+        let spec = specs.iter().find(|spec| spec.name == name);
+        Ok((name.to_owned(), tensor(model, name, value, spec.map(|spec| spec.data_type))?))
+    };
+    given.map(tensor).collect()
+}
+
+/// A value as a tensor of the wanted element type; numbers are converted, never to integers from fractions.
+fn tensor(model: &Model, name: &str, value: &Value, wanted: Option<DataType>) -> Result<Tensor> {
+    let made = match value {
+        Value::F32(array) => plain(model, DataType::FLOAT, array, |x| x.to_ne_bytes()),
+        Value::F64(array) => plain(model, DataType::DOUBLE, array, |x| x.to_ne_bytes()),
+        Value::F16(array) => plain(model, DataType::HALF, array, |x| x.to_ne_bytes()),
+        Value::BF16(array) => plain(model, DataType::BFLOAT16, array, |x| x.to_ne_bytes()),
+        Value::Int(array) => plain(model, DataType::INT64, array, |x| x.to_ne_bytes()),
+        Value::Int32(array) => plain(model, DataType::INT32, array, |x| x.to_ne_bytes()),
+        Value::U8(array) => plain(model, DataType::UINT8, array, |x| [*x]),
+        Value::Bool(array) => plain(model, DataType::BOOL, array, |x| [u8::from(*x)]),
+        Value::Float(number) => model.context().tensor(DataType::DOUBLE, &[], &number.to_ne_bytes()),
+        Value::Integer(number) => model.context().tensor(DataType::INT64, &[], &number.to_ne_bytes()),
+        Value::Flag(flag) => model.context().tensor(DataType::BOOL, &[], &[u8::from(*flag)]),
+        Value::Text(text) => model.context().strings(&[], &[text]),
+        Value::List(values) | Value::Tuple(values) => {
+            let texts: Option<Vec<&str>> = values.iter().map(text).collect();
+            let texts = texts.ok_or_else(|| {
+                Error::Inputs(format!(
+                    "{name}: a SavedModel takes lists of texts only; give numbers as one array"
+                ))
+            })?;
+            model.context().strings(&[texts.len()], &texts)
+        }
+        Value::TensorFlow(tensor) => Ok(tensor.clone()),
+        #[cfg(feature = "torch")]
+        Value::Tensor(_) => {
+            return Err(Error::Inputs(format!("{name}: a tensor of libtorch is no input of a SavedModel")));
+        }
+        Value::Dict(_) | Value::Nothing => {
+            return Err(Error::Inputs(format!("{name}: a SavedModel takes arrays and texts")));
+        }
+    }?;
+    let Some(wanted) = wanted else { return Ok(made) };
+    let given = made.data_type();
+    let converts =
+        given == wanted || (number(given) && (fraction(wanted) || (number(wanted) && !fraction(given))));
+    if !converts {
+        return Err(Error::Inputs(format!("{name} is {wanted} and was given {given}")));
+    }
+    Ok(made.cast(wanted)?)
+}
+
+fn text(value: &Value) -> Option<&str> {
+    match value {
+        Value::Text(text) => Some(text),
+        _ => None,
+    }
+}
+
+fn fraction(data_type: DataType) -> bool {
+    [DataType::FLOAT, DataType::DOUBLE, DataType::HALF, DataType::BFLOAT16].contains(&data_type)
+}
+
+fn number(data_type: DataType) -> bool {
+    data_type.size().is_some()
+}
+
+fn plain<T, const BYTES: usize>(
+    model: &Model,
+    data_type: DataType,
+    array: &ArrayD<T>,
+    bytes: impl Fn(&T) -> [u8; BYTES],
+) -> native::Result<Tensor> {
+    let bytes: Vec<u8> = array.iter().flat_map(bytes).collect();
+    model.context().tensor(data_type, array.shape(), &bytes)
+}
