@@ -92,4 +92,7 @@ pub enum Error {
         /// Why.
         reason: String,
     },
+    /// The options do not fit, or the walk failed.
+    #[error(transparent)]
+    Core(#[from] dlbacktrace_core::Error),
 }

@@ -1,6 +1,6 @@
 //! Tensors in TensorFlow.
 
-use super::attributes::Attributes;
+use super::attributes::{Attributes, one_type};
 use super::context::Context;
 use super::data_type::DataType;
 use super::status::Status;
@@ -162,6 +162,11 @@ impl Tensor {
         self.0.pointer
     }
 
+    /// Where its handle lies: a name for as long as the handle lives.
+    pub(crate) fn address(&self) -> usize {
+        self.0.pointer as usize
+    }
+
     /// The context it lives in.
     pub fn context(&self) -> &Arc<Context> {
         &self.0.context
@@ -186,6 +191,22 @@ impl Tensor {
         let extent = |axis| unsafe { (api.TFE_TensorHandleDim)(self.0.pointer, axis, status.pointer()) };
         let extents = (0..rank).map(|axis| usize::try_from(extent(axis)).unwrap_or_default()).collect();
         status.check().map(|()| extents).map_err(|reason| Error::Tensor { action: "measure", reason })
+    }
+
+    /// The same numbers in another element type; itself in its own.
+    ///
+    /// # Errors
+    /// [`Error::Tensor`] where TensorFlow knows no such conversion.
+    pub fn cast(&self, data_type: DataType) -> Result<Self> {
+        if self.data_type() == data_type {
+            return Ok(self.clone());
+        }
+        let types = one_type(c"DstT", data_type).and(one_type(c"SrcT", self.data_type()));
+        let made = self.context().execute(c"Cast", &types, [self], 1);
+        let made = made.map_err(|reason| Error::Tensor { action: "convert", reason })?;
+        made.into_iter()
+            .next()
+            .ok_or(Error::Tensor { action: "convert", reason: "it was not given back".into() })
     }
 
     /// Its elements in row-major order and the machine's byte order.

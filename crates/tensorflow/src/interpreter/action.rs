@@ -33,6 +33,18 @@ pub(super) enum Action {
     Frame(Frame),
 }
 
+impl Action {
+    /// The bodies whose operators count as those of the node.
+    pub(super) fn bodies(&self) -> Vec<usize> {
+        match self {
+            Self::Call(body) | Self::While { body, .. } => vec![*body],
+            Self::If { then, otherwise } => vec![*then, *otherwise],
+            Self::Case(branches) => branches.clone(),
+            _ => Vec::new(),
+        }
+    }
+}
+
 /// How a variable of TensorFlow 1 gets its new value.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) enum Write {

@@ -7,7 +7,7 @@ use super::order::order;
 use super::references::{Reference, tensors};
 use crate::proto::{ArgumentDef, FunctionDef, GraphDef, NodeDef, OpDef};
 use prost::Message;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, OnceLock};
 
 /// Operators of a kind that nobody can look into, with what to say of them.
@@ -37,6 +37,26 @@ pub(crate) struct Program {
     pub(super) bodies: Vec<Body>,
     /// The functions, serialised, if operators that TensorFlow runs call them.
     pub(crate) shared: Vec<Vec<u8>>,
+}
+
+impl Program {
+    /// Shows each operator that a body and all it calls run, once; the conditions of loops are left out.
+    pub(crate) fn each_operation(&self, body: usize, show: &mut dyn FnMut(&Operation)) {
+        let (mut waiting, mut seen) = (vec![body], HashSet::from([body]));
+        while let Some(body) = waiting.pop().and_then(|body| self.bodies.get(body)) {
+            for node in &body.nodes {
+                match &node.action {
+                    Action::Execute => show(&node.operation),
+                    Action::ExecuteOnce | Action::ReadVariable if node.operation.makes_variable() => {
+                        show(&node.operation);
+                    }
+                    action => {
+                        waiting.extend(action.bodies().into_iter().filter(|&called| seen.insert(called)));
+                    }
+                }
+            }
+        }
+    }
 }
 
 /// Makes a program.

@@ -1,10 +1,12 @@
 //! A node of the graph, as recordings show it.
 
-use crate::DataType;
+use super::state::draws;
 use crate::eager::Attributes;
 use crate::proto::{Attribute, AttributeValue, List, NodeDef, OpDef};
+use crate::{Context, DataType, Tensor};
 use std::collections::{BTreeMap, HashMap};
 use std::ffi::{CStr, CString};
+use std::sync::Arc;
 
 /// An operator of the model with its attributes, those left at their defaults included.
 ///
@@ -64,6 +66,26 @@ impl Operation {
     /// The attributes that TensorFlow is called with.
     pub(super) fn passed(&self) -> &Attributes {
         &self.passed
+    }
+
+    /// Runs it again, on other inputs.
+    pub(crate) fn run(
+        &self,
+        context: &Arc<Context>,
+        inputs: &[Tensor],
+        outputs: usize,
+    ) -> Result<Vec<Tensor>, String> {
+        context.execute(&self.called, &self.passed, inputs, outputs)
+    }
+
+    /// Whether it draws random numbers by a state of its own.
+    pub(crate) fn draws(&self) -> bool {
+        draws(&self.operator)
+    }
+
+    /// Whether it makes the handle of a variable.
+    pub(crate) fn makes_variable(&self) -> bool {
+        ["VarHandleOp", "VariableV2", "Variable"].contains(&self.operator.as_str())
     }
 
     /// The names of all attributes.

@@ -73,6 +73,11 @@ const GENERATING: [&str; 8] = [
     "StatefulRandomBinomial",
 ];
 
+/// Whether an operator draws random numbers.
+pub(super) fn draws(operator: &str) -> bool {
+    DRAWING.contains(&operator) || GENERATING.contains(&operator)
+}
+
 fn effect(operator: &str) -> Effect {
     let variable = ["AssignVariableOp", "AssignAddVariableOp", "AssignSubVariableOp"];
     if variable.contains(&operator) || operator.starts_with("ResourceScatter") {

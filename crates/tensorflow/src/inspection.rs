@@ -1,0 +1,52 @@
+//! What is known of a model without running it.
+
+use crate::Model;
+use crate::table::table;
+use dlbacktrace_core::Family;
+use dlbacktrace_core::explain::{OperatorUse, coverage};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// What is known of a model without running it.
+#[derive(Debug, Clone)]
+pub struct Inspection {
+    /// The scopes of the operators' names, which in Keras are the layers: dotted paths, each before its parts.
+    pub modules: Vec<String>,
+    /// Number of parameters, elements counted, as far as their shapes are stated.
+    pub parameters: usize,
+    /// The operators of the functions that the signature calls, with the rule each has; loops count once.
+    pub operators: Vec<OperatorUse>,
+    /// The share of them that has a rule, 0 to 1.
+    pub coverage: f64,
+}
+
+impl Model {
+    /// What is known without running.
+    pub fn inspect(&self) -> Inspection {
+        let (mut counts, mut variables, mut paths) = (BTreeMap::new(), BTreeMap::new(), BTreeSet::new());
+        self.each_operation(&mut |operation| {
+            if operation.makes_variable() {
+                let extents = operation.shape("shape").unwrap_or_default();
+                let elements: Option<usize> = extents.into_iter().product();
+                variables.insert(operation.name.clone(), elements.unwrap_or_default());
+                return;
+            }
+            *counts.entry(operation.operator.clone()).or_insert(0) += 1;
+            let parts: Vec<&str> = operation.name.split('/').collect();
+            paths.extend((1..parts.len()).map(|depth| parts[..depth].join(".")));
+        });
+        let rule = |operator: &str| {
+            let family = table().get(operator).map(|entry| entry.family);
+            family.filter(|&family| family != Family::Unruled).map(|family| family.to_string())
+        };
+        let operators: Vec<OperatorUse> = counts
+            .into_iter()
+            .map(|(operator, count)| OperatorUse { rule: rule(&operator), operator, count })
+            .collect();
+        Inspection {
+            modules: paths.into_iter().collect(),
+            parameters: variables.values().sum(),
+            coverage: coverage(&operators),
+            operators,
+        }
+    }
+}

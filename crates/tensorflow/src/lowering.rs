@@ -1,0 +1,215 @@
+//! From a recording of TensorFlow's operators to a tape of core operators.
+
+use crate::backend::dtype;
+use crate::table::{Entry, Lower};
+use crate::{DataType, Origin, Record, Slot, TfTensor, ValueInfo};
+use dlbacktrace_core::ops::{Constant, Pass, Statistic, Unruled};
+use dlbacktrace_core::{
+    BacktraceOp, DType, Error, Meta, ModulePath, Operand, Place, Result, Role, TapeWriter, Tensor, ValueId,
+    WeightKey,
+};
+use std::collections::{HashMap, HashSet};
+use std::hash::{DefaultHasher, Hash, Hasher};
+
+/// The tape in the making.
+pub(crate) struct Lowering {
+    pub(crate) writer: TapeWriter<TfTensor>,
+    origins: Vec<Origin>,
+    /// The variable that a value was read from; `None` for constants of the graph.
+    stored: HashMap<usize, Option<String>>,
+    /// Variables that this run writes to: what is derived from them is not kept.
+    written: HashSet<String>,
+    /// The elements of each list of tensors (`table/lists.rs`).
+    pub(crate) lists: HashMap<usize, Vec<Option<Element>>>,
+}
+
+/// An element of a list of tensors: a value of the tape.
+pub(crate) type Element = Operand<TfTensor>;
+
+impl Lowering {
+    /// An empty tape over the values of a recording.
+    pub(crate) fn new(values: Vec<ValueInfo>, records: &[Record]) -> Self {
+        let mut writer = TapeWriter::new();
+        let mut stored = HashMap::new();
+        let mut origins = Vec::with_capacity(values.len());
+        for (index, value) in values.into_iter().enumerate() {
+            writer.tape.value(Meta { shape: value.shape, dtype: dtype(value.data_type) });
+            match &value.origin {
+                Origin::Constant(_) => drop(stored.insert(index, None)),
+                // The value of a variable of TensorFlow 1; others are handles, to be read.
+                Origin::Variable(name) if value.data_type != DataType::RESOURCE => {
+                    stored.insert(index, Some(name.clone()));
+                }
+                _ => {}
+            }
+            origins.push(value.origin);
+        }
+        let mut lowering = Self { writer, origins, stored, written: HashSet::new(), lists: HashMap::new() };
+        lowering.written = records.iter().filter_map(|record| lowering.written_by(record)).collect();
+        lowering
+    }
+
+    /// The variable that an operator writes to.
+    fn written_by(&self, record: &Record) -> Option<String> {
+        let operator = record.operation.operator.as_str();
+        let writes = operator.starts_with("Assign")
+            || operator.starts_with("ResourceScatter")
+            || operator.starts_with("ResourceApply");
+        self.variable(record.inputs.first().filter(|_| writes)?).map(str::to_owned)
+    }
+
+    /// The variable that a handle leads to.
+    fn variable(&self, handle: &Slot) -> Option<&str> {
+        match self.origins.get(handle.value.0) {
+            Some(Origin::Variable(name)) => Some(name),
+            _ => None,
+        }
+    }
+
+    /// Adds one record. Consumes it, so that what its rule does not read is freed.
+    pub(crate) fn record(
+        &mut self,
+        record: Record,
+        table: &HashMap<&'static str, &'static Entry>,
+    ) -> Result<()> {
+        let before = self.writer.tape.steps.len();
+        self.writer.operator = record.operation.operator.clone();
+        self.writer.place = Place {
+            step: before,
+            module: module(&record.operation.name),
+            source: Some(record.place()),
+            shapes: record.inputs.iter().map(|slot| self.meta(slot).shape).collect(),
+        };
+        let lowered = match table.get(record.operation.operator.as_str()).map(|entry| &entry.lower) {
+            Some(Lower::Function(function)) => self.pass(&record, Box::new(Pass::function(*function))),
+            Some(Lower::Identity) => self.pass(&record, Box::new(Pass::identity())),
+            Some(Lower::Norm) => self.pass(&record, Box::new(Pass::norm())),
+            Some(Lower::Statistic) => self.pass(&record, Box::new(Statistic { role: Role::Reduction })),
+            Some(Lower::Constant) => self.all(&record, Box::new(Constant)),
+            Some(Lower::By(lower)) => lower(self, &record),
+            Some(Lower::Unruled) | None => self.all(&record, Box::new(Unruled::default())),
+        };
+        // What a rule does not cover matters only if relevance reaches it: integers that count axes take the
+        // same operators.
+        lowered.or_else(|error| match error {
+            Error::Shape(reason) => {
+                self.writer.tape.steps.truncate(before);
+                self.all(&record, Box::new(Unruled { reason: Some(reason) }))
+            }
+            other => Err(other),
+        })
+    }
+
+    /// A function of the first input.
+    fn pass(&mut self, record: &Record, op: Box<dyn BacktraceOp<TfTensor>>) -> Result<()> {
+        let operand = self.unread(input(record, 0)?);
+        self.step(record, op, vec![operand])
+    }
+
+    /// Every input is an operand that the rule does not read.
+    pub(crate) fn all(&mut self, record: &Record, op: Box<dyn BacktraceOp<TfTensor>>) -> Result<()> {
+        let operands = record.inputs.iter().map(|slot| self.unread(slot)).collect();
+        self.step(record, op, operands)
+    }
+
+    /// Adds a step that makes the record's outputs.
+    pub(crate) fn step(
+        &mut self,
+        record: &Record,
+        op: Box<dyn BacktraceOp<TfTensor>>,
+        inputs: Vec<Operand<TfTensor>>,
+    ) -> Result<()> {
+        let outputs = record.outputs.iter().map(|output| ValueId(output.value.0)).collect();
+        self.writer.step(op, inputs, outputs);
+        Ok(())
+    }
+
+    /// The value of a variable is read: a constant, known by the variable's name.
+    pub(crate) fn read_variable(&mut self, record: &Record) -> Result<()> {
+        if let (Some(name), Some(output)) = (self.variable(input(record, 0)?), record.outputs.first()) {
+            self.stored.insert(output.value.0, Some(name.to_owned()));
+        }
+        self.step(record, Box::new(Constant), Vec::new())
+    }
+
+    /// Shape and element type of a slot's value.
+    pub(crate) fn meta(&self, slot: &Slot) -> Meta {
+        self.writer.tape.meta(ValueId(slot.value.0)).clone()
+    }
+
+    /// The shape of the record's first output.
+    pub(crate) fn output_shape(&self, record: &Record) -> Result<Vec<usize>> {
+        let output =
+            record.outputs.first().ok_or_else(|| Error::Shape("the operator returned nothing".into()))?;
+        Ok(self.meta(output).shape)
+    }
+
+    /// What the record returned first, in its compute type.
+    pub(crate) fn result(&self, record: &Record) -> Result<TfTensor> {
+        let output =
+            record.outputs.first().ok_or_else(|| Error::Shape("the operator returned nothing".into()))?;
+        self.operand(output)?.data.ok_or_else(|| not_kept(output))
+    }
+
+    /// An operand that the rule reads, in its compute type.
+    pub(crate) fn operand(&self, slot: &Slot) -> Result<Operand<TfTensor>> {
+        let mut operand = self.unread(slot);
+        let tensor = slot.tensor.as_ref().ok_or_else(|| not_kept(slot))?;
+        operand.weight = self.weight(slot, tensor);
+        operand.data = Some(TfTensor::from(tensor.clone()).cast(operand.meta.dtype.compute())?);
+        Ok(operand)
+    }
+
+    /// An operand of arithmetic: integers among floats count as numbers.
+    pub(crate) fn number(&self, slot: &Slot, like: DType) -> Result<Operand<TfTensor>> {
+        let mut operand = self.operand(slot)?;
+        let wanted = if like.is_float() { like.compute() } else { DType::F32 };
+        operand.data = operand.data.map(|data| data.cast(wanted)).transpose()?;
+        Ok(operand)
+    }
+
+    /// An operand of which the rule reads the shape only.
+    pub(crate) fn unread(&self, slot: &Slot) -> Operand<TfTensor> {
+        Operand::shape_only(ValueId(slot.value.0), self.meta(slot))
+    }
+
+    /// Whether a slot holds a variable's value or a constant of the graph.
+    pub(crate) fn is_stored(&self, slot: &Slot) -> bool {
+        self.stored.contains_key(&slot.value.0)
+    }
+
+    /// A constant keeps its address for the life of the model; a variable has a name, and every run starts from the
+    /// same values.
+    fn weight(&self, slot: &Slot, tensor: &crate::Tensor) -> Option<WeightKey> {
+        let mut identity = DefaultHasher::new();
+        match self.stored.get(&slot.value.0)? {
+            Some(variable) if self.written.contains(variable) => return None,
+            Some(variable) => variable.hash(&mut identity),
+            None => tensor.address().hash(&mut identity),
+        }
+        Some(WeightKey { identity: identity.finish(), version: 0 })
+    }
+}
+
+/// One of a record's inputs.
+pub(crate) fn input(record: &Record, index: usize) -> Result<&Slot> {
+    let missing = || Error::Shape(format!("the operator takes more than {} inputs", record.inputs.len()));
+    record.inputs.get(index).ok_or_else(missing)
+}
+
+/// The numbers of an integer input that tells how: axes, a shape, a permutation.
+pub(crate) fn integers(record: &Record, index: usize) -> Result<Vec<i64>> {
+    let slot = input(record, index)?;
+    let tensor = slot.tensor.as_ref().ok_or_else(|| not_kept(slot))?;
+    Ok(TfTensor::from(tensor.clone()).to_indices()?.into_iter().collect())
+}
+
+fn not_kept(slot: &Slot) -> Error {
+    Error::NotKept { what: format!("value {}", slot.value.0) }
+}
+
+/// Keras names nodes by the path of the layer: `functional_1/lstm_1/while/lstm_cell_1/MatMul`.
+fn module(node: &str) -> ModulePath {
+    let path = node.rsplit_once('/').map_or("", |(path, _)| path).replace('/', ".");
+    ModulePath { path, class: String::new() }
+}
