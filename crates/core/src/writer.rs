@@ -1,6 +1,6 @@
 //! A tape in the making.
 
-use crate::ops::{Constant, MatMul, Pass, Permute, Product, Reshape, Slice, Sum};
+use crate::ops::{Concat, Constant, MatMul, Pass, Permute, Product, Reshape, Slice, Sum};
 use crate::{BacktraceOp, DType, Error, Meta, Operand, Place, Range, Result, Step, Tape, Tensor, ValueId};
 
 /// Writes steps to a tape. All that is written between two changes of `operator` and `place` is one operator of the
@@ -106,10 +106,37 @@ impl<T: Tensor> TapeWriter<T> {
 
     /// `len` indices of an axis from `start`.
     pub fn narrow(&mut self, x: &Operand<T>, axis: usize, start: usize, len: usize) -> Result<Operand<T>> {
-        let mut region: Vec<Range> = x.meta.shape.iter().map(|&extent| Range::full(extent)).collect();
-        let no_axis = || Error::Shape(format!("no axis {axis} in {:?}", x.meta.shape));
-        *region.get_mut(axis).ok_or_else(no_axis)? = Range::span(start, len);
-        self.slice(x, region)
+        self.slice(x, span(x, axis, start, len)?)
+    }
+
+    /// Parts of the given extents, one after the other along an axis; a single one is x itself.
+    pub fn parts(&mut self, x: &Operand<T>, axis: usize, extents: &[usize]) -> Result<Vec<Operand<T>>> {
+        if let [_] = extents {
+            return Ok(vec![x.clone()]);
+        }
+        let mut start = 0;
+        let mut regions = Vec::with_capacity(extents.len());
+        let mut parts = Vec::with_capacity(extents.len());
+        for &extent in extents {
+            let region = span(x, axis, start, extent)?;
+            let data = x.data()?.slice(&region)?;
+            let value = self.tape.value(Meta { shape: data.shape(), dtype: data.dtype() });
+            parts.push(Operand::new(value, data));
+            regions.push(region);
+            start += extent;
+        }
+        let values = parts.iter().map(|part| part.value).collect();
+        self.step(Box::new(Slice { regions }), vec![x.clone()], values);
+        Ok(parts)
+    }
+
+    /// Tensors one after the other along an axis; a single one is itself.
+    pub fn concat(&mut self, parts: Vec<Operand<T>>, axis: usize) -> Result<Operand<T>> {
+        if let [part] = parts.as_slice() {
+            return Ok(part.clone());
+        }
+        let data = parts.iter().map(|part| part.data().cloned()).collect::<Result<Vec<_>>>()?;
+        Ok(self.inner(Box::new(Concat { axis, new_axis: false }), parts, T::concat(&data, axis)?))
     }
 
     /// The same elements under another shape.
@@ -123,4 +150,12 @@ impl<T: Tensor> TapeWriter<T> {
         let data = x.data()?.permute(order)?;
         Ok(self.inner(Box::new(Permute { order: order.to_vec() }), vec![x.clone()], data))
     }
+}
+
+/// All of x but along one axis, where it is `len` indices from `start`.
+fn span<T>(x: &Operand<T>, axis: usize, start: usize, len: usize) -> Result<Vec<Range>> {
+    let mut region: Vec<Range> = x.meta.shape.iter().map(|&extent| Range::full(extent)).collect();
+    let no_axis = || Error::Shape(format!("no axis {axis} in {:?}", x.meta.shape));
+    *region.get_mut(axis).ok_or_else(no_axis)? = Range::span(start, len);
+    Ok(region)
 }
