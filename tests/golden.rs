@@ -5,10 +5,11 @@
 use dlbacktrace::core::analysis::PrepareOptions;
 use dlbacktrace::core::array::Array;
 use dlbacktrace::core::ops::{Convolution, MatMul, MaxPool, Pass, Product, Separable, Sum};
+use dlbacktrace::core::recurrent::{Cell, Layer};
 use dlbacktrace::core::seed::{SeedOptions, Target, Task, seed};
 use dlbacktrace::core::{
-    BacktraceOp, ConvGeometry, Function, Meta, Mode, Operand, Place, Relevance, Step, Tape, Tensor, ValueId,
-    WalkOptions, WeightCache,
+    BacktraceOp, ConvGeometry, Function, Meta, Mode, Operand, Place, Relevance, Step, Tape, TapeWriter,
+    Tensor, ValueId, WalkOptions, WeightCache,
 };
 use dlbacktrace::torch::TorchTensor;
 use ndarray::ArrayD;
@@ -42,9 +43,6 @@ impl Stored {
     }
 }
 
-/// Rules that come with the recurrent cells.
-const LATER: &[&str] = &["lstm"];
-
 fn cases() -> Vec<Case> {
     let path = env::var("DLB_GOLDEN").unwrap_or_else(|_| "tests/data/rules.json".into());
     let text =
@@ -56,9 +54,6 @@ fn cases() -> Vec<Case> {
 fn check<T: Tensor>(tolerance: f64, make: impl Fn(ArrayD<f64>) -> T) {
     let mut held = 0;
     for (index, case) in cases().iter().enumerate() {
-        if LATER.contains(&case.op.as_str()) {
-            continue;
-        }
         let found = run(case, &make);
         assert_eq!(
             found.len(),
@@ -155,6 +150,7 @@ fn run<T: Tensor>(case: &Case, make: &impl Fn(ArrayD<f64>) -> T) -> Results {
         )),
         "add" => walk(case, make, Box::new(Sum::add()), pair(), &["a", "b"]),
         "mul" => walk(case, make, Box::new(Product), pair(), &["a", "b"]),
+        "lstm" => lstm(case, make),
         other => panic!("no rule is tested under the name {other}"),
     }
 }
@@ -204,11 +200,7 @@ fn walk<T: Tensor>(
         }
         inputs.push(Operand::new(value, data));
     }
-    let arriving = |name: &str| make(case.inputs[name].array());
-    let relevance = match case.mode {
-        Mode::Default => Relevance::default_mode(arriving("relevance")),
-        Mode::Contrastive => Relevance::contrastive(arriving("positive"), arriving("negative")),
-    };
+    let relevance = arriving(case, make);
     let meta = Meta { shape: relevance.shape(), dtype: relevance.first().dtype() };
     let output = tape.value(meta.clone());
     let step = |op, inputs, output| Step {
@@ -227,7 +219,47 @@ fn walk<T: Tensor>(
         tape.steps.push(step(Box::new(Pass::function(function)), vec![behind], last));
     }
     tape.outputs = vec![last];
-    let outcome = walk_back(tape, last, relevance);
+    named(names, walk_back(tape, last, relevance))
+}
+
+/// A layer of one sample from a state of zeros. Keras stores the weights of all gates side by side.
+fn lstm<T: Tensor>(case: &Case, make: &impl Fn(ArrayD<f64>) -> T) -> Results {
+    let input = |name: &str| make(case.inputs[name].array());
+    let mut writer = TapeWriter::new();
+    let x = input("input");
+    let value = writer.tape.value(Meta { shape: x.shape(), dtype: x.dtype() });
+    writer.tape.inputs.push(value);
+    let zeros = x.zeros(&[1, case.inputs["recurrent_kernel"].shape[0]]).unwrap();
+    let state = [writer.constant(zeros.clone()), writer.constant(zeros)];
+    let layer = Layer {
+        cell: Cell::Lstm,
+        input: writer.constant(input("kernel").transpose().unwrap()),
+        input_bias: Some(writer.constant(input("bias"))),
+        recurrent: writer.constant(input("recurrent_kernel").transpose().unwrap()),
+        recurrent_bias: None,
+        projection: None,
+        reversed: false,
+    };
+    let steps = vec![1; x.shape()[0]];
+    let unrolled = layer.unroll(&mut writer, &Operand::new(value, x), &steps, &state).unwrap();
+    let output = match case.params["returns"].as_str() {
+        Some("last") => &unrolled.state[0],
+        _ => &unrolled.hidden,
+    };
+    let relevance = arriving(case, make).rearrange(|channel| channel.reshape(&output.meta.shape)).unwrap();
+    writer.tape.outputs = vec![output.value];
+    named(&["input"], walk_back(writer.tape, output.value, relevance))
+}
+
+fn arriving<T: Tensor>(case: &Case, make: &impl Fn(ArrayD<f64>) -> T) -> Relevance<T> {
+    let of = |name: &str| make(case.inputs[name].array());
+    match case.mode {
+        Mode::Default => Relevance::default_mode(of("relevance")),
+        Mode::Contrastive => Relevance::contrastive(of("positive"), of("negative")),
+    }
+}
+
+fn named<T: Tensor>(names: &[&str], outcome: Vec<Relevance<T>>) -> Results {
     let mut results = Results::new();
     for (name, found) in names.iter().zip(outcome) {
         match found.second() {

@@ -18,6 +18,7 @@ mod ledger;
 pub mod maps;
 mod op;
 pub mod ops;
+pub mod recurrent;
 mod relevance;
 pub mod seed;
 mod tape;
