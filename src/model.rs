@@ -1,8 +1,8 @@
 //! Models, whatever their framework.
 
 use crate::{Error, Explanation, Inputs, OperatorUse, Options, Result};
-use dlbacktrace_core::Family;
 use dlbacktrace_core::explain::coverage;
+use dlbacktrace_core::{DType, Family};
 use std::fmt;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -134,6 +134,7 @@ pub(crate) trait Loaded: Send + Sync {
     /// The framework and its version.
     fn framework(&self) -> String;
     fn arguments(&self) -> Result<Vec<Argument>>;
+    fn precision(&self) -> Result<Option<DType>>;
     fn explain(&self, inputs: &Inputs, options: &Options) -> Result<Explanation>;
     fn replay(&self, inputs: &Inputs) -> Result<ReplayReport>;
     fn inspect(&self) -> Result<Anatomy>;
@@ -151,6 +152,7 @@ pub(crate) struct Anatomy {
 pub struct Model {
     inner: Box<dyn Loaded>,
     arguments: Vec<Argument>,
+    precision: Option<DType>,
     load: Duration,
 }
 
@@ -170,12 +172,19 @@ impl Model {
     pub fn load_with(path: impl AsRef<Path>, options: &LoadOptions) -> Result<Self> {
         let (path, start) = (path.as_ref(), Instant::now());
         let inner = load(path, options)?;
-        Ok(Self { arguments: inner.arguments()?, inner, load: start.elapsed() })
+        let (arguments, precision) = (inner.arguments()?, inner.precision()?);
+        Ok(Self { inner, arguments, precision, load: start.elapsed() })
     }
 
     /// What the model takes.
     pub fn arguments(&self) -> &[Argument] {
         &self.arguments
+    }
+
+    /// The floating element type of its parameters, which its floating inputs should have too; `None` when there are
+    /// none or of several types, or when the model's signature says what each input is, and arrays are converted.
+    pub fn precision(&self) -> Option<DType> {
+        self.precision
     }
 
     /// Runs the model once and traces its output back to its inputs.

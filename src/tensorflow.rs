@@ -4,6 +4,7 @@ use crate::model::{Anatomy, Loaded};
 use crate::{
     Argument, Error, Explanation, Inputs, LoadOptions, ModuleEntry, Options, ReplayReport, Result, Value,
 };
+use dlbacktrace_core::DType;
 use dlbacktrace_tensorflow as native;
 use native::{DataType, Tensor, TensorSpec};
 use ndarray::ArrayD;
@@ -18,6 +19,11 @@ impl Loaded for Model {
 
     fn arguments(&self) -> Result<Vec<Argument>> {
         Ok(self.inputs().iter().map(argument).collect())
+    }
+
+    /// The signature tells for each input.
+    fn precision(&self) -> Result<Option<DType>> {
+        Ok(None)
     }
 
     fn explain(&self, inputs: &Inputs, options: &Options) -> Result<Explanation> {

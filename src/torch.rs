@@ -4,6 +4,7 @@ use crate::model::{Anatomy, Loaded};
 use crate::{
     Argument, Error, Explanation, Inputs, LoadOptions, ModuleEntry, Options, ReplayReport, Result, Value,
 };
+use dlbacktrace_core::DType;
 use dlbacktrace_torch as native;
 use ndarray::ArrayD;
 use std::path::Path;
@@ -36,6 +37,10 @@ impl Loaded for native::Model {
             optional: argument.has_default,
         };
         Ok(self.arguments()?.into_iter().map(argument).collect())
+    }
+
+    fn precision(&self) -> Result<Option<DType>> {
+        Ok(self.precision()?)
     }
 
     fn explain(&self, inputs: &Inputs, options: &Options) -> Result<Explanation> {
@@ -88,7 +93,8 @@ fn input(value: &Value) -> Result<native::Input> {
         Value::F32(array) => Input::Tensor(of_array(array)?),
         Value::F64(array) => Input::Tensor(of_array(array)?),
         Value::F16(array) => Input::Tensor(of_array(array)?),
-        Value::BF16(array) => Input::Tensor(of_array(array)?),
+        // By way of single precision, as tch takes brain floats for halves.
+        Value::BF16(array) => Input::Tensor(of_array(&array.mapv(f32::from))?.to_kind(Kind::BFloat16)),
         Value::Int(array) => Input::Tensor(of_array(array)?),
         Value::Int32(array) => Input::Tensor(of_array(array)?),
         Value::U8(array) => Input::Tensor(of_array(array)?),

@@ -122,7 +122,7 @@ pub struct ModelArgs {
 pub struct InputArgs {
     #[arg(short, long = "input", value_name = "[NAME=]FILE", help = INPUT_HELP, num_args = 1.., help_heading = "Inputs")]
     pub inputs: Vec<String>,
-    /// Element type of floating inputs from files: `auto` makes doubles floats and leaves the rest
+    /// Element type of floating inputs from files; `auto` is that of the model's parameters
     #[arg(long, value_enum, default_value_t, help_heading = "Inputs")]
     pub dtype: Dtype,
     #[command(flatten)]

@@ -28,7 +28,7 @@ pub fn run(args: &Explain) -> Result<()> {
     let progress = Progress::new(args.quiet || args.json);
     progress.say("loading the model");
     let model = model::load(&args.model)?;
-    let bound = inputs::read(model.arguments(), &args.inputs)?;
+    let bound = inputs::read(&model, &args.inputs)?;
     let options = options::of(&args.rules)?
         .all_values(args.all_values)
         .progress(progress.steps("tracing relevance back"));

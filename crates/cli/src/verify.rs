@@ -15,7 +15,7 @@ pub fn run(args: &Verify) -> Result<()> {
     let progress = Progress::new(args.json);
     progress.say("loading the model");
     let model = model::load(&args.model)?;
-    let bound = inputs::read(model.arguments(), &args.inputs)?;
+    let bound = inputs::read(&model, &args.inputs)?;
     let inputs =
         bound.values.into_iter().fold(Inputs::new(), |inputs, (name, value)| inputs.set(&name, value));
     progress.say("running and replaying the model");

@@ -300,3 +300,33 @@ fn a_closed_pipe_is_no_failure() -> Outcome {
     assert_eq!((output.status.code(), String::from_utf8(output.stderr)?), (Some(0), String::new()));
     Ok(())
 }
+
+#[test]
+fn inputs_take_the_precision_of_the_model() -> Outcome {
+    let room = tempfile::tempdir()?;
+    let input = room.path().join("x.npy");
+    write_npy(&input, &ArrayD::<f64>::from_elem(vec![2, 4], 0.5))?;
+    for model in ["mlp_f16", "mlp_bf16", "mlp_traced", "mlp_f64"] {
+        let said = run([
+            "explain",
+            &fixture(&format!("{model}.pt")).to_string_lossy(),
+            "--json",
+            "--input",
+            &input.to_string_lossy(),
+        ])?
+        .succeeded()?
+        .out;
+        let document: Value = serde_json::from_str(&said)?;
+        assert_eq!(document["coverage"], 1.0, "{model}");
+    }
+    let kept = run([
+        "explain",
+        &fixture("mlp_f16.pt").to_string_lossy(),
+        "--dtype",
+        "keep",
+        "--input",
+        &input.to_string_lossy(),
+    ])?;
+    kept.failed(5)?;
+    Ok(())
+}

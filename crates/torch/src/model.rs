@@ -1,9 +1,10 @@
 //! TorchScript archives.
 
 use crate::table::{policy, table};
+use crate::tensor::dtype;
 use crate::{Explanation, Result, TorchTensor, run};
 use dlbacktrace_core::explain::{OperatorUse, Options, coverage};
-use dlbacktrace_core::{Family, WeightCache};
+use dlbacktrace_core::{DType, Family, WeightCache};
 use dlbacktrace_torch_recorder::{FormalArgument, Inputs, Module, NamedTensor, Replay, Submodule};
 use std::path::Path;
 use std::time::Instant;
@@ -53,6 +54,19 @@ impl Model {
     /// [`Error::Module`](crate::Error::Module) when there is no `forward`.
     pub fn arguments(&self) -> Result<Vec<FormalArgument>> {
         Ok(self.module.arguments()?)
+    }
+
+    /// The floating element type of its parameters; `None` when there are none, or of several types.
+    ///
+    /// # Errors
+    /// [`Error::Module`](crate::Error::Module).
+    pub fn precision(&self) -> Result<Option<DType>> {
+        let tensors = self.module.tensors()?;
+        let parameters = tensors.iter().filter(|tensor| !tensor.is_buffer);
+        let types = parameters.filter_map(|tensor| Some(dtype(tensor.kind()?)));
+        let mut floating: Vec<DType> = types.filter(|dtype| dtype.is_float()).collect();
+        floating.dedup();
+        Ok(if floating.len() == 1 { floating.pop() } else { None })
     }
 
     /// Runs the model and traces the chosen output back to the inputs.

@@ -17,7 +17,7 @@ pub use bind::{Bound, Note};
 
 use crate::args::InputArgs;
 use crate::failure::{Failure, Result};
-use dlbacktrace::{Argument, Value};
+use dlbacktrace::{Model, Value};
 use std::fs;
 use std::path::Path;
 
@@ -46,7 +46,8 @@ enum Contents {
 ///
 /// # Errors
 /// [`Failure::Usage`] for what cannot be found, [`Failure::Inputs`] for what cannot be read or does not fit.
-pub fn read(arguments: &[Argument], options: &InputArgs) -> Result<Bound> {
+pub fn read(model: &Model, options: &InputArgs) -> Result<Bound> {
+    let arguments = model.arguments();
     let mut binder = bind::Binder::new(arguments);
     for text in &options.inputs {
         let (name, source) = source::parse(text, arguments)?;
@@ -64,7 +65,7 @@ pub fn read(arguments: &[Argument], options: &InputArgs) -> Result<Bound> {
     }
     let mut bound = binder.finish()?;
     for (_, value) in &mut bound.values {
-        cast::floats(value, options.dtype);
+        cast::floats(value, options.dtype, model.precision());
     }
     Ok(bound)
 }
