@@ -18,21 +18,33 @@
 // Unsafe code is for the two rooms that touch the library.
 #![deny(unsafe_code)]
 
+mod backend;
 #[allow(unsafe_code)]
 mod eager;
 mod error;
+mod explain;
+mod inspection;
 mod interpreter;
 #[allow(unsafe_code)]
 mod library;
 mod loading;
+mod lowering;
 mod model;
 mod proto;
 mod saved_model;
+mod table;
 mod variables;
 
+pub use backend::TfTensor;
 pub use eager::{Context, DataType, Tensor};
 pub use error::{Error, Result};
+pub use explain::Replay;
+pub use inspection::Inspection;
 pub use interpreter::{Keep, Operation, Origin, Port, Record, Recording, Scope, Slot, ValueId, ValueInfo};
 pub use library::{Library, REMEDY, VARIABLE, Version};
 pub use model::{Model, ModelOptions};
 pub use saved_model::TensorSpec;
+pub use table::{OperatorRule, operators};
+
+/// Why a model decided as it did, on TensorFlow's tensors.
+pub type Explanation = dlbacktrace_core::explain::Explanation<TfTensor>;

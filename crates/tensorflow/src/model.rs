@@ -3,7 +3,10 @@
 use crate::interpreter::{Recorder, Run, Value};
 use crate::loading::{Loaded, load};
 use crate::saved_model::{self, TensorSpec};
-use crate::{Context, Error, Keep, Library, Origin, Port, Recording, Result, Scope, Tensor};
+use crate::{
+    Context, Error, Keep, Library, Operation, Origin, Port, Recording, Result, Scope, Tensor, TfTensor,
+};
+use dlbacktrace_core::WeightCache;
 use std::fmt;
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -35,6 +38,7 @@ pub struct Model {
     inputs: Vec<TensorSpec>,
     outputs: Vec<TensorSpec>,
     loaded: Mutex<Loaded>,
+    weights: WeightCache<TfTensor>,
 }
 
 impl Model {
@@ -58,6 +62,8 @@ impl Model {
             inputs: chosen.inputs,
             outputs: chosen.outputs,
             loaded: Mutex::new(loaded),
+            // Room for three parts of every weight: default mode makes |W| once, contrastive mode W⁺ and W⁻ too.
+            weights: WeightCache::new(3 * stored(&chosen.directory)),
         })
     }
 
@@ -79,6 +85,16 @@ impl Model {
     /// The outputs, in the order of their names.
     pub fn outputs(&self) -> &[TensorSpec] {
         &self.outputs
+    }
+
+    pub(crate) fn weights(&self) -> &WeightCache<TfTensor> {
+        &self.weights
+    }
+
+    /// Shows each operator that the signature runs.
+    pub(crate) fn each_operation(&self, show: &mut dyn FnMut(&Operation)) {
+        let loaded = self.loaded.lock().unwrap_or_else(PoisonError::into_inner);
+        loaded.program.each_operation(loaded.body, show);
     }
 
     /// Runs the model without recording; the outputs with their names.
@@ -164,6 +180,13 @@ impl Model {
         });
         bound.collect()
     }
+}
+
+/// The bytes of the graph, which holds the constants, and of the variables.
+fn stored(directory: &Path) -> usize {
+    let size = |path: &Path| std::fs::metadata(path).map_or(0, |file| file.len() as usize);
+    let variables = std::fs::read_dir(directory.join("variables")).into_iter().flatten().flatten();
+    size(&directory.join("saved_model.pb")) + variables.map(|file| size(&file.path())).sum::<usize>()
 }
 
 fn fits(spec: &TensorSpec, tensor: &Tensor) -> Result<(), String> {

@@ -46,6 +46,21 @@ pub(crate) fn list_of_types(name: &std::ffi::CStr, types: &[super::DataType]) ->
     Attributes::one(name, Attribute::List(List { types, ..List::default() }))
 }
 
+/// One attribute: a list of numbers.
+pub(crate) fn list_of_ints(name: &std::ffi::CStr, ints: Vec<i64>) -> Attributes {
+    Attributes::one(name, Attribute::List(List { ints, ..List::default() }))
+}
+
+/// One attribute: a number.
+pub(crate) fn one_int(name: &std::ffi::CStr, value: i64) -> Attributes {
+    Attributes::one(name, Attribute::Int(value))
+}
+
+/// One attribute: a word.
+pub(crate) fn one_word(name: &std::ffi::CStr, value: &str) -> Attributes {
+    Attributes::one(name, Attribute::Bytes(value.into()))
+}
+
 /// One attribute: a truth value.
 pub(crate) fn one_bool(name: &std::ffi::CStr, value: bool) -> Attributes {
     Attributes::one(name, Attribute::Bool(value))

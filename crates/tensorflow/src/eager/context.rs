@@ -6,6 +6,7 @@ use super::tensor::Tensor;
 use crate::library::{Library, types::*};
 use crate::{Error, Result};
 use prost::Message;
+use std::borrow::Borrow;
 use std::ffi::CStr;
 use std::fmt;
 use std::ptr;
@@ -94,6 +95,29 @@ impl Context {
         inputs: impl IntoIterator<Item = &'a Tensor>,
         outputs: usize,
     ) -> Result<Vec<Tensor>, String> {
+        self.call(operator, attributes, inputs.into_iter(), outputs)
+    }
+
+    /// As [`execute`](Self::execute), giving the inputs away: the memory of one that nobody else holds may become that
+    /// of an output.
+    pub(crate) fn consume(
+        self: &Arc<Self>,
+        operator: &CStr,
+        attributes: &Attributes,
+        inputs: impl IntoIterator<Item = Tensor>,
+        outputs: usize,
+    ) -> Result<Vec<Tensor>, String> {
+        self.call(operator, attributes, inputs.into_iter(), outputs)
+    }
+
+    /// Drops each input as soon as the operator holds it.
+    fn call(
+        self: &Arc<Self>,
+        operator: &CStr,
+        attributes: &Attributes,
+        inputs: impl Iterator<Item: Borrow<Tensor>>,
+        outputs: usize,
+    ) -> Result<Vec<Tensor>, String> {
         let api = &self.library.api;
         let status = Status::new(self.library);
         let op = self.operator(operator, &status)?;
@@ -113,7 +137,7 @@ impl Context {
         }
         for input in inputs {
             // SAFETY: the handle lives; the operator counts itself among its holders.
-            unsafe { (api.TFE_OpAddInput)(op.pointer, input.pointer(), status.pointer()) };
+            unsafe { (api.TFE_OpAddInput)(op.pointer, input.borrow().pointer(), status.pointer()) };
             status.check()?;
         }
         let mut handles = vec![ptr::null_mut(); outputs];

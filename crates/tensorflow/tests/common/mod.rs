@@ -24,6 +24,27 @@ pub enum Stored {
     Text { shape: Vec<usize>, strings: Vec<String> },
 }
 
+impl Stored {
+    fn shape(&self) -> &[usize] {
+        match self {
+            Self::Plain { shape, .. } | Self::Text { shape, .. } => shape,
+        }
+    }
+
+    /// One sample of a batch, as a batch of one.
+    fn sample(&self, index: usize) -> Self {
+        let mut shape = self.shape().to_vec();
+        let count = std::mem::replace(&mut shape[0], 1);
+        let of = |length: usize| index * length / count..(index + 1) * length / count;
+        match self {
+            Self::Plain { data_type, bytes, .. } => {
+                Self::Plain { data_type: *data_type, shape, bytes: bytes[of(bytes.len())].to_vec() }
+            }
+            Self::Text { strings, .. } => Self::Text { shape, strings: strings[of(strings.len())].to_vec() },
+        }
+    }
+}
+
 /// The folder of the fixtures.
 pub fn folder() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/savedmodels")
@@ -84,6 +105,17 @@ impl Fixture {
             Stored::Text { shape, strings } => context.strings(shape, strings).unwrap(),
         };
         self.inputs.iter().map(|(name, stored)| (name.clone(), tensor(stored))).collect()
+    }
+
+    /// The samples of a batch, each alone; `None` where the inputs are no batch of several.
+    pub fn samples(&self) -> Option<Vec<Self>> {
+        let count = *self.inputs.first()?.1.shape().first()?;
+        let batch = self.inputs.iter().all(|(_, stored)| stored.shape().first() == Some(&count));
+        let alone = |sample: usize| {
+            let inputs = self.inputs.iter().map(|(name, stored)| (name.clone(), stored.sample(sample)));
+            Self { directory: self.directory.clone(), inputs: inputs.collect(), outputs: Vec::new() }
+        };
+        (batch && count > 1).then(|| (0..count).map(alone).collect())
     }
 
     /// The largest difference between `outputs` and the stored ones; infinite where they do not compare.

@@ -1,0 +1,85 @@
+//! Element types, and the way in and out.
+
+use super::layout::run;
+use super::{TfTensor, failed};
+use crate::eager::Attributes;
+use crate::{Context, DataType, Tensor as Handle};
+use dlbacktrace_core::{DType, Error, Result};
+use ndarray::ArrayD;
+use std::sync::Arc;
+
+/// The core's name for an element type of TensorFlow.
+pub(crate) fn dtype(data_type: DataType) -> DType {
+    match data_type {
+        DataType::HALF => DType::F16,
+        DataType::BFLOAT16 => DType::BF16,
+        DataType::FLOAT => DType::F32,
+        DataType::DOUBLE => DType::F64,
+        DataType::UINT8 | DataType::UINT16 | DataType::UINT32 | DataType::UINT64 => DType::Int,
+        DataType::INT8 | DataType::INT16 | DataType::INT32 | DataType::INT64 => DType::Int,
+        DataType::BOOL => DType::Bool,
+        _ => DType::Other,
+    }
+}
+
+pub(super) fn data_type(dtype: DType) -> Option<DataType> {
+    match dtype {
+        DType::F16 => Some(DataType::HALF),
+        DType::BF16 => Some(DataType::BFLOAT16),
+        DType::F32 => Some(DataType::FLOAT),
+        DType::F64 => Some(DataType::DOUBLE),
+        DType::Int => Some(DataType::INT64),
+        DType::Bool => Some(DataType::BOOL),
+        _ => None,
+    }
+}
+
+/// Extents, axes or indices for an operator, beside another tensor of it.
+pub(super) fn numbers(operation: &'static str, beside: &Handle, numbers: &[usize]) -> Result<Handle> {
+    let bytes: Vec<u8> = numbers.iter().flat_map(|&number| (number as i64).to_ne_bytes()).collect();
+    let made = beside.context().tensor(DataType::INT64, &[numbers.len()], &bytes);
+    made.map_err(failed(operation))
+}
+
+/// Doubles, in another element type.
+pub(super) fn doubles(
+    operation: &'static str,
+    context: &Arc<Context>,
+    data_type: DataType,
+    shape: &[usize],
+    values: impl Iterator<Item = f64>,
+) -> Result<Handle> {
+    let made = if data_type == DataType::FLOAT {
+        let bytes: Vec<u8> = values.flat_map(|value| (value as f32).to_ne_bytes()).collect();
+        context.tensor(data_type, shape, &bytes)
+    } else {
+        let bytes: Vec<u8> = values.flat_map(f64::to_ne_bytes).collect();
+        context.tensor(DataType::DOUBLE, shape, &bytes).and_then(|tensor| tensor.cast(data_type))
+    };
+    made.map_err(failed(operation))
+}
+
+/// A single number to meet the elements of `beside`.
+pub(super) fn scalar(operation: &'static str, beside: &Handle, value: f64) -> Result<Handle> {
+    doubles(operation, beside.context(), beside.data_type(), &[], std::iter::once(value))
+}
+
+/// The same elements under another shape.
+pub(super) fn reshaped(operation: &'static str, tensor: &Handle, shape: &[usize]) -> Result<Handle> {
+    let shape = numbers(operation, tensor, shape)?;
+    run(operation, c"Reshape", &Attributes::default(), tensor.clone(), &[&shape])
+}
+
+/// Copies a tensor out in row-major order.
+pub(super) fn read<T, const BYTES: usize>(
+    tensor: &TfTensor,
+    data_type: DataType,
+    element: fn([u8; BYTES]) -> T,
+) -> Result<ArrayD<T>> {
+    let name = "to_array";
+    let bytes =
+        tensor.to_tensor()?.cast(data_type).and_then(|tensor| tensor.bytes()).map_err(failed(name))?;
+    let (cells, _) = bytes.as_chunks::<BYTES>();
+    let values = cells.iter().map(|&cell| element(cell)).collect();
+    ArrayD::from_shape_vec(tensor.extents(), values).map_err(|error| Error::tensor(name, error))
+}

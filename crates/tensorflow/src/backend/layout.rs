@@ -1,0 +1,190 @@
+//! A tensor and the order of its axes.
+
+use super::conversion::{numbers, reshaped};
+use super::failed;
+use crate::Tensor as Handle;
+use crate::eager::Attributes;
+use dlbacktrace_core::{Error, Result};
+use std::ffi::CStr;
+use std::fmt;
+use std::sync::Arc;
+
+/// A tensor of TensorFlow whose axes may be taken in another order than they are stored in. Cloning shares it.
+///
+/// TensorFlow's tensors are row-major, and its convolutions have channels last, where the rules have them first. So
+/// moving axes only notes their order, elements move when an operator needs them to, and operators that do not care
+/// keep the order they find.
+#[derive(Clone)]
+pub struct TfTensor {
+    stored: Handle,
+    shape: Vec<usize>,
+    /// Axis `i` is axis `order[i]` of what is stored.
+    order: Vec<usize>,
+}
+
+impl From<Handle> for TfTensor {
+    fn from(stored: Handle) -> Self {
+        // Only tensors that are still being computed refuse to tell; this crate runs no operator that way.
+        let shape = stored.shape().unwrap_or_default();
+        Self { stored, order: (0..shape.len()).collect(), shape }
+    }
+}
+
+impl fmt::Debug for TfTensor {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "TfTensor({} {:?})", self.stored.data_type(), self.shape)
+    }
+}
+
+impl TfTensor {
+    /// Of the elements of `stored`, whose axis `order[i]` becomes axis `i`.
+    pub(super) fn ordered(stored: Handle, order: Vec<usize>) -> Self {
+        let mut tensor = Self::from(stored);
+        tensor.shape = order.iter().map(|&axis| tensor.shape[axis]).collect();
+        Self { order, ..tensor }
+    }
+
+    /// The extents, axis by axis.
+    pub(super) fn extents(&self) -> &[usize] {
+        &self.shape
+    }
+
+    /// What is stored, in whatever order.
+    pub(super) fn stored(&self) -> &Handle {
+        &self.stored
+    }
+
+    /// What is stored and the order of its axes.
+    pub(super) fn into_parts(self) -> (Handle, Vec<usize>) {
+        (self.stored, self.order)
+    }
+
+    pub(super) fn order(&self) -> &[usize] {
+        &self.order
+    }
+
+    pub(super) fn is_in_order(&self) -> bool {
+        self.order.is_sorted()
+    }
+
+    /// One thing for each axis, in the order of the stored axes.
+    pub(super) fn as_stored<T: Copy>(&self, each: &[T]) -> Vec<T> {
+        inverse(&self.order).into_iter().map(|axis| each[axis]).collect()
+    }
+
+    /// Applies to all elements an operator that does not care where they are.
+    pub(super) fn elementwise(
+        &self,
+        operation: &'static str,
+        operator: &CStr,
+        others: &[&Handle],
+    ) -> Result<Self> {
+        let stored = run(operation, operator, &Attributes::default(), self.stored.clone(), others)?;
+        Ok(Self::ordered(stored, self.order.clone()))
+    }
+
+    /// The tensor with its axes moved as [`permute`](dlbacktrace_core::Tensor::permute) tells.
+    pub(super) fn permuted(&self, order: &[usize]) -> Result<Self> {
+        let mut seen = order.to_vec();
+        seen.sort_unstable();
+        if !seen.into_iter().eq(0..self.shape.len()) {
+            let message = format!("{order:?} does not name each axis of {:?} once", self.shape);
+            return Err(Error::tensor("permute", message));
+        }
+        Ok(Self {
+            stored: self.stored.clone(),
+            shape: order.iter().map(|&axis| self.shape[axis]).collect(),
+            order: order.iter().map(|&axis| self.order[axis]).collect(),
+        })
+    }
+
+    /// The tensor in TensorFlow, axes and elements in order.
+    ///
+    /// # Errors
+    /// [`Error::Tensor`] with TensorFlow's reason.
+    pub fn to_tensor(&self) -> Result<Handle> {
+        if self.is_in_order() {
+            return Ok(self.stored.clone());
+        }
+        let name = "permute";
+        let long = self.order.iter().zip(&self.shape).filter(|(_, extent)| **extent != 1);
+        // Moving axes of extent 1 moves no element.
+        let (operator, numbers) = match long.map(|(axis, _)| axis).is_sorted() {
+            true => (c"Reshape", numbers(name, &self.stored, &self.shape)?),
+            false => (c"Transpose", numbers(name, &self.stored, &self.order)?),
+        };
+        run(name, operator, &Attributes::default(), self.stored.clone(), &[&numbers])
+    }
+
+    /// The tensor in TensorFlow with axis `i` stored as axis `order[i]`.
+    pub(super) fn stored_as(&self, order: &[usize]) -> Result<Handle> {
+        if self.order == order {
+            Ok(self.stored.clone())
+        } else {
+            self.permuted(&inverse(order))?.to_tensor()
+        }
+    }
+
+    /// With `count` axes of extent 1 before axis `at`.
+    pub(super) fn inserted(&self, at: usize, count: usize) -> Result<Self> {
+        if count == 0 {
+            return Ok(self.clone());
+        }
+        let place = self.order.get(at).copied().unwrap_or_default();
+        let mut shape = self.as_stored(&self.shape);
+        shape.splice(place..place, vec![1; count]);
+        let stored = reshaped("reshape", &self.stored, &shape)?;
+        let mut order: Vec<usize> =
+            self.order.iter().map(|&axis| if axis < place { axis } else { axis + count }).collect();
+        order.splice(at..at, place..place + count);
+        Ok(Self::ordered(stored, order))
+    }
+
+    /// Without axis `at`, which has extent 1.
+    pub(super) fn removed(&self, at: usize) -> Result<Self> {
+        let (mut shape, mut order) = (self.as_stored(&self.shape), self.order.clone());
+        let place = order.remove(at);
+        shape.remove(place);
+        order.iter_mut().filter(|axis| **axis > place).for_each(|axis| *axis -= 1);
+        Ok(Self::ordered(reshaped("reshape", &self.stored, &shape)?, order))
+    }
+
+    /// With axes of extent 1 in front up to the given rank.
+    pub(super) fn with_rank(&self, rank: usize) -> Result<Self> {
+        self.inserted(0, rank.saturating_sub(self.shape.len()))
+    }
+
+    /// Both tensors, for an operator that broadcasts, stored in one order of axes: that of the larger.
+    pub(super) fn aligned(&self, other: &Self) -> Result<(Handle, Handle, Vec<usize>)> {
+        let rank = self.shape.len().max(other.shape.len());
+        if self.is_in_order() && other.is_in_order() {
+            return Ok((self.stored.clone(), other.stored.clone(), (0..rank).collect()));
+        }
+        let (a, b) = (self.with_rank(rank)?, other.with_rank(rank)?);
+        let count = |tensor: &Self| tensor.shape.iter().product::<usize>();
+        let order = if count(&a) < count(&b) { &b.order } else { &a.order };
+        Ok((a.stored_as(order)?, b.stored_as(order)?, order.clone()))
+    }
+}
+
+/// The order that undoes an order.
+pub(super) fn inverse(order: &[usize]) -> Vec<usize> {
+    let mut inverse = vec![0; order.len()];
+    order.iter().enumerate().for_each(|(axis, &stored)| inverse[stored] = axis);
+    inverse
+}
+
+/// Runs an operator that gives one tensor, on behalf of an operation of the trait. If nobody else holds `first`, its
+/// memory may become that of the result.
+pub(super) fn run(
+    operation: &'static str,
+    operator: &CStr,
+    attributes: &Attributes,
+    first: Handle,
+    others: &[&Handle],
+) -> Result<Handle> {
+    let context = Arc::clone(first.context());
+    let inputs = std::iter::once(first).chain(others.iter().map(|&other| other.clone()));
+    let made = context.consume(operator, attributes, inputs, 1).map_err(failed(operation))?;
+    made.into_iter().next().ok_or_else(|| Error::tensor(operation, "TensorFlow gave nothing back"))
+}

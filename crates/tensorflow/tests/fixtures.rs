@@ -1,0 +1,115 @@
+//! Every fixture explained: full coverage, closed ledger, the same bits twice, batch = singles, bit-by-bit replay.
+
+mod common;
+
+use common::{Fixture, fixture, load, names};
+use dlbacktrace_core::explain::{Options, Output};
+use dlbacktrace_core::seed::{SeedOptions, Target};
+use dlbacktrace_core::{Mode, Tensor as _};
+use dlbacktrace_tensorflow::{DataType, Error, Explanation, Model, Tensor};
+use ndarray::{ArrayD, Axis, concatenate};
+
+/// The first floating output, for a model may return others as well.
+fn explain(model: &Model, inputs: &[(String, Tensor)], mode: Mode) -> Result<Explanation, Error> {
+    let floating = model.outputs().iter().position(|output| output.data_type == DataType::FLOAT).unwrap_or(0);
+    let target = match mode {
+        Mode::Default => Target::All,
+        Mode::Contrastive => Target::Argmax,
+    };
+    let start = SeedOptions { mode, target, ..SeedOptions::default() };
+    model.explain(inputs, &Options { output: Output::Index(floating), start, ..Options::default() })
+}
+
+/// The channels of each input.
+fn relevances(explanation: &Explanation) -> Vec<ArrayD<f64>> {
+    let inputs = explanation.inputs.iter();
+    let channels = inputs.flat_map(|input| [Some(input.relevance.first()), input.relevance.second()]);
+    channels.flatten().map(|channel| channel.to_array().unwrap()).collect()
+}
+
+/// What is wrong with the explanation of a fixture in one mode; nothing when all is well.
+fn problem(fixture: &Fixture, mode: Mode) -> Result<(), String> {
+    let model = load(&fixture.directory).map_err(|error| error.to_string())?;
+    let inputs = fixture.tensors(model.context());
+    let explanation = explain(&model, &inputs, mode).map_err(|error| error.to_string())?;
+    if explanation.coverage() < 1.0 {
+        let lacking = explanation.operators.iter().filter(|operator| operator.rule.is_none());
+        return Err(format!("no rule: {:?}", lacking.map(|operator| &operator.operator).collect::<Vec<_>>()));
+    }
+    if !explanation.ledger.closes() {
+        let open: Vec<String> = explanation.ledger.open_entries().map(|entry| format!("{entry:?}")).collect();
+        return Err(format!("open steps: {}", open.join("; ")));
+    }
+    let found = relevances(&explanation);
+    if found.iter().flatten().any(|relevance| !relevance.is_finite()) {
+        return Err("relevance that is not finite".into());
+    }
+    if found.iter().flatten().all(|&relevance| relevance == 0.0) {
+        return Err("nothing arrived".into());
+    }
+    let again = explain(&model, &inputs, mode).map_err(|error| error.to_string())?;
+    if found != relevances(&again) {
+        return Err("the second run gives other bits".into());
+    }
+    Ok(())
+}
+
+#[track_caller]
+fn report(check: impl Fn(&Fixture) -> Result<(), String>) {
+    let names = names();
+    assert!(names.len() >= 25, "{} fixtures", names.len());
+    let problems: Vec<String> =
+        names.iter().filter_map(|name| Some(format!("\n{name}: {}", check(&fixture(name)).err()?))).collect();
+    assert!(problems.is_empty(), "{} of {} fixtures fail:{}", problems.len(), names.len(), problems.concat());
+}
+
+#[test]
+fn all_are_explained_in_default_mode() {
+    report(|fixture| problem(fixture, Mode::Default));
+}
+
+#[test]
+fn all_are_explained_in_contrastive_mode() {
+    report(|fixture| problem(fixture, Mode::Contrastive));
+}
+
+#[test]
+fn the_recording_repeats_bit_by_bit() {
+    report(|fixture| {
+        let model = load(&fixture.directory).map_err(|error| error.to_string())?;
+        let replay = model.replay(&fixture.tensors(model.context())).map_err(|error| error.to_string())?;
+        match (replay.checked, replay.failed.as_slice()) {
+            (0, _) => Err("nothing was repeated".into()),
+            (_, []) => Ok(()),
+            (_, failed) => Err(failed.join("; ")),
+        }
+    });
+}
+
+#[test]
+fn a_batch_is_its_samples() {
+    report(|fixture| {
+        let Some(samples) = fixture.samples() else { return Ok(()) };
+        let model = load(&fixture.directory).map_err(|error| error.to_string())?;
+        for (mode, tolerance) in [(Mode::Default, 1e-5), (Mode::Contrastive, 1e-4)] {
+            let of = |fixture: &Fixture| {
+                explain(&model, &fixture.tensors(model.context()), mode)
+                    .map(|explanation| relevances(&explanation))
+                    .map_err(|error| error.to_string())
+            };
+            let singles = samples.iter().map(of).collect::<Result<Vec<_>, _>>()?;
+            for (index, batch) in of(fixture)?.into_iter().enumerate() {
+                let parts: Vec<_> = singles.iter().map(|single| single[index].view()).collect();
+                let joined = concatenate(Axis(0), &parts).map_err(|error| error.to_string())?;
+                let scale = batch.iter().fold(1e-6_f64, |scale, value| scale.max(value.abs()));
+                let gap = (&batch - &joined).iter().fold(0.0_f64, |gap, value| gap.max(value.abs()));
+                if gap > tolerance * scale {
+                    return Err(format!("a batch differs from its samples by {gap} in {mode:?} mode"));
+                }
+            }
+        }
+        Ok(())
+    });
+    let compared = names().iter().filter(|name| fixture(name).samples().is_some()).count();
+    assert!(compared >= 10, "{compared} fixtures have several samples");
+}
