@@ -75,7 +75,7 @@ impl Model {
         let (Some(inputs), Some(outputs)) = (tensors(&record.inputs), tensors(&record.outputs)) else {
             return Ok(None);
         };
-        if record.operation.draws() {
+        if !record.operation.repeats() {
             return Ok(None);
         }
         let again = record.operation.run(self.context(), &inputs, outputs.len()).map_err(|reason| {

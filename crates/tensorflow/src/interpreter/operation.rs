@@ -1,5 +1,6 @@
 //! A node of the graph, as recordings show it.
 
+use super::action::Write;
 use super::state::draws;
 use crate::eager::Attributes;
 use crate::proto::{Attribute, AttributeValue, List, NodeDef, OpDef};
@@ -78,9 +79,10 @@ impl Operation {
         context.execute(&self.called, &self.passed, inputs, outputs)
     }
 
-    /// Whether it draws random numbers by a state of its own.
-    pub(crate) fn draws(&self) -> bool {
-        draws(&self.operator)
+    /// Whether it gives the same whenever it is run on the same tensors: it draws no random numbers, and writes to no
+    /// variable of TensorFlow 1, which the interpreter does itself.
+    pub(crate) fn repeats(&self) -> bool {
+        !draws(&self.operator) && Write::of(&self.operator).is_none()
     }
 
     /// Whether it makes the handle of a variable.
