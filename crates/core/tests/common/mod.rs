@@ -10,6 +10,7 @@ pub mod naive;
 pub mod net;
 pub mod numbers;
 pub mod operators;
+pub mod suite;
 pub mod tensors;
 
 use dlbacktrace_core::array::Array;
