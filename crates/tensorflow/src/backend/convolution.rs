@@ -36,6 +36,10 @@ pub(super) fn convolve(x: &TfTensor, weight: &TfTensor, geometry: &ConvGeometry)
     if geometry.groups > 1 {
         return plan.by_groups(x, weight, |x, weight, geometry| convolve(x, weight, geometry));
     }
+    if plan.channels == 1 && geometry.stride.iter().any(|&stride| stride != geometry.stride[0]) {
+        // There TensorFlow 2.21 reads past the end of x, in single precision. A second channel of zeros spares that.
+        return convolve(&of_two_channels(x)?, &of_two_channels(weight)?, geometry);
+    }
     let filter = plan.filter(weight)?;
     channels_first(if plan.input.len() == 2 {
         run(name, c"Conv2D", &plan.attributes(), channels_last(x)?, &[&filter])?
@@ -96,6 +100,13 @@ fn over_two_axes(geometry: &ConvGeometry) -> ConvGeometry {
         dilation: vec![1, dilation[0]],
         groups: *groups,
     }
+}
+
+/// With zeros as the second channel, axis 1.
+fn of_two_channels(x: &TfTensor) -> Result<TfTensor> {
+    let mut shape = x.shape();
+    shape[1] = 2;
+    placed(x, &shape, &x.extents().iter().map(|&extent| Range::full(extent)).collect::<Vec<_>>())
 }
 
 fn undilated(geometry: &ConvGeometry) -> ConvGeometry {
