@@ -1,5 +1,7 @@
 //! A tape in the making.
 
+mod einsum;
+
 use crate::ops::{Concat, Constant, MatMul, Pass, Permute, Product, Reshape, Slice, Sum};
 use crate::{BacktraceOp, DType, Error, Meta, Operand, Place, Range, Result, Step, Tape, Tensor, ValueId};
 

@@ -1,0 +1,285 @@
+//! Einstein sums (rules §2 and §4): diagonals and sums of single operands first, then pair by pair.
+
+use super::TapeWriter;
+use crate::ops::{Einsum, Permute, Product, Rearrange, Reduce};
+use crate::{BacktraceOp, Error, Operand, Result, Tensor};
+use std::collections::{BTreeMap, VecDeque};
+
+/// An operand with the label of each axis.
+struct Labelled<T> {
+    operand: Operand<T>,
+    labels: Vec<usize>,
+}
+
+/// The rule of a last step and its operands.
+type Last<T> = (Box<dyn BacktraceOp<T>>, Vec<Operand<T>>);
+
+impl<T: Tensor> TapeWriter<T> {
+    /// Writes an Einstein sum but for its last step, which makes the value that the framework has. `path`: the places
+    /// of the two operands that are taken next, again and again; their result comes last. Without one it goes from left
+    /// to right.
+    ///
+    /// # Errors
+    /// [`Error::Shape`] where the equation does not fit, [`Error::NotKept`], [`Error::Tensor`].
+    pub fn einsum(&mut self, equation: &str, operands: Vec<Operand<T>>, path: &[usize]) -> Result<Last<T>> {
+        let ranks: Vec<usize> = operands.iter().map(|operand| operand.meta.shape.len()).collect();
+        let Equation { operands: labels, output } = Equation::parse(equation, &ranks)?;
+        let mut waiting = operands
+            .into_iter()
+            .zip(&labels)
+            .enumerate()
+            .map(|(index, (operand, own))| {
+                let elsewhere = |label: &usize| {
+                    let others = labels.iter().enumerate().filter(|(other, _)| *other != index);
+                    output.contains(label) || others.into_iter().any(|(_, labels)| labels.contains(label))
+                };
+                self.alone(Labelled { operand, labels: own.clone() }, elsewhere)
+            })
+            .collect::<Result<VecDeque<_>>>()?;
+        let mut pairs = path.chunks_exact(2).map(|pair| (pair[0], pair[1]));
+        while waiting.len() > 2 {
+            let chosen = pairs.next();
+            let (a, b) = take(&mut waiting, chosen)?;
+            let kept: Vec<usize> =
+                waiting.iter().flat_map(|other| &other.labels).chain(&output).copied().collect();
+            let mut labels = a.labels.clone();
+            labels.extend(b.labels.iter().filter(|label| !a.labels.contains(label)));
+            labels.retain(|label| kept.contains(label));
+            let (op, operands) = self.pair(a, b, &labels)?;
+            let data = op.apply(&operands)?;
+            let operand = self.inner(op.rule(), operands, data);
+            let result = Labelled { operand, labels };
+            if chosen.is_some() { waiting.push_back(result) } else { waiting.push_front(result) }
+        }
+        if waiting.len() == 2 {
+            let (a, b) = take(&mut waiting, None)?;
+            let (op, operands) = self.pair(a, b, &output)?;
+            return Ok((op.rule(), operands));
+        }
+        let last = waiting.pop_front().ok_or_else(|| Error::Shape("einsum of nothing".into()))?;
+        let order = places(&output, &last.labels)?;
+        Ok((Box::new(Permute { order }), vec![last.operand]))
+    }
+
+    /// What an operand can do by itself: a label it has twice is a diagonal, one that stands nowhere else a sum.
+    fn alone(
+        &mut self,
+        Labelled { mut operand, mut labels }: Labelled<T>,
+        elsewhere: impl Fn(&usize) -> bool,
+    ) -> Result<Labelled<T>> {
+        while let Some((first, second)) = repeated(&labels) {
+            operand = self.diagonal(&operand, first, second)?;
+            let label = labels.remove(second);
+            labels.remove(first);
+            labels.push(label);
+        }
+        let axes: Vec<usize> = (0..labels.len()).filter(|&axis| !elsewhere(&labels[axis])).collect();
+        if !axes.is_empty() {
+            let data = operand.data()?.sum(&axes, false)?;
+            operand = self.inner(Box::new(Reduce { axes }), vec![operand], data);
+            labels.retain(elsewhere);
+        }
+        Ok(Labelled { operand, labels })
+    }
+
+    /// The cells whose indices along two axes are equal; the axis that counts them is the last.
+    fn diagonal(&mut self, x: &Operand<T>, first: usize, second: usize) -> Result<Operand<T>> {
+        let shape = &x.meta.shape;
+        let (length, other) = (shape[first], shape[second]);
+        if length != other {
+            return Err(Error::Shape(format!(
+                "einsum takes a diagonal of unequal axes {length} and {other}"
+            )));
+        }
+        let stride = |axis: usize| shape[axis + 1..].iter().product::<usize>();
+        let mut extents = Vec::with_capacity(shape.len() - 1);
+        let mut cells = vec![0];
+        let along = |cells: &[usize], extent: usize, stride: usize| -> Vec<usize> {
+            cells.iter().flat_map(|cell| (0..extent).map(move |index| cell + index * stride)).collect()
+        };
+        for axis in (0..shape.len()).filter(|axis| ![first, second].contains(axis)) {
+            cells = along(&cells, shape[axis], stride(axis));
+            extents.push(shape[axis]);
+        }
+        cells = along(&cells, length, stride(first) + stride(second));
+        extents.push(length);
+        let cells: Vec<i64> = cells.into_iter().map(|cell| cell as i64).collect();
+        let data = x.data()?;
+        let index = data.indices(&cells)?;
+        let data = data.reshape(&[shape.iter().product()])?.index_select(0, &index)?.reshape(&extents)?;
+        Ok(self.inner(Box::new(Rearrange::new(index)), vec![x.clone()], data))
+    }
+
+    fn pair(&mut self, a: Labelled<T>, b: Labelled<T>, output: &[usize]) -> Result<(Pair, Vec<Operand<T>>)> {
+        let summed = a.labels.iter().any(|label| !output.contains(label));
+        if summed {
+            let sum = Einsum { a: a.labels, b: b.labels, output: output.to_vec() };
+            return Ok((Pair::Sum(sum), vec![a.operand, b.operand]));
+        }
+        let operands = [a, b].map(|Labelled { operand, labels }| -> Result<Operand<T>> {
+            let own: Vec<usize> = output.iter().filter(|label| labels.contains(label)).copied().collect();
+            let ordered = self.permute(&operand, &places(&own, &labels)?)?;
+            let mut extents = ordered.meta.shape.iter();
+            let shape: Vec<usize> = output
+                .iter()
+                .map(|label| if labels.contains(label) { extents.next().copied().unwrap_or(1) } else { 1 })
+                .collect();
+            self.reshape(&ordered, &shape)
+        });
+        Ok((Pair::Elements, operands.into_iter().collect::<Result<_>>()?))
+    }
+}
+
+/// Takes two of the operands: those of the path, or the first ones.
+fn take<T>(
+    waiting: &mut VecDeque<Labelled<T>>,
+    chosen: Option<(usize, usize)>,
+) -> Result<(Labelled<T>, Labelled<T>)> {
+    let (i, j) = chosen.unwrap_or((0, 1));
+    let (second, first) = (waiting.remove(i.max(j)), waiting.remove(i.min(j)));
+    first.zip(second).ok_or_else(|| Error::Shape(format!("einsum has no operands {i} and {j}")))
+}
+
+/// The axis of each wanted label.
+fn places(wanted: &[usize], labels: &[usize]) -> Result<Vec<usize>> {
+    wanted
+        .iter()
+        .map(|label| labels.iter().position(|other| other == label))
+        .collect::<Option<_>>()
+        .ok_or_else(|| Error::Shape("an einsum output names an axis that no operand has".into()))
+}
+
+/// The places of the first label that stands twice.
+fn repeated(labels: &[usize]) -> Option<(usize, usize)> {
+    labels.iter().enumerate().find_map(|(second, label)| {
+        let first = labels[..second].iter().position(|other| other == label)?;
+        Some((first, second))
+    })
+}
+
+/// How two operands become one.
+enum Pair {
+    /// Nothing is summed: a product of elements.
+    Elements,
+    Sum(Einsum),
+}
+
+impl Pair {
+    fn apply<T: Tensor>(&self, operands: &[Operand<T>]) -> Result<T> {
+        let [a, b] = operands else { return Err(Error::Shape("a pair is two".into())) };
+        match self {
+            Self::Elements => a.data()?.mul(b.data()?),
+            Self::Sum(einsum) => einsum.apply(a.data()?, b.data()?),
+        }
+    }
+
+    fn rule<T: Tensor>(self) -> Box<dyn BacktraceOp<T>> {
+        match self {
+            Self::Elements => Box::new(Product),
+            Self::Sum(einsum) => Box::new(einsum),
+        }
+    }
+}
+
+/// The labels of all axes.
+struct Equation {
+    operands: Vec<Vec<usize>>,
+    output: Vec<usize>,
+}
+
+impl Equation {
+    /// Letters are their own labels; the axes that an ellipsis stands for are counted from the last one, after
+    /// all letters.
+    fn parse(equation: &str, ranks: &[usize]) -> Result<Self> {
+        let text: String = equation.chars().filter(|letter| !letter.is_whitespace()).collect();
+        let (left, right) = match text.split_once("->") {
+            Some((left, right)) => (left, Some(right)),
+            None => (text.as_str(), None),
+        };
+        let parts: Vec<&str> = left.split(',').collect();
+        let widths: Vec<usize> = parts
+            .iter()
+            .zip(ranks)
+            .map(|(part, rank)| if part.contains("...") { (rank + 3).saturating_sub(part.len()) } else { 0 })
+            .collect();
+        let operands: Vec<Vec<usize>> =
+            parts.iter().zip(&widths).map(|(part, &width)| labels(part, width)).collect();
+        let fits = parts.len() == ranks.len()
+            && operands.iter().zip(ranks).all(|(labels, &rank)| labels.len() == rank);
+        if !fits {
+            return Err(Error::Shape(format!("einsum {equation:?} does not fit operands of {ranks:?} axes")));
+        }
+        let dots = widths.into_iter().max().unwrap_or(0);
+        let output = match right {
+            Some(right) => labels(right, dots),
+            None => once(&operands, dots),
+        };
+        Ok(Self { operands, output })
+    }
+}
+
+const DOTS: usize = 256;
+
+fn labels(part: &str, dots: usize) -> Vec<usize> {
+    let letters = |text: &str| text.bytes().map(usize::from).collect::<Vec<_>>();
+    match part.split_once("...") {
+        Some((before, after)) => {
+            [letters(before), (0..dots).rev().map(|axis| DOTS + axis).collect(), letters(after)].concat()
+        }
+        None => letters(part),
+    }
+}
+
+/// The output that is left unsaid: the ellipsis, then what stands once, in the order of the alphabet.
+fn once(operands: &[Vec<usize>], dots: usize) -> Vec<usize> {
+    let mut counts = BTreeMap::new();
+    for &label in operands.iter().flatten().filter(|&&label| label < DOTS) {
+        *counts.entry(label).or_insert(0) += 1;
+    }
+    let letters = counts.into_iter().filter(|&(_, count)| count == 1).map(|(label, _)| label);
+    (0..dots).rev().map(|axis| DOTS + axis).chain(letters).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parsed(equation: &str, ranks: &[usize]) -> (Vec<Vec<usize>>, Vec<usize>) {
+        let equation = Equation::parse(equation, ranks).unwrap();
+        (equation.operands, equation.output)
+    }
+
+    fn letters(text: &str) -> Vec<usize> {
+        text.bytes().map(usize::from).collect()
+    }
+
+    #[test]
+    fn letters_label_axes() {
+        let (operands, output) = parsed("nij, jk -> nik", &[3, 2]);
+        assert_eq!(operands, [letters("nij"), letters("jk")]);
+        assert_eq!(output, letters("nik"));
+    }
+
+    #[test]
+    fn an_ellipsis_counts_from_the_last_axis() {
+        let (operands, output) = parsed("...ij,...j->i...", &[4, 2]);
+        assert_eq!(operands[0], [vec![DOTS + 1, DOTS], letters("ij")].concat());
+        assert_eq!(operands[1], [vec![DOTS], letters("j")].concat());
+        assert_eq!(output, [letters("i"), vec![DOTS + 1, DOTS]].concat());
+    }
+
+    #[test]
+    fn what_stands_once_is_the_output_left_unsaid() {
+        assert_eq!(parsed("ba", &[2]).1, letters("ab"));
+        assert_eq!(parsed("ij,jk", &[2, 2]).1, letters("ik"));
+        assert_eq!(parsed("ii", &[2]).1, letters(""));
+        assert_eq!(parsed("...iB,i", &[3, 1]).1, [vec![DOTS], letters("B")].concat());
+    }
+
+    #[test]
+    fn ranks_must_fit() {
+        for (equation, ranks) in [("ij", &[3][..]), ("ij,jk", &[2]), ("...ij", &[1])] {
+            assert!(matches!(Equation::parse(equation, ranks), Err(Error::Shape(_))), "{equation}");
+        }
+    }
+}
