@@ -241,6 +241,54 @@ fn a_bias_is_added_once_and_by_a_plain_sum() {
     assert_eq!(losses(net, y), [Loss::Bias, Loss::Constant]);
 }
 
+/// x·W, h·U and b. The state h depends on an input or is a constant.
+fn cell(constant_state: bool) -> (Net, [ValueId; 3]) {
+    let mut net = Net::new();
+    let product = linear(&mut net);
+    let state = if constant_state { net.constant(&[3, 4]) } else { net.input(&[3, 4]) };
+    let weight = net.constant(&[4, 4]);
+    let recurrent = net.matmul(state, weight);
+    let bias = net.constant(&[4]);
+    (net, [product, recurrent, bias])
+}
+
+#[test]
+fn a_bias_added_after_the_sum_of_two_linear_maps_is_the_first_ones() {
+    for (constant_state, contrastive) in [(false, false), (true, false), (false, true), (true, true)] {
+        let relevances = |after: bool| -> Vec<f64> {
+            let (mut net, [product, recurrent, bias]) = cell(constant_state);
+            let y = if after {
+                let sum = net.add(product, recurrent);
+                net.add(sum, bias)
+            } else {
+                let biased = net.add(product, bias);
+                net.add(biased, recurrent)
+            };
+            net.returns(y);
+            let relevance = net.relevance(y, contrastive);
+            let found = net.explain(y, relevance).unwrap();
+            assert!(found.ledger.closes());
+            let arrays = found.inputs.iter().flatten().map(|relevance| relevance.first().to_array().unwrap());
+            arrays.flat_map(|array| array.into_iter()).collect()
+        };
+        let (after, before) = (relevances(true), relevances(false));
+        assert!(after.iter().zip(&before).all(|(a, b)| (a - b).abs() < 1e-12), "{after:?} {before:?}");
+    }
+
+    // Nothing but a sum of linear maps that nobody else reads.
+    let (mut net, [product, recurrent, bias]) = cell(false);
+    let active = net.tanh(recurrent);
+    let sum = net.add(product, active);
+    let y = net.add(sum, bias);
+    assert_eq!(losses(net, y), [Loss::Constant]);
+
+    let (mut net, [product, recurrent, bias]) = cell(false);
+    let sum = net.add(product, recurrent);
+    let biased = net.add(sum, bias);
+    let y = net.add(biased, sum);
+    assert_eq!(losses(net, y), [Loss::Constant]);
+}
+
 /// Whether relevance arrives at each input.
 fn arrives(net: Net, y: ValueId) -> Vec<bool> {
     explained(net, y).inputs.iter().map(Option::is_some).collect()

@@ -1,11 +1,11 @@
-//! x·W followed by + b with one constant for each output feature is one weighted sum with a bias
-//! (rules §9).
+//! x·W followed by + b with one constant for each output feature is one weighted sum with a bias; so is the x·W of
+//! x·W + h·U followed by + b (rules §9).
 
 use super::graph::{Consumers, producers};
 use crate::ops::Pass;
 use crate::{Operand, Role, Step, Tape, Tensor};
 
-/// Moves such constants into the weighted sum before; the sum then passes.
+/// Moves such constants into the weighted sum before; the step that added them then passes.
 pub(super) fn fold<T: Tensor>(tape: &mut Tape<T>) {
     let producers = producers(tape);
     let consumers = Consumers::new(tape);
@@ -16,12 +16,57 @@ pub(super) fn fold<T: Tensor>(tape: &mut Tape<T>) {
             continue;
         };
         let bias = tape.steps[index].inputs[bias].clone();
-        if !takes(&tape.steps[maker], &tape.values[value.0].shape, &bias) {
+        let sum = if takes(&tape.steps[maker], &tape.values[value.0].shape, &bias) {
+            maker
+        } else if let Some(found) = of_two(tape, &producers, &consumers, maker, &bias) {
+            tape.steps[maker].inputs[found.term].data = Some(found.data);
+            found.step
+        } else {
             continue;
-        }
-        tape.steps[maker].inputs.push(bias);
+        };
+        tape.steps[sum].inputs.push(bias);
         tape.steps[index].op = Box::new(Pass { operand: product, role: Role::Identity });
     }
+}
+
+/// A linear map that is a term of a sum.
+struct Addend<T> {
+    step: usize,
+    /// Its place among the terms.
+    term: usize,
+    /// What it gives with the bias.
+    data: T,
+}
+
+/// In the sum of two linear maps of one shape, as recurrent cells have it, the bias added afterwards is that of the
+/// first (rules §6). The other may be a constant: the state of the first step is.
+fn of_two<T: Tensor>(
+    tape: &Tape<T>,
+    producers: &[Option<usize>],
+    consumers: &Consumers,
+    sum: usize,
+    bias: &Operand<T>,
+) -> Option<Addend<T>> {
+    let terms = tape.steps[sum].inputs.as_slice();
+    let [a, b] = terms else { return None };
+    let linear = |operand: &Operand<T>| {
+        let step = producers[operand.value.0]?;
+        let role = tape.steps[step].op.role(&tape.steps[step].inputs);
+        matches!(role, Role::Linear { .. }).then_some(step)
+    };
+    let plain = tape.steps[sum].op.role(terms) == (Role::Sum { plain: true });
+    let all = terms.iter().all(|operand| !operand.depends || linear(operand).is_some());
+    if !plain || !all || a.meta.shape != b.meta.shape {
+        return None;
+    }
+    terms.iter().enumerate().find_map(|(term, operand)| {
+        let step = linear(operand).filter(|_| consumers.only(operand.value) == Some(sum))?;
+        if !takes(&tape.steps[step], &operand.meta.shape, bias) {
+            return None;
+        }
+        let data = operand.data.as_ref()?.add(bias.data.as_ref()?).ok()?;
+        Some(Addend { step, term, data })
+    })
 }
 
 /// The moving and the constant operand of a plain sum of two.
