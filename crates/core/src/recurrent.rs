@@ -75,63 +75,59 @@ impl<T: Tensor> Layer<T> {
         if self.reversed {
             steps.reverse();
         }
-        let first = steps.first().map_or(0, rows);
-        let mut states =
-            state.iter().map(|initial| Rows::new(writer, initial, first)).collect::<Result<Vec<_>>>()?;
+        let mut running: Vec<Operand<T>> = Vec::new();
+        let mut ended: Vec<Vec<Operand<T>>> = state.iter().map(|_| Vec::new()).collect();
         let mut hidden = Vec::with_capacity(steps.len());
         for x in &steps {
-            for state in &mut states {
-                state.resize(writer, rows(x))?;
+            let (before, count) = (running.first().map_or(0, rows), rows(x));
+            if count < before {
+                for (state, ended) in running.iter_mut().zip(&mut ended) {
+                    let [go_on, end] = exactly(writer.parts(state, 0, &[count, before - count])?)?;
+                    *state = go_on;
+                    ended.push(end);
+                }
             }
-            let before: Vec<_> = states.iter().map(|state| state.running.clone()).collect();
-            let after = self.step(writer, x, &before)?;
-            hidden.extend(after.first().cloned());
-            for (state, after) in states.iter_mut().zip(after) {
-                state.running = after;
-            }
+            running = match before {
+                0 => self.begin(writer, x, state, 0)?,
+                _ if count <= before => self.step(writer, x, &running)?,
+                // Samples that begin are kept apart from those that run: their state may be a constant.
+                _ => {
+                    let [old, new] = exactly(writer.parts(x, 0, &[before, count - before])?)?;
+                    let pairs = self.step(writer, &old, &running)?.into_iter();
+                    let pairs = pairs.zip(self.begin(writer, &new, state, before)?);
+                    pairs.map(|(old, new)| writer.concat(vec![old, new], 0)).collect::<Result<_>>()?
+                }
+            };
+            hidden.extend(running.first().cloned());
         }
         if self.reversed {
             hidden.reverse();
         }
-        let state = states.into_iter().map(|state| state.end(writer)).collect::<Result<_>>()?;
+        // Those with the fewest steps are last.
+        let all = |(running, mut ended): (_, Vec<_>)| {
+            ended.push(running);
+            ended.reverse();
+            writer.concat(ended, 0)
+        };
+        let state = running.into_iter().zip(ended).map(all).collect::<Result<_>>()?;
         Ok(Unrolled { hidden: writer.concat(hidden, 0)?, state })
     }
-}
 
-/// A state's rows of the samples that run. Forwards, samples end and their rows are put aside; backwards, they begin.
-struct Rows<T> {
-    running: Operand<T>,
-    initial: Operand<T>,
-    ended: Vec<Operand<T>>,
-}
-
-impl<T: Tensor> Rows<T> {
-    fn new(writer: &mut TapeWriter<T>, initial: &Operand<T>, count: usize) -> Result<Self> {
-        let running = match rows(initial) == count {
-            true => initial.clone(),
-            false => writer.narrow(initial, 0, 0, count)?,
+    /// The first step of the samples from `start` on, as many as x has.
+    fn begin(
+        &self,
+        writer: &mut TapeWriter<T>,
+        x: &Operand<T>,
+        state: &[Operand<T>],
+        start: usize,
+    ) -> Result<Vec<Operand<T>>> {
+        let count = rows(x);
+        let initial = |state: &Operand<T>| match rows(state) {
+            all if all == count => Ok(state.clone()),
+            _ => writer.narrow(state, 0, start, count),
         };
-        Ok(Self { running, initial: initial.clone(), ended: Vec::new() })
-    }
-
-    fn resize(&mut self, writer: &mut TapeWriter<T>, count: usize) -> Result<()> {
-        let running = rows(&self.running);
-        if count < running {
-            let [go_on, end] = exactly(writer.parts(&self.running, 0, &[count, running - count])?)?;
-            self.running = go_on;
-            self.ended.push(end);
-        } else if count > running {
-            let begin = writer.narrow(&self.initial, 0, running, count - running)?;
-            self.running = writer.concat(vec![self.running.clone(), begin], 0)?;
-        }
-        Ok(())
-    }
-
-    /// The rows of all samples, of which those with the fewest steps are last.
-    fn end(mut self, writer: &mut TapeWriter<T>) -> Result<Operand<T>> {
-        self.ended.push(self.running);
-        self.ended.reverse();
-        writer.concat(self.ended, 0)
+        let initial = state.iter().map(initial).collect::<Result<Vec<_>>>()?;
+        self.step(writer, x, &initial)
     }
 }
 
