@@ -13,13 +13,16 @@ use tch::{Device, Kind, Tensor};
 /// Lowers a call whose floating tensor arguments are what moves; integer and boolean ones say how.
 pub(crate) fn lower(lowering: &mut Lowering, call: &Call) -> Result<()> {
     let mut numbering = Numbering::default();
-    let moved = again(call, |slot| numbering.tensor(lowering, slot))?;
+    let moved = again(call, |name, slot| numbering.tensor(lowering, name, slot))?;
     let indices = moved.iter().map(to_index).collect::<Result<Vec<_>>>()?;
     lowering.step(call, Box::new(Rearrange { indices }), numbering.operands)
 }
 
 /// Runs the operator of a call once more with other tensors; values to fill in are 0.
-pub(crate) fn again(call: &Call, mut tensor: impl FnMut(&Slot) -> Result<Input>) -> Result<Vec<Tensor>> {
+pub(crate) fn again(
+    call: &Call,
+    mut tensor: impl FnMut(&str, &Slot) -> Result<Input>,
+) -> Result<Vec<Tensor>> {
     let arguments = call
         .arguments
         .iter()
@@ -33,13 +36,14 @@ pub(crate) fn again(call: &Call, mut tensor: impl FnMut(&Slot) -> Result<Input>)
 fn argument(
     name: &str,
     value: &ArgumentValue,
-    tensor: &mut impl FnMut(&Slot) -> Result<Input>,
+    tensor: &mut impl FnMut(&str, &Slot) -> Result<Input>,
 ) -> Result<Input> {
     let all = |inputs: Vec<Input>| Input::List(inputs);
     Ok(match value {
-        ArgumentValue::Tensor(slot) => tensor(slot)?,
+        ArgumentValue::Tensor(slot) => tensor(name, slot)?,
         ArgumentValue::Tensors(slots) => {
-            let mut one = |slot: &Option<Slot>| slot.as_ref().map_or(Ok(Input::None), &mut *tensor);
+            let mut one =
+                |slot: &Option<Slot>| slot.as_ref().map_or(Ok(Input::None), |slot| tensor(name, slot));
             all(slots.iter().map(&mut one).collect::<Result<_>>()?)
         }
         // A value to fill in is a constant, not an element.
@@ -88,12 +92,12 @@ struct Numbering {
 }
 
 impl Numbering {
-    fn tensor(&mut self, lowering: &Lowering, slot: &Slot) -> Result<Input> {
+    fn tensor(&mut self, lowering: &Lowering, name: &str, slot: &Slot) -> Result<Input> {
         let meta = lowering.meta(slot);
         match &slot.tensor {
             // An index or a mask. Kept whenever it is not floating; a moving integer operand is kept too, and
-            // is told apart by being the first.
-            Some(tensor) if !meta.dtype.is_float() && !self.operands.is_empty() => {
+            // is told apart by being the first, or what is written into the first.
+            Some(tensor) if !meta.dtype.is_float() && !self.operands.is_empty() && name != "src" => {
                 Ok(Input::Tensor(tensor.shallow_clone()))
             }
             _ => self.operand(lowering, slot).map(Input::Tensor),

@@ -49,7 +49,7 @@ fn nearest(lowering: &mut Lowering, call: &Call) -> Result<()> {
             small[..2].fill(1);
             let numbers = rearrange::numbers(&shape[axis..=axis])?.f_reshape(along);
             let numbers = parts::computed(numbers.and_then(|numbers| numbers.f_expand(small, false)))?;
-            let moved = rearrange::again(call, |_| Ok(Input::Tensor(numbers.as_tch().shallow_clone())))?;
+            let moved = rearrange::again(call, |_, _| Ok(Input::Tensor(numbers.as_tch().shallow_clone())))?;
             let Some(moved) = moved.first() else { return Err(Error::Shape("nothing was copied".into())) };
             let mut cells = TorchTensor::from(moved.shallow_clone());
             for other in (2..shape.len()).filter(|&other| other != axis) {
