@@ -131,17 +131,21 @@ impl Lowering {
         op: Box<dyn BacktraceOp<TorchTensor>>,
         inputs: Vec<Operand<TorchTensor>>,
     ) -> Result<()> {
-        let outputs = call
-            .outputs
+        let outputs = self.made(call);
+        self.writer.step(op, inputs, outputs);
+        Ok(())
+    }
+
+    /// The values a call makes.
+    pub(crate) fn made(&mut self, call: &Call) -> Vec<ValueId> {
+        call.outputs
             .iter()
             .map(|output| match output.fresh {
                 true => ValueId(output.slot.value.0),
                 // The value existed before: what flows to it flows through its own maker.
                 false => self.writer.tape.value(self.meta(&output.slot)),
             })
-            .collect();
-        self.writer.step(op, inputs, outputs);
-        Ok(())
+            .collect()
     }
 
     /// Shape and element type of a slot's value.

@@ -14,6 +14,7 @@ mod nested;
 mod parts;
 mod passing;
 mod pooling;
+mod recurrent;
 mod reductions;
 mod sampling;
 mod scatters;
@@ -98,6 +99,7 @@ fn entries() -> impl Iterator<Item = &'static Entry> {
         nested::ENTRIES,
         passing::ENTRIES,
         pooling::ENTRIES,
+        recurrent::ENTRIES,
         reductions::ENTRIES,
         sampling::ENTRIES,
         scatters::ENTRIES,

@@ -7,14 +7,6 @@ use dlbacktrace_torch_recorder::Keep;
 
 pub(super) const ENTRIES: &[Entry] = &[Entry {
     names: &[
-        "aten::lstm",
-        "aten::gru",
-        "aten::rnn_tanh",
-        "aten::rnn_relu",
-        "aten::lstm_cell",
-        "aten::gru_cell",
-        "aten::rnn_tanh_cell",
-        "aten::rnn_relu_cell",
         "aten::quantized_lstm",
         "aten::quantized_gru",
         "aten::fake_quantize_per_tensor_affine",
