@@ -48,6 +48,10 @@ const BATCHED: &[&str] = &[
     "arithmetic_sums",
     "pair_layer_norm_written",
     "pair_batch_norm_written",
+    "lstm_deep",
+    "gru_deep",
+    "rnn_tanh_deep",
+    "lstm_encoder_decoder",
 ];
 
 /// Three samples made of a fixture's first and last.
