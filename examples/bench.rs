@@ -1,4 +1,4 @@
-//! What an explanation costs, as ratios to the plain forward pass in the same process: `cargo xtask bench`.
+//! What an explanation costs, as ratios to the plain forward pass in the same process: `cargo xtask bench [NAME…]`.
 //!
 //! The networks are built and traced here, with random weights, so that neither Python nor a download is
 //! needed. One thread; each figure is the median of several runs.
@@ -8,7 +8,7 @@ use serde::Serialize;
 use std::error::Error;
 use std::time::{Duration, Instant};
 use std::{env, fs};
-use tch::nn::{self, ConvConfig, ModuleT, Path, SequentialT};
+use tch::nn::{self, ConvConfig, ModuleT, Path, RNN, SequentialT};
 use tch::{CModule, Device, Kind, Tensor};
 
 const RUNS: usize = 9;
@@ -31,12 +31,18 @@ fn main() -> Result<(), Box<dyn Error>> {
     tch::set_num_threads(1);
     torch::tune_allocator();
     let folder = tempfile::tempdir()?;
+    let wanted: Vec<String> = env::args().skip(1).collect();
     let mut all = Vec::new();
     println!(
         "{:<10} {:>12} {:>10} {:>10} {:>12} {:>12} {:>8}",
         "model", "forward", "recording", "relevance", "explanation", "contrastive", "memory"
     );
-    for (name, network) in [("resnet18", resnet18 as fn(&Path) -> SequentialT), ("vgg16", vgg16)] {
+    for (name, network) in
+        [("resnet18", resnet18 as fn(&Path) -> SequentialT), ("vgg16", vgg16), ("lstm", lstm)]
+    {
+        if !wanted.is_empty() && !wanted.iter().any(|wanted| wanted == name) {
+            continue;
+        }
         let file = folder.path().join(format!("{name}.pt"));
         trace(network, &file)?;
         let figures = measure(name, &file)?;
@@ -59,9 +65,11 @@ fn main() -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-fn image() -> Tensor {
+/// A picture, or a sequence for the network that reads those.
+fn input(file: &std::path::Path) -> Tensor {
     tch::manual_seed(0);
-    Tensor::rand([1, 3, 224, 224], (Kind::Float, Device::Cpu))
+    let shape: &[i64] = if file.ends_with("lstm.pt") { &[1, 100, 256] } else { &[1, 3, 224, 224] };
+    Tensor::rand(shape, (Kind::Float, Device::Cpu))
 }
 
 fn trace(network: fn(&Path) -> SequentialT, file: &std::path::Path) -> Result<(), Box<dyn Error>> {
@@ -72,19 +80,19 @@ fn trace(network: fn(&Path) -> SequentialT, file: &std::path::Path) -> Result<()
     store.freeze();
     let _no_gradients = tch::no_grad_guard();
     let mut forward = |inputs: &[Tensor]| vec![network.forward_t(&inputs[0], false)];
-    CModule::create_by_tracing("Network", "forward", &[image()], &mut forward)?.save(file)?;
+    CModule::create_by_tracing("Network", "forward", &[input(file)], &mut forward)?.save(file)?;
     Ok(())
 }
 
 fn measure(name: &str, file: &std::path::Path) -> Result<Figures, Box<dyn Error>> {
     let plain = CModule::load(file)?;
     let model = Model::load(file)?;
-    let image = image();
+    let input = input(file);
     let explain =
-        |mode| model.explain(&Inputs::new().push(image.shallow_clone()), &Options::new().mode(mode));
+        |mode| model.explain(&Inputs::new().push(input.shallow_clone()), &Options::new().mode(mode));
     let forward = || -> Result<(), Box<dyn Error>> {
         let _no_gradients = tch::no_grad_guard();
-        drop(plain.forward_ts(&[&image])?);
+        drop(plain.forward_ts(&[&input])?);
         Ok(())
     };
     for _ in 0..3 {
@@ -144,17 +152,17 @@ fn memory(job: &str) -> Result<(), Box<dyn Error>> {
     tch::set_num_threads(1);
     torch::tune_allocator();
     let file = env::args().nth(1).ok_or("which model?")?;
-    let image = image();
+    let input = input(file.as_ref());
     if job == "forward" {
         let _no_gradients = tch::no_grad_guard();
         let plain = CModule::load(&file)?;
         for _ in 0..2 {
-            drop(plain.forward_ts(&[&image])?);
+            drop(plain.forward_ts(&[&input])?);
         }
     } else {
         let model = Model::load(&file)?;
         for _ in 0..2 {
-            model.explain(&Inputs::new().push(image.shallow_clone()), &Options::new())?;
+            model.explain(&Inputs::new().push(input.shallow_clone()), &Options::new())?;
         }
     }
     let status = fs::read_to_string("/proc/self/status")?;
@@ -228,4 +236,12 @@ fn vgg16(path: &Path) -> SequentialT {
             .add_fn(|x| x.relu());
     }
     network.add(nn::linear(path / "fc2", 4096, 1000, Default::default()))
+}
+
+/// Two layers over 100 steps.
+fn lstm(path: &Path) -> SequentialT {
+    let config = nn::RNNConfig { num_layers: 2, train: false, ..Default::default() };
+    let layers = nn::lstm(path / "lstm", 256, 256, config);
+    let head = nn::linear(path / "fc", 256, 1000, Default::default());
+    nn::seq_t().add_fn(move |x| layers.seq(x).0.select(1, -1)).add(head)
 }
