@@ -1,0 +1,25 @@
+//! The rules held to the authors' vectors, on TensorFlow.
+
+mod common;
+#[path = "../../../tests/common/golden.rs"]
+mod vectors;
+
+use dlbacktrace_core::{DType, Tensor};
+use dlbacktrace_tensorflow::{Context, DataType, TfTensor};
+
+fn holds(tolerance: f64, dtype: DType) {
+    let context = Context::new(common::library(), Some(1)).unwrap();
+    let single = TfTensor::from(context.tensor(DataType::FLOAT, &[], &[0; 4]).unwrap());
+    let like = single.cast(dtype).unwrap();
+    vectors::check(tolerance, |array| like.floats(array.view()).unwrap());
+}
+
+#[test]
+fn single_precision_holds_to_1e_5() {
+    holds(1e-5, DType::F32);
+}
+
+#[test]
+fn double_precision_holds_to_1e_9() {
+    holds(1e-9, DType::F64);
+}
