@@ -66,7 +66,7 @@ enum Command {
 fn run(command: Command) -> Result<()> {
     let verify = matches!(command, Command::Setup { verify: true, .. });
     setup::set_up(verify)?;
-    if matches!(command, Command::Setup { tensorflow: true, .. } | Command::Test { .. }) {
+    if matches!(command, Command::Setup { tensorflow: true, .. } | Command::Test { .. } | Command::Demo) {
         setup::set_up_tensorflow(verify)?;
     }
     match command {
