@@ -13,6 +13,8 @@ use std::path::{Path, PathBuf};
 /// # Errors
 /// [`Failure::Explanation`].
 pub fn load(args: &ModelArgs) -> Result<Model> {
+    #[cfg(feature = "tensorflow")]
+    load_tensorflow(args)?;
     let options = LoadOptions {
         libraries: args.libraries.clone(),
         signature: args.signature.clone(),
@@ -21,6 +23,19 @@ pub fn load(args: &ModelArgs) -> Result<Model> {
         threads: args.threads,
     };
     Ok(Model::load_with(&args.model, &options)?)
+}
+
+/// TensorFlow writes notes to standard error while it is loaded, whatever its log level, so it is loaded apart: nothing
+/// else of this program runs meanwhile that could have something to say.
+#[cfg(feature = "tensorflow")]
+fn load_tensorflow(args: &ModelArgs) -> Result<()> {
+    if args.model.is_dir() && std::env::var_os("TF_CPP_MIN_LOG_LEVEL").is_none() {
+        // Without it the notes are merely seen.
+        let _silence = gag::Gag::stderr().ok();
+        dlbacktrace::tensorflow::Library::load(args.tensorflow.as_deref())
+            .map_err(dlbacktrace::Error::from)?;
+    }
+    Ok(())
 }
 
 /// The SHA-256 of the file in hexadecimal digits; of a directory, that of the names and contents of its files.

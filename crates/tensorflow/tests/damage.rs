@@ -3,7 +3,8 @@
 mod common;
 
 use common::{Fixture, fixture, load};
-use dlbacktrace_tensorflow::{Error, Result};
+use dlbacktrace_core::explain::Options;
+use dlbacktrace_tensorflow::{Error, Model, Result};
 use std::fs;
 use std::path::Path;
 use tempfile::TempDir;
@@ -157,4 +158,46 @@ fn what_is_no_saved_model_is_told_with_advice() {
         fs::write(directory.path().join(file), "").unwrap();
         assert!(refused(directory.path()).contains(advice), "{file}");
     }
+}
+
+/// Numbers without pattern, the same for the same seed.
+struct Numbers(u64);
+
+impl Numbers {
+    fn below(&mut self, bound: usize) -> usize {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        (self.0 % bound as u64) as usize
+    }
+}
+
+/// Whatever was changed: an error, or an explanation of what the file now says. A crash would end this process.
+#[test]
+fn five_hundred_corrupted_models_are_no_crash() {
+    let options = Options { allow_unruled: true, ..Options::default() };
+    let (mut told, mut explained) = (0, 0);
+    for round in 0..500_u64 {
+        let mut numbers = Numbers((round + 1).wrapping_mul(0x9E37_79B9_7F4A_7C15));
+        let name =
+            ["mlp_export", "cnn_tf_keras", "gru_save", "graph_reference", "lookup"][round as usize % 5];
+        let file = [MODEL, MODEL, MODEL, INDEX, DATA][numbers.below(5)];
+        let fixture = fixture(name);
+        let copy = copied(&fixture);
+        let Ok(mut bytes) = fs::read(copy.path().join(file)) else { continue };
+        for _ in 0..1 + numbers.below(4) {
+            let at = numbers.below(bytes.len());
+            bytes[at] ^= 1 << numbers.below(8);
+        }
+        fs::write(copy.path().join(file), bytes).unwrap();
+        let explain = |model: &Model| model.explain(&fixture.tensors(model.context()), &options);
+        match load(copy.path()).and_then(|model| explain(&model)) {
+            Ok(_) => explained += 1,
+            Err(error) => {
+                assert!(!error.to_string().is_empty(), "round {round}: {error:?}");
+                told += 1;
+            }
+        }
+    }
+    assert!(told >= 100 && explained >= 50, "{told} were told, {explained} explained");
 }
