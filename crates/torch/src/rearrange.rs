@@ -74,14 +74,12 @@ pub(crate) fn lower_by(
     let mut numbering = Numbering::default();
     let numbers = numbering.operand(lowering, slot)?;
     let moved = map(&numbers).map_err(|error| Error::tensor("movement of element numbers", error))?;
-    let mut indices = vec![to_index(&moved)?];
-    // Further outputs, such as the indices beside a sort's values, carry nothing.
-    let nothing =
-        |count: usize| TorchTensor::from(Tensor::full([count as i64], -1, (Kind::Int64, Device::Cpu)));
-    for output in call.outputs.iter().skip(1) {
-        indices.push(nothing(lowering.meta(&output.slot).shape.iter().product()));
-    }
-    lowering.step(call, Box::new(Rearrange { indices }), numbering.operands)
+    // Further outputs, the indices beside a sort's values, carry nothing and so are constants: rows that they
+    // choose of a table, as a router chooses experts, are weights and no tokens.
+    let outputs = lowering.made(call).into_iter().take(1).collect();
+    let op = Rearrange::new(to_index(&moved)?);
+    lowering.writer.step(Box::new(op), numbering.operands, outputs);
+    Ok(())
 }
 
 /// Operands numbered one after the other.
