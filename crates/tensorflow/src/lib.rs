@@ -18,6 +18,7 @@
 // Unsafe code is for the two rooms that touch the library.
 #![deny(unsafe_code)]
 
+mod arguments;
 mod backend;
 #[allow(unsafe_code)]
 mod eager;
@@ -32,6 +33,8 @@ mod lowering;
 mod model;
 mod proto;
 mod saved_model;
+#[cfg(feature = "tensorflow-crate")]
+mod serving;
 mod table;
 mod variables;
 
@@ -44,6 +47,8 @@ pub use interpreter::{Keep, Operation, Origin, Port, Record, Recording, Scope, S
 pub use library::{Library, REMEDY, VARIABLE, Version};
 pub use model::{Model, ModelOptions};
 pub use saved_model::TensorSpec;
+#[cfg(feature = "tensorflow-crate")]
+pub use serving::Element;
 pub use table::{OperatorRule, operators};
 
 /// Why a model decided as it did, on TensorFlow's tensors.

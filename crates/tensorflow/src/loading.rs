@@ -4,7 +4,7 @@ use crate::eager::registered_operators;
 use crate::interpreter::{Compiler, Entry, Program, Recorder, Run, Scope, State, Value};
 use crate::proto::{Attribute, AttributeValue, GraphDef, MetaGraph};
 use crate::saved_model::Chosen;
-use crate::variables::{Checkpoint, needed};
+use crate::variables::{Values, needed};
 use crate::{Context, Error, Origin, Tensor};
 use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
@@ -28,7 +28,7 @@ pub(crate) struct Loaded {
 }
 
 /// Compiles the signature, gives the variables it needs their values and fills the tables.
-pub(crate) fn load(chosen: &Chosen, context: &Arc<Context>) -> Result<Loaded, String> {
+pub(crate) fn load(chosen: &Chosen, values: &Values, context: &Arc<Context>) -> Result<Loaded, String> {
     let graph = &chosen.graph;
     let empty = GraphDef::default();
     let nodes = graph.graph.as_ref().unwrap_or(&empty);
@@ -43,16 +43,12 @@ pub(crate) fn load(chosen: &Chosen, context: &Arc<Context>) -> Result<Loaded, St
     feeds.extend(&asset_names);
     let body = compiler.entry("signature", Entry { feeds: &feeds, fetches: &outputs, targets: &[] })?;
 
-    let checkpoint = Checkpoint::of(&chosen.directory)?;
     let needed = needed(graph, &outputs);
-    let variables = match &checkpoint {
-        Some(checkpoint) => checkpoint.variables(context, graph, &needed)?,
-        None => Vec::new(),
-    };
+    let variables = values.variables(context, graph, &needed)?;
     let (known, unknown): (Vec<_>, Vec<_>) = variables.iter().partition(|variable| variable.stored.is_some());
     let handles: Vec<&str> = known.iter().map(|variable| variable.node).collect();
     let handles = compiler.entry("variables", Entry { fetches: &handles, ..Entry::default() })?;
-    let restore = match (&checkpoint, &graph.saver) {
+    let restore = match (values.checkpoint(), &graph.saver) {
         (Some(checkpoint), Some(saver)) if !unknown.is_empty() && !saver.restore_node.is_empty() => {
             let mut feeds = vec![saver.filename_tensor.as_str()];
             feeds.extend(&asset_names);
@@ -75,6 +71,7 @@ pub(crate) fn load(chosen: &Chosen, context: &Arc<Context>) -> Result<Loaded, St
         context.add_function(function)?;
     }
     let mut state = State::default();
+    state.set_variables(values.references(&needed));
     let mut run = |body: usize, arguments: Vec<Tensor>| -> Result<Vec<Value>, Error> {
         let mut run = Run::new(&program, context, &mut state, Recorder::new(None));
         let given = arguments.into_iter().map(|tensor| run.recorder.value(tensor, Origin::Computed));
@@ -87,8 +84,8 @@ pub(crate) fn load(chosen: &Chosen, context: &Arc<Context>) -> Result<Loaded, St
     }
     let handles = run(handles, Vec::new()).map_err(|error| error.to_string())?;
     for (variable, handle) in known.iter().zip(handles) {
-        if let (Some(checkpoint), Some(stored)) = (&checkpoint, &variable.stored) {
-            let assigned = checkpoint.assign(context, &handle.tensor, stored);
+        if let Some(stored) = &variable.stored {
+            let assigned = values.assign(context, &handle.tensor, stored);
             assigned.map_err(|reason| format!("variable {}: {reason}", variable.node))?;
         }
     }

@@ -2,7 +2,8 @@
 
 use crate::interpreter::{Recorder, Run, Value};
 use crate::loading::{Loaded, load};
-use crate::saved_model::{self, TensorSpec};
+use crate::saved_model::{self, Chosen, TensorSpec};
+use crate::variables::{Checkpoint, Values};
 use crate::{
     Context, Error, Keep, Library, Operation, Origin, Port, Recording, Result, Scope, Tensor, TfTensor,
 };
@@ -54,7 +55,19 @@ impl Model {
     ) -> Result<Self> {
         let chosen = saved_model::read(directory.as_ref(), &options.tags, &options.signature)?;
         let context = Context::new(library, options.threads)?;
-        let loaded = load(&chosen, &context)
+        let checkpoint = Checkpoint::of(&chosen.directory)
+            .map_err(|reason| Error::Load { path: chosen.directory.clone(), reason })?;
+        Self::of(chosen, &Values::Checkpoint(checkpoint), context, options)
+    }
+
+    /// A chosen signature with the values of its variables.
+    pub(crate) fn of(
+        chosen: Chosen,
+        values: &Values,
+        context: Arc<Context>,
+        options: &ModelOptions,
+    ) -> Result<Self> {
+        let loaded = load(&chosen, values, &context)
             .map_err(|reason| Error::Load { path: chosen.directory.clone(), reason })?;
         Ok(Self {
             context,

@@ -68,7 +68,12 @@ pub(crate) fn read(directory: &Path, tags: &[String], signature: &str) -> Result
     if model.graphs.is_empty() {
         return Err(failed(format!("{FILE} is damaged: it holds no graph")));
     }
-    let graph = tagged(model.graphs, tags)?;
+    choose(directory, tagged(model.graphs, tags)?, signature)
+}
+
+/// A signature of a graph; `directory` is where its files are.
+pub(crate) fn choose(directory: &Path, graph: MetaGraph, signature: &str) -> Result<Chosen> {
+    let failed = |reason: String| Error::Load { path: directory.to_path_buf(), reason };
     let chosen = signed(&graph, signature)?;
     let specs = |infos: &BTreeMap<String, TensorInfo>, defaults: &BTreeMap<String, Vec<u8>>| {
         let spec = |(name, info): (&String, &TensorInfo)| spec(name, info, defaults.contains_key(name));

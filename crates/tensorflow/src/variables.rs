@@ -19,8 +19,16 @@ const OBJECTS: &str = "_CHECKPOINTABLE_OBJECT_GRAPH";
 /// What the content of a variable is called among the tensors of its object.
 const CONTENT: &str = "VARIABLE_VALUE";
 
+/// The operator that gives a handle to a variable.
+const HANDLE: &str = "VarHandleOp";
+
 /// Operators that are variables.
-const VARIABLES: [&str; 3] = ["VarHandleOp", "VariableV2", "Variable"];
+const VARIABLES: [&str; 3] = [HANDLE, "VariableV2", "Variable"];
+
+/// Whether a node is a variable, or a handle to one.
+pub(crate) fn is_variable(node: &NodeDef) -> bool {
+    VARIABLES.contains(&node.operator.as_str())
+}
 
 /// A variable of the graph.
 #[derive(Debug)]
@@ -36,6 +44,69 @@ pub(crate) struct Variable<'g> {
 pub(crate) struct Stored {
     key: String,
     data_type: DataType,
+}
+
+/// Where the values of variables come from.
+pub(crate) enum Values {
+    /// The model's checkpoint; a model without variables has none.
+    Checkpoint(Option<Checkpoint>),
+    /// Read from a live session, by node.
+    Live(HashMap<String, Tensor>),
+}
+
+impl Values {
+    /// The checkpoint, if that is where they come from.
+    pub(crate) fn checkpoint(&self) -> Option<&Checkpoint> {
+        match self {
+            Self::Checkpoint(checkpoint) => checkpoint.as_ref(),
+            Self::Live(_) => None,
+        }
+    }
+
+    /// The variables among `nodes`, with what is known of their values.
+    pub(crate) fn variables<'g>(
+        &self,
+        context: &Arc<Context>,
+        graph: &MetaGraph,
+        nodes: &[&'g NodeDef],
+    ) -> Result<Vec<Variable<'g>>, String> {
+        match self {
+            Self::Checkpoint(None) => Ok(Vec::new()),
+            Self::Checkpoint(Some(checkpoint)) => checkpoint.variables(context, graph, nodes),
+            Self::Live(values) => {
+                let handles = nodes.iter().filter(|node| node.operator == HANDLE);
+                let variable = |node: &&'g NodeDef| {
+                    let value = values.get(&node.name)?;
+                    let stored = Stored { key: node.name.clone(), data_type: value.data_type() };
+                    Some(Variable { node: &node.name, stored: Some(stored) })
+                };
+                Ok(handles.filter_map(variable).collect())
+            }
+        }
+    }
+
+    /// The values of variables of TensorFlow 1, which no handle leads to.
+    pub(crate) fn references(&self, nodes: &[&NodeDef]) -> HashMap<String, Tensor> {
+        let Self::Live(values) = self else { return HashMap::new() };
+        let references = nodes.iter().filter(|node| is_variable(node) && node.operator != HANDLE);
+        references.filter_map(|node| Some((node.name.clone(), values.get(&node.name)?.clone()))).collect()
+    }
+
+    /// Gives the variable behind a handle its value.
+    pub(crate) fn assign(
+        &self,
+        context: &Arc<Context>,
+        handle: &Tensor,
+        stored: &Stored,
+    ) -> Result<(), String> {
+        let value = match self {
+            Self::Checkpoint(Some(checkpoint)) => checkpoint.read(context, &stored.key, stored.data_type)?,
+            Self::Checkpoint(None) => return Err("there is no checkpoint".into()),
+            Self::Live(values) => values.get(&stored.key).cloned().ok_or("the session has no value of it")?,
+        };
+        let types = one_type(c"dtype", stored.data_type);
+        context.execute(c"AssignVariableOp", &types, [handle, &value], 0).map(drop)
+    }
 }
 
 /// A checkpoint of the model: the prefix of its files' names.
@@ -59,27 +130,15 @@ impl Checkpoint {
         context.strings(&[], &[&self.prefix]).map_err(|error| error.to_string())
     }
 
-    /// Gives the variable behind a handle its value.
-    pub(crate) fn assign(
-        &self,
-        context: &Arc<Context>,
-        handle: &Tensor,
-        stored: &Stored,
-    ) -> Result<(), String> {
-        let value = self.read(context, &stored.key, stored.data_type)?;
-        let types = one_type(c"dtype", stored.data_type);
-        context.execute(c"AssignVariableOp", &types, [handle, &value], 0).map(drop)
-    }
-
     /// The variables among `nodes`, with what the object graph knows of those that calls capture.
-    pub(crate) fn variables<'g>(
+    fn variables<'g>(
         &self,
         context: &Arc<Context>,
         graph: &MetaGraph,
         nodes: &[&'g NodeDef],
     ) -> Result<Vec<Variable<'g>>, String> {
         let captured = self.captured(context, graph)?;
-        let variables = nodes.iter().filter(|node| VARIABLES.contains(&node.operator.as_str()));
+        let variables = nodes.iter().filter(|node| is_variable(node));
         let variable = |node: &&'g NodeDef| Variable {
             node: &node.name,
             stored: captured.get(node.name.as_str()).cloned(),
