@@ -29,7 +29,7 @@ impl Model {
         let start = Instant::now();
         let recording = self.record(inputs, &keep)?;
         let (recorded, forward) = (Instant::now(), start.elapsed());
-        let mut lowering = Lowering::new(recording.values, &recording.records);
+        let mut lowering = Lowering::new(self.context(), recording.values, &recording.records);
         for record in recording.records {
             lowering.record(record, table())?;
         }

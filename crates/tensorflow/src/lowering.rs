@@ -2,7 +2,7 @@
 
 use crate::backend::dtype;
 use crate::table::{Entry, Lower};
-use crate::{DataType, Origin, Record, Slot, TfTensor, ValueInfo};
+use crate::{Context, DataType, Origin, Record, Slot, TfTensor, ValueInfo};
 use dlbacktrace_core::ops::{Constant, Pass, Statistic, Unruled};
 use dlbacktrace_core::{
     BacktraceOp, DType, Error, Meta, ModulePath, Operand, Place, Result, Role, TapeWriter, Tensor, ValueId,
@@ -10,30 +10,42 @@ use dlbacktrace_core::{
 };
 use std::collections::{HashMap, HashSet};
 use std::hash::{DefaultHasher, Hash, Hasher};
+use std::sync::Arc;
 
 /// The tape in the making.
 pub(crate) struct Lowering {
     pub(crate) writer: TapeWriter<TfTensor>,
+    pub(crate) context: Arc<Context>,
     origins: Vec<Origin>,
     /// The variable that a value was read from; `None` for constants of the graph.
     stored: HashMap<usize, Option<String>>,
     /// Variables that this run writes to: what is derived from them is not kept.
     written: HashSet<String>,
-    /// The elements of each list of tensors (`table/lists.rs`).
+    /// What this run wrote to variables so far.
+    assigned: HashMap<String, Assigned>,
+    /// The elements of each list of tensors (`table/lists.rs`), `None` where nothing was written.
     pub(crate) lists: HashMap<usize, Vec<Option<Element>>>,
 }
 
 /// An element of a list of tensors: a value of the tape.
-pub(crate) type Element = Operand<TfTensor>;
+pub(crate) type Element = ValueId;
+
+/// What was written to a variable.
+struct Assigned {
+    /// The values that its value depends on.
+    values: Vec<ValueId>,
+    /// Whether it is the only one of them.
+    whole: bool,
+}
 
 impl Lowering {
     /// An empty tape over the values of a recording.
-    pub(crate) fn new(values: Vec<ValueInfo>, records: &[Record]) -> Self {
+    pub(crate) fn new(context: &Arc<Context>, values: Vec<ValueInfo>, records: &[Record]) -> Self {
         let mut writer = TapeWriter::new();
         let mut stored = HashMap::new();
         let mut origins = Vec::with_capacity(values.len());
         for (index, value) in values.into_iter().enumerate() {
-            writer.tape.value(Meta { shape: value.shape, dtype: dtype(value.data_type) });
+            writer.tape.value(Meta { shape: value.shape, dtype: element_type(value.data_type) });
             match &value.origin {
                 Origin::Constant(_) => drop(stored.insert(index, None)),
                 // The value of a variable of TensorFlow 1; others are handles, to be read.
@@ -44,7 +56,16 @@ impl Lowering {
             }
             origins.push(value.origin);
         }
-        let mut lowering = Self { writer, origins, stored, written: HashSet::new(), lists: HashMap::new() };
+        let context = Arc::clone(context);
+        let mut lowering = Self {
+            writer,
+            context,
+            origins,
+            stored,
+            written: HashSet::new(),
+            assigned: HashMap::new(),
+            lists: HashMap::new(),
+        };
         lowering.written = records.iter().filter_map(|record| lowering.written_by(record)).collect();
         lowering
     }
@@ -124,12 +145,35 @@ impl Lowering {
         Ok(())
     }
 
-    /// The value of a variable is read: a constant, known by the variable's name.
+    /// The value of a variable is read: what this run wrote to it, else a constant known by the variable's name.
     pub(crate) fn read_variable(&mut self, record: &Record) -> Result<()> {
-        if let (Some(name), Some(output)) = (self.variable(input(record, 0)?), record.outputs.first()) {
-            self.stored.insert(output.value.0, Some(name.to_owned()));
+        let name = self.variable(input(record, 0)?).map(str::to_owned);
+        if let Some(Assigned { values, whole }) = name.as_ref().and_then(|name| self.assigned.get(name)) {
+            let meta = |value: &ValueId| self.writer.tape.meta(*value).clone();
+            let operands = values.iter().map(|value| Operand::shape_only(*value, meta(value))).collect();
+            if *whole {
+                return self.step(record, Box::new(Pass::identity()), operands);
+            }
+            let reason = Some("a variable that was changed in part has no rule".into());
+            return self.step(record, Box::new(Unruled { reason }), operands);
+        }
+        if let (Some(name), Some(output)) = (name, record.outputs.first()) {
+            self.stored.insert(output.value.0, Some(name));
         }
         self.step(record, Box::new(Constant), Vec::new())
+    }
+
+    /// A variable takes the value of an input (`whole`), or is changed by inputs.
+    pub(crate) fn write_variable(&mut self, record: &Record, whole: bool) -> Result<()> {
+        let Some(name) = self.variable(input(record, 0)?).map(str::to_owned) else { return Ok(()) };
+        let written = record.inputs[1..].iter().map(|slot| ValueId(slot.value.0));
+        let assigned = self.assigned.entry(name).or_insert(Assigned { values: Vec::new(), whole });
+        if whole {
+            assigned.values.clear();
+        }
+        assigned.whole = whole;
+        assigned.values.extend(written);
+        Ok(())
     }
 
     /// Shape and element type of a slot's value.
@@ -151,10 +195,24 @@ impl Lowering {
         self.operand(output)?.data.ok_or_else(|| not_kept(output))
     }
 
+    /// The number that a scalar constant of the graph is, which other frameworks would have as an argument.
+    pub(crate) fn number_of_graph(&self, slot: &Slot) -> Result<Option<f64>> {
+        let constant = matches!(self.stored.get(&slot.value.0), Some(None));
+        match &slot.tensor {
+            Some(tensor) if constant && self.meta(slot).shape.is_empty() => {
+                Ok(TfTensor::from(tensor.clone()).to_array()?.first().copied())
+            }
+            _ => Ok(None),
+        }
+    }
+
     /// An operand that the rule reads, in its compute type.
     pub(crate) fn operand(&self, slot: &Slot) -> Result<Operand<TfTensor>> {
         let mut operand = self.unread(slot);
         let tensor = slot.tensor.as_ref().ok_or_else(|| not_kept(slot))?;
+        if dtype(tensor.data_type()) == DType::Other {
+            return Err(Error::Shape("there is no rule for values of this type".into()));
+        }
         operand.weight = self.weight(slot, tensor);
         operand.data = Some(TfTensor::from(tensor.clone()).cast(operand.meta.dtype.compute())?);
         Ok(operand)
@@ -204,7 +262,19 @@ pub(crate) fn integers(record: &Record, index: usize) -> Result<Vec<i64>> {
     Ok(TfTensor::from(tensor.clone()).to_indices()?.into_iter().collect())
 }
 
-fn not_kept(slot: &Slot) -> Error {
+/// An axis that may count from the end.
+pub(crate) fn axis(index: i64, rank: usize) -> Result<usize> {
+    let from_front = if index < 0 { index + rank as i64 } else { index };
+    let axis = usize::try_from(from_front).ok().filter(|&axis| axis < rank);
+    axis.ok_or_else(|| Error::Shape(format!("there is no axis {index} among {rank}")))
+}
+
+/// Texts are tokens, as integers are.
+fn element_type(data_type: DataType) -> DType {
+    if data_type == DataType::STRING { DType::Int } else { dtype(data_type) }
+}
+
+pub(crate) fn not_kept(slot: &Slot) -> Error {
     Error::NotKept { what: format!("value {}", slot.value.0) }
 }
 

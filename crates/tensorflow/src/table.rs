@@ -1,7 +1,23 @@
 //! Which rule each of TensorFlow's operators has. What is not here has none.
 
+mod arguments;
+mod arithmetic;
+mod convolutions;
+mod einsum;
 mod functions;
+mod geometry;
+mod lists;
+mod lookups;
+mod matrices;
+mod movement;
 mod passing;
+mod pooling;
+mod reductions;
+mod sampling;
+mod scatters;
+mod strides;
+mod texts;
+mod unruled;
 
 use crate::lowering::Lowering;
 use crate::{Keep, Record};
@@ -74,7 +90,7 @@ impl Entry {
 
 /// All rows.
 fn entries() -> impl Iterator<Item = &'static Entry> {
-    [functions::ENTRIES, passing::ENTRIES].into_iter().flatten()
+    [arithmetic::ENTRIES, convolutions::ENTRIES, einsum::ENTRIES, functions::ENTRIES, lists::ENTRIES, lookups::ENTRIES, matrices::ENTRIES, movement::ENTRIES, passing::ENTRIES, pooling::ENTRIES, reductions::ENTRIES, sampling::ENTRIES, scatters::ENTRIES, strides::ENTRIES, texts::ENTRIES, unruled::ENTRIES].into_iter().flatten()
 }
 
 /// The table by operator type.

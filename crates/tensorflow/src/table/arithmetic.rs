@@ -1,0 +1,133 @@
+//! Sums, products and quotients of elements (rules §2 and §4).
+
+use super::Entry;
+use crate::lowering::{Lowering, input};
+use crate::{Record, TfTensor};
+use dlbacktrace_core::ops::{PairwiseExtremum, Pass, Product, Quotient, Sum};
+use dlbacktrace_core::{DType, Error, Family, Function, Operand, Result};
+
+pub(super) const ENTRIES: &[Entry] = &[
+    Entry::by_data(&["Add", "AddV2", "AddN", "AccumulateNV2"], Family::WeightedSum, sum),
+    Entry::by_data(&["Sub"], Family::WeightedSum, difference),
+    Entry::by_data(&["SquaredDifference"], Family::WeightedSum, squared_difference),
+    Entry::by_data(&["BiasAdd", "BiasAddV1"], Family::WeightedSum, bias),
+    Entry::by_data(&["Mul", "MulNoNan"], Family::Product, product),
+    Entry::by_data(&["RealDiv", "Div", "DivNoNan", "Xdivy"], Family::Product, quotient),
+    Entry::by_data(&["Maximum"], Family::Winner, |lowering, record| extremum(lowering, record, true)),
+    Entry::by_data(&["Minimum"], Family::Winner, |lowering, record| extremum(lowering, record, false)),
+    Entry::by_data(&["Pow"], Family::Pass, power),
+    Entry::function(&["ClipByValue"], Function::Bounded),
+];
+
+/// All inputs, as numbers of the element type that arithmetic ran in.
+fn numbers(lowering: &Lowering, record: &Record) -> Result<Vec<Operand<TfTensor>>> {
+    let like = record.outputs.first().map_or(DType::F32, |output| lowering.meta(output).dtype);
+    record.inputs.iter().map(|slot| lowering.number(slot, like)).collect()
+}
+
+fn sum(lowering: &mut Lowering, record: &Record) -> Result<()> {
+    let operands = numbers(lowering, record)?;
+    let factors = vec![1.0; operands.len()];
+    lowering.step(record, Box::new(Sum { factors, constant: 0.0 }), operands)
+}
+
+fn minus() -> Sum {
+    Sum { factors: vec![1.0, -1.0], constant: 0.0 }
+}
+
+fn difference(lowering: &mut Lowering, record: &Record) -> Result<()> {
+    let operands = numbers(lowering, record)?;
+    lowering.step(record, Box::new(minus()), operands)
+}
+
+/// (a − b)²
+fn squared_difference(lowering: &mut Lowering, record: &Record) -> Result<()> {
+    let operands = numbers(lowering, record)?;
+    let shape = lowering.output_shape(record)?;
+    let difference = lowering.writer.inner_shape(Box::new(minus()), operands, shape);
+    lowering.step(record, Box::new(Pass::function(Function::Power(2.0))), vec![difference])
+}
+
+/// One number for each channel, which is the last axis or the second.
+fn bias(lowering: &mut Lowering, record: &Record) -> Result<()> {
+    let (x, mut bias) = (lowering.operand(input(record, 0)?)?, lowering.operand(input(record, 1)?)?);
+    let channels_first = record.operation.text("data_format") == Some("NCHW");
+    let spatial = x.meta.shape.len().saturating_sub(2);
+    if channels_first && spatial > 0 {
+        let mut shape = bias.meta.shape.clone();
+        shape.resize(1 + spatial, 1);
+        bias = lowering.writer.reshape(&bias, &shape)?;
+    }
+    lowering.step(record, Box::new(Sum::add()), vec![x, bias])
+}
+
+fn product(lowering: &mut Lowering, record: &Record) -> Result<()> {
+    let mut operands = numbers(lowering, record)?;
+    if let Some((factor, other)) = with_number(lowering, record)? {
+        let function = Function::Scale(factor);
+        return lowering.step(record, Box::new(Pass::function(function)), vec![operands.swap_remove(other)]);
+    }
+    lowering.step(record, Box::new(Product), operands)
+}
+
+fn quotient(lowering: &mut Lowering, record: &Record) -> Result<()> {
+    let output = record.outputs.first().map(|output| lowering.meta(output).dtype);
+    if record.operation.operator == "Div" && output.is_some_and(|dtype| !dtype.is_float()) {
+        return Err(Error::Shape("a quotient of integers is rounded, and so has no rule".into()));
+    }
+    let mut operands = numbers(lowering, record)?;
+    match with_number(lowering, record)? {
+        // A divisor of 0 is left to the kernel that knows what it gives.
+        Some((divisor, 0)) if divisor != 0.0 => {
+            let function = Function::Scale(1.0 / divisor);
+            lowering.step(record, Box::new(Pass::function(function)), vec![operands.swap_remove(0)])
+        }
+        _ => lowering.step(record, Box::new(Quotient), operands),
+    }
+}
+
+/// The number of the graph that is one of two operands, and which operand the other is. Two numbers are none.
+fn with_number(lowering: &Lowering, record: &Record) -> Result<Option<(f64, usize)>> {
+    let (a, b) = (input(record, 0)?, input(record, 1)?);
+    match (lowering.number_of_graph(a)?, lowering.number_of_graph(b)?) {
+        (None, Some(number)) => Ok(Some((number, 0))),
+        (Some(number), None) => Ok(Some((number, 1))),
+        _ => Ok(None),
+    }
+}
+
+/// With a number of the graph a bound, which is how TensorFlow writes clamps: relevance passes. Between two values
+/// the winner takes it.
+fn extremum(lowering: &mut Lowering, record: &Record, largest: bool) -> Result<()> {
+    let operands = numbers(lowering, record)?;
+    let Some((_, other)) = with_number(lowering, record)? else {
+        return lowering.step(record, Box::new(PairwiseExtremum { largest }), operands);
+    };
+    let operand = lowering.unread(input(record, other)?);
+    let opposite = if largest { "Minimum" } else { "Maximum" };
+    let maker = lowering.writer.tape.steps.iter().rfind(|step| step.outputs.contains(&operand.value));
+    let bounded = maker.is_some_and(|step| step.operator == opposite && step.op.family() == Family::Pass);
+    let function = match bounded {
+        true => Function::Bounded,
+        // A lower bound keeps a statistic from 0.
+        false if largest => Function::Magnitude,
+        false => Function::Other,
+    };
+    lowering.step(record, Box::new(Pass::function(function)), vec![operand])
+}
+
+/// x to a constant power, or a constant to the power of x.
+fn power(lowering: &mut Lowering, record: &Record) -> Result<()> {
+    let (base, exponent) = (input(record, 0)?, input(record, 1)?);
+    let (slot, function) = match lowering.number_of_graph(exponent)? {
+        Some(number) => (base, Function::Power(number)),
+        None if lowering.is_stored(exponent) => (base, Function::Other),
+        None if lowering.is_stored(base) => (exponent, Function::Other),
+        None => {
+            let message = "a moving value to the power of a moving value has no rule";
+            return Err(Error::Shape(message.into()));
+        }
+    };
+    let operand = lowering.unread(slot);
+    lowering.step(record, Box::new(Pass::function(function)), vec![operand])
+}

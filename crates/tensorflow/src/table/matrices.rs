@@ -1,0 +1,42 @@
+//! Matrix products (rules §2 and §4).
+
+use super::Entry;
+use super::arguments::flag;
+use crate::lowering::{Lowering, input};
+use crate::{Record, TfTensor};
+use dlbacktrace_core::ops::MatMul;
+use dlbacktrace_core::{Family, Operand, Result};
+
+pub(super) const ENTRIES: &[Entry] = &[
+    Entry::by_data(&["MatMul"], Family::WeightedSum, |lowering, record| {
+        product(lowering, record, ["transpose_a", "transpose_b"])
+    }),
+    Entry::by_data(
+        &["BatchMatMul", "BatchMatMulV2", "BatchMatMulV3"],
+        Family::WeightedSum,
+        |lowering, record| product(lowering, record, ["adj_x", "adj_y"]),
+    ),
+];
+
+/// Whether a factor is turned is told by a flag of its own; real matrices are their own conjugates.
+fn product(lowering: &mut Lowering, record: &Record, turned: [&str; 2]) -> Result<()> {
+    let (a, b) = (input(record, 0)?, input(record, 1)?);
+    let (mut left, mut right) = (lowering.operand(a)?, lowering.operand(b)?);
+    if flag(record, turned[0]) {
+        left = upright(lowering, &left)?;
+    }
+    let mut transposed = flag(record, turned[1]);
+    // A weight stays as it is stored, so that what is made of it is found again.
+    if transposed && !lowering.is_stored(b) {
+        right = upright(lowering, &right)?;
+        transposed = false;
+    }
+    lowering.step(record, Box::new(MatMul { transposed }), vec![left, right])
+}
+
+fn upright(lowering: &mut Lowering, x: &Operand<TfTensor>) -> Result<Operand<TfTensor>> {
+    let rank = x.meta.shape.len();
+    let mut order: Vec<usize> = (0..rank).collect();
+    order[rank.saturating_sub(2)..].reverse();
+    lowering.writer.permute(x, &order)
+}

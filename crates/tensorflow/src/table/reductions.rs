@@ -1,0 +1,109 @@
+//! Reductions along axes and over segments (rules §2, §3, §9).
+
+use super::arguments::{axes, flag, integer};
+use super::{Entry, Lower};
+use crate::lowering::{Lowering, axis, input};
+use crate::{Keep, Record, TfTensor};
+use dlbacktrace_core::ops::{
+    CumulativeSum, Extremum, Flip, IndexAdd, IndexExtremum, Pad, Pass, Rearrange, Reduce,
+};
+use dlbacktrace_core::{BacktraceOp, DType, Error, Family, Result, Tensor};
+
+pub(super) const ENTRIES: &[Entry] = &[
+    Entry::by_data(&["Sum", "Mean"], Family::WeightedSum, |lowering, record| {
+        over_axes(lowering, record, |axes| Box::new(Reduce { axes }))
+    }),
+    Entry::by_data(&["Max"], Family::Winner, |lowering, record| {
+        over_axes(lowering, record, |axes| Box::new(Extremum { axes, largest: true }))
+    }),
+    Entry::by_data(&["Min"], Family::Winner, |lowering, record| {
+        over_axes(lowering, record, |axes| Box::new(Extremum { axes, largest: false }))
+    }),
+    Entry {
+        names: &["EuclideanNorm"],
+        family: Family::Statistic,
+        keep: Keep::Indices,
+        lower: Lower::Statistic,
+    },
+    Entry::by_data(&["Cumsum"], Family::WeightedSum, cumulative),
+    Entry::by_result(&["TopK", "TopKV2"], Family::Movement, largest),
+    Entry::by_data(&["SegmentSum", "SegmentMean"], Family::WeightedSum, segment_sum),
+    Entry::by_result(&["SegmentMax", "SegmentMin"], Family::Winner, segment_extremum),
+];
+
+/// A reduction over no axis leaves all as it is.
+fn over_axes(
+    lowering: &mut Lowering,
+    record: &Record,
+    rule: fn(Vec<usize>) -> Box<dyn BacktraceOp<TfTensor>>,
+) -> Result<()> {
+    let operand = lowering.operand(input(record, 0)?)?;
+    let axes = axes(record, 1, operand.meta.shape.len())?;
+    let op = if axes.is_empty() { Box::new(Pass::identity()) } else { rule(axes) };
+    lowering.step(record, op, vec![operand])
+}
+
+/// Reversed: from the end. Exclusive: each sum lacks its own element, so the sums of all but the last come after a 0.
+fn cumulative(lowering: &mut Lowering, record: &Record) -> Result<()> {
+    let mut x = lowering.operand(input(record, 0)?)?;
+    let shape = x.meta.shape.clone();
+    let axis = axis(integer(record, 1)?, shape.len())?;
+    let (exclusive, reverse) = (flag(record, "exclusive") && shape[axis] > 0, flag(record, "reverse"));
+    let flip = || Box::new(Flip { axes: vec![axis] });
+    if reverse {
+        let data = x.data()?.flip(&[axis])?;
+        x = lowering.writer.inner(flip(), vec![x], data);
+    }
+    if exclusive {
+        x = lowering.writer.narrow(&x, axis, 0, shape[axis] - 1)?;
+    }
+    let mut rules: Vec<Box<dyn BacktraceOp<TfTensor>>> = vec![Box::new(CumulativeSum { axis })];
+    if exclusive {
+        let mut before = vec![0; shape.len()];
+        before[axis] = 1;
+        rules.push(Box::new(Pad { before, after: vec![0; shape.len()] }));
+    }
+    if reverse {
+        rules.push(flip());
+    }
+    let last = rules.pop().ok_or_else(|| Error::Shape("a running sum is at least a sum".into()))?;
+    for (place, rule) in rules.into_iter().enumerate() {
+        let extents = if place == 0 { x.meta.shape.clone() } else { shape.clone() };
+        x = lowering.writer.inner_shape(rule, vec![x], extents);
+    }
+    lowering.step(record, last, vec![x])
+}
+
+/// The largest of each row move back to where the indices beside them say.
+fn largest(lowering: &mut Lowering, record: &Record) -> Result<()> {
+    let operand = lowering.unread(input(record, 0)?);
+    let nothing = || Error::Shape("there are no indices to go by".into());
+    let indices = record.outputs.get(1).ok_or_else(nothing)?;
+    let indices = lowering.operand(indices)?.data()?.to_indices()?;
+    let extent = operand.meta.shape.last().copied().unwrap_or(1) as i64;
+    let kept = indices.shape().last().copied().unwrap_or(1).max(1);
+    let cells: Vec<i64> =
+        indices.iter().enumerate().map(|(place, index)| (place / kept) as i64 * extent + index).collect();
+    let made = lowering.result(record)?;
+    let indices = vec![made.indices(&cells)?, made.indices(&vec![-1; cells.len()])?];
+    lowering.step(record, Box::new(Rearrange { indices }), vec![operand])
+}
+
+/// The number of the segment of each row.
+fn segments(record: &Record) -> Result<TfTensor> {
+    let numbers = input(record, 1)?.tensor.clone();
+    let not_kept = || Error::NotKept { what: "the numbers of the segments".into() };
+    TfTensor::from(numbers.ok_or_else(not_kept)?).cast(DType::Int)
+}
+
+/// The divisor of a mean cancels.
+fn segment_sum(lowering: &mut Lowering, record: &Record) -> Result<()> {
+    let source = lowering.operand(input(record, 0)?)?;
+    lowering.step(record, Box::new(IndexAdd { axis: 0, index: segments(record)? }), vec![source])
+}
+
+fn segment_extremum(lowering: &mut Lowering, record: &Record) -> Result<()> {
+    let source = lowering.operand(input(record, 0)?)?;
+    let op = IndexExtremum { axis: 0, index: segments(record)?, result: lowering.result(record)? };
+    lowering.step(record, Box::new(op), vec![source])
+}
