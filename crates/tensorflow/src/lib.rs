@@ -18,7 +18,6 @@
 // Unsafe code is for the two rooms that touch the library.
 #![deny(unsafe_code)]
 
-mod arguments;
 mod backend;
 #[allow(unsafe_code)]
 mod eager;
@@ -32,6 +31,7 @@ mod loading;
 mod lowering;
 mod model;
 mod proto;
+mod rearrange;
 mod saved_model;
 #[cfg(feature = "tensorflow-crate")]
 mod serving;

@@ -79,6 +79,24 @@ impl Operation {
         context.execute(&self.called, &self.passed, inputs, outputs)
     }
 
+    /// Runs it again, on inputs with elements of type `to` instead of `from`.
+    pub(crate) fn run_as(
+        &self,
+        context: &Arc<Context>,
+        (from, to): (DataType, DataType),
+        inputs: &[Tensor],
+        outputs: usize,
+    ) -> Result<Vec<Tensor>, String> {
+        let mut attributes = self.attributes.clone();
+        for value in attributes.values_mut().filter_map(|attribute| attribute.value.as_mut()) {
+            if *value == Attribute::Type(from.0) {
+                *value = Attribute::Type(to.0);
+            }
+        }
+        let passed = Attributes::new(attributes.iter().map(|(name, value)| (name.as_str(), value)))?;
+        context.execute(&self.called, &passed, inputs, outputs)
+    }
+
     /// Whether it gives the same whenever it is run on the same tensors: it draws no random numbers, and writes to no
     /// variable of TensorFlow 1, which the interpreter does itself.
     pub(crate) fn repeats(&self) -> bool {

@@ -1,0 +1,118 @@
+//! Movement of elements by applying the operator to the elements' numbers (rules §5).
+//!
+//! An operator that only moves elements moves their numbers just the same. So its map is found by running it
+//! once more with every moving operand replaced by numbers, whatever the operator is.
+
+use crate::lowering::{Lowering, input, not_kept};
+use crate::{Context, DataType, Record, Slot, Tensor as Handle, TfTensor};
+use dlbacktrace_core::ops::{Constant, Rearrange};
+use dlbacktrace_core::{DType, Error, Result, Tensor};
+use std::ffi::CStr;
+use std::sync::Arc;
+
+/// Lowers an operator whose `moving` inputs move. Of the others, integers and truth values say how; numbers are filled
+/// in.
+pub(crate) fn lower(lowering: &mut Lowering, record: &Record, moving: &[usize]) -> Result<()> {
+    lower_filling(lowering, record, moving, None)
+}
+
+/// As [`lower`], with the input that is filled in, whatever its type.
+pub(crate) fn lower_filling(
+    lowering: &mut Lowering,
+    record: &Record,
+    moving: &[usize],
+    filled: Option<usize>,
+) -> Result<()> {
+    let first = input(record, *moving.first().unwrap_or(&0))?;
+    if lowering.meta(first).dtype == DType::Bool {
+        return lowering.all(record, Box::new(Constant));
+    }
+    let (mut operands, mut used) = (Vec::new(), 0);
+    let types = types(lowering, first)?;
+    let mut inputs = Vec::with_capacity(record.inputs.len());
+    for (index, slot) in record.inputs.iter().enumerate() {
+        let shape = lowering.meta(slot).shape;
+        inputs.push(if moving.contains(&index) {
+            let numbers = numbers(&lowering.context, types.1, &shape, used)?;
+            used += shape.iter().product::<usize>();
+            operands.push(lowering.unread(slot));
+            numbers
+        } else if let Some(tensor) = slot.tensor.as_ref().filter(|_| filled != Some(index)) {
+            tensor.clone()
+        } else {
+            // What is filled in is a constant, not an element.
+            let zero = moved(lowering.context.tensor(DataType::DOUBLE, &[], &[0; 8]))?;
+            TfTensor::from(moved(zero.cast(types.1))?).full(&shape, 0.0)?.to_tensor()?
+        });
+    }
+    let indices =
+        again(lowering, record, types, &inputs)?.into_iter().map(to_index).collect::<Result<_>>()?;
+    lowering.step(record, Box::new(Rearrange { indices }), operands)
+}
+
+/// The type of a value's elements, and the one that their numbers take: doubles, which count exactly up to 2⁵³, where
+/// the type itself does not count far enough.
+pub(crate) fn types(lowering: &Lowering, slot: &Slot) -> Result<(DataType, DataType)> {
+    let from = match (&slot.tensor, lowering.meta(slot).dtype) {
+        (_, DType::F16) => DataType::HALF,
+        (_, DType::BF16) => DataType::BFLOAT16,
+        (_, DType::F32) => DataType::FLOAT,
+        (_, DType::F64) => DataType::DOUBLE,
+        (Some(tensor), DType::Int) => tensor.data_type(),
+        (None, DType::Int) => return Err(not_kept(slot)),
+        (_, other) => {
+            return Err(Error::Shape(format!("movement of elements of type {other:?} has no rule")));
+        }
+    };
+    let counts = [DataType::INT32, DataType::INT64].contains(&from);
+    Ok((from, if counts { from } else { DataType::DOUBLE }))
+}
+
+/// Runs the operator of a record once more, on other inputs.
+pub(crate) fn again(
+    lowering: &Lowering,
+    record: &Record,
+    types: (DataType, DataType),
+    inputs: &[Handle],
+) -> Result<Vec<Handle>> {
+    moved(record.operation.run_as(&lowering.context, types, inputs, record.outputs.len()))
+}
+
+/// The numbers of a tensor's elements, from 1 after the `used` ones: what an operator fills in is 0 and stands for a
+/// constant.
+pub(crate) fn numbers(
+    context: &Arc<Context>,
+    data_type: DataType,
+    shape: &[usize],
+    used: usize,
+) -> Result<Handle> {
+    let count: usize = shape.iter().product();
+    let bytes: Vec<u8> = (used + 1..=used + count).flat_map(|number| (number as f64).to_ne_bytes()).collect();
+    moved(context.tensor(DataType::DOUBLE, shape, &bytes).and_then(|numbers| numbers.cast(data_type)))
+}
+
+/// Numbers from 1, moved, as one row of indices from 0; −1 where a constant was filled in.
+pub(crate) fn to_index(moved: Handle) -> Result<TfTensor> {
+    let numbers = TfTensor::from(self::moved(moved.cast(DataType::INT64))?).affine(1.0, -1.0)?;
+    let count = numbers.shape().iter().product();
+    numbers.reshape(&[count])
+}
+
+/// Where the elements of a tensor of this shape go by an operator that moves its first input: [`to_index`] of what it
+/// makes of their numbers.
+pub(crate) fn places(
+    context: &Arc<Context>,
+    operator: &CStr,
+    shape: &[usize],
+    how: &Handle,
+) -> Result<TfTensor> {
+    let numbers = numbers(context, DataType::INT64, shape, 0)?;
+    let made = moved(context.execute(operator, &Default::default(), [&numbers, how], 1))?;
+    to_index(made.into_iter().next().ok_or_else(|| Error::tensor(MOVEMENT, "nothing was moved"))?)
+}
+
+const MOVEMENT: &str = "movement of element numbers";
+
+fn moved<T, E: ToString>(made: std::result::Result<T, E>) -> Result<T> {
+    made.map_err(|error| Error::tensor(MOVEMENT, error))
+}

@@ -1,0 +1,178 @@
+//! Convolutions (rules §2).
+
+use super::Entry;
+use super::geometry::{Layout, Window, extents, padding};
+use crate::lowering::{Lowering, input};
+use crate::{Record, Slot, TfTensor};
+use dlbacktrace_core::ops::{ChannelsLast, Convolution, Pad, TransposedConvolution};
+use dlbacktrace_core::{BacktraceOp, ConvGeometry, Error, Family, Operand, Range, Result, Tensor};
+use std::hash::{DefaultHasher, Hash, Hasher};
+
+pub(super) const ENTRIES: &[Entry] = &[
+    Entry::by_data(&["Conv2D", "Conv3D"], Family::WeightedSum, |lowering, record| {
+        convolution(lowering, record, false)
+    }),
+    Entry::by_data(&["DepthwiseConv2dNative"], Family::WeightedSum, |lowering, record| {
+        convolution(lowering, record, true)
+    }),
+    Entry::by_data(
+        &["Conv2DBackpropInput", "Conv2DBackpropInputV2", "Conv3DBackpropInput", "Conv3DBackpropInputV2"],
+        Family::WeightedSum,
+        |lowering, record| transposed(lowering, record, false),
+    ),
+    Entry::by_data(&["DepthwiseConv2dNativeBackpropInput"], Family::WeightedSum, |lowering, record| {
+        transposed(lowering, record, true)
+    }),
+];
+
+fn convolution(lowering: &mut Lowering, record: &Record, depthwise: bool) -> Result<()> {
+    let layout = Layout::of(record)?;
+    let mut x = lowering.operand(input(record, 0)?)?;
+    let weight = filter(lowering, input(record, 1)?, depthwise)?;
+    let shape = x.meta.shape.clone();
+    let spatial = layout.spatial(&shape);
+    let windows = windows(record, layout, &weight.meta.shape, spatial.len())?;
+    let sides = padding(record, spatial, &windows)?;
+    // What both sides have is the convolution's own.
+    let common: Vec<usize> = sides.iter().map(|&(before, after)| before.min(after)).collect();
+    if sides.iter().any(|(before, after)| before != after) {
+        let rest = |side: fn(&(usize, usize)) -> usize| {
+            let lead = if layout == Layout::ChannelsLast { 1 } else { 2 };
+            let mut rest = vec![0; shape.len()];
+            for (axis, (pair, common)) in sides.iter().zip(&common).enumerate() {
+                rest[lead + axis] = side(pair) - common;
+            }
+            rest
+        };
+        x = padded(lowering, &x, Pad { before: rest(|pair| pair.0), after: rest(|pair| pair.1) })?;
+    }
+    let channels = if layout == Layout::ChannelsLast { shape.last() } else { shape.get(1) };
+    let geometry = geometry(&windows, common, groups(channels, weight.meta.shape.get(1))?);
+    finish(lowering, record, layout, Convolution { geometry }, vec![x, weight])
+}
+
+/// The input of a gradient: the convolution whose adjoint is applied has its paddings.
+fn transposed(lowering: &mut Lowering, record: &Record, depthwise: bool) -> Result<()> {
+    let layout = Layout::of(record)?;
+    let x = lowering.operand(input(record, 2)?)?;
+    let mut weight = filter(lowering, input(record, 1)?, depthwise)?;
+    let output = lowering.output_shape(record)?;
+    let spatial = layout.spatial(&output).to_vec();
+    let windows = windows(record, layout, &weight.meta.shape, spatial.len())?;
+    let sides = padding(record, &spatial, &windows)?;
+    let wider = sides.iter().map(|&(before, after)| before.max(after)).collect();
+    // A kernel with zeros on one side has the longer padding on both, and its result remains one sum with a bias.
+    let zeros: Vec<(usize, usize)> = sides
+        .iter()
+        .map(|&(before, after)| (after.saturating_sub(before), before.saturating_sub(after)))
+        .collect();
+    if zeros.iter().any(|&zeros| zeros != (0, 0)) {
+        if windows.iter().any(|window| window.dilation > 1) {
+            return Err(Error::Shape(
+                "a transposed convolution with dilation and uneven padding has no rule".into(),
+            ));
+        }
+        weight = widened(weight, &zeros)?;
+    }
+    let channels = if layout == Layout::ChannelsLast { output.last() } else { output.get(1) };
+    let geometry = geometry(&windows, wider, groups(channels, weight.meta.shape.get(1))?);
+    finish(lowering, record, layout, TransposedConvolution { geometry, spatial }, vec![x, weight])
+}
+
+fn finish(
+    lowering: &mut Lowering,
+    record: &Record,
+    layout: Layout,
+    op: impl BacktraceOp<TfTensor> + 'static,
+    operands: Vec<Operand<TfTensor>>,
+) -> Result<()> {
+    match layout {
+        Layout::ChannelsLast => lowering.step(record, Box::new(ChannelsLast::new(op)), operands),
+        Layout::ChannelsFirst => lowering.step(record, Box::new(op), operands),
+    }
+}
+
+/// The windows along the spatial axes; `weight` is `[O, C / groups, kernel…]`.
+fn windows(record: &Record, layout: Layout, weight: &[usize], spatial: usize) -> Result<Vec<Window>> {
+    let (strides, dilations) = (extents(record, "strides")?, extents(record, "dilations")?);
+    let kernel = weight.get(2..).unwrap_or_default();
+    let each = kernel.iter().zip(layout.spatial(&strides)).zip(layout.spatial(&dilations));
+    let windows: Vec<Window> =
+        each.map(|((&kernel, &stride), &dilation)| Window { kernel, stride, dilation }).collect();
+    if windows.len() == spatial {
+        Ok(windows)
+    } else {
+        Err(Error::Shape(format!(
+            "a kernel {kernel:?} over {spatial} axes with strides {strides:?} has no rule"
+        )))
+    }
+}
+
+fn geometry(windows: &[Window], padding: Vec<usize>, groups: usize) -> ConvGeometry {
+    ConvGeometry {
+        stride: windows.iter().map(|window| window.stride).collect(),
+        padding,
+        dilation: windows.iter().map(|window| window.dilation).collect(),
+        groups,
+    }
+}
+
+/// Channels of the tensor by channels of the filter.
+fn groups(channels: Option<&usize>, depth: Option<&usize>) -> Result<usize> {
+    let groups = channels.zip(depth).and_then(|(channels, depth)| channels.checked_div(*depth));
+    groups.ok_or_else(|| Error::Shape("the filter has no channels".into()))
+}
+
+/// A filter `[kernel…, C / groups, O]`, or depthwise `[kernel…, C, multiplier]`, as `[O, C / groups, kernel…]`.
+fn filter(lowering: &Lowering, slot: &Slot, depthwise: bool) -> Result<Operand<TfTensor>> {
+    let mut filter = lowering.operand(slot)?;
+    let spatial = filter.meta.shape.len().saturating_sub(2);
+    let kernel = 0..spatial;
+    let order: Vec<usize> = match depthwise {
+        true => [spatial, spatial + 1].into_iter().chain(kernel).collect(),
+        false => [spatial + 1, spatial].into_iter().chain(kernel).collect(),
+    };
+    let mut data = filter.data()?.permute(&order)?;
+    if depthwise {
+        let shape = data.shape();
+        data = data.reshape(&[&[shape[0] * shape[1], 1], &shape[2..]].concat())?;
+    }
+    filter.meta.shape = data.shape();
+    filter.data = Some(data);
+    Ok(told_apart(filter, &order))
+}
+
+/// With cells of zero before and after the kernel.
+fn widened(mut weight: Operand<TfTensor>, zeros: &[(usize, usize)]) -> Result<Operand<TfTensor>> {
+    let (mut shape, data) = (weight.meta.shape.clone(), weight.data()?.clone());
+    let mut region: Vec<Range> = shape.iter().map(|&extent| Range::full(extent)).collect();
+    for (axis, &(before, after)) in zeros.iter().enumerate() {
+        shape[axis + 2] += before + after;
+        region[axis + 2].start = before;
+    }
+    weight.data = Some(data.zeros(&shape)?.add_region(&region, &data)?);
+    weight.meta.shape = shape;
+    Ok(told_apart(weight, zeros))
+}
+
+/// One variable in two forms is two weights.
+fn told_apart(mut weight: Operand<TfTensor>, form: impl Hash) -> Operand<TfTensor> {
+    if let Some(key) = &mut weight.weight {
+        let mut identity = DefaultHasher::new();
+        (key.identity, form).hash(&mut identity);
+        key.identity = identity.finish();
+    }
+    weight
+}
+
+/// x with zeros around it.
+fn padded(lowering: &mut Lowering, x: &Operand<TfTensor>, pad: Pad) -> Result<Operand<TfTensor>> {
+    let shape = &x.meta.shape;
+    let region: Vec<Range> =
+        shape.iter().zip(&pad.before).map(|(&extent, &before)| Range::span(before, extent)).collect();
+    let sides = pad.before.iter().zip(&pad.after);
+    let shape: Vec<usize> =
+        shape.iter().zip(sides).map(|(extent, (before, after))| extent + before + after).collect();
+    let data = x.data()?.zeros(&shape)?.add_region(&region, x.data()?)?;
+    Ok(lowering.writer.inner(Box::new(pad), vec![x.clone()], data))
+}

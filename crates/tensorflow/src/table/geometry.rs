@@ -1,0 +1,82 @@
+//! Windows that slide over a tensor: how convolutions and poolings say where.
+
+use crate::Record;
+use crate::lowering::{Lowering, input};
+use dlbacktrace_core::{Error, Result};
+
+/// Where the channels of a record's tensors are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Layout {
+    /// `[N, spatial…, C]`
+    ChannelsLast,
+    /// `[N, C, spatial…]`
+    ChannelsFirst,
+}
+
+impl Layout {
+    pub(super) fn of(record: &Record) -> Result<Self> {
+        match record.operation.text("data_format") {
+            None | Some("NHWC" | "NDHWC" | "NWC") => Ok(Self::ChannelsLast),
+            Some("NCHW" | "NCDHW" | "NCW") => Ok(Self::ChannelsFirst),
+            Some(other) => Err(Error::Shape(format!("the data format {other} has no rule"))),
+        }
+    }
+
+    /// Of one number for each axis, those of the spatial axes.
+    pub(super) fn spatial<T>(self, each: &[T]) -> &[T] {
+        match self {
+            Self::ChannelsLast => each.get(1..each.len().saturating_sub(1)).unwrap_or_default(),
+            Self::ChannelsFirst => each.get(2..).unwrap_or_default(),
+        }
+    }
+}
+
+/// One number for each axis, from an attribute.
+pub(super) fn extents(record: &Record, name: &str) -> Result<Vec<usize>> {
+    let numbers = record.operation.ints(name);
+    let numbers = numbers.ok_or_else(|| Error::Shape(format!("the operator has no attribute {name}")))?;
+    natural(name, numbers)
+}
+
+/// Numbers that count.
+pub(super) fn natural(name: &str, numbers: &[i64]) -> Result<Vec<usize>> {
+    let negative = |_| Error::Shape(format!("negative {name}: {numbers:?}"));
+    numbers.iter().map(|&number| usize::try_from(number).map_err(negative)).collect()
+}
+
+/// Windows along one axis.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Window {
+    pub(super) kernel: usize,
+    pub(super) stride: usize,
+    pub(super) dilation: usize,
+}
+
+/// Cells that are not there before and after each axis, as many axes as there are windows. `extents` are those of the
+/// tensor that the windows slide over; `layout` tells which numbers of an explicit padding belong to these axes.
+pub(super) fn padding(record: &Record, extents: &[usize], windows: &[Window]) -> Result<Vec<(usize, usize)>> {
+    let along = |(&extent, window): (&usize, &Window)| {
+        let Window { kernel, stride, dilation } = *window;
+        let windows = extent.div_ceil(stride.max(1));
+        let covered = windows.saturating_sub(1) * stride + kernel.saturating_sub(1) * dilation + 1;
+        let total = covered.saturating_sub(extent);
+        (total / 2, total - total / 2)
+    };
+    match record.operation.text("padding") {
+        Some("VALID") => Ok(vec![(0, 0); windows.len()]),
+        Some("SAME") => Ok(extents.iter().zip(windows).map(along).collect()),
+        Some("EXPLICIT") => {
+            let each: Vec<(usize, usize)> = self::extents(record, "explicit_paddings")?
+                .chunks_exact(2)
+                .map(|pair| (pair[0], pair[1]))
+                .collect();
+            Ok(if each.len() == windows.len() { each } else { Layout::of(record)?.spatial(&each).to_vec() })
+        }
+        other => Err(Error::Shape(format!("the padding {other:?} has no rule"))),
+    }
+}
+
+/// The shape of an input.
+pub(super) fn shape(lowering: &Lowering, record: &Record, index: usize) -> Result<Vec<usize>> {
+    Ok(lowering.meta(input(record, index)?).shape)
+}

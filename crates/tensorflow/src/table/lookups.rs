@@ -1,0 +1,84 @@
+//! Rows looked up by index, and words by table (rules §5).
+
+use super::Entry;
+use super::arguments::integer;
+use super::geometry::shape;
+use crate::lowering::{Lowering, axis, input};
+use crate::{Record, Slot, rearrange};
+use dlbacktrace_core::ops::{Embedding, IndexSelect, Pass, Permute};
+use dlbacktrace_core::{Error, Family, Result, Role};
+
+pub(super) const ENTRIES: &[Entry] = &[
+    Entry::by_shape(&["ResourceGather"], Family::Embedding, resource_gather),
+    Entry::by_shape(&["Gather", "GatherV2"], Family::Embedding, gather),
+    // A word, or a number, for another: the token stays.
+    Entry::by_shape(&["LookupTableFind", "LookupTableFindV2"], Family::Pass, |lowering, record| {
+        lowering.all(record, Box::new(Pass { operand: 1, role: Role::Identity }))
+    }),
+    Entry::by_shape(
+        &[
+            "StringLower",
+            "StringUpper",
+            "StringStrip",
+            "StaticRegexReplace",
+            "RegexReplace",
+            "Substr",
+            "AsString",
+            "StringToHashBucket",
+            "StringToHashBucketFast",
+            "StringToHashBucketStrong",
+            "StringToNumber",
+            "Bucketize",
+            "UnicodeTranscode",
+            "UnicodeScript",
+        ],
+        Family::Pass,
+        |lowering, record| {
+            let operand = lowering.unread(input(record, 0)?);
+            lowering.step(record, Box::new(Pass::identity()), vec![operand])
+        },
+    ),
+];
+
+/// Rows of a variable.
+fn resource_gather(lowering: &mut Lowering, record: &Record) -> Result<()> {
+    if record.operation.int("batch_dims").unwrap_or(0) != 0 {
+        return Err(Error::Shape("rows looked up batch by batch in a variable have no rule".into()));
+    }
+    embedding(lowering, record, input(record, 0)?)
+}
+
+fn embedding(lowering: &mut Lowering, record: &Record, table: &Slot) -> Result<()> {
+    let operands = vec![lowering.unread(table), lowering.operand(input(record, 1)?)?];
+    lowering.step(record, Box::new(Embedding), operands)
+}
+
+/// Rows of a table are an embedding, whether the table is constant or moves; integers are routed.
+fn gather(lowering: &mut Lowering, record: &Record) -> Result<()> {
+    let (table, index) = (input(record, 0)?, input(record, 1)?);
+    let (shape, rank) = (shape(lowering, record, 0)?, lowering.meta(index).shape.len());
+    let along = if record.inputs.len() > 2 { integer(record, 2)? } else { 0 };
+    let axis = axis(along, shape.len())?;
+    if record.operation.int("batch_dims").unwrap_or(0) != 0 {
+        return rearrange::lower(lowering, record, &[0]);
+    }
+    if !lowering.meta(table).dtype.is_float() {
+        let operands = vec![lowering.unread(table), lowering.operand(index)?];
+        return lowering.step(record, Box::new(IndexSelect { axis }), operands);
+    }
+    if axis == 0 {
+        return embedding(lowering, record, table);
+    }
+    // The axis comes first, and after the lookup the axes of the index take its place.
+    let mut front: Vec<usize> = (0..shape.len()).collect();
+    front[..=axis].rotate_right(1);
+    let rows: Vec<usize> = front.iter().map(|&axis| shape[axis]).collect();
+    let found = [&lowering.meta(index).shape[..], &rows[1..]].concat();
+    let table = vec![lowering.unread(table)];
+    let table = lowering.writer.inner_shape(Box::new(Permute { order: front }), table, rows);
+    let operands = vec![table, lowering.operand(index)?];
+    let embedded = lowering.writer.inner_shape(Box::new(Embedding), operands, found.clone());
+    let mut back: Vec<usize> = (0..found.len()).collect();
+    back[..rank + axis].rotate_left(rank);
+    lowering.step(record, Box::new(Permute { order: back }), vec![embedded])
+}

@@ -1,0 +1,60 @@
+//! Pooling (rules §2 and §3). Windows have one extent for each axis, those of samples and channels included.
+
+use super::Entry;
+use super::geometry::{Layout, Window, extents, natural, padding, shape};
+use crate::Record;
+use crate::lowering::{Lowering, input, integers};
+use dlbacktrace_core::ops::{MaxPool, Separable};
+use dlbacktrace_core::{Error, Family, Result};
+
+pub(super) const ENTRIES: &[Entry] = &[
+    Entry::by_data(&["AvgPool", "AvgPool3D"], Family::WeightedSum, average),
+    Entry::by_result(&["MaxPool", "MaxPoolV2", "MaxPool3D", "MaxPoolWithArgmax"], Family::Winner, max),
+];
+
+/// The windows along all axes, and the cells missing before the first.
+fn windows(lowering: &Lowering, record: &Record) -> Result<(Vec<Window>, Vec<usize>)> {
+    let (kernel, stride) = match record.operation.ints("ksize") {
+        Some(_) => (extents(record, "ksize")?, extents(record, "strides")?),
+        None => (natural("ksize", &integers(record, 1)?)?, natural("strides", &integers(record, 2)?)?),
+    };
+    // Other formats split the channels.
+    Layout::of(record)?;
+    let extents = shape(lowering, record, 0)?;
+    if kernel.len() != extents.len() || stride.len() != extents.len() {
+        return Err(Error::Shape(format!("windows {kernel:?} over {extents:?} have no rule")));
+    }
+    let windows: Vec<Window> = kernel
+        .into_iter()
+        .zip(stride)
+        .map(|(kernel, stride)| Window { kernel, stride, dilation: 1 })
+        .collect();
+    let before = padding(record, &extents, &windows)?.into_iter().map(|(before, _)| before).collect();
+    Ok((windows, before))
+}
+
+/// What an average divides by cancels, so that only the cells of each window matter.
+fn average(lowering: &mut Lowering, record: &Record) -> Result<()> {
+    let (windows, before) = windows(lowering, record)?;
+    let operand = lowering.operand(input(record, 0)?)?;
+    let output = lowering.output_shape(record)?;
+    let (kernel, stride) = numbers(&windows);
+    let mut op = Separable::average_pool(&operand.meta.shape, &output, &kernel, &stride, &before)?;
+    op.axes.matrices.retain(|(axis, _)| (kernel[*axis], stride[*axis]) != (1, 1));
+    lowering.step(record, Box::new(op), vec![operand])
+}
+
+/// The largest cells were found once: what the operator returned.
+fn max(lowering: &mut Lowering, record: &Record) -> Result<()> {
+    let (windows, padding) = windows(lowering, record)?;
+    let operand = lowering.operand(input(record, 0)?)?;
+    let result = lowering.result(record)?;
+    let result = lowering.writer.constant(result);
+    let (kernel, stride) = numbers(&windows);
+    let op = MaxPool { dilation: vec![1; kernel.len()], kernel, stride, padding };
+    lowering.step(record, Box::new(op), vec![operand, result])
+}
+
+fn numbers(windows: &[Window]) -> (Vec<usize>, Vec<usize>) {
+    windows.iter().map(|window| (window.kernel, window.stride)).unzip()
+}

@@ -1,0 +1,128 @@
+//! Elements written or added into others by index (rules §2, §3 and §5).
+
+use super::Entry;
+use crate::lowering::{Lowering, input};
+use crate::rearrange::{self, places};
+use crate::{Record, TfTensor};
+use dlbacktrace_core::ops::{Embedding, IndexAdd, IndexExtremum, Pass, Reshape};
+use dlbacktrace_core::{BacktraceOp, Error, Family, Function, Operand, Result, Tensor};
+
+pub(super) const ENTRIES: &[Entry] = &[
+    Entry::by_data(&["ScatterNd"], Family::WeightedSum, |lowering, record| {
+        let source = lowering.operand(input(record, 1)?)?;
+        by_element(lowering, record, 0, source, None, Meeting::Sum)
+    }),
+    Entry::by_data(
+        &["TensorScatterAdd", "ScatterNdNonAliasingAdd"],
+        Family::WeightedSum,
+        |lowering, record| {
+            let source = lowering.operand(input(record, 2)?)?;
+            onto(lowering, record, source, Meeting::Sum)
+        },
+    ),
+    Entry::by_data(&["TensorScatterSub"], Family::WeightedSum, |lowering, record| {
+        let source = lowering.operand(input(record, 2)?)?;
+        let negated = source.data()?.scale(-1.0)?;
+        let source = lowering.writer.pass(Pass::function(Function::Scale(-1.0)), &source, negated);
+        onto(lowering, record, source, Meeting::Sum)
+    }),
+    Entry::by_result(&["TensorScatterMax", "TensorScatterMin"], Family::Winner, |lowering, record| {
+        let source = lowering.operand(input(record, 2)?)?;
+        onto(lowering, record, source, Meeting::Extremum)
+    }),
+    Entry::by_shape(&["TensorScatterUpdate"], Family::Movement, |lowering, record| {
+        rearrange::lower(lowering, record, &[0, 2])
+    }),
+    Entry::by_data(&["UnsortedSegmentSum"], Family::WeightedSum, |lowering, record| {
+        segments(lowering, record, Meeting::Sum)
+    }),
+    Entry::by_result(&["UnsortedSegmentMax", "UnsortedSegmentMin"], Family::Winner, |lowering, record| {
+        segments(lowering, record, Meeting::Extremum)
+    }),
+    Entry::by_data(
+        &[
+            "SparseSegmentSum",
+            "SparseSegmentSumWithNumSegments",
+            "SparseSegmentMean",
+            "SparseSegmentMeanWithNumSegments",
+            "SparseSegmentSqrtN",
+            "SparseSegmentSqrtNWithNumSegments",
+        ],
+        Family::WeightedSum,
+        bags,
+    ),
+];
+
+/// What becomes of the values that meet in a cell.
+#[derive(Clone, Copy)]
+enum Meeting {
+    /// Their sum or mean: cells may be scaled at will.
+    Sum,
+    /// The largest or the smallest.
+    Extremum,
+}
+
+impl Meeting {
+    /// The rule of values that meet along axis 0; `result` is what came of it.
+    fn rule(
+        self,
+        index: TfTensor,
+        result: impl FnOnce() -> Result<TfTensor>,
+    ) -> Result<Box<dyn BacktraceOp<TfTensor>>> {
+        Ok(match self {
+            Self::Sum => Box::new(IndexAdd { axis: 0, index }),
+            Self::Extremum => Box::new(IndexExtremum { axis: 0, index, result: result()? }),
+        })
+    }
+}
+
+/// Updates that meet the elements of a tensor.
+fn onto(lowering: &mut Lowering, record: &Record, source: Operand<TfTensor>, meeting: Meeting) -> Result<()> {
+    let base = lowering.operand(input(record, 0)?)?;
+    by_element(lowering, record, 1, source, Some(base), meeting)
+}
+
+/// Each element of the source lands in a cell of its own, those from which its index would read.
+fn by_element(
+    lowering: &mut Lowering,
+    record: &Record,
+    index: usize,
+    source: Operand<TfTensor>,
+    base: Option<Operand<TfTensor>>,
+    meeting: Meeting,
+) -> Result<()> {
+    let output = lowering.output_shape(record)?;
+    let index = lowering.operand(input(record, index)?)?.data()?.to_tensor()?;
+    let cells = places(&lowering.context, c"GatherNd", &output, &index)?;
+    let (landing, count) = (cells.shape()[0], output.iter().product());
+    let mut operands = vec![lowering.writer.reshape(&source, &[landing])?];
+    if let Some(base) = base {
+        operands.push(lowering.writer.reshape(&base, &[count])?);
+    }
+    let rule = meeting.rule(cells, || lowering.result(record)?.reshape(&[count]))?;
+    let met = lowering.writer.inner_shape(rule, operands, vec![count]);
+    lowering.step(record, Box::new(Reshape), vec![met])
+}
+
+/// Parts of the first axes meet by their number.
+fn segments(lowering: &mut Lowering, record: &Record, meeting: Meeting) -> Result<()> {
+    let source = lowering.operand(input(record, 0)?)?;
+    let numbers = lowering.operand(input(record, 1)?)?;
+    if numbers.data()?.to_indices()?.iter().any(|&number| number < 0) {
+        return Err(Error::Shape("segments that are left out have no rule".into()));
+    }
+    let axes = numbers.meta.shape.len();
+    let count = numbers.meta.shape.iter().product();
+    let source = lowering.writer.reshape(&source, &[&[count], &source.meta.shape[axes..]].concat())?;
+    let rule = meeting.rule(numbers.data()?.reshape(&[count])?, || lowering.result(record))?;
+    lowering.step(record, rule, vec![source])
+}
+
+/// Rows looked up, then added up by the number of their segment.
+fn bags(lowering: &mut Lowering, record: &Record) -> Result<()> {
+    let (table, rows) = (lowering.operand(input(record, 0)?)?, lowering.operand(input(record, 1)?)?);
+    let found = table.data()?.index_select(0, rows.data()?)?;
+    let found = lowering.writer.inner(Box::new(Embedding), vec![table, rows], found);
+    let index = lowering.operand(input(record, 2)?)?.data()?.clone();
+    lowering.step(record, Box::new(IndexAdd { axis: 0, index }), vec![found])
+}

@@ -1,0 +1,49 @@
+//! Texts in parts (rules §5): a word's relevance is that of the text it was cut from.
+
+use super::{Entry, Lower};
+use crate::lowering::{Lowering, input};
+use crate::{Keep, Record, rearrange};
+use dlbacktrace_core::ops::Rearrange;
+use dlbacktrace_core::{Error, Family, Range, Result, Tensor};
+
+pub(super) const ENTRIES: &[Entry] = &[
+    Entry::by_result(&["StringSplit", "StringSplitV2"], Family::Movement, split),
+    // Shape, values, what fills the gaps, and how rows are parted.
+    Entry::by_shape(&["RaggedTensorToTensor"], Family::Movement, |lowering, record| {
+        rearrange::lower_filling(lowering, record, &[1], Some(2))
+    }),
+    Entry::by_shape(&["RaggedGather"], Family::Movement, ragged_gather),
+    Entry {
+        names: &[
+            "StringLength",
+            "UnicodeDecode",
+            "StringNGrams",
+            "StringJoin",
+            "ReduceJoin",
+            "UnsortedSegmentJoin",
+        ],
+        family: Family::Unruled,
+        keep: Keep::Indices,
+        lower: Lower::Unruled,
+    },
+];
+
+/// Each word from the text whose number stands beside it. The numbers and their shape carry nothing.
+fn split(lowering: &mut Lowering, record: &Record) -> Result<()> {
+    let operand = lowering.unread(input(record, 0)?);
+    let [places, words, shape] = record.outputs.as_slice() else {
+        return Err(Error::Shape("texts are split into places, words and their shape".into()));
+    };
+    let (count, places) = (lowering.meta(words).shape.iter().product(), lowering.operand(places)?);
+    let places = places.data()?;
+    let nothing = |count: usize| places.indices(&vec![-1; count]);
+    let texts = places.slice(&[Range::full(count), Range::span(0, 1)])?.reshape(&[count])?;
+    let indices = vec![nothing(2 * count)?, texts, nothing(lowering.meta(shape).shape.iter().product())?];
+    lowering.step(record, Box::new(Rearrange { indices }), vec![operand])
+}
+
+/// Rows of unequal length, chosen by number: their bounds, then the values.
+fn ragged_gather(lowering: &mut Lowering, record: &Record) -> Result<()> {
+    let values = record.operation.int("PARAMS_RAGGED_RANK").and_then(|rank| usize::try_from(rank).ok());
+    rearrange::lower(lowering, record, &[values.unwrap_or(1)])
+}
