@@ -22,6 +22,7 @@
 //! archives, and with [`torch`] any live libtorch computation; the feature `tensorflow` (default) explains SavedModels
 //! with a TensorFlow that is found at run time.
 
+mod computed;
 mod error;
 mod explanation;
 mod inputs;
@@ -34,6 +35,7 @@ pub mod tensorflow;
 #[cfg(feature = "torch")]
 pub mod torch;
 
+pub use computed::Computed;
 pub use dlbacktrace_core as core;
 pub use dlbacktrace_core::{Amount, Entry, Family, Ledger, Loss, Mode, Place};
 pub use error::{Error, Result};

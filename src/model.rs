@@ -1,6 +1,6 @@
 //! Models, whatever their framework.
 
-use crate::{Error, Explanation, Inputs, OperatorUse, Options, Result};
+use crate::{Computed, Error, Explanation, Inputs, OperatorUse, Options, Result};
 use dlbacktrace_core::explain::coverage;
 use dlbacktrace_core::{DType, Family};
 use std::fmt;
@@ -135,6 +135,7 @@ pub(crate) trait Loaded: Send + Sync {
     fn framework(&self) -> String;
     fn arguments(&self) -> Result<Vec<Argument>>;
     fn precision(&self) -> Result<Option<DType>>;
+    fn forward(&self, inputs: &Inputs) -> Result<Vec<Computed>>;
     fn explain(&self, inputs: &Inputs, options: &Options) -> Result<Explanation>;
     fn replay(&self, inputs: &Inputs) -> Result<ReplayReport>;
     fn inspect(&self) -> Result<Anatomy>;
@@ -191,6 +192,14 @@ impl Model {
     ///
     /// # Errors
     /// [`Error::Inputs`] when the inputs do not fit or the model fails on them, [`Error::NoRule`] when
+    /// Runs the model without explaining it; the tensors of its result, flattened.
+    ///
+    /// # Errors
+    /// [`Error::Inputs`] when the inputs do not fit or the model fails on them.
+    pub fn forward(&self, inputs: &Inputs) -> Result<Vec<Computed>> {
+        self.inner.forward(inputs)
+    }
+
     /// relevance reaches an operator without a rule, [`Error::Usage`] when the options do not fit.
     pub fn explain(&self, inputs: &Inputs, options: &Options) -> Result<Explanation> {
         let mut explanation = self.inner.explain(inputs, options)?;

@@ -1,8 +1,8 @@
 //! Tensors of whatever framework a model ran in.
 
 use crate::Result;
-use dlbacktrace_core::{Relevance, Tensor};
-use ndarray::ArrayD;
+use dlbacktrace_core::{Range, Relevance, Result as CoreResult, Tensor};
+use ndarray::{ArrayD, Axis};
 
 /// A tensor of one of the frameworks, shared and not copied.
 #[derive(Debug, Clone)]
@@ -46,6 +46,35 @@ impl Native {
             Self::TensorFlow(tensor) => tensor.to_array()?,
         })
     }
+}
+
+impl Native {
+    pub(crate) fn is_floating(&self) -> bool {
+        match self {
+            #[cfg(feature = "torch")]
+            Self::Torch(tensor) => tensor.dtype().is_float(),
+            #[cfg(feature = "tensorflow")]
+            Self::TensorFlow(tensor) => tensor.dtype().is_float(),
+        }
+    }
+
+    /// The elements at one index of an axis.
+    pub(crate) fn at(&self, axis: usize, index: usize) -> Result<ArrayD<f64>> {
+        Ok(match self {
+            #[cfg(feature = "torch")]
+            Self::Torch(tensor) => at(tensor, axis, index)?,
+            #[cfg(feature = "tensorflow")]
+            Self::TensorFlow(tensor) => at(tensor, axis, index)?,
+        })
+    }
+}
+
+fn at(tensor: &impl Tensor, axis: usize, index: usize) -> CoreResult<ArrayD<f64>> {
+    let mut region: Vec<Range> = tensor.shape().into_iter().map(Range::full).collect();
+    if let Some(range) = region.get_mut(axis) {
+        *range = Range::span(index, 1);
+    }
+    Ok(tensor.slice(&region)?.to_array()?.index_axis_move(Axis(axis), 0))
 }
 
 /// The channels of a relevance.

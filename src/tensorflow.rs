@@ -2,7 +2,8 @@
 
 use crate::model::{Anatomy, Loaded};
 use crate::{
-    Argument, Error, Explanation, Inputs, LoadOptions, ModuleEntry, Options, ReplayReport, Result, Value,
+    Argument, Computed, Error, Explanation, Inputs, LoadOptions, ModuleEntry, Options, ReplayReport, Result,
+    Value,
 };
 use dlbacktrace_core::DType;
 use dlbacktrace_tensorflow as native;
@@ -24,6 +25,11 @@ impl Loaded for Model {
     /// The signature tells for each input.
     fn precision(&self) -> Result<Option<DType>> {
         Ok(None)
+    }
+
+    fn forward(&self, inputs: &Inputs) -> Result<Vec<Computed>> {
+        let outputs = self.forward(&bound(self, inputs)?)?;
+        Ok(outputs.into_iter().map(|(name, tensor)| Computed::new(name, TfTensor::from(tensor))).collect())
     }
 
     fn explain(&self, inputs: &Inputs, options: &Options) -> Result<Explanation> {

@@ -2,7 +2,8 @@
 
 use crate::model::{Anatomy, Loaded};
 use crate::{
-    Argument, Error, Explanation, Inputs, LoadOptions, ModuleEntry, Options, ReplayReport, Result, Value,
+    Argument, Computed, Error, Explanation, Inputs, LoadOptions, ModuleEntry, Options, ReplayReport, Result,
+    Value,
 };
 use dlbacktrace_core::DType;
 use dlbacktrace_torch as native;
@@ -62,6 +63,11 @@ impl Loaded for native::Model {
             modules: found.modules.into_iter().map(module).collect(),
             parameters: parameters.map(|tensor| elements(&tensor.sizes)).sum(),
             operators: found.operators,
+    fn forward(&self, inputs: &Inputs) -> Result<Vec<Computed>> {
+        let outputs = self.forward(&to_inputs(inputs)?)?;
+        Ok(outputs.into_iter().map(|(name, tensor)| Computed::new(name, TorchTensor::from(tensor))).collect())
+    }
+
         })
     }
 }

@@ -1,0 +1,53 @@
+//! What a model gives when it is only run.
+
+use crate::native::Native;
+use crate::{Error, Result};
+use ndarray::ArrayD;
+
+/// One tensor of a model's result.
+#[derive(Debug)]
+pub struct Computed {
+    /// Its name: `output`, `output.logits`, `output[1]`.
+    pub name: String,
+    tensor: Native,
+}
+
+impl Computed {
+    pub(crate) fn new(name: String, tensor: impl Into<Native>) -> Self {
+        Self { name, tensor: tensor.into() }
+    }
+
+    /// Extent of each axis.
+    pub fn shape(&self) -> Vec<usize> {
+        self.tensor.shape()
+    }
+
+    /// Whether its elements are floating numbers.
+    pub fn is_floating(&self) -> bool {
+        self.tensor.is_floating()
+    }
+
+    /// Its elements.
+    ///
+    /// # Errors
+    /// [`Error::Internal`] when they cannot be read out.
+    pub fn array(&self) -> Result<ArrayD<f64>> {
+        self.tensor.array()
+    }
+
+    /// The elements at one index of an axis, which is gone from the result: the scores of one position need not be
+    /// read out with those of all others.
+    ///
+    /// # Errors
+    /// [`Error::Usage`] when there is no such index, [`Error::Internal`] when they cannot be read out.
+    pub fn at(&self, axis: usize, index: usize) -> Result<ArrayD<f64>> {
+        let shape = self.shape();
+        match shape.get(axis) {
+            Some(&extent) if index < extent => self.tensor.at(axis, index),
+            _ => Err(Error::Usage(format!(
+                "{} of shape {shape:?} has no index {index} of axis {axis}",
+                self.name
+            ))),
+        }
+    }
+}
