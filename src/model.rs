@@ -172,7 +172,11 @@ impl Model {
     /// As [`load`](Self::load), and [`Error::Library`] when an operator library cannot be opened.
     pub fn load_with(path: impl AsRef<Path>, options: &LoadOptions) -> Result<Self> {
         let (path, start) = (path.as_ref(), Instant::now());
-        let inner = load(path, options)?;
+        Self::of(load(path, options)?, start)
+    }
+
+    /// A model that has been loading since `start`.
+    pub(crate) fn of(inner: Box<dyn Loaded>, start: Instant) -> Result<Self> {
         let (arguments, precision) = (inner.arguments()?, inner.precision()?);
         Ok(Self { inner, arguments, precision, load: start.elapsed() })
     }
@@ -188,10 +192,6 @@ impl Model {
         self.precision
     }
 
-    /// Runs the model once and traces its output back to its inputs.
-    ///
-    /// # Errors
-    /// [`Error::Inputs`] when the inputs do not fit or the model fails on them, [`Error::NoRule`] when
     /// Runs the model without explaining it; the tensors of its result, flattened.
     ///
     /// # Errors
@@ -200,6 +200,10 @@ impl Model {
         self.inner.forward(inputs)
     }
 
+    /// Runs the model once and traces its output back to its inputs.
+    ///
+    /// # Errors
+    /// [`Error::Inputs`] when the inputs do not fit or the model fails on them, [`Error::NoRule`] when
     /// relevance reaches an operator without a rule, [`Error::Usage`] when the options do not fit.
     pub fn explain(&self, inputs: &Inputs, options: &Options) -> Result<Explanation> {
         let mut explanation = self.inner.explain(inputs, options)?;

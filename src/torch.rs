@@ -8,7 +8,9 @@ use crate::{
 use dlbacktrace_core::DType;
 use dlbacktrace_torch as native;
 use ndarray::ArrayD;
+use std::ffi::c_void;
 use std::path::Path;
+use std::time::Instant;
 use tch::{Kind, Tensor};
 
 pub use dlbacktrace_torch::{Computation, TorchTensor, libtorch_version, tune_allocator};
@@ -24,6 +26,23 @@ pub fn explain(
     compute: impl FnOnce() -> Tensor,
 ) -> Result<Explanation> {
     Explanation::of(native::explain_computation(computation, &options.0, compute)?, framework())
+}
+
+impl crate::Model {
+    /// Shares a live `torch::jit::Module` of the C++ side: nothing is copied, and the module is not changed. It is to be
+    /// taken anew when its parameters have been replaced by other tensors.
+    ///
+    /// # Errors
+    /// [`Error::Load`] when it has no `forward`, is in training mode or not on the CPU.
+    ///
+    /// # Safety
+    /// `module` is null or points to a `torch::jit::Module` of the libtorch that this process has loaded, alive during
+    /// this call.
+    pub unsafe fn share_torch(module: *const c_void) -> Result<Self> {
+        let start = Instant::now();
+        // SAFETY: the caller vouches for the pointer.
+        Self::of(Box::new(unsafe { native::Model::share(module) }?), start)
+    }
 }
 
 impl Loaded for native::Model {
@@ -42,6 +61,11 @@ impl Loaded for native::Model {
 
     fn precision(&self) -> Result<Option<DType>> {
         Ok(self.precision()?)
+    }
+
+    fn forward(&self, inputs: &Inputs) -> Result<Vec<Computed>> {
+        let outputs = self.forward(&to_inputs(inputs)?)?;
+        Ok(outputs.into_iter().map(|(name, tensor)| Computed::new(name, TorchTensor::from(tensor))).collect())
     }
 
     fn explain(&self, inputs: &Inputs, options: &Options) -> Result<Explanation> {
@@ -63,11 +87,6 @@ impl Loaded for native::Model {
             modules: found.modules.into_iter().map(module).collect(),
             parameters: parameters.map(|tensor| elements(&tensor.sizes)).sum(),
             operators: found.operators,
-    fn forward(&self, inputs: &Inputs) -> Result<Vec<Computed>> {
-        let outputs = self.forward(&to_inputs(inputs)?)?;
-        Ok(outputs.into_iter().map(|(name, tensor)| Computed::new(name, TorchTensor::from(tensor))).collect())
-    }
-
         })
     }
 }

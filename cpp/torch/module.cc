@@ -38,11 +38,29 @@ void at_once(const std::function<void()>& task) { task(); }
 }  // namespace
 
 std::unique_ptr<Module> load_module(rust::Str path) {
-  return guarded([&] { return std::make_unique<Module>(torch::jit::load(std::string(path), at::kCPU)); });
+  return guarded([&] {
+    torch::jit::Module module = torch::jit::load(std::string(path), at::kCPU);
+    module.eval();
+    return std::make_unique<Module>(module);
+  });
+}
+
+std::unique_ptr<Module> share_module(const JitModule* module) {
+  return guarded([&] {
+    TORCH_CHECK(module != nullptr && module->_ivalue(), "there is no module");
+    for (const auto& part : module->named_modules()) {
+      TORCH_CHECK(!part.value.hasattr("training") || !part.value.is_training(), "the module",
+                  part.name.empty() ? "" : " '" + part.name + "'", " is in training mode; call eval() first");
+    }
+    for (const auto& parameter : module->named_parameters()) {
+      TORCH_CHECK(parameter.value.is_cpu(), "the parameter '", parameter.name, "' is on ", parameter.value.device(),
+                  "; modules on the CPU are explained");
+    }
+    return std::make_unique<Module>(*module);
+  });
 }
 
 Module::Module(const torch::jit::Module& module) : module_(std::make_unique<torch::jit::Module>(module)), sources_(std::make_shared<Sources>()) {
-  module_->eval();
   names_ = names_of(*module_);
   if (auto forward = module_->find_method("forward")) {
     graph_ = evaluation_graph(*forward->graph());

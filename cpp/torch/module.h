@@ -22,9 +22,11 @@ struct NamedTensor;
 struct OperatorCount;
 struct Submodule;
 
+using JitModule = torch::jit::Module;
+
 class Module {
  public:
-  /// Takes a live module; it is put into evaluation mode.
+  /// Shares a live module, which is in evaluation mode and on the CPU.
   explicit Module(const torch::jit::Module& module);
   Module(const Module&) = delete;
   Module& operator=(const Module&) = delete;
@@ -56,5 +58,7 @@ class Module {
 };
 
 std::unique_ptr<Module> load_module(rust::Str path);
+/// The caller's own module, shared and not changed: one in training mode is refused.
+std::unique_ptr<Module> share_module(const JitModule* module);
 
 }  // namespace dlbacktrace::torch_

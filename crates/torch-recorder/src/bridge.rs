@@ -161,6 +161,7 @@ pub(crate) mod ffi {
 
         type AtTensor;
         type Arguments;
+        type JitModule;
         type Module;
         type Policy;
         type Session;
@@ -179,6 +180,9 @@ pub(crate) mod ffi {
         fn keyword(self: Pin<&mut Arguments>, name: &str) -> Result<()>;
 
         fn load_module(path: &str) -> Result<UniquePtr<Module>>;
+        /// # Safety
+        /// The pointer is null or that of a live module.
+        unsafe fn share_module(module: *const JitModule) -> Result<UniquePtr<Module>>;
         fn check(self: &Module, arguments: &Arguments) -> Result<()>;
         fn forward(self: &Module, arguments: &Arguments) -> Result<UniquePtr<Tape>>;
         fn record(

@@ -16,6 +16,12 @@ pub enum Error {
         /// Why.
         reason: String,
     },
+    /// A live module cannot be explained as it is.
+    #[error("cannot take the live module: {reason}")]
+    Live {
+        /// Why.
+        reason: String,
+    },
     /// A library of extra operators could not be opened.
     #[error("cannot load the operator library {path}: {reason}")]
     Library {

@@ -8,6 +8,7 @@ use crate::policy::Policy;
 use crate::recording::{Port, Recording};
 use crate::tensor;
 use cxx::UniquePtr;
+use std::ffi::c_void;
 use std::fmt;
 use std::path::Path;
 use tch::Kind;
@@ -46,6 +47,23 @@ impl Module {
             .and_then(|()| ffi::load_module(&path.to_string_lossy()).map_err(|error| error.what().to_owned()))
             .map_err(|reason| Error::Load { path: path.to_owned(), reason })?;
         Ok(Module { inner })
+    }
+
+    /// Shares a live `torch::jit::Module`: nothing is copied, and the module is not changed. It is to be taken anew when
+    /// its parameters have been replaced by other tensors.
+    ///
+    /// # Errors
+    /// [`Error::Live`] when it is in training mode or not on the CPU.
+    ///
+    /// # Safety
+    /// `module` is null or points to a `torch::jit::Module` of the libtorch that this process has loaded, alive during
+    /// this call.
+    pub unsafe fn share(module: *const c_void) -> Result<Module> {
+        // SAFETY: what the caller vouches for is what the bridge asks.
+        let inner = unsafe { ffi::share_module(module.cast()) };
+        inner
+            .map(|inner| Module { inner })
+            .map_err(|error| Error::Live { reason: error.what().to_owned() })
     }
 
     /// Runs `forward` and records it: gradients off, graph optimisation off, so that each operator is the one in the code.

@@ -6,6 +6,7 @@ use crate::{Explanation, Result, TorchTensor, run};
 use dlbacktrace_core::explain::{OperatorUse, Options, coverage};
 use dlbacktrace_core::{DType, Family, WeightCache};
 use dlbacktrace_torch_recorder::{FormalArgument, Inputs, Module, NamedTensor, Replay, Submodule};
+use std::ffi::c_void;
 use std::path::Path;
 use std::time::Instant;
 
@@ -46,6 +47,20 @@ impl Model {
         let named: usize = module.tensors()?.iter().map(bytes).sum();
         let stored = std::fs::metadata(path).map_or(0, |file| file.len() as usize);
         Ok(Self { module, weights: WeightCache::new(3 * named.max(stored)) })
+    }
+
+    /// Shares a live `torch::jit::Module`: nothing is copied, and the module is not changed.
+    ///
+    /// # Errors
+    /// [`Error::Module`](crate::Error::Module) when it is in training mode or not on the CPU.
+    ///
+    /// # Safety
+    /// As of [`Module::share`].
+    pub unsafe fn share(module: *const c_void) -> Result<Self> {
+        // SAFETY: the caller vouches for the pointer.
+        let module = unsafe { Module::share(module) }?;
+        let weights = module.tensors()?.iter().map(bytes).sum::<usize>();
+        Ok(Self { module, weights: WeightCache::new(3 * weights) })
     }
 
     /// The arguments of `forward`.
