@@ -6,7 +6,7 @@ use dlbacktrace_core::{Tensor, explain};
 use ndarray::ArrayD;
 use std::time::Duration;
 
-pub use dlbacktrace_core::explain::OperatorUse;
+pub use dlbacktrace_core::explain::{ModuleRelevance, OperatorUse};
 
 /// How long the parts took.
 #[derive(Debug, Clone, Copy, Default)]
@@ -130,6 +130,7 @@ pub struct Explanation {
     targets: Vec<usize>,
     seed: Amount,
     ledger: Ledger,
+    modules: Vec<ModuleRelevance>,
     operators: Vec<OperatorUse>,
     coverage: f64,
     pub(crate) timings: Timings,
@@ -173,6 +174,12 @@ impl Explanation {
     /// The account of every step.
     pub fn ledger(&self) -> &Ledger {
         &self.ledger
+    }
+
+    /// What passed through each module, if [asked for](crate::Options::modules): each after the one it is in, else in
+    /// the order they ran.
+    pub fn modules(&self) -> &[ModuleRelevance] {
+        &self.modules
     }
 
     /// The operators that ran and that relevance can reach.
@@ -237,6 +244,7 @@ impl Explanation {
             targets: explanation.targets,
             seed: explanation.seed,
             ledger: explanation.ledger,
+            modules: explanation.modules,
             operators: explanation.operators,
             coverage,
             timings: Timings { load: Duration::ZERO, forward, relevance },

@@ -39,7 +39,7 @@ pub use computed::Computed;
 pub use dlbacktrace_core as core;
 pub use dlbacktrace_core::{Amount, Entry, Family, Ledger, Loss, Mode, Place};
 pub use error::{Error, Result};
-pub use explanation::{Explanation, InputRelevance, OperatorUse, Timings, ValueRelevance};
+pub use explanation::{Explanation, InputRelevance, ModuleRelevance, OperatorUse, Timings, ValueRelevance};
 pub use inputs::{Inputs, Value};
 pub use model::{
     Argument, Inspection, LoadOptions, Model, ModuleEntry, OperatorRule, ReplayReport, Verification,

@@ -130,6 +130,13 @@ impl Options {
         self
     }
 
+    /// Say what passed through each [module](crate::Explanation::modules).
+    #[must_use]
+    pub fn modules(mut self, modules: bool) -> Self {
+        self.0.modules = modules;
+        self
+    }
+
     /// Explain this integer input as numbers: a cast of it to floating type carries relevance.
     #[must_use]
     pub fn numeric_input(mut self, name: &str) -> Self {

@@ -5,7 +5,7 @@ mod common;
 
 use common::{agree, channels};
 use dlbacktrace::torch::{self, Computation};
-use dlbacktrace::{Amount, Explanation, Inputs, Loss, Mode, Model, Options, Target};
+use dlbacktrace::{Amount, Explanation, Inputs, Loss, Mode, Model, ModuleRelevance, Options, Target};
 use ndarray::{ArrayD, Axis, Slice};
 use serde::Deserialize;
 use std::collections::BTreeMap;
@@ -237,6 +237,81 @@ fn the_future_receives_exactly_nothing() {
         }
     }
     assert!(checked > 200, "{checked}");
+}
+
+/// The account of one module.
+fn passed<'a>(explanation: &'a Explanation, path: &str) -> &'a ModuleRelevance {
+    let found = explanation.modules().iter().find(|module| module.module.path == path);
+    found.unwrap_or_else(|| {
+        panic!(
+            "no module {path}: {:?}",
+            explanation.modules().iter().map(|module| &module.module.path).collect::<Vec<_>>()
+        )
+    })
+}
+
+fn close(a: Amount, b: Amount) -> bool {
+    (a - b).magnitude() <= 1e-4 * a.magnitude().max(b.magnitude()).max(1.0)
+}
+
+#[test]
+fn every_module_accounts_for_what_it_received() {
+    for language in all() {
+        for mode in MODES {
+            let options = Options::new().mode(mode).scaler(1.0).modules(true);
+            let explanation = language.model().explain(&given(&language.inputs("long")), &options).unwrap();
+            assert!(explanation.modules().len() > 10, "{}", language.name);
+            for module in explanation.modules() {
+                let lost = module.lost.values().copied().sum();
+                let place = format!("{}, {}, {mode:?}", language.name, module.module.path);
+                assert!(close(module.received, module.delivered + lost), "{place}: {module:?}");
+                if !module.heads.is_empty() {
+                    assert_eq!(module.heads.len(), 4, "{place}");
+                    assert!(module.heads.iter().all(|head| head.magnitude() > 0.0), "{place}");
+                }
+            }
+            let with_heads = explanation.modules().iter().filter(|module| !module.heads.is_empty()).count();
+            // A next token's last layer, a class's and so on: each layer attends at least once.
+            assert!(with_heads >= 2, "{}: {with_heads}", language.name);
+        }
+    }
+}
+
+#[test]
+fn heads_share_what_enters_the_output_projection() {
+    let language = all().into_iter().find(|language| language.name == "llama").unwrap();
+    let options = Options::new().scaler(1.0).modules(true);
+    let explanation = language.model().explain(&given(&language.inputs("long")), &options).unwrap();
+    for layer in 0..2 {
+        let path = format!("model.{layer}.self_attn");
+        let heads: Amount = passed(&explanation, &path).heads.iter().copied().sum();
+        assert!(close(heads, passed(&explanation, &format!("{path}.o_proj")).delivered), "{path}");
+    }
+}
+
+#[test]
+fn experts_share_what_their_layer_received() {
+    for name in ["mixtral", "olmoe"] {
+        let language = all().into_iter().find(|language| language.name == name).unwrap();
+        let inputs = language.inputs("long");
+        let options = Options::new().scaler(1.0).target(Target::AllOutputs).modules(true);
+        let explanation = language.model().explain(&given(&inputs), &options).unwrap();
+        let tokens = inputs[0].size()[1] as usize;
+        for layer in 0..2 {
+            let path = format!("model.{layer}.mlp");
+            let experts = passed(&explanation, &format!("{path}.experts"));
+            let prefix = format!("{path}.experts.");
+            let each =
+                || explanation.modules().iter().filter(|module| module.module.path.starts_with(&prefix));
+            // Their answers are weighted by the router, which takes its share of each product.
+            let shared = each().map(|expert| expert.received).sum::<Amount>()
+                + passed(&explanation, &format!("{path}.gate")).received;
+            assert!(close(experts.received, shared), "{path}: {} and {shared:?}", experts.received.positive);
+            assert_eq!(each().map(|expert| expert.rows).sum::<usize>(), 2 * tokens, "two experts a token");
+            assert!(each().all(|expert| expert.rows <= tokens));
+            assert_eq!(experts.rows, tokens);
+        }
+    }
 }
 
 /// A decoder of equal layers as Llama's: norms by root mean squares, rotary positions, gated feed-forward parts.

@@ -127,8 +127,15 @@ fn bias(ledger: &Ledger) -> f64 {
 struct Arrivals(BTreeMap<ValueId, ArrayD<f64>>);
 
 impl<T: Tensor> Observer<T> for Arrivals {
-    fn arrived(&mut self, value: ValueId, _: &str, _: &Place, relevance: &Relevance<T>) {
-        self.0.insert(value, relevance.first().to_array().unwrap());
+    fn arrived(
+        &mut self,
+        value: ValueId,
+        _: &str,
+        _: &Place,
+        relevance: &Relevance<T>,
+    ) -> dlbacktrace::core::Result<()> {
+        self.0.insert(value, relevance.first().to_array()?);
+        Ok(())
     }
 }
 

@@ -59,6 +59,11 @@ impl<T> Prepared<T> {
         &self.tape.steps
     }
 
+    /// How many values there are.
+    pub(crate) fn values(&self) -> usize {
+        self.tape.values.len()
+    }
+
     pub(crate) fn into_tape(self) -> Tape<T> {
         self.tape
     }

@@ -21,8 +21,23 @@ pub trait Observer<T> {
     }
 
     /// All relevance of a value that the step at `place` made has arrived.
-    fn arrived(&mut self, value: ValueId, operator: &str, place: &Place, relevance: &Relevance<T>) {
+    ///
+    /// # Errors
+    /// What the observer fails with ends the walk.
+    fn arrived(
+        &mut self,
+        value: ValueId,
+        operator: &str,
+        place: &Place,
+        relevance: &Relevance<T>,
+    ) -> Result<()> {
         let _ = (value, operator, place, relevance);
+        Ok(())
+    }
+
+    /// A value received some of the relevance of the step at `place`, or of the start.
+    fn handed(&mut self, place: Option<&Place>, value: ValueId, amount: Amount) {
+        let _ = (place, value, amount);
     }
 }
 
@@ -71,6 +86,7 @@ impl<T: Tensor> Prepared<T> {
                 let message = format!("the start has shape {:?}, the value {:?}", seed.shape(), meta.shape);
                 return Err(Error::Seed(message));
             }
+            observer.handed(None, value, seed.amount()?);
             arrived.add(value, seed)?;
         }
         let total = tape.steps.len();
@@ -83,18 +99,19 @@ impl<T: Tensor> Prepared<T> {
             }
             for (&value, relevance) in step.outputs.iter().zip(&outputs) {
                 if let Some(relevance) = relevance {
-                    observer.arrived(value, &step.operator, &step.place, relevance);
+                    observer.arrived(value, &step.operator, &step.place, relevance)?;
                 }
             }
-            let entry =
-                walk(&step, &outputs, weights, options, &mut arrived).map_err(|source| match source {
+            let entry = walk(&step, &outputs, weights, options, &mut arrived, observer).map_err(
+                |source| match source {
                     Error::NoRule { .. } | Error::Unsupported { .. } | Error::Step { .. } => source,
                     source => Error::Step {
                         operator: step.operator.clone(),
                         place: Box::new(step.place.clone()),
                         source: Box::new(source),
                     },
-                })?;
+                },
+            )?;
             ledger.entries.push(entry);
         }
         let inputs = tape.inputs.iter().map(|&value| arrived.take(value)).collect();
@@ -130,6 +147,7 @@ fn walk<T: Tensor>(
     weights: &WeightCache<T>,
     options: WalkOptions,
     arrived: &mut Arrived<T>,
+    observer: &mut dyn Observer<T>,
 ) -> Result<Entry> {
     if matches!(step.op.family(), Family::Unruled | Family::Statistic) && !options.allow_unruled {
         let (operator, place) = (step.operator.clone(), Box::new(step.place.clone()));
@@ -151,7 +169,9 @@ fn walk<T: Tensor>(
             continue;
         }
         let share = fitted(operand, share)?;
-        delivered += share.amount()?;
+        let amount = share.amount()?;
+        delivered += amount;
+        observer.handed(Some(&step.place), operand.value, amount);
         arrived.add(operand.value, share)?;
     }
     let dtype =

@@ -1,16 +1,19 @@
 //! From a recorded run to an explanation, whatever framework it ran in.
 
 mod explanation;
+mod modules;
 mod options;
 mod start;
 
 pub use explanation::{Explanation, InputRelevance, OperatorUse, Timings, ValueRelevance, coverage};
+pub use modules::ModuleRelevance;
 pub use options::{Options, Output, OwnSeed, Progress};
 
 use crate::{
-    DType, Error, Family, Mode, Observer, Place, Prepared, Relevance, Result, Tape, Tensor, ValueId,
+    Amount, DType, Error, Family, Mode, Observer, Place, Prepared, Relevance, Result, Tape, Tensor, ValueId,
     WalkOptions, WeightCache,
 };
+use modules::Modules;
 use start::{chosen, starting};
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
@@ -64,7 +67,8 @@ pub fn explain<T: Tensor>(
     let operators = uses(&prepared);
     let mut warnings = warnings(&inputs, &output);
     let amount = seed.relevance.amount()?;
-    let mut watcher = Watcher { options, values: Vec::new() };
+    let modules = options.modules.then(|| Modules::new(prepared.steps(), prepared.values()));
+    let mut watcher = Watcher { options, values: Vec::new(), modules };
     let walk = WalkOptions { allow_unruled: options.allow_unruled };
     let mode = seed.relevance.mode();
     let outcome = prepared.backtrace(vec![(value, seed.relevance)], weights, walk, &mut watcher)?;
@@ -76,6 +80,7 @@ pub fn explain<T: Tensor>(
             .collect();
         warnings.push(format!("these steps do not account for all they received: {}", open.join("; ")));
     }
+    let modules = watcher.modules.map(|modules| modules.finish(&outcome.ledger)).unwrap_or_default();
     let explained = |(port, relevance): (Port<T>, Option<Relevance<T>>)| -> Result<InputRelevance<T>> {
         let relevance = relevance.map_or_else(|| nothing(&port.tensor, &output, mode), Ok)?;
         Ok(InputRelevance { name: port.name, tensor: port.tensor, relevance })
@@ -89,6 +94,7 @@ pub fn explain<T: Tensor>(
         seed: amount,
         ledger: outcome.ledger,
         values: watcher.values,
+        modules,
         operators,
         timings: Timings { forward, relevance: recorded.elapsed() },
         warnings,
@@ -98,6 +104,7 @@ pub fn explain<T: Tensor>(
 struct Watcher<'a, T> {
     options: &'a Options,
     values: Vec<ValueRelevance<T>>,
+    modules: Option<Modules>,
 }
 
 impl<T: Tensor> Observer<T> for Watcher<'_, T> {
@@ -107,10 +114,23 @@ impl<T: Tensor> Observer<T> for Watcher<'_, T> {
         }
     }
 
-    fn arrived(&mut self, _: ValueId, operator: &str, place: &Place, relevance: &Relevance<T>) {
+    fn arrived(
+        &mut self,
+        value: ValueId,
+        operator: &str,
+        place: &Place,
+        relevance: &Relevance<T>,
+    ) -> Result<()> {
         if self.options.all_values {
             let (operator, place) = (operator.to_owned(), place.clone());
             self.values.push(ValueRelevance { operator, place, relevance: relevance.clone() });
+        }
+        self.modules.as_mut().map_or(Ok(()), |modules| modules.arrived(value, relevance))
+    }
+
+    fn handed(&mut self, place: Option<&Place>, value: ValueId, amount: Amount) {
+        if let Some(modules) = &mut self.modules {
+            modules.handed(place.map_or("", |place| &place.module.path), value, amount);
         }
     }
 }

@@ -102,6 +102,10 @@ pub enum Role {
     },
     /// Product of operands 0 and 1.
     Product,
+    /// Matrix product of operands 0 and 1 over the last two axes; both depend on the input.
+    Bilinear,
+    /// Softmax-weighted sums of values, with the heads on the third axis from the end.
+    Attention,
     /// Operand 0 divided by operand 1; a constant numerator may be left out, then operand 0 is the divisor.
     Quotient,
     /// Operand 0 reduced along axes to a statistic: mean, sum, largest, norm, variance …

@@ -1,5 +1,6 @@
 //! The outcome of an explanation.
 
+use super::ModuleRelevance;
 use crate::{Amount, Ledger, Place, Relevance};
 use std::time::Duration;
 
@@ -71,6 +72,8 @@ pub struct Explanation<T> {
     pub ledger: Ledger,
     /// Relevance of every recorded value, if asked for, in the order of the walk.
     pub values: Vec<ValueRelevance<T>>,
+    /// What passed through each module, if asked for: each after the one it is in, else in the order they ran.
+    pub modules: Vec<ModuleRelevance>,
     /// The operators that ran and that relevance can reach, by name.
     pub operators: Vec<OperatorUse>,
     /// How long it took.

@@ -49,6 +49,8 @@ pub struct Options {
     pub prepare: PrepareOptions,
     /// Keep the relevance of every recorded value.
     pub all_values: bool,
+    /// Say what passed through each module.
+    pub modules: bool,
     /// Integer inputs to explain as numbers, by name.
     pub numeric_inputs: Vec<String>,
     /// Book what reaches operators without a rule as lost instead of failing.
@@ -65,6 +67,7 @@ impl fmt::Debug for Options {
             .field("own_seed", &self.seed.is_some())
             .field("prepare", &self.prepare)
             .field("all_values", &self.all_values)
+            .field("modules", &self.modules)
             .field("numeric_inputs", &self.numeric_inputs)
             .field("allow_unruled", &self.allow_unruled)
             .finish_non_exhaustive()

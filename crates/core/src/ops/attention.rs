@@ -4,7 +4,9 @@ use super::MatMul;
 use crate::op::arrived;
 use crate::ops::Sum;
 use crate::tensor::BOUND;
-use crate::{BacktraceOp, Context, DType, Error, Family, Operand, Relevance, Result, Tensor, Unary, ValueId};
+use crate::{
+    BacktraceOp, Context, DType, Error, Family, Operand, Relevance, Result, Role, Tensor, Unary, ValueId,
+};
 
 /// softmax(scale · Q·Kᵀ + mask)·V. Operands: Q `[…, H, L, E]`, K `[…, G, S, E]`, V `[…, G, S, F]` with H a
 /// multiple of G (grouped heads), and a mask that broadcasts to `[…, H, L, S]` if any: boolean (true takes
@@ -24,6 +26,10 @@ const HIDDEN: f64 = -BOUND;
 impl<T: Tensor> BacktraceOp<T> for Attention {
     fn family(&self) -> Family {
         Family::Product
+    }
+
+    fn role(&self, _: &[Operand<T>]) -> Role {
+        Role::Attention
     }
 
     fn backtrace(

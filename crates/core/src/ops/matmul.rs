@@ -25,7 +25,7 @@ impl<T: Tensor> BacktraceOp<T> for MatMul {
             [a, b, ..] if a.depends && !b.depends && b.meta.shape.len() > 1 => Role::Linear { features: 1 },
             // W·x, or a vector of weights: output features are not the last axis, so no vector added to it is a bias.
             [a, b, ..] if a.depends != b.depends => Role::Linear { features: 0 },
-            _ => Role::Other,
+            _ => Role::Bilinear,
         }
     }
 
