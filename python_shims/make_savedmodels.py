@@ -1,81 +1,44 @@
-"""Writes the SavedModel fixtures of the tests: NAME/ and NAME.safetensors.
+"""Writes the SavedModel fixtures of the tests: NAME/, NAME.safetensors and index.json.
 
     python python_shims/make_savedmodels.py [--out tests/savedmodels] [NAME…]
 
 Needs Python 3.11, tensorflow-cpu 2.21.0, tf_keras and safetensors. NAME.safetensors holds the inputs as `input:NAME`
 and Python's own outputs as `output:NAME`, by their names in the signature; inputs of text are in its metadata, as JSON.
+Names given: only those are written, the index keeps the rest.
 """
 
 import argparse
+import collections
+import functools
 import json
+import multiprocessing
 import os
 import shutil
 import sys
 from pathlib import Path
 
-os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
-os.environ["CUDA_VISIBLE_DEVICES"] = ""
+os.environ |= {"TF_CPP_MIN_LOG_LEVEL": "3", "CUDA_VISIBLE_DEVICES": "", "TF_ENABLE_ONEDNN_OPTS": "0"}
 
-import keras  # noqa: E402
 import numpy as np  # noqa: E402
 import tensorflow as tf  # noqa: E402
-import tf_keras  # noqa: E402
-from safetensors.numpy import save_file  # noqa: E402
+from safetensors.numpy import load_file, save_file  # noqa: E402
 from tensorflow.core.protobuf import saved_model_pb2  # noqa: E402
 
-sys.path.insert(0, str(Path(__file__).resolve().parent))
+HERE = Path(__file__).resolve().parent
+sys.path.insert(0, str(HERE))
 
-from savedmodels import graphs, modules  # noqa: E402
-from savedmodels.networks import NETWORKS, randomise  # noqa: E402
-
-WRITERS = {
-    "export": (keras, lambda model, path: model.export(str(path), format="tf_saved_model", verbose=False)),
-    "save": (keras, lambda model, path: tf.saved_model.save(model, str(path))),
-    "tf_keras": (tf_keras, lambda model, path: model.save(str(path), save_format="tf")),
-}
+import savedmodels  # noqa: E402
+from savedmodels.kit import EXPLAINED, RAISES, Fixture  # noqa: E402
 
 
-def loaded_outputs(path: Path, inputs: dict) -> dict:
-    """What TensorFlow computes with the saved model's signature."""
+def run(path: Path, inputs: dict) -> tuple[dict, dict]:
+    """The inputs and what TensorFlow computes with the saved model's signature, by the names there."""
     serve = tf.saved_model.load(str(path)).signatures["serving_default"]
-    return {name: value.numpy() for name, value in serve(**{k: tf.constant(v) for k, v in inputs.items()}).items()}
-
-
-def write_network(path: Path, network: str, writer: str):
-    keras_module, write = WRITERS[writer]
-    build, make_input = NETWORKS[network]
-    keras_module.backend.clear_session()
-    random = np.random.default_rng(1)
-    model = build(keras_module)
-    randomise(model, random)
-    value = make_input(random)
-    write(model, path)
-    (name,) = tf.saved_model.load(str(path)).signatures["serving_default"].structured_input_signature[1]
-    inputs = {name: value}
-    outputs = loaded_outputs(path, inputs)
-    (output,) = outputs.values()
-    np.testing.assert_allclose(output, model(value).numpy(), atol=1e-6)
-    return inputs, outputs
-
-
-def write_module(write):
-    def run(path: Path):
-        inputs = write(path)
-        return inputs, loaded_outputs(path, inputs)
-
-    return run
-
-
-FIXTURES = {
-    f"{network}_{writer}": lambda path, network=network, writer=writer: write_network(path, network, writer)
-    for network in NETWORKS
-    for writer in WRITERS
-} | {
-    "control_flow": write_module(modules.write_control_flow),
-    "lookup": write_module(modules.write_lookup),
-    "graph_reference": lambda path: graphs.write(path, resource=False),
-    "graph_resource": lambda path: graphs.write(path, resource=True),
-}
+    names = serve.structured_input_signature[1]
+    if len(names) == 1:  # tf.saved_model.save gives an only input a name of its own
+        inputs = dict(zip(names, inputs.values()))
+    outputs = serve(**{name: tf.constant(value) for name, value in inputs.items()})
+    return inputs, {name: value.numpy() for name, value in outputs.items()}
 
 
 def called(nodes) -> set:
@@ -84,21 +47,56 @@ def called(nodes) -> set:
     return {f.name for value in values for f in [value.func, *value.list.func] if f.name}
 
 
-def prune(path: Path) -> None:
-    """Leaves out the functions that the graph does not lead to. Recurrent layers of tf_keras have hundreds of them, for training."""
-    model = saved_model_pb2.SavedModel.FromString(path.read_bytes())
-    for graph in model.meta_graphs:
-        library = {function.signature.name: function for function in graph.graph_def.library.function}
-        kept, found = {}, called(graph.graph_def.node)
-        while found - kept.keys():
-            name = (found - kept.keys()).pop()
-            kept[name] = library[name]
-            found |= called(library[name].node_def)
-        for name in library.keys() - kept.keys():
-            graph.object_graph_def.concrete_functions.pop(name, None)
-        del graph.graph_def.library.function[:], graph.graph_def.library.gradient[:]
-        graph.graph_def.library.function.extend(kept[name] for name in sorted(kept))
-    path.write_bytes(model.SerializeToString(deterministic=True))
+def roots(graph) -> set:
+    """The nodes that a run begins or ends with: inputs and outputs, initialising."""
+    signatures = graph.signature_def.values()
+    names = [info.name for signature in signatures for info in [*signature.inputs.values(), *signature.outputs.values()]]
+    names += [info.tensor_info.name for info in graph.asset_file_def]
+    names += [name for collection in graph.collection_def.values() for name in collection.node_list.value]
+    return {name.partition(":")[0] for name in names}
+
+
+def closure(names: set, after) -> set:
+    """The names and all that `after` leads to from them."""
+    found, waiting = set(), set(names)
+    while waiting:
+        found |= waiting
+        waiting = set().union(*map(after, waiting)) - found
+    return found
+
+
+def prune(path: Path, whole: bool) -> dict[str, int]:
+    """Leaves out what no run of the graph reads; gives the operators that are left, with their counts.
+
+    That is most of a small file: Keras' own description of the model, functions that the graph does not lead to
+    (recurrent layers of tf_keras have hundreds, for training), and, if not `whole`, saving, restoring and shapes noted beside nodes.
+    """
+    for name in ("keras_metadata.pb", "fingerprint.pb"):
+        (path / name).unlink(missing_ok=True)
+    file = path / "saved_model.pb"
+    model = saved_model_pb2.SavedModel.FromString(file.read_bytes())
+    (graph,) = model.meta_graphs
+    nodes = {node.name: node for node in graph.graph_def.node}
+    kept = set(nodes) if whole else closure(roots(graph), lambda name: {i.lstrip("^").partition(":")[0] for i in nodes[name].input})
+    top = [node for name, node in nodes.items() if name in kept]
+    library = {function.signature.name: function for function in graph.graph_def.library.function}
+    functions = closure(called(top), lambda name: called(library[name].node_def))
+    for name in library.keys() - functions:
+        graph.object_graph_def.concrete_functions.pop(name, None)
+    for part, values in (
+        (graph.graph_def.node, top), (graph.graph_def.library.function, [library[name] for name in sorted(functions)]), (graph.graph_def.library.gradient, []),
+    ):
+        values = [type(value).FromString(value.SerializeToString()) for value in values]
+        del part[:]
+        part.extend(values)
+    every = [*graph.graph_def.node, *(node for function in graph.graph_def.library.function for node in function.node_def)]
+    if not whole:
+        graph.ClearField("saver_def")  # the object graph knows the variables
+        for holder in every:
+            holder.attr.pop("_output_shapes", None)
+            holder.ClearField("experimental_debug_info")
+    file.write_bytes(model.SerializeToString(deterministic=True))
+    return dict(sorted(collections.Counter(node.op for node in every).items()))
 
 
 def write_tensors(path: Path, inputs: dict, outputs: dict) -> None:
@@ -108,22 +106,78 @@ def write_tensors(path: Path, inputs: dict, outputs: dict) -> None:
     save_file(tensors, path, {"text": json.dumps(text)})
 
 
+def check(fixture: Fixture, outputs: dict, made, out: Path) -> None:
+    """Outputs are finite, are those of the model before it was saved, and those of twins agree."""
+    for name, value in outputs.items():
+        if not np.isfinite(value.astype(np.float64)).all():
+            raise SystemExit(f"{fixture.name}: {name} is not finite")
+    if made is not None:
+        before = list(made.values()) if isinstance(made, dict) else tf.nest.flatten(made)
+        for value in before:
+            value = np.asarray(value)
+            if not any(value.shape == other.shape and np.allclose(value, other, rtol=1e-4, atol=1e-5) for other in outputs.values()):
+                raise SystemExit(f"{fixture.name}: saving changed the outputs")
+    if fixture.equals:
+        twin = load_file(out / f"{fixture.equals}.safetensors")
+        twin = [value for name, value in twin.items() if name.startswith("output:")]
+        for value in outputs.values():
+            if not any(value.shape == other.shape and np.allclose(value, other, rtol=1e-5, atol=1e-5) for other in twin):
+                raise SystemExit(f"{fixture.name}: an output differs from those of {fixture.equals}")
+
+
+def write(fixture: Fixture, out: Path) -> dict:
+    path = out / fixture.name
+    shutil.rmtree(path, ignore_errors=True)
+    inputs, made = fixture.write(path)
+    outputs = {}
+    if fixture.expect != RAISES:
+        inputs, outputs = run(path, inputs)
+    operators = prune(path, fixture.whole)
+    check(fixture, outputs, made, out)
+    write_tensors(path.with_suffix(".safetensors"), inputs, outputs)
+    return {
+        "name": fixture.name, "description": fixture.description, "expect": fixture.expect, "common": fixture.common,
+        **({"equals": fixture.equals} if fixture.equals else {}),
+        **({"numeric_inputs": fixture.numeric_inputs} if fixture.numeric_inputs else {}),
+        "operators": operators,
+    }
+
+
+def write_named(name: str, out: Path):
+    fixture = next(fixture for fixture in savedmodels.every() if fixture.name == name)
+    try:
+        return write(fixture, out)
+    except (Exception, SystemExit) as error:
+        return f"{name}: {type(error).__name__}: {error}"
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--out", type=Path, default=Path("tests/savedmodels"))
-    parser.add_argument("names", nargs="*", default=list(FIXTURES))
-    arguments = parser.parse_args()
-    arguments.out.mkdir(parents=True, exist_ok=True)
-    for name in arguments.names:
-        path = arguments.out / name
-        shutil.rmtree(path, ignore_errors=True)
-        inputs, outputs = FIXTURES[name](path)
-        # What no loader of the graph reads: Keras' own description of the model.
-        (path / "keras_metadata.pb").unlink(missing_ok=True)
-        prune(path / "saved_model.pb")
-        write_tensors(path.with_suffix(".safetensors"), inputs, outputs)
-        size = sum(file.stat().st_size for file in path.rglob("*") if file.is_file())
-        print(f"{name}: {size // 1024} kB")
+    parser.add_argument("--out", type=Path, default=HERE.parent / "tests" / "savedmodels")
+    parser.add_argument("names", nargs="*", help="only these fixtures")
+    options = parser.parse_args()
+    options.out.mkdir(parents=True, exist_ok=True)
+    index = options.out / "index.json"
+    kept = json.loads(index.read_text())["fixtures"] if options.names and index.exists() else []
+    known = {entry["name"]: entry for entry in kept}
+    every = [fixture.name for fixture in savedmodels.every()]
+    failed = []
+    # A process each: the names in a graph depend on what the process built before.
+    with multiprocessing.get_context("fork").Pool(1, maxtasksperchild=1) as pool:
+        for entry in pool.imap(functools.partial(write_named, out=options.out), options.names or every, chunksize=1):
+            if isinstance(entry, str):
+                failed.append(entry)
+                print(entry[:300], file=sys.stderr, flush=True)
+            else:
+                known[entry["name"]] = entry
+    entries = [known[name] for name in every if name in known]
+    lines = ",\n".join(json.dumps(entry, ensure_ascii=False) for entry in entries)
+    index.write_text(f'{{"tensorflow": "{tf.__version__}", "fixtures": [\n{lines}\n]}}\n')
+    explained = sum(entry["expect"] == EXPLAINED for entry in entries)
+    size = sum(file.stat().st_size for file in options.out.rglob("*") if file.is_file())
+    print(f"{len(entries)} fixtures, {explained} of them to be explained, {size / 1e6:.2f} MB in {options.out}")
+    if failed:
+        raise SystemExit(f"{len(failed)} failed")
 
 
 if __name__ == "__main__":

@@ -1,1 +1,15 @@
-"""What `make_savedmodels.py` writes."""
+"""What `make_savedmodels.py` writes: a file a theme, each with its `FIXTURES`."""
+
+from . import (
+    activations, attention, convolutions, failures, graphs, modules, movement, networks, norms, operators, pairs, pooling, precision, recurrent, tokens,
+)
+from .kit import Fixture
+
+THEMES = [
+    networks, modules, graphs, convolutions, pooling, norms, activations, movement, tokens, attention, recurrent, operators, pairs, precision, failures,
+]
+
+
+def every() -> list[Fixture]:
+    """All fixtures, in order."""
+    return [fixture for theme in THEMES for fixture in theme.FIXTURES]

@@ -5,6 +5,8 @@ from pathlib import Path
 import numpy as np
 import tensorflow as tf
 
+from .kit import Fixture
+
 v1 = tf.compat.v1
 
 
@@ -45,3 +47,9 @@ def write(path: Path, resource: bool):
         outputs = session.run({"last": last, "total": total}, {x: value})
     v1.enable_control_flow_v2()
     return {"x": value}, outputs
+
+
+FIXTURES = [
+    Fixture("graph_reference", lambda path: write(path, resource=False), "TensorFlow 1: reference variables, cond, while, a tensor array", whole=True),
+    Fixture("graph_resource", lambda path: write(path, resource=True), "the same with resource variables", equals="graph_reference", whole=True),
+]

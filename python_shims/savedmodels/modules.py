@@ -1,10 +1,12 @@
-"""Modules written in TensorFlow itself, without Keras."""
+"""Modules written in TensorFlow itself, without Keras: loops, branches, tables of words."""
 
 import tempfile
 from pathlib import Path
 
 import numpy as np
 import tensorflow as tf
+
+from .kit import Fixture
 
 
 class ControlFlow(tf.Module):
@@ -65,14 +67,22 @@ class Lookup(tf.Module):
         return {"output": tf.reduce_sum(tf.gather(self.rows, ids) * self.scores.lookup(ids)[..., None], axis=1)}
 
 
+def save(module: tf.Module, path: Path, inputs):
+    tf.saved_model.save(module, str(path), signatures=module.serve, options=tf.saved_model.SaveOptions(save_debug_info=False))
+    return inputs, None
+
+
 def write_control_flow(path: Path):
-    module = ControlFlow()
-    tf.saved_model.save(module, str(path), signatures=module.serve)
     random = np.random.default_rng(5)
-    return {"ids": random.integers(0, 9, (2, 3)).astype(np.int32), "extra": random.normal(size=(2, 4)).astype(np.float32)}
+    inputs = {"ids": random.integers(0, 9, (2, 3)).astype(np.int32), "extra": random.normal(size=(2, 4)).astype(np.float32)}
+    return save(ControlFlow(), path, inputs)
 
 
 def write_lookup(path: Path):
-    module = Lookup()
-    tf.saved_model.save(module, str(path), signatures=module.serve)
-    return {"text": np.array([["the", "dog", "sat"], ["a longer word that no short string holds", "zebra", "the"]])}
+    return save(Lookup(), path, {"text": np.array([["the", "dog", "sat"], ["a longer word that no short string holds", "zebra", "the"]])})
+
+
+FIXTURES = [
+    Fixture("control_flow", write_control_flow, "loops in loops, branches, a tensor array, a counter", whole=True),
+    Fixture("lookup", write_lookup, "tables of words and of numbers"),
+]

@@ -2,6 +2,8 @@
 
 import numpy as np
 
+from .kit import every_way, normal
+
 
 def mlp(keras):
     layers = keras.layers
@@ -19,7 +21,7 @@ def cnn(keras):
     x = layers.Activation("swish")(x)
     x = layers.DepthwiseConv2D(3, strides=2, padding="same", activation="relu")(x)
     x = layers.MaxPooling2D()(x)
-    x = layers.Conv2D(6, 2, activation="leaky_relu" if keras.__name__ == "keras" else "relu")(x)
+    x = layers.Conv2D(6, 2, activation="relu")(x)
     x = layers.GlobalAveragePooling2D()(x)
     return keras.Model(inputs, layers.Dense(3)(x))
 
@@ -77,20 +79,21 @@ def transformer(keras):
     return keras.Model(inputs, layers.Dense(3)(x))
 
 
-# Name: the network, and its input made from random numbers.
-NETWORKS = {
-    "mlp": (mlp, lambda random: random.normal(size=(4, 8)).astype(np.float32)),
-    "cnn": (cnn, lambda random: random.normal(size=(2, 12, 12, 2)).astype(np.float32)),
-    "unet": (unet, lambda random: random.normal(size=(1, 16, 16, 1)).astype(np.float32)),
-    "lstm": (lstm, lambda random: random.normal(size=(2, 6, 4)).astype(np.float32)),
-    "gru": (gru, lambda random: random.normal(size=(2, 5, 4)).astype(np.float32)),
-    "bilstm": (bilstm, lambda random: np.array([[3, 1, 10, 4, 0, 0, 0], [2, 7, 7, 1, 5, 9, 0]], np.int32)),
-    "transformer": (transformer, lambda random: random.integers(0, 20, size=(2, 6)).astype(np.int32)),
-}
+
+def tokens(random):
+    return {"tokens": random.integers(0, 20, size=(2, 6)).astype(np.int32)}
 
 
-def randomise(model, random) -> None:
-    """Every weight random, variances positive, so that no part of the network is idle."""
-    for weight in model.weights:
-        value = random.normal(scale=0.5, size=tuple(weight.shape)).astype(np.float32)
-        weight.assign(np.abs(value) + 0.5 if "variance" in weight.name else value)
+def padded_tokens(random):
+    return {"tokens": np.array([[3, 1, 10, 4, 0, 0, 0], [2, 7, 7, 1, 5, 9, 0]], np.int32)}
+
+
+FIXTURES = [
+    *every_way("mlp", mlp, normal(features=(4, 8)), "perceptron: relu, gelu, softmax", whole=True),
+    *every_way("cnn", cnn, normal(image=(2, 12, 12, 2)), "convolutions, batch norm, pooling"),
+    *every_way("unet", unet, normal(image=(1, 16, 16, 1)), "U-Net: transposed convolution, bilinear upsampling, concatenation"),
+    *every_way("lstm", lstm, normal(sequence=(2, 6, 4)), "two LSTM layers"),
+    *every_way("gru", gru, normal(sequence=(2, 5, 4)), "two GRU layers, any length"),
+    *every_way("bilstm", bilstm, padded_tokens, "two bidirectional LSTM layers over masked tokens"),
+    *every_way("transformer", transformer, tokens, "transformer block over tokens"),
+]

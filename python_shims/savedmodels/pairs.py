@@ -1,0 +1,133 @@
+"""The same network in several forms: the relevance must not depend on the form."""
+
+import math
+
+import tensorflow as tf
+
+from .kit import module_fixture, normal
+
+
+def around(operator):
+    """linear → the pair's operator, given a scale and a shift → linear."""
+
+    def build(weights):
+        before, shift, bias, after = weights(4, 6), weights(6), weights(6), weights(6, 3)
+        scale = weights(6, positive=True)  # a variance as well
+        return lambda x: operator(x @ before + shift, scale, bias) @ after
+
+    return build
+
+
+def layer_norm(x, w, b):
+    mean, variance = tf.nn.moments(x, [-1], keepdims=True)
+    return tf.nn.batch_normalization(x, mean, variance, b, w, 1e-5)
+
+
+def layer_norm_fused(x, w, b):
+    """As tf_keras does it: a batch norm in training over rows."""
+    ones = tf.ones(tf.shape(x)[:1])
+    y = tf.compat.v1.nn.fused_batch_norm(tf.reshape(x, [1, -1, 6, 1]), ones, 0 * ones, epsilon=1e-5, is_training=True, data_format="NCHW")[0]
+    return tf.reshape(y, tf.shape(x)) * w + b
+
+
+def layer_norm_divided(x, w, b):
+    mean = tf.reduce_mean(x, -1, keepdims=True)
+    variance = tf.reduce_mean(tf.square(x - mean), -1, keepdims=True)
+    return w * ((x - mean) / tf.sqrt(variance + 1e-5)) + b
+
+
+def batch_norm_fused(x, w, b):
+    y, *_ = tf.compat.v1.nn.fused_batch_norm(x[:, None, None], w, b, mean=b, variance=w, epsilon=1e-3, is_training=False)
+    return y[:, 0, 0]
+
+
+def softmax_written(x, w, b):
+    e = tf.exp(x - tf.reduce_max(x, -1, keepdims=True))
+    return e / tf.reduce_sum(e, -1, keepdims=True)
+
+
+def gelu_tanh_written(x, w, b):
+    return 0.5 * x * (1.0 + tf.tanh(math.sqrt(2.0 / math.pi) * (x + 0.044715 * tf.pow(x, 3.0))))
+
+
+# Name: the forms of one function; the first is that which the others must equal.
+FORMS = {
+    "layer_norm": {"moments": layer_norm, "divided": layer_norm_divided, "fused": layer_norm_fused},
+    "batch_norm": {
+        "fused": batch_norm_fused,
+        "folded": lambda x, w, b: tf.nn.batch_normalization(x, b, w, b, w, 1e-3),
+        "written": lambda x, w, b: (x - b) / tf.sqrt(w + 1e-3) * w + b,
+    },
+    "rms_norm": {
+        "rsqrt": lambda x, w, b: w * (x * tf.math.rsqrt(tf.reduce_mean(tf.square(x), -1, keepdims=True) + 1e-6)),
+        "divided": lambda x, w, b: w * (x / tf.sqrt(tf.reduce_mean(x**2.0, -1, keepdims=True) + 1e-6)),
+    },
+    "gelu": {"fused": lambda x, w, b: tf.nn.gelu(x), "written": lambda x, w, b: x * 0.5 * (1.0 + tf.math.erf(x / math.sqrt(2.0)))},
+    "gelu_tanh": {"fused": lambda x, w, b: tf.nn.gelu(x, approximate=True), "written": gelu_tanh_written},
+    "silu": {"fused": lambda x, w, b: tf.nn.silu(x), "written": lambda x, w, b: x * tf.sigmoid(x), "divided": lambda x, w, b: x / (1.0 + tf.exp(-x))},
+    "hard_silu": {"relu6": lambda x, w, b: x * tf.nn.relu6(x + 3.0) / 6.0, "clipped": lambda x, w, b: x * tf.clip_by_value(x + 3.0, 0.0, 6.0) / 6.0},
+    "softmax": {"fused": lambda x, w, b: tf.nn.softmax(x), "written": softmax_written},
+    "mish": {"softplus": lambda x, w, b: x * tf.tanh(tf.math.softplus(x)), "log1p": lambda x, w, b: x * tf.tanh(tf.math.log1p(tf.exp(x)))},
+    "normalize": {"fused": lambda x, w, b: tf.nn.l2_normalize(x, -1), "written": lambda x, w, b: x / tf.sqrt(tf.reduce_sum(x * x, -1, keepdims=True))},
+}
+
+
+def linear(form: str):
+    """A linear layer and a gate behind it."""
+
+    def build(weights):
+        w, b, head = weights(4, 6, scale=1.5), weights(6), weights(6, 3)
+        forms = {
+            "matmul": lambda x: tf.nn.bias_add(x @ w, b), "added": lambda x: x @ w + b, "einsum": lambda x: tf.einsum("ni,io->no", x, w) + b,
+            "tensordot": lambda x: tf.tensordot(x, w, 1) + b, "transposed": lambda x: tf.matmul(x, tf.transpose(w), transpose_b=True) + b,
+            "convolved": lambda x: (tf.nn.conv2d(x[:, None, None], w[None, None], 1, "VALID") + b)[:, 0, 0],
+        }
+        return lambda x: tf.tanh(forms[form](x)) @ head
+
+    return build
+
+
+def attention(form: str):
+    """Attention with two heads: by einsum, by batched products of matrices."""
+
+    def build(weights):
+        q, k, v, o = weights(6, 2, 3), weights(6, 2, 3), weights(6, 2, 3), weights(2, 3, 6)
+        head = weights(6, 3)
+
+        def by_einsum(x):
+            query, key, value = (tf.einsum("bti,ihd->bthd", x, w) for w in (q, k, v))
+            scores = tf.nn.softmax(tf.einsum("bthd,bshd->bhts", query, key) / math.sqrt(3.0))
+            return tf.einsum("bthd,hdo->bto", tf.einsum("bhts,bshd->bthd", scores, value), o)
+
+        def by_products(x):
+            def heads(w):
+                return tf.transpose(tf.reshape(x @ tf.reshape(w, [6, 6]), [-1, 4, 2, 3]), [0, 2, 1, 3])
+
+            scores = tf.nn.softmax(tf.matmul(heads(q) * (1.0 / math.sqrt(3.0)), heads(k), transpose_b=True))
+            joined = tf.reshape(tf.transpose(scores @ heads(v), [0, 2, 1, 3]), [-1, 4, 6])
+            return joined @ tf.reshape(o, [6, 6])
+
+        body = {"einsum": by_einsum, "products": by_products}[form]
+        return lambda x: tf.reduce_mean(body(x), 1) @ head
+
+    return build
+
+
+def family(name: str, forms: dict, build, inputs):
+    """A fixture for each form; each equals the first."""
+    first, *_ = forms
+    return [
+        module_fixture(f"pair_{name}_{form}", build(how), inputs, f"{name}: {form}", seed=f"pair_{name}",
+                       equals="" if form == first else f"pair_{name}_{first}")
+        for form, how in forms.items()
+    ]
+
+
+LINEAR = {form: form for form in ("matmul", "added", "einsum", "tensordot", "transposed", "convolved")}
+ATTENTION = {form: form for form in ("einsum", "products")}
+
+FIXTURES = [
+    *(fixture for name, forms in FORMS.items() for fixture in family(name, forms, around, normal(x=(3, 4)))),
+    *family("linear", LINEAR, linear, normal(x=(3, 4))),
+    *family("attention", ATTENTION, attention, normal(x=(2, 4, 6))),
+]

@@ -1,0 +1,110 @@
+"""Inputs of tokens, categories and text."""
+
+import numpy as np
+
+from .kit import EXPORT, TF_KERAS, every_way, keras_fixture
+
+BOTH = (EXPORT, TF_KERAS)
+WORDS = ["the", "dog", "cat", "sat", "ran"]
+IDS = np.array([[3, 7, 1, 0, 0], [5, 2, 8, 4, 6]], np.int32)
+
+
+def ids(random):
+    return {"tokens": IDS}
+
+
+def embedding(mask: bool):
+    def build(keras):
+        layers = keras.layers
+        tokens = keras.Input((5,), dtype="int32", name="tokens")
+        x = layers.Embedding(9, 4, mask_zero=mask)(tokens)
+        x = layers.Dense(4, activation="relu")(x)
+        return keras.Model(tokens, layers.Dense(2)(layers.GlobalAveragePooling1D()(x)))
+
+    return build
+
+
+def positions(keras):
+    """Tokens and their places."""
+    layers = keras.layers
+    tokens, places = keras.Input((5,), dtype="int32", name="tokens"), keras.Input((5,), dtype="int64", name="places")
+    x = layers.Add()([layers.Embedding(9, 4)(tokens), layers.Embedding(5, 4)(places)])
+    return keras.Model([tokens, places], layers.Dense(2)(layers.Flatten()(layers.LayerNormalization(epsilon=1e-5)(x))))
+
+
+def text(keras):
+    """Sentences, cut into words inside the model."""
+    layers = keras.layers
+    text = keras.Input((1,), dtype="string", name="text")
+    words = layers.TextVectorization(vocabulary=WORDS, output_mode="int", output_sequence_length=5)(text)
+    x = layers.Embedding(len(WORDS) + 2, 4)(words)
+    return keras.Model(text, layers.Dense(2)(layers.GlobalAveragePooling1D()(x)))
+
+
+def lookups(keras):
+    """Words and numbers to indices, then to rows."""
+    layers = keras.layers
+    word, code = keras.Input((3,), dtype="string", name="word"), keras.Input((2,), dtype="int64", name="code")
+    first = layers.Embedding(8, 3)(layers.StringLookup(vocabulary=WORDS, num_oov_indices=2)(word))
+    second = layers.Embedding(5, 3)(layers.IntegerLookup(vocabulary=[10, 20, 30, 40])(code))
+    return keras.Model([word, code], layers.Dense(2)(layers.Flatten()(layers.Concatenate(axis=1)([first, second]))))
+
+
+def categories(keras):
+    """Categories as rows of ones, numbers as bins."""
+    layers = keras.layers
+    kind, number = keras.Input((3,), dtype="int64", name="kind"), keras.Input((2,), name="number")
+    word = keras.Input((2,), dtype="string", name="word")
+    parts = [
+        layers.CategoryEncoding(6, output_mode="multi_hot")(kind), layers.CategoryEncoding(6, output_mode="count")(kind),
+        layers.StringLookup(vocabulary=WORDS, output_mode="multi_hot")(word), layers.Hashing(4, output_mode="one_hot")(word[:, :1]),
+        layers.Discretization(bin_boundaries=[-0.5, 0.0, 0.5], output_mode="multi_hot")(number),
+    ]
+    return keras.Model([kind, number, word], layers.Dense(2)(layers.Concatenate()([*parts, number])))
+
+
+def table(keras):
+    """A table of numbers and categories: the usual network of measurements."""
+    layers = keras.layers
+    numbers, place = keras.Input((4,), name="numbers"), keras.Input((1,), dtype="string", name="place")
+    scaled = layers.Normalization(mean=[1.0, 2.0, 0.5, 0.0], variance=[1.0, 4.0, 0.25, 2.0])(numbers)
+    row = layers.Flatten()(layers.Embedding(6, 3)(layers.StringLookup(vocabulary=WORDS)(place)))
+    x = layers.Dense(6, activation="relu")(layers.Concatenate()([scaled, row]))
+    return keras.Model({"numbers": numbers, "place": place}, {"risk": layers.Dense(1, activation="sigmoid")(x), "hidden": x})
+
+
+def picture(keras):
+    """Bytes of a picture, scaled inside."""
+    layers = keras.layers
+    image = keras.Input((6, 6, 3), dtype="uint8", name="image")
+    x = layers.Conv2D(3, 3, activation="relu")(layers.Rescaling(1 / 255.0)(image))
+    return keras.Model(image, layers.Dense(2)(layers.GlobalAveragePooling2D()(x)))
+
+
+SENTENCES = {"text": np.array([["The dog sat!"], ["a cat, the DOG ran off"]])}
+CODES = {"word": np.array([["dog", "zebra", "sat"], ["the", "the", "ran"]]), "code": np.array([[10, 99], [40, 20]])}
+
+
+def category_inputs(random):
+    return {"kind": np.array([[1, 5, 1], [0, 2, 3]]), "number": random.normal(size=(2, 2)).astype(np.float32),
+            "word": np.array([["dog", "zebra"], ["the", "cat"]])}
+
+
+def table_inputs(random):
+    return {"numbers": random.normal(size=(2, 4)).astype(np.float32), "place": np.array([["cat"], ["nowhere"]])}
+
+
+def picture_inputs(random):
+    return {"image": random.integers(0, 256, (2, 6, 6, 3)).astype(np.uint8)}
+
+
+FIXTURES = [
+    *every_way("embedding", embedding(False), ids, "Embedding", BOTH),
+    *every_way("embedding_mask", embedding(True), ids, "Embedding that masks zeros", BOTH),
+    keras_fixture("embedding_places", positions, lambda random: {"tokens": IDS, "places": np.tile(np.arange(5), (2, 1))}, "tokens and places"),
+    *every_way("text", text, lambda random: SENTENCES, "TextVectorization", BOTH),
+    *every_way("string_lookup", lookups, lambda random: CODES, "StringLookup and IntegerLookup", BOTH),
+    *every_way("categories", categories, category_inputs, "CategoryEncoding, Hashing, Discretization", BOTH),
+    *every_way("table", table, table_inputs, "numbers and a category, inputs and outputs by name", BOTH),
+    keras_fixture("picture", picture, picture_inputs, "bytes of a picture, scaled inside", numeric_inputs=("image",)),
+]
