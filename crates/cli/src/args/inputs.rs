@@ -1,0 +1,134 @@
+//! What the model is given.
+
+use clap::{Args, ValueEnum};
+use std::str::FromStr;
+
+const INPUT_HELP: &str = "\
+Inputs, in the model's order or by name: [NAME=]FILE with .npy, .npz, .safetensors, .csv, .json, .png or .jpg, or \
+NAME=VALUE with a number, true, false, a JSON list or, where the model takes text, a string (sr=16000, flag=true).
+
+A file of several arrays (.npz, .safetensors, a JSON object) gives each to the input of its name; NAME=FILE:KEY takes \
+one of them. The same NAME again makes a list or tuple; NAME.KEY fills a dictionary, NAME.0 a list or tuple.";
+
+/// What the model is given.
+#[derive(Debug, Args)]
+pub struct InputArgs {
+    #[arg(short, long = "input", value_name = "[NAME=]FILE", help = INPUT_HELP, num_args = 1.., help_heading = "Inputs")]
+    pub inputs: Vec<String>,
+    /// Element type of floating inputs from files; `auto` is that of the model's parameters
+    #[arg(long, value_enum, default_value_t, help_heading = "Inputs")]
+    pub dtype: Dtype,
+    #[command(flatten)]
+    pub image: ImageArgs,
+    #[command(flatten)]
+    pub table: TableArgs,
+}
+
+/// The element type that floating inputs get.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
+pub enum Dtype {
+    #[default]
+    Auto,
+    Keep,
+    F16,
+    Bf16,
+    F32,
+    F64,
+}
+
+/// How an image file becomes an array.
+#[derive(Debug, Default, Args)]
+#[command(next_help_heading = "Images")]
+pub struct ImageArgs {
+    /// Resize to HEIGHTxWIDTH, or so that the shorter side has N pixels
+    #[arg(long, value_name = "HxW|N")]
+    pub resize: Option<Size>,
+    /// Then cut HEIGHTxWIDTH, or NxN, out of the middle
+    #[arg(long, value_name = "HxW|N")]
+    pub crop: Option<Size>,
+    /// Subtract from pixels in 0..1, one number for all channels or one each: 0.485,0.456,0.406
+    #[arg(long, value_delimiter = ',', allow_negative_numbers = true)]
+    pub mean: Vec<f32>,
+    /// Then divide by, likewise
+    #[arg(long, value_delimiter = ',', value_parser = nonzero)]
+    pub std: Vec<f32>,
+    /// 1 (grey), 3 (RGB) or 4 (RGBA) [default: 1 for a grey image, else 3]
+    #[arg(long)]
+    pub channels: Option<u8>,
+    /// Same as --channels 1
+    #[arg(long, conflicts_with = "channels")]
+    pub grayscale: bool,
+    /// Where the channels stand
+    #[arg(long, value_enum, default_value_t)]
+    pub layout: Layout,
+}
+
+/// The order of an image's axes.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
+pub enum Layout {
+    #[default]
+    Nchw,
+    Nhwc,
+}
+
+/// Height and width in pixels, or one number.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Size {
+    /// Height, or the one number.
+    pub height: u32,
+    /// Width, if given.
+    pub width: Option<u32>,
+}
+
+impl FromStr for Size {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let extent = |text: &str| text.parse().ok().filter(|extent| (1..=16384).contains(extent));
+        let (height, width) = match text.split_once(['x', '×', ',']) {
+            Some((height, width)) => (extent(height), extent(width).map(Some)),
+            None => (extent(text), Some(None)),
+        };
+        match (height, width) {
+            (Some(height), Some(width)) => Ok(Self { height, width }),
+            _ => Err("give HEIGHTxWIDTH or one number, such as 224x224 or 256, of at most 16384".to_owned()),
+        }
+    }
+}
+
+fn nonzero(text: &str) -> Result<f32, String> {
+    match text.parse() {
+        Ok(number) if number != 0.0 => Ok(number),
+        Ok(_) => Err("cannot divide by 0".to_owned()),
+        Err(e) => Err(format!("{e}")),
+    }
+}
+
+/// Which part of a table.
+#[derive(Debug, Default, Args)]
+#[command(next_help_heading = "Tables")]
+pub struct TableArgs {
+    /// Rows to use, counted from 0 after the header: 0,3,17 [default: all]
+    #[arg(long, value_delimiter = ',', value_name = "N")]
+    pub row: Vec<usize>,
+    /// Columns to use, by name or number from 0 [default: all]
+    #[arg(long, value_delimiter = ',', value_name = "COLUMN", conflicts_with = "drop")]
+    pub columns: Vec<String>,
+    /// Columns to leave out
+    #[arg(long, value_delimiter = ',', value_name = "COLUMN")]
+    pub drop: Vec<String>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sizes() {
+        assert_eq!("224x112".parse(), Ok(Size { height: 224, width: Some(112) }));
+        assert_eq!("256".parse(), Ok(Size { height: 256, width: None }));
+        for nonsense in ["", "x", "0", "12x", "-3", "99999999x9", "1x2x3"] {
+            assert!(nonsense.parse::<Size>().is_err(), "{nonsense}");
+        }
+    }
+}

@@ -1,0 +1,102 @@
+//! What is explained, and how.
+
+use clap::{ArgAction, Args, ValueEnum};
+use std::path::PathBuf;
+use std::str::FromStr;
+
+/// What is explained, and how.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Explanation")]
+pub struct RuleArgs {
+    /// Which output: its name or number, counted over all tensors of the result
+    #[arg(long, value_name = "NAME|INDEX")]
+    pub output: Option<String>,
+    /// Which unit of the output: argmax, one number for all samples, or all
+    #[arg(long, value_name = "argmax|K|all", default_value = "argmax")]
+    pub target: TargetArg,
+    /// What the output means
+    #[arg(long, value_enum, default_value_t)]
+    pub task: TaskArg,
+    /// With --task segmentation: cells above it are explained
+    #[arg(long, default_value_t = 0.5, allow_negative_numbers = true)]
+    pub threshold: f64,
+    /// A start of your own: an .npy array of the output's shape
+    #[arg(long, value_name = "FILE.npy", conflicts_with_all = ["target", "task", "scaler", "from_logits"])]
+    pub seed: Option<PathBuf>,
+    /// The start of the channel against, with --mode contrastive [default: zeros]
+    #[arg(long, value_name = "FILE.npy", requires = "seed")]
+    pub negative_seed: Option<PathBuf>,
+    /// Start at what this module returns, such as layer1.0.conv1, instead of the output
+    #[arg(long, value_name = "MODULE", requires = "seed", conflicts_with = "output")]
+    pub seed_at: Option<String>,
+    /// One channel of relevance, or one for and one against
+    #[arg(long, value_enum, default_value_t)]
+    pub mode: ModeArg,
+    /// Whether saturated activations block relevance
+    #[arg(long, value_name = "on|off", default_value = "on", value_parser = on_off, action = ArgAction::Set)]
+    pub gates: bool,
+    /// Scale the start to this total
+    #[arg(long, value_name = "TOTAL", allow_negative_numbers = true)]
+    pub scaler: Option<f64>,
+    /// Multiply the start
+    #[arg(long, value_name = "FACTOR", default_value_t = 1.0, allow_negative_numbers = true)]
+    pub multiplier: f64,
+    /// The output are logits: take softmax or sigmoid of them for the start
+    #[arg(long)]
+    pub from_logits: bool,
+    /// An integer input that is a quantity to explain, not a token; may be given several times
+    #[arg(long, value_name = "NAME")]
+    pub numeric_input: Vec<String>,
+    /// Let operators without a rule through; what reaches them is lost and the ledger says so
+    #[arg(long)]
+    pub allow_unruled: bool,
+}
+
+fn on_off(text: &str) -> Result<bool, String> {
+    match text {
+        "on" => Ok(true),
+        "off" => Ok(false),
+        _ => Err("give on or off".to_owned()),
+    }
+}
+
+/// The explained unit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TargetArg {
+    Argmax,
+    Unit(usize),
+    All,
+}
+
+impl FromStr for TargetArg {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text {
+            "argmax" => Ok(Self::Argmax),
+            "all" => Ok(Self::All),
+            _ => text
+                .parse()
+                .map(Self::Unit)
+                .map_err(|_| "give argmax, all, or a unit's number from 0".to_owned()),
+        }
+    }
+}
+
+/// What the output means.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
+pub enum TaskArg {
+    #[default]
+    Classification,
+    Bbox,
+    Segmentation,
+    NextToken,
+}
+
+/// One channel or two.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
+pub enum ModeArg {
+    #[default]
+    Default,
+    Contrastive,
+}
