@@ -1,0 +1,209 @@
+"""Writes the twins of the tests: the same networks with the same weights for PyTorch and for TensorFlow.
+
+    python python_shims/make_twins.py [--out tests/twins]
+
+Needs Python 3.11, torch 2.13.0, tensorflow-cpu 2.21.0 and safetensors. Writes NAME/model.pt, NAME/saved_model,
+NAME/inputs.safetensors and index.json; the README there says what they hold.
+"""
+
+import argparse
+import json
+import shutil
+from pathlib import Path
+
+from make_savedmodels import prune, run  # first: it says how TensorFlow shall start
+
+import keras
+import numpy as np
+import torch
+import torch.nn.functional as F
+from safetensors.numpy import save_file
+from savedmodels.kit import randomise, seeded
+from savedmodels.networks import gru, lstm, mlp, transformer
+from torch import Tensor, nn
+
+from archive import fix_hashes, tidy
+
+HERE = Path(__file__).resolve().parent
+IMAGE = [0, 3, 1, 2]  # from [N, H, W, C] to [N, C, H, W]
+
+
+class Mlp(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.first, self.second, self.head = nn.Linear(8, 16), nn.Linear(16, 12), nn.Linear(12, 3)
+
+    def forward(self, features: Tensor) -> Tensor:
+        return F.softmax(self.head(F.gelu(self.second(F.relu(self.first(features))))), dim=1)
+
+
+def cnn(keras):
+    """Convolution, norm, pooling, and the same without a norm."""
+    layers = keras.layers
+    x = inputs = keras.Input((12, 12, 2), name="image")
+    x = layers.Conv2D(4, 3, padding="same", use_bias=False)(x)
+    x = layers.ReLU()(layers.BatchNormalization(epsilon=1e-5)(x))
+    x = layers.MaxPooling2D()(x)
+    x = layers.Conv2D(6, 3, activation="relu")(x)
+    return keras.Model(inputs, layers.Dense(3)(layers.GlobalAveragePooling2D()(x)))
+
+
+class Cnn(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.first, self.norm = nn.Conv2d(2, 4, 3, padding=1, bias=False), nn.BatchNorm2d(4)
+        self.second, self.head = nn.Conv2d(4, 6, 3), nn.Linear(6, 3)
+
+    def forward(self, image: Tensor) -> Tensor:
+        x = F.max_pool2d(F.relu(self.norm(self.first(image))), 2)
+        return self.head(F.relu(self.second(x)).mean((2, 3)))
+
+
+def unet(keras):
+    """Two levels: up by a transposed convolution, then by interpolation, the finer image joined each time."""
+    layers = keras.layers
+    inputs = keras.Input((8, 8, 1), name="image")
+    fine = layers.Conv2D(4, 3, padding="same", activation="relu")(inputs)
+    coarse = layers.Conv2D(6, 3, padding="same", activation="relu")(layers.MaxPooling2D()(fine))
+    x = layers.Conv2D(8, 3, padding="same", activation="relu")(layers.MaxPooling2D()(coarse))
+    x = layers.Concatenate()([layers.Conv2DTranspose(6, 2, strides=2)(x), coarse])
+    x = layers.Conv2D(4, 3, padding="same", activation="relu")(x)
+    x = layers.Concatenate()([layers.UpSampling2D(interpolation="bilinear")(x), fine])
+    return keras.Model(inputs, layers.Conv2D(1, 1, activation="sigmoid")(x))
+
+
+class UNet(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.fine, self.coarse, self.deep = nn.Conv2d(1, 4, 3, padding=1), nn.Conv2d(4, 6, 3, padding=1), nn.Conv2d(6, 8, 3, padding=1)
+        self.up, self.joined, self.head = nn.ConvTranspose2d(8, 6, 2, 2), nn.Conv2d(12, 4, 3, padding=1), nn.Conv2d(8, 1, 1)
+
+    def forward(self, image: Tensor) -> Tensor:
+        fine = F.relu(self.fine(image))
+        coarse = F.relu(self.coarse(F.max_pool2d(fine, 2)))
+        x = F.relu(self.deep(F.max_pool2d(coarse, 2)))
+        x = F.relu(self.joined(torch.cat([self.up(x), coarse], 1)))
+        x = F.interpolate(x, scale_factor=2.0, mode="bilinear", align_corners=False)
+        return torch.sigmoid(self.head(torch.cat([x, fine], 1)))
+
+
+class Recurrent(nn.Module):
+    """Two recurrent layers and a classifier of the last step."""
+
+    def __init__(self, cell):
+        super().__init__()
+        self.first, self.second, self.head = cell(4, 5, batch_first=True), cell(5, 4, batch_first=True), nn.Linear(4, 2)
+
+    def forward(self, sequence: Tensor) -> Tensor:
+        return self.head(self.second(self.first(sequence)[0])[0][:, -1])
+
+
+def gru_after(keras):
+    """As PyTorch's GRU: the reset gate acts after the product."""
+    layers = keras.layers
+    x = inputs = keras.Input((None, 4), name="sequence")
+    x = layers.GRU(4)(layers.GRU(5, return_sequences=True)(x))
+    return keras.Model(inputs, layers.Dense(2)(x))
+
+
+class Transformer(nn.Module):
+    """An encoder block, its norms behind the sums, over embedded tokens."""
+
+    def __init__(self):
+        super().__init__()
+        self.table, self.attention = nn.Embedding(20, 8), nn.MultiheadAttention(8, 2, batch_first=True)
+        self.norm1, self.wide, self.narrow, self.norm2 = nn.LayerNorm(8), nn.Linear(8, 16), nn.Linear(16, 8), nn.LayerNorm(8)
+        self.head = nn.Linear(8, 3)
+
+    def forward(self, tokens: Tensor) -> Tensor:
+        x = self.table(tokens)
+        x = self.norm1(x + self.attention(x, x, x, need_weights=False)[0])
+        x = self.norm2(x + self.narrow(F.gelu(self.wide(x))))
+        return self.head(x.mean(1))
+
+
+def gates(kernel: np.ndarray, cell: str) -> np.ndarray:
+    """Keras' gates (last axis) in PyTorch's order: GRU's first two change places."""
+    if cell == "LSTM":
+        return kernel
+    update, reset, new = np.split(kernel, 3, axis=-1)
+    return np.concatenate([reset, update, new], axis=-1)
+
+
+def weights(layer) -> list[np.ndarray]:
+    """A Keras layer's weights as PyTorch has them, in the order of the module's parameters and then its statistics."""
+    values, kind = [np.asarray(weight) for weight in layer.weights], type(layer).__name__
+    if kind == "Dense":
+        return [values[0].T, *values[1:]]
+    if kind in ("Conv2D", "Conv2DTranspose"):
+        return [values[0].transpose(3, 2, 0, 1), *values[1:]]
+    if kind in ("LSTM", "GRU"):
+        kernel, recurrent, bias = (gates(value, kind) for value in values)
+        bias = bias if kind == "GRU" else np.stack([bias, 0 * bias])
+        return [kernel.T, recurrent.T, *bias]
+    if kind == "MultiHeadAttention":
+        wide = [value.reshape(8, 8).T if value.ndim == 3 else value.reshape(-1) for value in values]
+        return [np.concatenate(wide[0:6:2]), np.concatenate(wide[1:6:2]), *wide[6:]]
+    return values
+
+
+def copy(model, module: nn.Module) -> None:
+    """Gives the module the weights of the model; both name their layers in the same order."""
+    tensors = [tensor for part in module.children() for tensor in part.state_dict().values() if tensor.is_floating_point()]
+    values = [value for layer in model.layers for value in weights(layer)]
+    for tensor, value in zip(tensors, values, strict=True):
+        tensor.copy_(torch.from_numpy(np.ascontiguousarray(value)))
+
+
+# Name: Keras' network, PyTorch's, an input, and how the axes of TensorFlow's input become those of PyTorch's.
+TWINS = {
+    "mlp": (mlp, Mlp, lambda random: random.normal(size=(4, 8)).astype(np.float32), None),
+    "cnn": (cnn, Cnn, lambda random: random.normal(size=(2, 12, 12, 2)).astype(np.float32), IMAGE),
+    "unet": (unet, UNet, lambda random: random.normal(size=(1, 8, 8, 1)).astype(np.float32), IMAGE),
+    "lstm": (lstm, lambda: Recurrent(nn.LSTM), lambda random: random.normal(size=(2, 6, 4)).astype(np.float32), None),
+    "gru": (gru_after, lambda: Recurrent(nn.GRU), lambda random: random.normal(size=(2, 6, 4)).astype(np.float32), None),
+    "transformer": (transformer, Transformer, lambda random: random.integers(0, 20, (2, 6)).astype(np.int32), None),
+}
+
+
+def write(name: str, out: Path) -> dict:
+    build, twin, make_input, axes = TWINS[name]
+    shutil.rmtree(out / name, ignore_errors=True)
+    (out / name).mkdir(parents=True)
+    keras.backend.clear_session()
+    model, module = build(keras), twin().eval()
+    randomise(model, f"twin {name}")
+    value = make_input(seeded(f"twin {name} input"))
+    turned = np.ascontiguousarray(value if axes is None else value.transpose(axes))
+    archive, directory = out / name / "model.pt", out / name / "saved_model"
+    with torch.no_grad():
+        copy(model, module)
+        traced = torch.jit.trace(module, torch.from_numpy(turned), check_trace=False)
+        traced.save(str(archive))
+        tidy(archive, HERE, lines=False)
+        output = torch.jit.load(str(archive))(torch.from_numpy(turned)).numpy()
+    model.export(str(directory), format="tf_saved_model", verbose=False)
+    inputs, outputs = run(directory, {"input": value})
+    prune(directory, whole=False)
+    (expected,) = outputs.values()
+    same_axes = expected if expected.ndim != 4 else expected.transpose(IMAGE)
+    np.testing.assert_allclose(output, same_axes, atol=1e-5, rtol=1e-5, err_msg=name)
+    tensors = {"torch:input": turned, "torch:output": output, "tensorflow:input": value, "tensorflow:output": expected}
+    save_file({key: np.ascontiguousarray(tensor) for key, tensor in tensors.items()}, out / name / "inputs.safetensors")
+    (input_name,) = inputs
+    return {"name": name, "input": input_name, "axes": axes}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--out", type=Path, default=HERE.parent / "tests" / "twins")
+    out = parser.parse_args().out
+    fix_hashes()
+    torch.set_num_threads(1)
+    entries = [write(name, out) for name in TWINS]
+    lines = ",\n".join(json.dumps(entry, ensure_ascii=False) for entry in entries)
+    (out / "index.json").write_text(f'{{"twins": [\n{lines}\n]}}\n')
+
+
+if __name__ == "__main__":
+    main()
