@@ -178,11 +178,17 @@ impl Tensor for TorchTensor {
     }
 
     fn affine(&self, factor: f64, offset: f64) -> Result<Self> {
-        let scaled = match factor {
-            1.0 => Ok(self.0.shallow_clone()),
-            factor => self.0.f_mul_scalar(factor),
-        };
-        wrap("affine", scaled.and_then(|x| if offset == 0.0 { Ok(x) } else { x.f_add_scalar(offset) }))
+        let x = &self.0;
+        wrap(
+            "affine",
+            match (factor, offset) {
+                (1.0, 0.0) => Ok(x.shallow_clone()),
+                (1.0, offset) => x.f_add_scalar(offset),
+                (factor, 0.0) => x.f_mul_scalar(factor),
+                (-1.0, offset) => x.f_rsub_scalar(offset),
+                (factor, offset) => x.f_mul_scalar(factor).and_then(|x| x.f_add_scalar(offset)),
+            },
+        )
     }
 
     fn accumulate(self, other: &Self) -> Result<Self> {
@@ -231,6 +237,9 @@ impl Tensor for TorchTensor {
     }
 
     fn reshape(&self, shape: &[usize]) -> Result<Self> {
+        if self.shape() == shape {
+            return Ok(self.clone());
+        }
         wrap("reshape", self.0.f_reshape(signed(shape)))
     }
 
@@ -239,6 +248,9 @@ impl Tensor for TorchTensor {
     }
 
     fn broadcast_to(&self, shape: &[usize]) -> Result<Self> {
+        if self.shape() == shape {
+            return Ok(self.clone());
+        }
         wrap("broadcast_to", self.0.f_broadcast_to(signed(shape)))
     }
 

@@ -2,7 +2,9 @@
 
 use crate::op::arrived;
 use crate::ops::exactly;
-use crate::{Amount, BacktraceOp, Context, Family, Loss, Mode, Operand, Relevance, Result, Role, Tensor};
+use crate::{
+    Amount, BacktraceOp, Context, DType, Family, Loss, Mode, Operand, Relevance, Result, Role, Tensor,
+};
 
 /// a ⊙ b. Operands broadcast.
 #[derive(Debug, Clone)]
@@ -53,34 +55,46 @@ pub(super) fn divide<T: Tensor>(
     Ok(vec![to(a, &share_a)?, to(b, &share_b)?])
 }
 
-/// Default: a takes |a(b−1)| / (|a(b−1)| + |b(a−1)|), half when both are 0. Contrastive: |b| / (|a|+|b|),
-/// lost when both are 0. Of the shape of the product.
+/// Of the shape of the product.
 fn product_shares<T: Tensor>(
     a: &T,
     b: &T,
     relevance: &Relevance<T>,
     context: &mut Context<'_, T>,
 ) -> Result<(Relevance<T>, Relevance<T>)> {
-    let (weight_a, weight_b) = match relevance.mode() {
-        Mode::Default => (a.mul(&b.affine(1.0, -1.0)?)?.abs()?, b.mul(&a.affine(1.0, -1.0)?)?.abs()?),
-        Mode::Contrastive => (b.abs()?, a.abs()?),
-    };
+    match relevance.mode() {
+        Mode::Default => by_distance(a, b, relevance.first()),
+        Mode::Contrastive => by_size(a, b, relevance, context),
+    }
+}
+
+/// a takes |a(b−1)| / (|a(b−1)| + |b(a−1)|), half when both are 0: each weight has the smallest number added, which
+/// is lost in the rounding of any other.
+fn by_distance<T: Tensor>(a: &T, b: &T, relevance: &T) -> Result<(Relevance<T>, Relevance<T>)> {
+    let tiny = if a.dtype() == DType::F64 { f64::MIN_POSITIVE } else { f64::from(f32::MIN_POSITIVE) };
+    let weight = |x: &T, other: &T| x.mul(&other.affine(1.0, -1.0)?)?.abs()?.affine(1.0, tiny);
+    let weight_a = weight(a, b)?;
+    let both = weight_a.add(&weight(b, a)?)?;
+    let (part_a, _) = weight_a.quotient(&both)?;
+    let share_a = relevance.mul(&part_a)?;
+    let share_b = relevance.sub(&share_a)?;
+    Ok((Relevance::default_mode(share_a), Relevance::default_mode(share_b)))
+}
+
+/// a takes |b| / (|a|+|b|), lost when both are 0.
+fn by_size<T: Tensor>(
+    a: &T,
+    b: &T,
+    relevance: &Relevance<T>,
+    context: &mut Context<'_, T>,
+) -> Result<(Relevance<T>, Relevance<T>)> {
+    let (weight_a, weight_b) = (b.abs()?, a.abs()?);
     let both = weight_a.add(&weight_b)?;
     let neither = both.greater_than(0.0)?.complement()?;
     // Of the product's shape, whatever the shapes of the factors.
-    let weight_a = weight_a.broadcast_to(&both.shape())?;
-    let (mut part_a, _) = weight_a.quotient(&both)?;
-    let mut part_b = part_a.complement()?;
-    match relevance.mode() {
-        Mode::Default => {
-            let half = neither.scale(0.5)?;
-            (part_a, part_b) = (part_a.add(&half)?, part_b.sub(&half)?);
-        }
-        Mode::Contrastive => {
-            part_b = part_b.sub(&neither)?;
-            let lost: Amount = relevance.measure(|channel| channel.mul(&neither)?.total())?;
-            context.lose(Loss::ZeroDenominator, lost);
-        }
-    }
+    let (part_a, _) = weight_a.broadcast_to(&both.shape())?.quotient(&both)?;
+    let part_b = part_a.complement()?.sub(&neither)?;
+    let lost: Amount = relevance.measure(|channel| channel.mul(&neither)?.total())?;
+    context.lose(Loss::ZeroDenominator, lost);
     Ok((relevance.map(|channel| channel.mul(&part_a))?, relevance.map(|channel| channel.mul(&part_b))?))
 }

@@ -109,5 +109,5 @@ impl<T: Tensor> Routing<T> {
 
 /// a ∨ b of two 0/1 masks.
 fn either<T: Tensor>(a: &T, b: &T) -> Result<T> {
-    a.complement()?.mul(&b.complement()?)?.complement()
+    a.add(b)?.sub(&a.mul(b)?)
 }
