@@ -1,10 +1,12 @@
 //! Sums, products and quotients of elements (rules §2 and §4).
 
 use super::Entry;
+use crate::eager::Attributes;
 use crate::lowering::{Lowering, input};
 use crate::{Record, TfTensor};
 use dlbacktrace_core::ops::{PairwiseExtremum, Pass, Product, Quotient, Sum};
-use dlbacktrace_core::{DType, Error, Family, Function, Operand, Result};
+use dlbacktrace_core::{DType, Error, Family, Function, Operand, Result, Tensor};
+use std::ffi::CStr;
 
 pub(super) const ENTRIES: &[Entry] = &[
     Entry::by_data(&["Add", "AddV2", "AddN", "AccumulateNV2"], Family::WeightedSum, sum),
@@ -13,6 +15,12 @@ pub(super) const ENTRIES: &[Entry] = &[
     Entry::by_data(&["BiasAdd", "BiasAddV1"], Family::WeightedSum, bias),
     Entry::by_data(&["Mul", "MulNoNan"], Family::Product, product),
     Entry::by_data(&["RealDiv", "Div", "DivNoNan", "Xdivy"], Family::Product, quotient),
+    Entry::by_data(&["Xlogy"], Family::Product, |lowering, record| {
+        times_logarithm(lowering, record, c"Log", Function::Log)
+    }),
+    Entry::by_data(&["Xlog1py"], Family::Product, |lowering, record| {
+        times_logarithm(lowering, record, c"Log1p", Function::Other)
+    }),
     Entry::by_data(&["Maximum"], Family::Winner, |lowering, record| extremum(lowering, record, true)),
     Entry::by_data(&["Minimum"], Family::Winner, |lowering, record| extremum(lowering, record, false)),
     Entry::by_data(&["Pow"], Family::Pass, power),
@@ -94,6 +102,25 @@ fn with_number(lowering: &Lowering, record: &Record) -> Result<Option<(f64, usiz
         (Some(number), None) => Ok(Some((number, 1))),
         _ => Ok(None),
     }
+}
+
+/// x · ln y or x · ln(1 + y).
+fn times_logarithm(
+    lowering: &mut Lowering,
+    record: &Record,
+    kernel: &CStr,
+    function: Function,
+) -> Result<()> {
+    let operands = numbers(lowering, record)?;
+    let [x, y] = operands.as_slice() else { return Err(Error::Shape("it takes two factors".into())) };
+    let mut made = lowering
+        .context
+        .execute(kernel, &Attributes::default(), &input(record, 1)?.tensor, 1)
+        .map_err(|message| Error::tensor("logarithm of a factor", message))?;
+    let missing = || Error::tensor("logarithm of a factor", "nothing was made");
+    let logarithm = TfTensor::from(made.pop().ok_or_else(missing)?).cast(x.data()?.dtype())?;
+    let logarithm = lowering.writer.pass(Pass::function(function), y, logarithm);
+    lowering.step(record, Box::new(Product), vec![x.clone(), logarithm])
 }
 
 /// With a number of the graph a bound, which is how TensorFlow writes clamps: relevance passes. Between two values
