@@ -6,9 +6,10 @@ use crate::explained::Explained;
 use crate::failure::{Failure, Result};
 use crate::pictures::Pictures;
 use crate::progress::Progress;
+use crate::text::texts;
 use crate::{inputs, model, options, output};
 use dlbacktrace::{Explanation, Inputs};
-use dlbacktrace_report::{ArrayFile, Document, Staging, summary};
+use dlbacktrace_report::{ArrayFile, Document, Staging, summary, tree};
 use std::path::{Path, PathBuf};
 
 /// Where results go when nothing else is said.
@@ -31,6 +32,7 @@ pub fn run(args: &Explain) -> Result<()> {
     let bound = inputs::read(&model, &args.inputs)?;
     let options = options::of(&args.rules)?
         .all_values(args.all_values)
+        .modules(args.modules)
         .progress(progress.steps("tracing relevance back"));
     progress.say("running the model");
     let inputs =
@@ -49,6 +51,8 @@ pub fn run(args: &Explain) -> Result<()> {
     }
     if !args.quiet {
         output::text(&summary(&document))?;
+        output::text(&texts::shown(&document))?;
+        output::text(&tree(&document.modules, document.settings.mode))?;
         if let Some(out) = &out {
             output::text(&written(out, &document))?;
         }
@@ -72,7 +76,8 @@ fn write(
     arrays.finish()?;
     let batch = document::batch(explanation);
     let drawn = Pictures { batch, target: document.target.as_deref(), staging: &staging }.draw(explained)?;
-    document.files = [ARRAYS.to_owned()].into_iter().chain(drawn.files).collect();
+    let texts = texts::write(document, &staging)?;
+    document.files = [ARRAYS.to_owned()].into_iter().chain(drawn.files).chain(texts).collect();
     document.warnings.extend(drawn.warnings);
     let json = serde_json::to_vec_pretty(document).map_err(dlbacktrace_report::Error::from)?;
     staging.write(DOCUMENT, &json)?;

@@ -1,5 +1,6 @@
 //! `explanation.json`: what was explained, how, and where the relevance went.
 
+use dlbacktrace_core::explain::ModuleRelevance;
 use dlbacktrace_core::{Amount, Ledger, Loss, Mode};
 use serde::Serialize;
 use std::collections::BTreeMap;
@@ -32,6 +33,9 @@ pub struct Document {
     /// Relevance of the recorded values, when all of them were asked for.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub values: Vec<ValueEntry>,
+    /// What passed through each module, when asked for: each after the one it is in, else in the order they ran.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub modules: Vec<ModuleRelevance>,
     /// Where relevance ended.
     pub totals: Totals,
     /// Relevance of each step.

@@ -8,6 +8,7 @@
 mod arrays;
 mod document;
 mod error;
+mod modules;
 mod number;
 pub mod pictures;
 mod staging;
@@ -19,5 +20,6 @@ pub use document::{
     Timings, Totals, ValueEntry, Versions,
 };
 pub use error::{Error, Result};
+pub use modules::tree;
 pub use staging::Staging;
 pub use summary::summary;

@@ -157,6 +157,7 @@ mod tests {
                 most_relevant: vec![vec![leader("[0, 3, 4]", 0.2)]],
             }],
             values: Vec::new(),
+            modules: Vec::new(),
             totals: Totals {
                 inputs: Amount::default_mode(0.9),
                 losses: [(Loss::ZeroDenominator, Amount::default_mode(0.08))].into(),
