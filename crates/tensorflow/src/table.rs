@@ -6,6 +6,8 @@ mod convolutions;
 mod einsum;
 mod functions;
 mod geometry;
+#[cfg(test)]
+mod jacobians;
 mod lists;
 mod lookups;
 mod matrices;
@@ -90,7 +92,26 @@ impl Entry {
 
 /// All rows.
 fn entries() -> impl Iterator<Item = &'static Entry> {
-    [arithmetic::ENTRIES, convolutions::ENTRIES, einsum::ENTRIES, functions::ENTRIES, lists::ENTRIES, lookups::ENTRIES, matrices::ENTRIES, movement::ENTRIES, passing::ENTRIES, pooling::ENTRIES, reductions::ENTRIES, sampling::ENTRIES, scatters::ENTRIES, strides::ENTRIES, texts::ENTRIES, unruled::ENTRIES].into_iter().flatten()
+    [
+        arithmetic::ENTRIES,
+        convolutions::ENTRIES,
+        einsum::ENTRIES,
+        functions::ENTRIES,
+        lists::ENTRIES,
+        lookups::ENTRIES,
+        matrices::ENTRIES,
+        movement::ENTRIES,
+        passing::ENTRIES,
+        pooling::ENTRIES,
+        reductions::ENTRIES,
+        sampling::ENTRIES,
+        scatters::ENTRIES,
+        strides::ENTRIES,
+        texts::ENTRIES,
+        unruled::ENTRIES,
+    ]
+    .into_iter()
+    .flatten()
 }
 
 /// The table by operator type.
@@ -121,4 +142,15 @@ pub fn operators() -> Vec<OperatorRule> {
         table().iter().map(|(&operator, entry)| OperatorRule { operator, family: entry.family }).collect();
     rules.sort_by_key(|rule| rule.operator);
     rules
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_operator_has_one_row() {
+        let named = entries().map(|entry| entry.names.len()).sum::<usize>();
+        assert_eq!(named, table().len());
+    }
 }

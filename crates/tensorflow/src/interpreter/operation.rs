@@ -27,7 +27,7 @@ pub struct Operation {
 impl Operation {
     /// A node as this TensorFlow would run it, or why it cannot. `there` is the operator as it was where the graph was
     /// saved.
-    pub(super) fn new(node: &NodeDef, here: Option<&OpDef>, there: Option<&OpDef>) -> Result<Self, String> {
+    pub(crate) fn new(node: &NodeDef, here: Option<&OpDef>, there: Option<&OpDef>) -> Result<Self, String> {
         let mut attributes = node.attributes.clone();
         attributes.retain(|name, _| !name.starts_with('_'));
         if let Some(here) = here {

@@ -176,3 +176,73 @@ fn padded(lowering: &mut Lowering, x: &Operand<TfTensor>, pad: Pad) -> Result<Op
     let data = x.data()?.zeros(&shape)?.add_region(&region, x.data()?)?;
     Ok(lowering.writer.inner(Box::new(pad), vec![x.clone()], data))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::jacobians::{Case, integers, ints, text, values};
+    use crate::Tensor;
+    use crate::proto::Attribute;
+
+    fn attributes(
+        strides: &[i64],
+        dilations: &[i64],
+        padding: &'static str,
+        explicit: &[i64],
+    ) -> Vec<(&'static str, Attribute)> {
+        let mut attributes = vec![("strides", ints(strides)), ("padding", text(padding))];
+        if !dilations.is_empty() {
+            attributes.push(("dilations", ints(dilations)));
+        }
+        if !explicit.is_empty() {
+            attributes.push(("explicit_paddings", ints(explicit)));
+        }
+        attributes
+    }
+
+    const UNEVEN: [i64; 8] = [0, 0, 2, 0, 1, 2, 0, 0];
+
+    #[test]
+    fn convolutions_share_by_their_jacobian() {
+        let check = |x: &[usize], weight: &[usize], attributes: Vec<(&str, Attribute)>| {
+            let operator = if x.len() == 5 { "Conv3D" } else { "Conv2D" };
+            Case::new(operator, &attributes, &[values(x), values(weight)]).is_a_sum_of(&[0]);
+        };
+        check(&[2, 5, 4, 2], &[3, 2, 2, 3], attributes(&[1, 1, 1, 1], &[], "VALID", &[]));
+        check(&[1, 6, 5, 2], &[3, 2, 2, 3], attributes(&[1, 2, 2, 1], &[], "SAME", &[]));
+        check(&[1, 5, 6, 2], &[2, 3, 2, 2], attributes(&[1, 2, 1, 1], &[], "SAME", &[]));
+        check(&[1, 6, 7, 2], &[3, 2, 2, 2], attributes(&[1, 1, 1, 1], &[1, 2, 3, 1], "SAME", &[]));
+        check(&[1, 4, 5, 4], &[2, 2, 2, 6], attributes(&[1, 1, 1, 1], &[], "SAME", &[]));
+        check(&[1, 4, 5, 2], &[3, 3, 2, 2], attributes(&[1, 2, 1, 1], &[], "EXPLICIT", &UNEVEN));
+        check(&[1, 3, 4, 3, 2], &[2, 3, 2, 2, 2], attributes(&[1, 2, 2, 1, 1], &[], "SAME", &[]));
+    }
+
+    #[test]
+    fn depthwise_convolutions_share_by_their_jacobian() {
+        let check = |x: &[usize], weight: &[usize], attributes: Vec<(&str, Attribute)>| {
+            Case::new("DepthwiseConv2dNative", &attributes, &[values(x), values(weight)]).is_a_sum_of(&[0]);
+        };
+        check(&[2, 4, 5, 3], &[2, 3, 3, 2], attributes(&[1, 1, 1, 1], &[], "VALID", &[]));
+        check(&[1, 6, 5, 2], &[3, 2, 2, 2], attributes(&[1, 2, 2, 1], &[], "SAME", &[]));
+        check(&[1, 4, 5, 2], &[2, 2, 2, 1], attributes(&[1, 1, 1, 1], &[], "EXPLICIT", &UNEVEN));
+    }
+
+    #[test]
+    fn transposed_convolutions_share_by_their_jacobian() {
+        let check = |shape: &[i32], weight: &[usize], x: &[usize], attributes: Vec<(&str, Attribute)>| {
+            let operator = if x.len() == 5 { "Conv3DBackpropInputV2" } else { "Conv2DBackpropInput" };
+            let inputs: [Tensor; 3] = [integers(&[shape.len()], shape), values(weight), values(x)];
+            Case::new(operator, &attributes, &inputs).is_a_sum_of(&[2]);
+        };
+        check(&[2, 6, 5, 2], &[3, 2, 2, 3], &[2, 3, 3, 3], attributes(&[1, 2, 2, 1], &[], "SAME", &[]));
+        check(&[1, 7, 8, 2], &[3, 3, 2, 3], &[1, 3, 3, 3], attributes(&[1, 2, 2, 1], &[], "VALID", &[]));
+        check(&[1, 6, 6, 2], &[2, 2, 2, 2], &[1, 2, 2, 2], attributes(&[1, 3, 3, 1], &[], "SAME", &[]));
+        check(
+            &[1, 5, 5, 2],
+            &[3, 3, 2, 3],
+            &[1, 3, 6, 3],
+            attributes(&[1, 2, 1, 1], &[], "EXPLICIT", &UNEVEN),
+        );
+        let strides = [1, 1, 2, 2, 1];
+        check(&[1, 2, 4, 3, 2], &[2, 3, 2, 2, 1], &[1, 2, 2, 2, 1], attributes(&strides, &[], "SAME", &[]));
+    }
+}

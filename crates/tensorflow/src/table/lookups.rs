@@ -82,3 +82,18 @@ fn gather(lowering: &mut Lowering, record: &Record) -> Result<()> {
     back[..rank + axis].rotate_left(rank);
     lowering.step(record, Box::new(Permute { order: back }), vec![embedded])
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::jacobians::{Case, integers, values};
+    use crate::proto::Attribute::Int;
+
+    #[test]
+    fn rows_of_a_moving_table_move() {
+        for (axis, batch) in [(0, 0), (1, 0), (-1, 0), (1, 1), (2, 1)] {
+            let index = integers(&[3, 2], &[1, 0, 1, 2, 2, 1]);
+            let inputs = [values(&[3, 3, 4]), index, integers(&[], &[axis])];
+            Case::new("GatherV2", &[("batch_dims", Int(batch))], &inputs).is_a_sum_of(&[0]);
+        }
+    }
+}

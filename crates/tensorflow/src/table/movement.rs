@@ -178,3 +178,98 @@ fn select(lowering: &mut Lowering, record: &Record) -> Result<()> {
     let operands = vec![condition, lowering.unread(input(record, 1)?), lowering.unread(input(record, 2)?)];
     lowering.step(record, Box::new(Select { a: Some(1), b: Some(2) }), operands)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::jacobians::{Case, FLOAT, INT32, integers, ints, numbers, text, truths, values};
+    use crate::Tensor;
+    use crate::proto::Attribute::{self, Int};
+
+    fn moves(operator: &str, attributes: &[(&str, Attribute)], inputs: &[Tensor]) {
+        Case::new(operator, attributes, inputs).is_a_sum_of(&[0]);
+    }
+
+    fn list(values: &[i32]) -> Tensor {
+        integers(&[values.len()], values)
+    }
+
+    #[test]
+    fn shapes_and_orders_of_axes() {
+        let x = values(&[3, 1, 4]);
+        moves("Reshape", &[], &[x.clone(), list(&[2, -1])]);
+        moves("ExpandDims", &[], &[x.clone(), integers(&[], &[-2])]);
+        moves("Squeeze", &[], &[x.clone()]);
+        moves("Transpose", &[], &[x.clone(), list(&[2, 0, 1])]);
+        moves("BroadcastTo", &[], &[x.clone(), list(&[2, 3, 2, 4])]);
+        moves("Tile", &[], &[x.clone(), list(&[2, 3, 1])]);
+        moves("ReverseV2", &[], &[x.clone(), list(&[-1, 0])]);
+        moves("Reverse", &[], &[x.clone(), truths(&[3], &[true, false, true])]);
+        moves("Roll", &[], &[x.clone(), list(&[1, -2]), list(&[0, 2])]);
+        let rows = [x, integers(&[3], &[2, 4, 1])];
+        moves("ReverseSequence", &[("seq_dim", Int(2)), ("batch_dim", Int(0)), ("Tlen", INT32)], &rows);
+    }
+
+    #[test]
+    fn parts_and_joints() {
+        let x = values(&[3, 6]);
+        moves("Slice", &[], &[x.clone(), list(&[1, 2]), list(&[-1, 3])]);
+        let split = [integers(&[], &[-1]), x.clone()];
+        Case::new("Split", &[("num_split", Int(3))], &split).outputs(3).is_a_sum_of(&[1]);
+        let uneven = [x.clone(), list(&[1, 3, 2]), integers(&[], &[1])];
+        Case::new("SplitV", &[("num_split", Int(3))], &uneven).outputs(3).is_a_sum_of(&[0]);
+        Case::new("Unpack", &[("num", Int(6)), ("axis", Int(-1))], &[x.clone()]).outputs(6).is_a_sum_of(&[0]);
+        let pair = [x.clone(), values(&[3, 6])];
+        let two = [("N", Int(2)), ("T", FLOAT)];
+        Case::new("Pack", &[&two[..], &[("axis", Int(-1))]].concat(), &pair).is_a_sum_of(&[0, 1]);
+        let joined = [&pair[..], &[integers(&[], &[-1])]].concat();
+        Case::new("ConcatV2", &[&two[..], &[("Tidx", INT32)]].concat(), &joined).is_a_sum_of(&[0, 1]);
+        let joined = [&[integers(&[], &[1])], &pair[..]].concat();
+        Case::new("Concat", &two, &joined).is_a_sum_of(&[1, 2]);
+        let parts = [x.clone(), list(&[1, 0, 1])];
+        Case::new("DynamicPartition", &[("num_partitions", Int(2))], &parts).outputs(2).is_a_sum_of(&[0]);
+        let stitched = [list(&[2, 0]), list(&[1, 2]), values(&[2, 3]), values(&[2, 3])];
+        Case::new("DynamicStitch", &two, &stitched).is_a_sum_of(&[2, 3]);
+    }
+
+    #[test]
+    fn borders_and_choices() {
+        let (x, sides) = (values(&[3, 4]), integers(&[2, 2], &[1, 0, 2, 1]));
+        moves("Pad", &[], &[x.clone(), sides.clone()]);
+        moves("PadV2", &[], &[x.clone(), sides.clone(), numbers(&[], &[2.5])]);
+        moves("MirrorPad", &[("mode", text("REFLECT"))], &[x.clone(), sides.clone()]);
+        moves("MirrorPad", &[("mode", text("SYMMETRIC"))], &[x.clone(), sides]);
+        moves("GatherNd", &[], &[x.clone(), integers(&[3, 2], &[0, 1, 2, 3, 0, 1])]);
+        let (by_row, y) = (truths(&[3], &[true, false, true]), values(&[3, 4]));
+        Case::new("Select", &[], &[by_row, x.clone(), y]).is_a_sum_of(&[1, 2]);
+        let (condition, row) = (truths(&[3, 1], &[true, false, true]), values(&[4]));
+        Case::new("SelectV2", &[], &[condition, x, row]).is_a_sum_of(&[1, 2]);
+    }
+
+    #[test]
+    fn blocks_and_diagonals() {
+        let picture = values(&[2, 4, 6, 4]);
+        moves("SpaceToDepth", &[("block_size", Int(2))], &[picture.clone()]);
+        moves("DepthToSpace", &[("block_size", Int(2))], &[picture.clone()]);
+        let (block, crops) = (list(&[2, 1]), integers(&[2, 2], &[1, 1, 0, 2]));
+        moves("SpaceToBatchND", &[], &[picture.clone(), block.clone(), crops.clone()]);
+        moves("BatchToSpaceND", &[], &[picture.clone(), block, crops]);
+        let windows = [
+            ("ksizes", ints(&[1, 2, 3, 1])),
+            ("strides", ints(&[1, 2, 1, 1])),
+            ("rates", ints(&[1, 1, 2, 1])),
+            ("padding", text("SAME")),
+        ];
+        moves("ExtractImagePatches", &windows, &[picture]);
+        let matrix = values(&[2, 3, 3]);
+        moves(
+            "MatrixBandPart",
+            &[("Tindex", INT32)],
+            &[matrix.clone(), integers(&[], &[1]), integers(&[], &[0])],
+        );
+        moves("MatrixDiagPart", &[], &[matrix.clone()]);
+        Case::new("MatrixSetDiag", &[], &[matrix, values(&[2, 3])]).is_a_sum_of(&[0, 1]);
+        let off =
+            [values(&[2, 3]), list(&[1]), integers(&[], &[-1]), integers(&[], &[-1]), numbers(&[], &[7.0])];
+        moves("MatrixDiagV3", &[], &off);
+    }
+}

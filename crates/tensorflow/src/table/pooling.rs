@@ -58,3 +58,33 @@ fn max(lowering: &mut Lowering, record: &Record) -> Result<()> {
 fn numbers(windows: &[Window]) -> (Vec<usize>, Vec<usize>) {
     windows.iter().map(|window| (window.kernel, window.stride)).unzip()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::jacobians::{Case, integers, ints, text, values};
+
+    fn pool(operator: &str, x: &[usize], kernel: &[i64], strides: &[i64], padding: &str) -> Case {
+        let attributes = [("ksize", ints(kernel)), ("strides", ints(strides)), ("padding", text(padding))];
+        Case::new(operator, &attributes, &[values(x)])
+    }
+
+    #[test]
+    fn averages_share_by_their_jacobian() {
+        pool("AvgPool", &[2, 5, 4, 2], &[1, 2, 3, 1], &[1, 2, 1, 1], "VALID").is_a_sum_of(&[0]);
+        pool("AvgPool", &[1, 6, 5, 2], &[1, 3, 2, 1], &[1, 2, 2, 1], "SAME").is_a_sum_of(&[0]);
+        pool("AvgPool3D", &[1, 3, 4, 3, 2], &[1, 2, 3, 2, 1], &[1, 2, 2, 1, 1], "SAME").is_a_sum_of(&[0]);
+    }
+
+    #[test]
+    fn the_largest_of_each_window_takes_all() {
+        pool("MaxPool", &[2, 5, 4, 2], &[1, 2, 3, 1], &[1, 2, 1, 1], "VALID").is_won_by(&[0]);
+        pool("MaxPool", &[1, 6, 5, 2], &[1, 3, 2, 1], &[1, 2, 2, 1], "SAME").is_won_by(&[0]);
+        pool("MaxPool", &[1, 3, 2, 4], &[1, 1, 1, 2], &[1, 1, 1, 2], "VALID").is_won_by(&[0]);
+        pool("MaxPool3D", &[1, 3, 4, 3, 2], &[1, 2, 3, 2, 1], &[1, 2, 2, 1, 1], "SAME").is_won_by(&[0]);
+        pool("MaxPoolWithArgmax", &[1, 6, 5, 2], &[1, 3, 2, 1], &[1, 2, 2, 1], "SAME")
+            .outputs(2)
+            .is_won_by(&[0]);
+        let windows = [values(&[1, 5, 4, 2]), integers(&[4], &[1, 2, 2, 1]), integers(&[4], &[1, 2, 1, 1])];
+        Case::new("MaxPoolV2", &[("padding", text("SAME"))], &windows).is_won_by(&[0]);
+    }
+}

@@ -102,3 +102,37 @@ fn resized(
 fn no_picture(shape: &[usize]) -> Error {
     Error::Shape(format!("{shape:?} is no picture"))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::jacobians::{Case, integers, numbers, text, values};
+    use crate::proto::Attribute::Bool;
+
+    #[test]
+    fn interpolations_share_by_their_jacobian() {
+        for operator in ["ResizeBilinear", "ResizeBicubic", "ResizeNearestNeighbor", "ResizeArea"] {
+            for (corners, centres) in [(false, false), (true, false), (false, true)] {
+                for size in [[6, 9], [3, 2], [1, 7]] {
+                    let mut attributes = vec![("align_corners", Bool(corners))];
+                    if operator != "ResizeArea" {
+                        attributes.push(("half_pixel_centers", Bool(centres)));
+                    }
+                    let inputs = [values(&[2, 4, 5, 2]), integers(&[2], &size)];
+                    Case::new(operator, &attributes, &inputs).is_a_sum_of(&[0]);
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn scaled_and_translated_pictures_share_by_their_jacobian() {
+        for kernel in ["lanczos3", "triangle", "keyscubic"] {
+            for antialias in [false, true] {
+                let attributes = [("kernel_type", text(kernel)), ("antialias", Bool(antialias))];
+                let (scale, translation) = (numbers(&[2], &[1.5, 0.6]), numbers(&[2], &[0.25, -0.5]));
+                let inputs = [values(&[2, 4, 5, 2]), integers(&[2], &[6, 3]), scale, translation];
+                Case::new("ScaleAndTranslate", &attributes, &inputs).is_a_sum_of(&[0]);
+            }
+        }
+    }
+}

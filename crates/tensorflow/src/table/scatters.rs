@@ -126,3 +126,39 @@ fn bags(lowering: &mut Lowering, record: &Record) -> Result<()> {
     let index = lowering.operand(input(record, 2)?)?.data()?.clone();
     lowering.step(record, Box::new(IndexAdd { axis: 0, index }), vec![found])
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::jacobians::{Case, integers, values};
+
+    #[test]
+    fn what_meets_in_a_cell_shares() {
+        let (index, rows) = (integers(&[4, 1], &[2, 0, 2, 1]), values(&[4, 3]));
+        Case::new("ScatterNd", &[], &[index.clone(), rows.clone(), integers(&[2], &[3, 3])])
+            .is_a_sum_of(&[1]);
+        let onto = [values(&[3, 3]), index, rows.clone()];
+        for operator in ["TensorScatterAdd", "TensorScatterSub"] {
+            Case::new(operator, &[], &onto).is_a_sum_of(&[0, 2]);
+        }
+        let cells = [values(&[2, 3]), integers(&[2, 2], &[0, 1, 1, 2]), values(&[2])];
+        Case::new("TensorScatterUpdate", &[], &cells).is_a_sum_of(&[0, 2]);
+        let segments = [values(&[2, 2, 3]), integers(&[2, 2], &[1, 0, 1, 1]), integers(&[], &[2])];
+        Case::new("UnsortedSegmentSum", &[], &segments).is_a_sum_of(&[0]);
+        let bags = [rows, integers(&[4], &[3, 1, 1, 0]), integers(&[4], &[0, 0, 1, 1])];
+        for operator in ["SparseSegmentSum", "SparseSegmentMean", "SparseSegmentSqrtN"] {
+            Case::new(operator, &[], &bags).is_a_sum_of(&[0]);
+        }
+    }
+
+    #[test]
+    fn the_largest_that_meets_takes_all() {
+        let onto = [values(&[3, 3]), integers(&[4, 1], &[2, 0, 2, 1]), values(&[4, 3])];
+        for operator in ["TensorScatterMax", "TensorScatterMin"] {
+            Case::new(operator, &[], &onto).is_won_by(&[0, 2]);
+        }
+        let segments = [values(&[4, 3]), integers(&[4], &[1, 0, 1, 1]), integers(&[], &[2])];
+        for operator in ["UnsortedSegmentMax", "UnsortedSegmentMin"] {
+            Case::new(operator, &[], &segments).is_won_by(&[0]);
+        }
+    }
+}

@@ -70,3 +70,39 @@ fn region(record: &Record, shape: &[usize]) -> Result<Option<Vec<Range>>> {
     region.extend(rest.map(|&extent| Range::full(extent)).collect::<Vec<_>>());
     Ok(Some(region))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::jacobians::{Case, integers, values};
+    use crate::proto::Attribute::Int;
+
+    #[test]
+    fn parts_are_those_of_the_notation() {
+        // Begin, end, step; masks of begin, end, ellipsis, new and single axes.
+        let cases: [([&[i32]; 3], [i64; 5]); 9] = [
+            ([&[1, 0, 1], &[3, 4, 2], &[1, 2, 1]], [0, 0, 0, 0, 0]),
+            ([&[0, 0, -2], &[0, 0, 0], &[1, 3, 1]], [3, 7, 0, 0, 0]),
+            ([&[-1], &[9], &[1]], [0, 0, 0, 0, 1]),
+            ([&[0, 1], &[0, 2], &[1, 1]], [0, 0, 1, 0, 2]),
+            ([&[0, 0, 1], &[0, 0, -1], &[1, 1, 1]], [0, 0, 1, 2, 0]),
+            ([&[1, 0, 0, 0], &[2, 0, 0, 2], &[1, 1, 1, 1]], [0, 0, 4, 2, 1]),
+            ([&[2, -9, 9], &[0, 9, -9], &[-1, 1, -2]], [0, 0, 0, 0, 0]),
+            ([&[0, 0, 0], &[0, 0, 0], &[1, -1, 1]], [7, 7, 0, 0, 0]),
+            ([&[0, 3, 0], &[3, 9, 2], &[2, 1, 2]], [0, 0, 0, 0, 2]),
+        ];
+        let masks = ["begin_mask", "end_mask", "ellipsis_mask", "new_axis_mask", "shrink_axis_mask"];
+        for (bounds, mask) in cases {
+            let attributes: Vec<_> = masks.into_iter().zip(mask.map(Int)).collect();
+            let mut inputs = vec![values(&[3, 4, 5])];
+            inputs.extend(bounds.map(|numbers| integers(&[numbers.len()], numbers)));
+            Case::new("StridedSlice", &attributes, &inputs).is_a_sum_of(&[0]);
+        }
+    }
+
+    #[test]
+    fn an_exchanged_part_takes_its_own() {
+        let bounds = [[1, 0], [3, 4], [1, 2]].map(|numbers| integers(&[2], &numbers));
+        let inputs = [&[values(&[3, 4])][..], &bounds, &[values(&[2, 2])]].concat();
+        Case::new("TensorStridedSliceUpdate", &[], &inputs).is_a_sum_of(&[0, 4]);
+    }
+}
