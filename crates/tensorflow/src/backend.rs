@@ -5,6 +5,7 @@ mod convolution;
 mod layout;
 mod matmul;
 mod movement;
+mod region;
 
 pub(crate) use conversion::dtype;
 pub use layout::TfTensor;
@@ -44,8 +45,14 @@ impl Tensor for TfTensor {
         if shape.is_empty() {
             return Ok(value.into());
         }
-        let shape = numbers("full", self.stored(), shape)?;
-        run("full", c"Fill", &Attributes::default(), shape, &[&value]).map(Self::from)
+        // Laid out as this tensor, which it is likely to meet.
+        let (stored, order) = match self.order().len() == shape.len() {
+            true => (self.as_stored(shape), self.order().to_vec()),
+            false => (shape.to_vec(), (0..shape.len()).collect()),
+        };
+        let stored = numbers("full", self.stored(), &stored)?;
+        let filled = run("full", c"Fill", &Attributes::default(), stored, &[&value])?;
+        Ok(Self::ordered(filled, order))
     }
 
     fn floats(&self, values: ArrayViewD<'_, f64>) -> Result<Self> {
@@ -159,7 +166,7 @@ impl Tensor for TfTensor {
         if self.extents() == shape {
             return Ok(self.clone());
         }
-        reshaped("reshape", &self.to_tensor()?, shape).map(Self::from)
+        reshaped("reshape", self.to_tensor()?, shape).map(Self::from)
     }
 
     fn permute(&self, order: &[usize]) -> Result<Self> {
@@ -171,11 +178,11 @@ impl Tensor for TfTensor {
     }
 
     fn slice(&self, region: &[Range]) -> Result<Self> {
-        movement::slice(self, region)
+        region::slice(self, region)
     }
 
     fn add_region(self, region: &[Range], part: &Self) -> Result<Self> {
-        movement::add_region(self, region, part)
+        region::add_region(self, region, part)
     }
 
     fn concat(parts: &[Self], axis: usize) -> Result<Self> {

@@ -65,9 +65,9 @@ pub(super) fn scalar(operation: &'static str, beside: &Handle, value: f64) -> Re
 }
 
 /// The same elements under another shape.
-pub(super) fn reshaped(operation: &'static str, tensor: &Handle, shape: &[usize]) -> Result<Handle> {
-    let shape = numbers(operation, tensor, shape)?;
-    run(operation, c"Reshape", &Attributes::default(), tensor.clone(), &[&shape])
+pub(super) fn reshaped(operation: &'static str, tensor: Handle, shape: &[usize]) -> Result<Handle> {
+    let shape = numbers(operation, &tensor, shape)?;
+    run(operation, c"Reshape", &Attributes::default(), tensor, &[&shape])
 }
 
 /// Copies a tensor out in row-major order.

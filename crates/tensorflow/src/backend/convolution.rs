@@ -12,7 +12,8 @@
 use super::TfTensor;
 use super::conversion::reshaped;
 use super::layout::run;
-use super::movement::{channels_first, channels_last, placed};
+use super::movement::{channels_first, channels_last};
+use super::region::placed;
 use crate::eager::{Attributes, list_of_ints, one_word};
 use crate::{DataType, Tensor as Handle};
 use dlbacktrace_core::{ConvGeometry, Error, Range, Result, Tensor};
@@ -34,7 +35,7 @@ pub(super) fn convolve(x: &TfTensor, weight: &TfTensor, geometry: &ConvGeometry)
         return channels_first(y);
     }
     if geometry.groups > 1 {
-        return plan.by_groups(x, weight, |x, weight, geometry| convolve(x, weight, geometry));
+        return plan.by_groups(x, weight, convolve);
     }
     if plan.channels == 1 && geometry.stride.iter().any(|&stride| stride != geometry.stride[0]) {
         // There TensorFlow 2.21 reads past the end of x, in single precision. A second channel of zeros spares that.
@@ -273,7 +274,7 @@ impl<'a> Plan<'a> {
     /// `[O, 1, kernel…]` as TensorFlow has it, `[kernel…, C, O / C]`.
     fn depthwise_filter(&self, weight: &TfTensor) -> Result<Handle> {
         let shape = [self.kernel, &[self.channels, self.outputs / self.channels]].concat();
-        reshaped(self.operation, &self.filter(weight)?, &shape)
+        reshaped(self.operation, self.filter(weight)?, &shape)
     }
 
     /// The extents `[N, spatial…, C]` of x for an adjoint.

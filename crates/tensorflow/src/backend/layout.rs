@@ -133,7 +133,7 @@ impl TfTensor {
         let place = self.order.get(at).copied().unwrap_or_default();
         let mut shape = self.as_stored(&self.shape);
         shape.splice(place..place, vec![1; count]);
-        let stored = reshaped("reshape", &self.stored, &shape)?;
+        let stored = reshaped("reshape", self.stored.clone(), &shape)?;
         let mut order: Vec<usize> =
             self.order.iter().map(|&axis| if axis < place { axis } else { axis + count }).collect();
         order.splice(at..at, place..place + count);
@@ -146,7 +146,7 @@ impl TfTensor {
         let place = order.remove(at);
         shape.remove(place);
         order.iter_mut().filter(|axis| **axis > place).for_each(|axis| *axis -= 1);
-        Ok(Self::ordered(reshaped("reshape", &self.stored, &shape)?, order))
+        Ok(Self::ordered(reshaped("reshape", self.stored.clone(), &shape)?, order))
     }
 
     /// With axes of extent 1 in front up to the given rank.

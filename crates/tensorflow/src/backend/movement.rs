@@ -5,7 +5,7 @@ use super::conversion::{numbers, reshaped};
 use super::layout::{inverse, run};
 use crate::eager::{Attributes, one_bool, one_int, one_type};
 use crate::{DataType, Tensor as Handle};
-use dlbacktrace_core::{Error, Range, Result, Tensor};
+use dlbacktrace_core::{Error, Result};
 use std::ffi::CStr;
 
 /// The stored axes of the given axes.
@@ -17,83 +17,7 @@ pub(super) fn stored_axes(operation: &'static str, x: &TfTensor, axes: &[usize])
 /// The stored axis of an axis, for operators that take one.
 fn stored_axis(operation: &'static str, x: &TfTensor, axis: usize) -> Result<Handle> {
     let axes = numbers(operation, x.stored(), &stored_axes(operation, x, &[axis])?)?;
-    reshaped(operation, &axes, &[])
-}
-
-/// A region of what is stored: where it begins, how far it goes, in which steps.
-struct Region([Handle; 3]);
-
-impl Region {
-    /// Checked, as TensorFlow would cut off what lies beyond the end.
-    fn new(operation: &'static str, x: &TfTensor, region: &[Range]) -> Result<Self> {
-        let shape = x.extents();
-        let inside = |(range, &extent): (&Range, &usize)| {
-            let last = range.len.checked_sub(1).map(|steps| steps.saturating_mul(range.step));
-            range.step > 0 && last.is_none_or(|last| range.start.saturating_add(last) < extent)
-        };
-        if region.len() != shape.len() || !region.iter().zip(shape).all(inside) {
-            return Err(Error::tensor(operation, format!("{region:?} is no part of {shape:?}")));
-        }
-        let each = |of: fn(&Range) -> usize| {
-            let each: Vec<usize> = region.iter().map(of).collect();
-            numbers(operation, x.stored(), &x.as_stored(&each))
-        };
-        let end = |range: &Range| match range.len.checked_sub(1) {
-            Some(steps) => range.start + steps * range.step + 1,
-            None => range.start,
-        };
-        Ok(Self([each(|range| range.start)?, each(end)?, each(|range| range.step)?]))
-    }
-
-    fn inputs(&self) -> [&Handle; 3] {
-        self.0.each_ref()
-    }
-}
-
-fn is_whole(x: &TfTensor, region: &[Range]) -> bool {
-    region.iter().copied().eq(x.extents().iter().map(|&extent| Range::full(extent)))
-}
-
-pub(super) fn slice(x: &TfTensor, region: &[Range]) -> Result<TfTensor> {
-    let name = "slice";
-    if is_whole(x, region) {
-        return Ok(x.clone());
-    }
-    let region = Region::new(name, x, region)?;
-    let part = run(name, c"StridedSlice", &Attributes::default(), x.stored().clone(), &region.inputs())?;
-    Ok(TfTensor::ordered(part, x.order().to_vec()))
-}
-
-/// Reads the region, adds, and writes it back, in place if nobody else holds the tensor.
-pub(super) fn add_region(x: TfTensor, region: &[Range], part: &TfTensor) -> Result<TfTensor> {
-    let name = "add_region";
-    let extents: Vec<usize> = region.iter().map(|range| range.len).collect();
-    if part.extents() != extents {
-        return Err(Error::tensor(name, format!("{part:?} does not fill {region:?}")));
-    }
-    let none = Attributes::default();
-    let part = part.stored_as(x.order())?;
-    if is_whole(&x, region) {
-        let (stored, order) = x.into_parts();
-        return Ok(TfTensor::ordered(run(name, c"AddV2", &none, stored, &[&part])?, order));
-    }
-    let region = Region::new(name, &x, region)?;
-    let [begin, end, step] = region.inputs();
-    let (stored, order) = x.into_parts();
-    let present = run(name, c"StridedSlice", &none, stored.clone(), &region.inputs())?;
-    let sum = run(name, c"AddV2", &none, present, &[&part])?;
-    let stored = run(name, c"TensorStridedSliceUpdate", &none, stored, &[begin, end, step, &sum])?;
-    Ok(TfTensor::ordered(stored, order))
-}
-
-/// A tensor of zeros that holds x in a region.
-pub(super) fn placed(x: &TfTensor, shape: &[usize], region: &[Range]) -> Result<TfTensor> {
-    if x.extents() == shape {
-        return Ok(x.clone());
-    }
-    let stored = x.full(&x.as_stored(shape), 0.0)?;
-    let (stored, _) = stored.into_parts();
-    add_region(TfTensor::ordered(stored, x.order().to_vec()), region, x)
+    reshaped(operation, axes, &[])
 }
 
 pub(super) fn concat(parts: &[TfTensor], axis: usize) -> Result<TfTensor> {
@@ -167,7 +91,7 @@ pub(super) fn index_add(x: TfTensor, axis: usize, index: &TfTensor, source: &TfT
     }
     let mut front: Vec<usize> = (0..expected.len()).collect();
     front[..=axis].rotate_right(1);
-    let index = reshaped(name, index.stored(), &[length, 1])?;
+    let index = reshaped(name, index.to_tensor()?, &[length, 1])?;
     let source = source.permuted(&front)?.to_tensor()?;
     let moved = x.permuted(&front)?;
     drop(x);
