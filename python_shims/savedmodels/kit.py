@@ -41,6 +41,11 @@ def seeded(name: str) -> np.random.Generator:
     return np.random.default_rng(zlib.crc32(name.encode()))
 
 
+def spread(shape: tuple) -> float:
+    """The deviation of weights: what is summed over many inputs stays of the size of one."""
+    return min(0.5, float(np.prod(shape[:-1])) ** -0.5)
+
+
 def randomise(model, seed: str) -> None:
     """Every weight random, variances positive, so that no part of the network is idle.
 
@@ -50,7 +55,8 @@ def randomise(model, seed: str) -> None:
         for number, weight in enumerate(layer.weights):
             if not tf.as_dtype(weight.dtype).is_floating:
                 continue
-            value = seeded(f"{seed} {place} {number}").normal(scale=0.5, size=tuple(weight.shape))
+            shape = tuple(weight.shape)
+            value = seeded(f"{seed} {place} {number}").normal(scale=spread(shape), size=shape)
             weight.assign(np.abs(value) + 0.5 if "variance" in weight.name else value)
 
 
@@ -91,9 +97,9 @@ def module_fixture(name: str, call, inputs, description: str, seed: str = "", **
         module.made = []
         values = inputs(seeded(f"{seed} inputs"))
 
-        def weights(*shape, scale=0.5, dtype=tf.float32, positive=False):
+        def weights(*shape, scale=1.0, dtype=tf.float32, positive=False):
             number = len(module.made)
-            value = seeded(f"{seed} {number}").normal(scale=scale, size=shape)
+            value = seeded(f"{seed} {number}").normal(scale=scale * spread(shape), size=shape)
             value = np.abs(value) + 0.5 if positive else value
             module.made.append(tf.Variable(tf.cast(value, dtype), name=f"weight_{number}"))
             return module.made[-1]

@@ -76,7 +76,7 @@ def linear(form: str):
     """A linear layer and a gate behind it."""
 
     def build(weights):
-        w, b, head = weights(4, 6, scale=1.5), weights(6), weights(6, 3)
+        w, b, head = weights(4, 6, scale=3.0), weights(6), weights(6, 3)
         forms = {
             "matmul": lambda x: tf.nn.bias_add(x @ w, b), "added": lambda x: x @ w + b, "einsum": lambda x: tf.einsum("ni,io->no", x, w) + b,
             "tensordot": lambda x: tf.tensordot(x, w, 1) + b, "transposed": lambda x: tf.matmul(x, tf.transpose(w), transpose_b=True) + b,
