@@ -3,7 +3,8 @@
 use crate::args::Explain;
 use crate::explained::{Arrays, Explained};
 use crate::failure::Result;
-use crate::samples::{highest, leaders, samples};
+use crate::samples::{highest, leaders, samples, strongest};
+use crate::text::{self, labels};
 use crate::{model, options};
 use dlbacktrace::{Explanation, Mode, OperatorUse};
 use dlbacktrace_report::{
@@ -36,9 +37,12 @@ pub fn of(args: &Explain, explanation: &Explanation, explained: &[Explained]) ->
         model: Model { path: args.model.model.display().to_string(), sha256: model::sha256(&args.model)? },
         output: OutputEntry { name: explanation.output_name().to_owned(), shape: output.shape().to_vec() },
         target: explanation.target().map(<[usize]>::to_vec),
-        prediction: prediction(explanation),
+        prediction: prediction(explanation, &args.model.model)?,
         seed: explanation.seed_amount(),
-        inputs: explained.iter().map(|input| entry(input, settings.mode, batch)).collect(),
+        inputs: explained
+            .iter()
+            .map(|input| entry(input, settings.mode, batch, args.inputs.text.words))
+            .collect(),
         values: Vec::new(),
         modules: explanation.modules().to_vec(),
         totals: Totals {
@@ -96,32 +100,43 @@ pub fn values(explanation: &Explanation, mode: Mode, file: &mut ArrayFile) -> Re
     Ok(entries)
 }
 
-fn entry(input: &Explained, mode: Mode, batch: usize) -> InputEntry {
+fn entry(input: &Explained, mode: Mode, batch: usize, words: bool) -> InputEntry {
     let difference = input.relevance.difference();
     let features = input.note.features.as_deref();
+    let texts = input.note.texts.as_ref();
+    let tokens = texts.and_then(|rows| text::entries(rows, input.relevance.channels(), words));
+    let most_relevant = match &tokens {
+        Some(texts) => texts.iter().take(SHOWN).map(|tokens| strongest(tokens, LEADERS)).collect(),
+        None => samples(&difference, batch)
+            .iter()
+            .take(SHOWN)
+            .map(|sample| leaders(sample.view(), features, LEADERS))
+            .collect(),
+    };
     InputEntry {
         name: input.name.clone(),
         shape: difference.shape().to_vec(),
         arrays: ArrayKeys::of(&format!("input:{}", input.name), mode),
         total: input.total,
         features: input.note.features.clone(),
-        most_relevant: samples(&difference, batch)
-            .iter()
-            .take(SHOWN)
-            .map(|sample| leaders(sample.view(), features, LEADERS))
-            .collect(),
+        tokens,
+        most_relevant,
     }
 }
 
-/// The highest units of each sample, if the output has one axis of units.
-fn prediction(explanation: &Explanation) -> Vec<Vec<Leader>> {
+/// The highest units of each sample, if the output has one axis of units, by the names that a file beside the model gives.
+fn prediction(explanation: &Explanation, model: &Path) -> Result<Vec<Vec<Leader>>> {
     let output = explanation.output();
     let units = samples(&output, batch(explanation));
+    let Some(count) = units.first().filter(|sample| sample.ndim() == 1).map(|sample| sample.len()) else {
+        return Ok(Vec::new());
+    };
+    let names = labels::of(model, count)?;
     let units = units
         .iter()
         .take(SHOWN)
-        .map(|sample| Some(highest(sample.view().into_dimensionality().ok()?, UNITS)));
-    units.collect::<Option<_>>().unwrap_or_default()
+        .map(|sample| Some(highest(sample.view().into_dimensionality().ok()?, names.as_deref(), UNITS)));
+    Ok(units.collect::<Option<_>>().unwrap_or_default())
 }
 
 /// The most memory this process held at any time, in bytes.

@@ -6,6 +6,7 @@ use crate::explained::Explained;
 use crate::failure::{Failure, Result};
 use crate::pictures::Pictures;
 use crate::progress::Progress;
+use crate::text::texts;
 use crate::{inputs, model, options, output};
 use dlbacktrace::{Explanation, Inputs};
 use dlbacktrace_report::{ArrayFile, Document, Staging, summary, tree};
@@ -50,6 +51,7 @@ pub fn run(args: &Explain) -> Result<()> {
     }
     if !args.quiet {
         output::text(&summary(&document))?;
+        output::text(&texts::shown(&document))?;
         output::text(&tree(&document.modules, document.settings.mode))?;
         if let Some(out) = &out {
             output::text(&written(out, &document))?;
@@ -74,7 +76,8 @@ fn write(
     arrays.finish()?;
     let batch = document::batch(explanation);
     let drawn = Pictures { batch, target: document.target.as_deref(), staging: &staging }.draw(explained)?;
-    document.files = [ARRAYS.to_owned()].into_iter().chain(drawn.files).collect();
+    let texts = texts::write(document, &staging)?;
+    document.files = [ARRAYS.to_owned()].into_iter().chain(drawn.files).chain(texts).collect();
     document.warnings.extend(drawn.warnings);
     let json = serde_json::to_vec_pretty(document).map_err(dlbacktrace_report::Error::from)?;
     staging.write(DOCUMENT, &json)?;

@@ -14,6 +14,7 @@ mod output;
 mod pictures;
 mod progress;
 mod samples;
+mod text;
 mod verify;
 
 use args::{Cli, Command};

@@ -65,6 +65,9 @@ impl Pictures<'_> {
 
     /// How an input can be seen, and the number of its samples.
     fn view(&self, input: &Explained) -> Option<(View, usize)> {
+        if input.note.texts.is_some() {
+            return None;
+        }
         let relevance = &input.relevance.positive;
         let layout = match input.note.image {
             Some(Layout::Nchw) => ImageLayout::of_images(relevance.shape(), Channels::First),

@@ -1,6 +1,7 @@
 //! Arrays as samples, and what stands out in each.
 
 use dlbacktrace_report::Leader;
+use dlbacktrace_report::tokens::TokenEntry;
 use ndarray::{ArrayD, ArrayView1, ArrayViewD, Axis};
 
 /// The samples of a value: slices along its first axis, if that is the axis of the batch; else the whole is one.
@@ -21,11 +22,22 @@ pub fn leaders(sample: ArrayViewD<'_, f64>, features: Option<&[String]>, most: u
     ranked.into_iter().take(most).map(named).collect()
 }
 
-/// The highest elements of a vector, in falling order, by their numbers.
-pub fn highest(units: ArrayView1<'_, f64>, most: usize) -> Vec<Leader> {
+/// The tokens of the greatest magnitude, in falling order; equal ones in the text's.
+pub fn strongest(tokens: &[TokenEntry], most: usize) -> Vec<Leader> {
+    let mut ranked: Vec<&TokenEntry> = tokens.iter().collect();
+    ranked.sort_by(|a, b| b.difference().abs().total_cmp(&a.difference().abs()));
+    let named = |token: &TokenEntry| Leader { name: token.text.trim().to_owned(), value: token.difference() };
+    ranked.into_iter().take(most).map(named).collect()
+}
+
+/// The highest elements of a vector, in falling order, by their names or numbers.
+pub fn highest(units: ArrayView1<'_, f64>, names: Option<&[String]>, most: usize) -> Vec<Leader> {
     let mut ranked: Vec<(usize, f64)> = units.iter().copied().enumerate().collect();
     ranked.sort_by(|(_, a), (_, b)| b.total_cmp(a));
-    ranked.into_iter().take(most).map(|(unit, value)| Leader { name: unit.to_string(), value }).collect()
+    let name = |unit: usize| names.and_then(|names| names.get(unit)).cloned();
+    let named =
+        |(unit, value): (usize, f64)| Leader { name: name(unit).unwrap_or_else(|| unit.to_string()), value };
+    ranked.into_iter().take(most).map(named).collect()
 }
 
 /// A feature's name if the sample is a vector of named ones; else its indices.
@@ -70,7 +82,9 @@ mod tests {
 
     #[test]
     fn highest_is_not_strongest() {
-        let first = highest(arr1(&[0.1, -3.0, 2.0]).view(), 2);
+        let first = highest(arr1(&[0.1, -3.0, 2.0]).view(), None, 2);
         assert_eq!(first.iter().map(|l| l.name.as_str()).collect::<Vec<_>>(), ["2", "0"]);
+        let names = ["a", "b", "c"].map(str::to_owned);
+        assert_eq!(highest(arr1(&[0.1, -3.0, 2.0]).view(), Some(&names), 1)[0].name, "c");
     }
 }

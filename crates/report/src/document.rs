@@ -1,5 +1,6 @@
 //! `explanation.json`: what was explained, how, and where the relevance went.
 
+use crate::tokens::TokenEntry;
 use dlbacktrace_core::explain::ModuleRelevance;
 use dlbacktrace_core::{Amount, Ledger, Loss, Mode};
 use serde::Serialize;
@@ -113,6 +114,9 @@ pub struct InputEntry {
     /// Names along the last axis, where the data had them.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub features: Option<Vec<String>>,
+    /// The tokens of each sample with their relevance, where a text was given; without padding.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tokens: Option<Vec<Vec<TokenEntry>>>,
     /// The elements with the most relevance, for each of the first samples.
     pub most_relevant: Vec<Vec<Leader>>,
 }

@@ -8,11 +8,13 @@
 mod arrays;
 mod document;
 mod error;
+pub mod generation;
 mod modules;
 mod number;
 pub mod pictures;
 mod staging;
 mod summary;
+pub mod tokens;
 
 pub use arrays::ArrayFile;
 pub use document::{

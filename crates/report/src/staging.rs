@@ -109,7 +109,7 @@ impl Staging {
     }
 }
 
-/// The pictures that a document says were written beside it; none if there is no such document.
+/// The pictures and pages that a document says were written beside it; none if there is no such document.
 fn pictures_of(document: &Path) -> Vec<String> {
     #[derive(serde::Deserialize)]
     struct Written {
@@ -117,7 +117,7 @@ fn pictures_of(document: &Path) -> Vec<String> {
     }
     let is_picture = |name: &String| {
         let plain = Path::new(name).file_name().is_some_and(|plain| plain == name.as_str());
-        plain && [".png", ".svg"].iter().any(|end| name.ends_with(end))
+        plain && [".png", ".svg", ".html"].iter().any(|end| name.ends_with(end))
     };
     fs::read(document)
         .ok()

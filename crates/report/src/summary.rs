@@ -154,6 +154,7 @@ mod tests {
                 arrays: ArrayKeys::of("input:x", Mode::Default),
                 total: Amount::default_mode(0.9),
                 features: None,
+                tokens: None,
                 most_relevant: vec![vec![leader("[0, 3, 4]", 0.2)]],
             }],
             values: Vec::new(),

@@ -1,5 +1,6 @@
 //! What the model is given.
 
+use super::TextArgs;
 use clap::{Args, ValueEnum};
 use std::str::FromStr;
 
@@ -22,6 +23,8 @@ pub struct InputArgs {
     pub image: ImageArgs,
     #[command(flatten)]
     pub table: TableArgs,
+    #[command(flatten)]
+    pub text: TextArgs,
 }
 
 /// The element type that floating inputs get.

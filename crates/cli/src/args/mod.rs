@@ -4,11 +4,13 @@ mod explain;
 mod inputs;
 mod model;
 mod rules;
+mod text;
 
 pub use explain::{Explain, Verify};
 pub use inputs::{Dtype, ImageArgs, InputArgs, Layout, Size, TableArgs};
 pub use model::{Inspect, ModelArgs, Ops};
 pub use rules::{ModeArg, RuleArgs, TargetArg, TaskArg};
+pub use text::TextArgs;
 
 use clap::{Parser, Subcommand};
 

@@ -5,6 +5,7 @@ use super::tree::Node;
 use super::{Contents, Item};
 use crate::args::Layout;
 use crate::failure::{Failure, Result};
+use crate::text::Row;
 use dlbacktrace::{Argument, Value};
 use std::collections::BTreeMap;
 
@@ -15,6 +16,8 @@ pub struct Note {
     pub features: Option<Vec<String>>,
     /// That it is an image, and where its channels stand.
     pub image: Option<Layout>,
+    /// The texts whose tokens it is.
+    pub texts: Option<Vec<Row>>,
 }
 
 /// Values by the names of the model's arguments, in the model's order.

@@ -17,6 +17,7 @@ pub use bind::{Bound, Note};
 
 use crate::args::InputArgs;
 use crate::failure::{Failure, Result};
+use crate::text::{self, Batch};
 use dlbacktrace::{Model, Value};
 use std::fs;
 use std::path::Path;
@@ -49,6 +50,13 @@ enum Contents {
 pub fn read(model: &Model, options: &InputArgs) -> Result<Bound> {
     let arguments = model.arguments();
     let mut binder = bind::Binder::new(arguments);
+    if let Some(Batch { values, ids, rows }) = text::batch(&options.text, arguments)? {
+        for (name, value) in values {
+            let texts = (name == ids).then(|| rows.clone());
+            let item = Item { value, note: Note { texts, ..Note::default() } };
+            binder.add(Some(name), Contents::One(item))?;
+        }
+    }
     for text in &options.inputs {
         let (name, source) = source::parse(text, arguments)?;
         let contents = match source {

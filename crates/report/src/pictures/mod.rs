@@ -5,7 +5,7 @@ mod colour;
 mod heatmap;
 mod layout;
 mod scale;
-mod svg;
+pub(crate) mod svg;
 
 pub use bars::{Bar, BarChart};
 pub use colour::diverging;

@@ -6,7 +6,7 @@ use resvg::{tiny_skia, usvg};
 use std::sync::{Arc, LazyLock};
 
 /// The font's name in the drawings; a viewer without it takes the next one.
-pub(super) const FONT: &str = "Ubuntu, Helvetica, Arial, sans-serif";
+pub(crate) const FONT: &str = "Ubuntu, Helvetica, Arial, sans-serif";
 
 /// The one font that comes along (Ubuntu Light, Ubuntu Font Licence), so that pictures look alike everywhere.
 static FONTS: LazyLock<Arc<usvg::fontdb::Database>> = LazyLock::new(|| {
@@ -18,7 +18,7 @@ static FONTS: LazyLock<Arc<usvg::fontdb::Database>> = LazyLock::new(|| {
 });
 
 /// Draws SVG on white.
-pub(super) fn render(svg: &str) -> Result<RgbImage> {
+pub(crate) fn render(svg: &str) -> Result<RgbImage> {
     let options = usvg::Options { fontdb: FONTS.clone(), ..usvg::Options::default() };
     let tree = usvg::Tree::from_str(svg, &options).map_err(|e| Error::Picture(e.to_string()))?;
     let size = tree.size().to_int_size();
@@ -32,7 +32,7 @@ pub(super) fn render(svg: &str) -> Result<RgbImage> {
 }
 
 /// Text as it stands in SVG: markup characters escaped, control characters (which XML forbids) replaced.
-pub(super) fn escape(text: &str) -> String {
+pub(crate) fn escape(text: &str) -> String {
     text.chars().fold(String::with_capacity(text.len()), |mut escaped, c| {
         match c {
             '&' => escaped.push_str("&amp;"),
@@ -47,7 +47,7 @@ pub(super) fn escape(text: &str) -> String {
 }
 
 /// At most so many characters of a text, with an ellipsis for the rest.
-pub(super) fn shorten(text: &str, characters: usize) -> String {
+pub(crate) fn shorten(text: &str, characters: usize) -> String {
     if text.chars().count() <= characters {
         return text.to_owned();
     }
