@@ -1,0 +1,280 @@
+/* dlbacktrace: says why a model decided as it did. The plain-C interface; C++ has dlbacktrace.hpp.
+ *
+ * Every function returns a dlb_status, unless said otherwise, and writes its result to its last argument. What a function
+ * hands out (texts, arrays) belongs to the handle it was asked of and lives as long. Handles own what they need: they are
+ * freed in any order, and freeing NULL is no error. Texts are UTF-8. No exception and no panic leaves a function.
+ *
+ * Threads may share a dlb_model. A dlb_request and a dlb_explanation belong to one thread at a time.
+ */
+#ifndef DLBACKTRACE_H
+#define DLBACKTRACE_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* Rises when something in this header changes or goes away; the library's file is named by it (libdlbacktrace.so.1). */
+#define DLB_ABI_VERSION 1
+
+/* The number of this header that the library was built with: a program compares it with its own DLB_ABI_VERSION. */
+int dlb_abi_version(void);
+/* The version of dlbacktrace, such as "0.1.0". */
+const char *dlb_version(void);
+/* The message of the last call on this thread that failed, until the next one fails; never NULL. */
+const char *dlb_last_error(void);
+
+/* The exit codes of the command. */
+typedef enum dlb_status {
+  DLB_OK = 0,
+  DLB_INTERNAL = 1, /* a defect, or a failure of the framework */
+  DLB_USAGE = 2,    /* no such output, unit, module or input; a wrong argument */
+  DLB_MODEL = 3,    /* the model cannot be loaded */
+  DLB_RULE = 4,     /* relevance reached an operator that has no rule */
+  DLB_INPUTS = 5,   /* the inputs do not fit the model */
+  DLB_LIBRARY = 6   /* the framework's library is missing or does not fit */
+} dlb_status;
+
+typedef struct dlb_model dlb_model;
+typedef struct dlb_request dlb_request;
+typedef struct dlb_explanation dlb_explanation;
+
+/* Relevance of both channels; the second is 0 in default mode. */
+typedef struct dlb_amount {
+  double positive;
+  double negative;
+} dlb_amount;
+
+/* ---- models ---------------------------------------------------------------------------------------------------------- */
+
+/* How to load. Zeros are the defaults. */
+typedef struct dlb_load_options {
+  const char *signature;         /* of a SavedModel; NULL: serving_default */
+  const char *const *tags;       /* of a SavedModel's graph; none: serve */
+  size_t tag_count;
+  const char *tensorflow;        /* the library of TensorFlow or its directory; NULL: searched for */
+  size_t threads;                /* of a SavedModel's operators; 0: as many as processors */
+  const char *const *libraries;  /* that register operators with libtorch, loaded first */
+  size_t library_count;
+} dlb_load_options;
+
+/* Loads a TorchScript archive (a file) or a SavedModel (a directory). options may be NULL. */
+int dlb_model_load(const char *path, const dlb_load_options *options, dlb_model **model);
+/* Shares a live torch::jit::Module: nothing is copied, and the module is not changed. It is in evaluation mode and on the
+ * CPU. module points to it; torch_version is TORCH_VERSION of the headers that the program was compiled with. */
+int dlb_model_share_torch(const void *module, const char *torch_version, dlb_model **model);
+void dlb_model_free(dlb_model *model);
+/* What is known of the model without running it, as JSON: inputs, outputs, modules, operators and their rules. */
+int dlb_model_inspect(const dlb_model *model, const char **json);
+
+/* ---- requests: inputs ------------------------------------------------------------------------------------------------ */
+
+/* What a model is given and how it is to be explained. It keeps the model alive, and may be explained more than once. */
+int dlb_request_new(const dlb_model *model, dlb_request **request);
+void dlb_request_free(dlb_request *request);
+
+typedef enum dlb_type {
+  DLB_F32 = 0,
+  DLB_F64 = 1,
+  DLB_F16 = 2,
+  DLB_BF16 = 3,
+  DLB_I64 = 4,
+  DLB_I32 = 5,
+  DLB_U8 = 6,
+  DLB_BOOL = 7 /* bytes, 0 or not */
+} dlb_type;
+
+typedef enum dlb_container { DLB_LIST = 0, DLB_TUPLE = 1, DLB_DICT = 2 } dlb_container;
+
+/* Each adds an argument: of this name, or the next one by position if name is NULL. Between open and close they add to the
+ * container, whose items have names if it is a dictionary. */
+
+/* An array in row-major order, which is copied. type is a dlb_type. */
+int dlb_request_array(dlb_request *request, const char *name, int type, const void *data, const size_t *shape,
+                      size_t rank);
+/* A live at::Tensor, which tensor points to: shared, not copied. */
+int dlb_request_torch(dlb_request *request, const char *name, const void *tensor);
+int dlb_request_number(dlb_request *request, const char *name, double number);
+int dlb_request_integer(dlb_request *request, const char *name, int64_t integer);
+int dlb_request_flag(dlb_request *request, const char *name, int flag);
+int dlb_request_text(dlb_request *request, const char *name, const char *text);
+/* None of an optional argument. */
+int dlb_request_nothing(dlb_request *request, const char *name);
+/* container is a dlb_container. */
+int dlb_request_open(dlb_request *request, const char *name, int container);
+int dlb_request_close(dlb_request *request);
+
+/* ---- requests: options ----------------------------------------------------------------------------------------------- */
+
+typedef enum dlb_mode {
+  DLB_DEFAULT = 0,    /* one channel */
+  DLB_CONTRASTIVE = 1 /* one for and one against */
+} dlb_mode;
+
+typedef enum dlb_task {
+  DLB_CLASSIFICATION = 0,
+  DLB_BOUNDING_BOX = 1,
+  DLB_SEGMENTATION = 2, /* cells above the threshold */
+  DLB_NEXT_TOKEN = 3
+} dlb_task;
+
+typedef enum dlb_target {
+  DLB_ARGMAX = 0,
+  DLB_UNIT = 1, /* counted over the sample's flattened output, from 0 */
+  DLB_ALL = 2   /* every output with its own value */
+} dlb_target;
+
+/* The gate of an activation; NAN for a bound that is not there. */
+typedef struct dlb_gate {
+  double lower; /* below this, positive contributions do not count */
+  double upper; /* above this, negative contributions do not count */
+  double swish; /* beta of x * sigmoid(beta * x) */
+} dlb_gate;
+
+/* Called in the explaining thread after each walked step. It must not throw. */
+typedef void (*dlb_progress)(void *user, size_t done, size_t total);
+
+/* mode is a dlb_mode. */
+int dlb_request_mode(dlb_request *request, int mode);
+/* task is a dlb_task; threshold counts for segmentation alone. */
+int dlb_request_task(dlb_request *request, int task, double threshold);
+/* target is a dlb_target; unit counts for DLB_UNIT alone. */
+int dlb_request_target(dlb_request *request, int target, size_t unit);
+/* The explained output, counted over the flattened outputs, or by name. */
+int dlb_request_output(dlb_request *request, size_t index);
+int dlb_request_output_named(dlb_request *request, const char *name);
+/* A start of one's own: at the output (module NULL) or at what the module of this path returns, of its shape. negative, for
+ * contrastive mode, may be NULL. */
+int dlb_request_seed(dlb_request *request, const char *module, const double *positive, const double *negative,
+                     const size_t *shape, size_t rank);
+/* Whether saturated activations gate the weighted sums before them (1 by default). */
+int dlb_request_gates(dlb_request *request, int gates);
+/* The gate of the weighted sums in a module, in place of its activation's; NULL for none. */
+int dlb_request_gate_of(dlb_request *request, const char *module, const dlb_gate *gate);
+/* The total to start with, in place of the output's own value. */
+int dlb_request_scaler(dlb_request *request, double scaler);
+/* Scales the start. */
+int dlb_request_multiplier(dlb_request *request, double multiplier);
+/* Takes the softmax or sigmoid of the output for the start. */
+int dlb_request_from_logits(dlb_request *request, int from_logits);
+/* Keeps the relevance of every recorded value. */
+int dlb_request_all_values(dlb_request *request, int all_values);
+/* Explains this integer input as numbers. */
+int dlb_request_numeric_input(dlb_request *request, const char *name);
+/* Books what reaches operators without a rule as lost, instead of failing. */
+int dlb_request_allow_unruled(dlb_request *request, int allow);
+/* NULL for none. */
+int dlb_request_progress(dlb_request *request, dlb_progress progress, void *user);
+
+/* Runs the model once and traces its output back to its inputs. */
+int dlb_request_explain(const dlb_request *request, dlb_explanation **explanation);
+
+/* ---- explanations ---------------------------------------------------------------------------------------------------- */
+
+void dlb_explanation_free(dlb_explanation *explanation);
+
+/* Why relevance did not go on; the place of each in the arrays `lost`. */
+typedef enum dlb_loss {
+  DLB_LOSS_BIAS = 0,
+  DLB_LOSS_CONSTANT = 1,
+  DLB_LOSS_GATE = 2,
+  DLB_LOSS_ZERO_DENOMINATOR = 3,
+  DLB_LOSS_MISSING_SIGN = 4,
+  DLB_LOSS_PADDING = 5,
+  DLB_LOSS_UNEXPLAINED = 6,
+  DLB_LOSS_UNRULED = 7
+} dlb_loss;
+#define DLB_LOSSES 8
+
+typedef struct dlb_summary {
+  const char *framework; /* such as "libtorch 2.13.0" */
+  size_t input_count;
+  size_t value_count; /* 0 unless all values were asked for */
+  size_t entry_count; /* of the ledger */
+  size_t warning_count;
+  dlb_amount seed; /* the total that the walk started with */
+  dlb_amount lost[DLB_LOSSES];
+  int closes;      /* whether every step accounts for what it received */
+  double coverage; /* the share of the operators that ran with a rule, 0 to 1 */
+  double load_seconds;
+  double forward_seconds;
+  double relevance_seconds;
+} dlb_summary;
+
+int dlb_explanation_summary(const dlb_explanation *explanation, dlb_summary *summary);
+int dlb_explanation_warning(const dlb_explanation *explanation, size_t index, const char **warning);
+
+/* The explained output: the prediction. */
+typedef struct dlb_output {
+  const char *name; /* such as "output", "output.logits" */
+  const double *data;
+  size_t size;
+  const size_t *shape;
+  size_t rank;
+  const size_t *targets; /* the explained unit of each sample; none when there is no single one */
+  size_t target_count;
+} dlb_output;
+
+int dlb_explanation_output(const dlb_explanation *explanation, dlb_output *output);
+
+typedef enum dlb_channel {
+  DLB_POSITIVE = 0, /* of default mode the only one */
+  DLB_NEGATIVE = 1
+} dlb_channel;
+
+/* An array in row-major order. In default mode the negative channel has no data (NULL) and no size. */
+typedef struct dlb_float_array {
+  const float *data;
+  size_t size;
+  const size_t *shape;
+  size_t rank;
+} dlb_float_array;
+
+/* An explained input. */
+typedef struct dlb_input {
+  const char *name; /* with the way into lists, tuples and dictionaries: "x", "feats[0]", "batch.ids" */
+  dlb_amount total;
+} dlb_input;
+
+int dlb_explanation_input(const dlb_explanation *explanation, size_t index, dlb_input *input);
+/* Its relevance, of the input's shape. channel is a dlb_channel. */
+int dlb_explanation_input_relevance(const dlb_explanation *explanation, size_t index, int channel,
+                                    dlb_float_array *relevance);
+/* The same as the at::Tensor it is, not copied; NULL for a model of another framework or an absent channel. */
+int dlb_explanation_input_torch(const dlb_explanation *explanation, size_t index, int channel, const void **tensor);
+
+/* A recorded value, kept when all were asked for; the last step's first. */
+typedef struct dlb_value {
+  const char *name;   /* unique: step, module path and operator */
+  const char *module; /* dotted path */
+  const char *operator_name;
+  size_t step;
+} dlb_value;
+
+int dlb_explanation_value(const dlb_explanation *explanation, size_t index, dlb_value *value);
+int dlb_explanation_value_relevance(const dlb_explanation *explanation, size_t index, int channel,
+                                    dlb_float_array *relevance);
+
+/* What one step received, handed on and lost; the last step first. */
+typedef struct dlb_entry {
+  const char *operator_name;
+  const char *module; /* dotted path */
+  const char *source; /* the line in the model's code, or NULL */
+  size_t step;
+  dlb_amount received;
+  dlb_amount delivered;
+  dlb_amount lost[DLB_LOSSES];
+  int closes; /* whether received = delivered + lost */
+} dlb_entry;
+
+int dlb_explanation_entry(const dlb_explanation *explanation, size_t index, dlb_entry *entry);
+/* All but the arrays, as JSON in the words of the command's explanation.json. */
+int dlb_explanation_json(const dlb_explanation *explanation, const char **json);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

@@ -1,0 +1,41 @@
+// Live modules and tensors of libtorch for dlbacktrace: nothing is copied, and the program's libtorch is the one that is used.
+//
+//   torch::jit::Module module = torch::jit::load("classifier.pt");
+//   module.eval();
+//   dlbacktrace::Model model = dlbacktrace::share(module);
+//   auto explanation = model.explain(dlbacktrace::Inputs().push(dlbacktrace::share(image)));
+//   at::Tensor relevance = dlbacktrace::tensor(explanation.inputs()[0]);
+#pragma once
+
+#include <dlbacktrace/dlbacktrace.hpp>
+
+#include <ATen/core/Tensor.h>
+#include <torch/csrc/jit/api/module.h>
+#include <torch/version.h>
+
+#include <utility>
+
+namespace dlbacktrace {
+
+/// A model that shares a live module, which is in evaluation mode and on the CPU. The module is not changed; it is to be
+/// shared anew when its parameters have been replaced by other tensors.
+inline Model share(const torch::jit::Module& module) {
+  Model::checked_interface();
+  return Model(detail::own(
+      dlb_model_free, [&](dlb_model** model) { return dlb_model_share_torch(&module, TORCH_VERSION, model); }));
+}
+
+/// A live tensor as an input.
+inline Value share(at::Tensor tensor) {
+  return Value([tensor = std::move(tensor)](dlb_request* request, const char* name) {
+    return dlb_request_torch(request, name, &tensor);
+  });
+}
+
+/// The relevance as a tensor, which outlives the explanation; undefined for an absent channel.
+inline at::Tensor tensor(const InputRelevance& input, Channel channel = Channel::positive) {
+  const void* tensor = input.torch_tensor(channel);
+  return tensor ? *static_cast<const at::Tensor*>(tensor) : at::Tensor();
+}
+
+}  // namespace dlbacktrace

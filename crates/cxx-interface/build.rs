@@ -1,0 +1,6 @@
+//! Lets the tests find libtorch.
+
+fn main() {
+    #[cfg(feature = "torch")]
+    dlbacktrace_libtorch::set_run_path();
+}

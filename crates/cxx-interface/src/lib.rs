@@ -1,0 +1,30 @@
+//! The plain-C interface of dlbacktrace, as a table of functions.
+//!
+//! A program sees `cpp/include/dlbacktrace/dlbacktrace.h`. Behind it are shared objects, one for each framework, so that a
+//! program needs no framework that it does not use: `libdlbacktrace.so` (`crates/cxx`) explains SavedModels and loads
+//! `libdlbacktrace_torch.so` (`crates/cxx-torch`) when it meets a TorchScript model. Both are this crate over the
+//! facade, built with one framework each, and between them stands nothing but the [`Table`]: every handle begins with
+//! the address of the table of the object that made it, and every call goes by that. No Rust type crosses.
+//!
+//! Every function catches panics, returns a status ([`Error::exit_code`](dlbacktrace::Error::exit_code)) and leaves the
+//! message to [`last_error`]. Handles own what they need, so they may be freed in any order.
+
+mod arrays;
+mod explanation;
+mod json;
+mod model;
+mod options;
+mod request;
+mod results;
+mod status;
+mod table;
+mod text;
+mod types;
+
+pub use explanation::Explanation;
+pub use model::Model;
+pub use request::Request;
+pub use status::{guarded, last_error, set_last_error};
+pub use table::{ABI, TABLE, Table};
+pub use text::{c_string, given};
+pub use types::*;

@@ -1,0 +1,206 @@
+//! Models: loaded from a file, or shared with the program.
+
+use crate::request::Request;
+use crate::status::guarded;
+use crate::table::{TABLE, Table};
+use crate::text::{c_string, given, needed};
+use crate::types::LoadOptions;
+use dlbacktrace::{Error, Result};
+use std::ffi::{CString, c_char, c_int, c_void};
+use std::path::PathBuf;
+use std::slice;
+use std::sync::{Arc, OnceLock};
+
+/// A `dlb_model`. Threads may share it.
+#[repr(C)]
+pub struct Model {
+    table: *const Table,
+    inner: Arc<dlbacktrace::Model>,
+    inspection: OnceLock<CString>,
+}
+
+/// Hands a new handle out.
+///
+/// # Safety
+/// `place` is null or valid for a write.
+pub(crate) unsafe fn hand_out<T>(place: *mut *mut T, handle: T) -> Result<()> {
+    if place.is_null() {
+        return Err(Error::Usage("the place for the result is null".into()));
+    }
+    // SAFETY: not null, and the caller vouches for the rest.
+    unsafe { place.write(Box::into_raw(Box::new(handle))) };
+    Ok(())
+}
+
+/// Writes a plain result.
+///
+/// # Safety
+/// `place` is null or valid for a write.
+pub(crate) unsafe fn write<T>(place: *mut T, result: T) -> Result<()> {
+    if place.is_null() {
+        return Err(Error::Usage("the place for the result is null".into()));
+    }
+    // SAFETY: not null, and the caller vouches for the rest.
+    unsafe { place.write(result) };
+    Ok(())
+}
+
+/// The object behind a handle.
+///
+/// # Safety
+/// `handle` is null or was handed out for a `T` and not freed.
+pub(crate) unsafe fn behind<'a, T>(handle: *const T) -> Result<&'a T> {
+    // SAFETY: the caller vouches for it.
+    unsafe { handle.as_ref() }.ok_or_else(|| Error::Usage("the handle is null".into()))
+}
+
+/// The texts of an array of C strings.
+///
+/// # Safety
+/// `texts` is null or points to `count` C strings.
+unsafe fn texts<'a>(texts: *const *const c_char, count: usize) -> Result<Vec<&'a str>> {
+    if texts.is_null() {
+        return Ok(Vec::new());
+    }
+    // SAFETY: not null, and the caller vouches for the rest.
+    unsafe { slice::from_raw_parts(texts, count) }
+        .iter()
+        .map(|&text| {
+            // SAFETY: as above.
+            unsafe { needed(text, "a text of a list") }
+        })
+        .collect()
+}
+
+/// # Safety
+/// `options` is null or as the header wants it.
+unsafe fn load_options(options: *const LoadOptions) -> Result<dlbacktrace::LoadOptions> {
+    // SAFETY: the caller vouches for it.
+    let Some(options) = (unsafe { options.as_ref() }) else { return Ok(dlbacktrace::LoadOptions::default()) };
+    // SAFETY: the caller vouches for all pointers in the options.
+    let (signature, tensorflow, tags, libraries) = unsafe {
+        (
+            given(options.signature)?,
+            given(options.tensorflow)?,
+            texts(options.tags, options.tag_count)?,
+            texts(options.libraries, options.library_count)?,
+        )
+    };
+    Ok(dlbacktrace::LoadOptions {
+        libraries: libraries.into_iter().map(PathBuf::from).collect(),
+        signature: signature.map(str::to_owned),
+        tags: tags.into_iter().map(str::to_owned).collect(),
+        tensorflow: tensorflow.map(PathBuf::from),
+        threads: (options.threads > 0).then_some(options.threads),
+    })
+}
+
+impl Model {
+    fn new(inner: dlbacktrace::Model) -> Self {
+        Self { table: &raw const TABLE, inner: Arc::new(inner), inspection: OnceLock::new() }
+    }
+}
+
+pub(crate) unsafe extern "C" fn dlb_model_load(
+    path: *const c_char,
+    options: *const LoadOptions,
+    model: *mut *mut Model,
+) -> c_int {
+    guarded(|| {
+        // SAFETY: the header asks for a C string and for null or the options.
+        let (path, options) = unsafe { (needed(path, "the path")?, load_options(options)?) };
+        #[cfg(feature = "torch")]
+        fits()?;
+        let loaded = dlbacktrace::Model::load_with(path, &options)?;
+        // SAFETY: the header asks for a place.
+        unsafe { hand_out(model, Model::new(loaded)) }
+    })
+}
+
+/// That the libtorch of the process is the one that the recorder was compiled against.
+#[cfg(feature = "torch")]
+fn fits() -> Result<()> {
+    let found = dlbacktrace::torch::libtorch_version();
+    let needed = dlbacktrace_libtorch::VERSION;
+    // A release of its own build says 2.13.0a0 or 2.13.0+cpu.
+    if found.starts_with(needed) {
+        return Ok(());
+    }
+    Err(Error::Library(format!("libtorch {needed} is needed, and this process has loaded {found}")))
+}
+
+#[cfg(feature = "torch")]
+pub(crate) unsafe extern "C" fn dlb_model_share_torch(
+    module: *const c_void,
+    torch_version: *const c_char,
+    model: *mut *mut Model,
+) -> c_int {
+    guarded(|| {
+        // SAFETY: the header asks for a C string.
+        let compiled = unsafe { needed(torch_version, "the version of libtorch") }?;
+        fits()?;
+        let needed = dlbacktrace_libtorch::VERSION;
+        if !compiled.starts_with(needed) {
+            return Err(Error::Library(format!(
+                "libtorch {needed} is needed, and this program was compiled with the headers of {compiled}: compile it \
+                 with those of {needed}"
+            )));
+        }
+        // SAFETY: the header asks for a live module of this libtorch.
+        let shared = unsafe { dlbacktrace::Model::share_torch(module) }?;
+        // SAFETY: the header asks for a place.
+        unsafe { hand_out(model, Model::new(shared)) }
+    })
+}
+
+#[cfg(not(feature = "torch"))]
+pub(crate) unsafe extern "C" fn dlb_model_share_torch(
+    _: *const c_void,
+    _: *const c_char,
+    _: *mut *mut Model,
+) -> c_int {
+    guarded(|| Err(Error::Library("this object explains no modules of libtorch".into())))
+}
+
+pub(crate) unsafe extern "C" fn dlb_model_free(model: *mut Model) {
+    // SAFETY: the header asks for null or a model that was not freed.
+    unsafe { free(model) };
+}
+
+/// # Safety
+/// `handle` is null or was handed out for a `T` and not freed.
+pub(crate) unsafe fn free<T>(handle: *mut T) {
+    guarded(|| {
+        if !handle.is_null() {
+            // SAFETY: the caller vouches for it.
+            drop(unsafe { Box::from_raw(handle) });
+        }
+        Ok(())
+    });
+}
+
+pub(crate) unsafe extern "C" fn dlb_model_inspect(model: *const Model, json: *mut *const c_char) -> c_int {
+    guarded(|| {
+        // SAFETY: the header asks for a live model.
+        let model = unsafe { behind(model) }?;
+        let text = match model.inspection.get() {
+            Some(text) => text,
+            None => {
+                let inspection = serde_json::to_string(&model.inner.inspect()?);
+                let text = inspection.map_err(|error| Error::Internal(error.to_string()))?;
+                model.inspection.get_or_init(|| c_string(&text))
+            }
+        };
+        // SAFETY: the header asks for a place.
+        unsafe { write(json, text.as_ptr()) }
+    })
+}
+
+pub(crate) unsafe extern "C" fn dlb_request_new(model: *const Model, request: *mut *mut Request) -> c_int {
+    guarded(|| {
+        // SAFETY: the header asks for a live model.
+        let model = unsafe { behind(model) }?;
+        // SAFETY: the header asks for a place.
+        unsafe { hand_out(request, Request::new(Arc::clone(&model.inner))) }
+    })
+}

@@ -1,0 +1,223 @@
+//! What a model is given, and how it is to be explained.
+
+use crate::arrays;
+use crate::explanation::Explanation;
+use crate::model::{behind, free, hand_out};
+use crate::status::guarded;
+use crate::table::{TABLE, Table};
+use crate::text::{given, needed};
+use dlbacktrace::{Error, Inputs, Options, Result, Value};
+use std::ffi::{c_char, c_int, c_void};
+use std::mem;
+use std::sync::Arc;
+
+/// A `dlb_request`, which belongs to one thread at a time.
+#[repr(C)]
+pub struct Request {
+    table: *const Table,
+    model: Arc<dlbacktrace::Model>,
+    inputs: Inputs,
+    pub(crate) options: Options,
+    /// Containers that are being filled, the innermost last.
+    open: Vec<Open>,
+}
+
+/// A container that is being filled.
+struct Open {
+    name: Option<String>,
+    kind: Container,
+    items: Vec<(Option<String>, Value)>,
+}
+
+#[derive(Clone, Copy, PartialEq)]
+enum Container {
+    List,
+    Tuple,
+    Dict,
+}
+
+impl Request {
+    pub(crate) fn new(model: Arc<dlbacktrace::Model>) -> Self {
+        let (inputs, options) = Default::default();
+        Self { table: &raw const TABLE, model, inputs, options, open: Vec::new() }
+    }
+
+    /// Adds to the innermost open container, or to the inputs.
+    fn add(&mut self, name: Option<&str>, value: Value) -> Result<()> {
+        match (self.open.last_mut(), name) {
+            (Some(open), name) => {
+                if name.is_some() != (open.kind == Container::Dict) {
+                    return Err(Error::Usage("items of dictionaries have names, others have none".into()));
+                }
+                open.items.push((name.map(str::to_owned), value));
+            }
+            (None, Some(name)) => self.inputs = mem::take(&mut self.inputs).set(name, value),
+            (None, None) => self.inputs = mem::take(&mut self.inputs).push(value),
+        }
+        Ok(())
+    }
+
+    fn close(&mut self) -> Result<()> {
+        let Some(Open { name, kind, items }) = self.open.pop() else {
+            return Err(Error::Usage("no container is open".into()));
+        };
+        let value = match kind {
+            Container::List => Value::List(items.into_iter().map(|(_, item)| item).collect()),
+            Container::Tuple => Value::Tuple(items.into_iter().map(|(_, item)| item).collect()),
+            Container::Dict => {
+                Value::Dict(items.into_iter().map(|(name, item)| (name.unwrap_or_default(), item)).collect())
+            }
+        };
+        self.add(name.as_deref(), value)
+    }
+}
+
+/// # Safety
+/// `request` is null or a live request that no one else uses now.
+pub(crate) unsafe fn request_behind<'a>(request: *mut Request) -> Result<&'a mut Request> {
+    // SAFETY: the caller vouches for it.
+    unsafe { request.as_mut() }.ok_or_else(|| Error::Usage("the request is null".into()))
+}
+
+/// Adds what `value` makes.
+///
+/// # Safety
+/// `request` and `name` are as the header asks.
+unsafe fn add(request: *mut Request, name: *const c_char, value: impl FnOnce() -> Result<Value>) -> c_int {
+    guarded(|| {
+        // SAFETY: the caller vouches for both.
+        let (request, name) = unsafe { (request_behind(request)?, given(name)?) };
+        request.add(name, value()?)
+    })
+}
+
+pub(crate) unsafe extern "C" fn dlb_request_free(request: *mut Request) {
+    // SAFETY: the header asks for null or a request that was not freed.
+    unsafe { free(request) };
+}
+
+pub(crate) unsafe extern "C" fn dlb_request_array(
+    request: *mut Request,
+    name: *const c_char,
+    element: c_int,
+    data: *const c_void,
+    shape: *const usize,
+    rank: usize,
+) -> c_int {
+    // SAFETY: the header asks for a request, a name or null, and the elements of this type.
+    unsafe { add(request, name, || arrays::value(element, data, shape, rank)) }
+}
+
+#[cfg(feature = "torch")]
+pub(crate) unsafe extern "C" fn dlb_request_torch(
+    request: *mut Request,
+    name: *const c_char,
+    tensor: *const c_void,
+) -> c_int {
+    let share = || {
+        if tensor.is_null() {
+            return Err(Error::Usage("the tensor is null".into()));
+        }
+        // SAFETY: the header asks for a live `at::Tensor`, which is what torch-sys declares its `tensor` to be; the
+        // borrowed handle is copied, not freed.
+        let borrowed = mem::ManuallyDrop::new(unsafe { tch::Tensor::from_ptr(tensor.cast_mut().cast()) });
+        if !borrowed.defined() {
+            return Err(Error::Inputs("a tensor is undefined".into()));
+        }
+        Ok(Value::Tensor(borrowed.shallow_clone()))
+    };
+    // SAFETY: the header asks for a request and a name or null.
+    unsafe { add(request, name, share) }
+}
+
+#[cfg(not(feature = "torch"))]
+pub(crate) unsafe extern "C" fn dlb_request_torch(
+    request: *mut Request,
+    name: *const c_char,
+    _: *const c_void,
+) -> c_int {
+    let refuse = || Err(Error::Inputs("a tensor of libtorch is no input of a SavedModel".into()));
+    // SAFETY: the header asks for a request and a name or null.
+    unsafe { add(request, name, refuse) }
+}
+
+pub(crate) unsafe extern "C" fn dlb_request_number(
+    request: *mut Request,
+    name: *const c_char,
+    number: f64,
+) -> c_int {
+    // SAFETY: the header asks for a request and a name or null.
+    unsafe { add(request, name, || Ok(number.into())) }
+}
+
+pub(crate) unsafe extern "C" fn dlb_request_integer(
+    request: *mut Request,
+    name: *const c_char,
+    integer: i64,
+) -> c_int {
+    // SAFETY: the header asks for a request and a name or null.
+    unsafe { add(request, name, || Ok(integer.into())) }
+}
+
+pub(crate) unsafe extern "C" fn dlb_request_flag(
+    request: *mut Request,
+    name: *const c_char,
+    flag: c_int,
+) -> c_int {
+    // SAFETY: the header asks for a request and a name or null.
+    unsafe { add(request, name, || Ok((flag != 0).into())) }
+}
+
+pub(crate) unsafe extern "C" fn dlb_request_text(
+    request: *mut Request,
+    name: *const c_char,
+    text: *const c_char,
+) -> c_int {
+    // SAFETY: the header asks for a request, a name or null, and a text.
+    unsafe { add(request, name, || Ok(needed(text, "the text")?.to_owned().into())) }
+}
+
+pub(crate) unsafe extern "C" fn dlb_request_nothing(request: *mut Request, name: *const c_char) -> c_int {
+    // SAFETY: the header asks for a request and a name or null.
+    unsafe { add(request, name, || Ok(Value::Nothing)) }
+}
+
+pub(crate) unsafe extern "C" fn dlb_request_open(
+    request: *mut Request,
+    name: *const c_char,
+    container: c_int,
+) -> c_int {
+    guarded(|| {
+        // SAFETY: the header asks for a request and a name or null.
+        let (request, name) = unsafe { (request_behind(request)?, given(name)?) };
+        let kind = match container {
+            0 => Container::List,
+            1 => Container::Tuple,
+            2 => Container::Dict,
+            other => return Err(Error::Usage(format!("{other} is no container"))),
+        };
+        request.open.push(Open { name: name.map(str::to_owned), kind, items: Vec::new() });
+        Ok(())
+    })
+}
+
+pub(crate) unsafe extern "C" fn dlb_request_close(request: *mut Request) -> c_int {
+    // SAFETY: the header asks for a request.
+    guarded(|| unsafe { request_behind(request) }?.close())
+}
+
+pub(crate) unsafe extern "C" fn dlb_request_explain(
+    request: *const Request,
+    explanation: *mut *mut Explanation,
+) -> c_int {
+    guarded(|| {
+        // SAFETY: the header asks for a request.
+        let request = unsafe { behind(request) }?;
+        if !request.open.is_empty() {
+            return Err(Error::Usage("a container of the inputs is still open".into()));
+        }
+        let explained = request.model.explain(&request.inputs, &request.options)?;
+        // SAFETY: the header asks for a place.
+        unsafe { hand_out(explanation, Explanation::new(explained)) }
+    })
+}

@@ -1,0 +1,34 @@
+//! Texts that cross.
+
+use dlbacktrace::{Error, Result};
+use std::ffi::{CStr, CString, c_char};
+
+/// The text for C, which ends at the first NUL.
+pub fn c_string(text: &str) -> CString {
+    CString::new(text.replace('\0', "␀")).unwrap_or_default()
+}
+
+/// The text of a C string; `None` for null.
+///
+/// # Errors
+/// [`Error::Usage`] when it is not UTF-8.
+///
+/// # Safety
+/// `text` is null or points to a C string that outlives the result.
+pub unsafe fn given<'a>(text: *const c_char) -> Result<Option<&'a str>> {
+    if text.is_null() {
+        return Ok(None);
+    }
+    // SAFETY: not null, and the caller vouches for the rest.
+    let text = unsafe { CStr::from_ptr(text) };
+    text.to_str().map(Some).map_err(|_| Error::Usage(format!("{text:?} is not UTF-8")))
+}
+
+/// As [`given`], where a text is needed.
+///
+/// # Safety
+/// As of [`given`].
+pub(crate) unsafe fn needed<'a>(text: *const c_char, what: &str) -> Result<&'a str> {
+    // SAFETY: the caller vouches for the pointer.
+    unsafe { given(text) }?.ok_or_else(|| Error::Usage(format!("{what} is null")))
+}

@@ -1,0 +1,9 @@
+//! `libdlbacktrace_torch`: the C interface over libtorch. It exports one function, for `libdlbacktrace` alone.
+
+use dlbacktrace_cxx_interface::{TABLE, Table};
+
+/// The functions of this object.
+#[unsafe(no_mangle)]
+pub extern "C" fn dlbacktrace_torch_table() -> *const Table {
+    &raw const TABLE
+}

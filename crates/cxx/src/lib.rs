@@ -1,0 +1,142 @@
+//! `libdlbacktrace`: the functions of `cpp/include/dlbacktrace/dlbacktrace.h`.
+//!
+//! SavedModels are explained here, with a TensorFlow that is found at run time. TorchScript is another object's work,
+//! loaded when it is first needed. Each function calls the one of its name in the table that its handle begins with.
+
+mod torch;
+
+use dlbacktrace::Error;
+use dlbacktrace_cxx_interface::{
+    ABI, Entry, Explanation, FloatArray, Gate, Input, LoadOptions, Model, Output, Progress, Request, Summary,
+    TABLE, Table, Value, given, guarded, interface, last_error, set_last_error,
+};
+use std::ffi::{CStr, c_char, c_int, c_void};
+use std::path::Path;
+use std::ptr;
+
+/// Calls a function of a table; the message of another object's failure becomes this one's.
+fn call(table: &Table, function: impl FnOnce(&Table) -> c_int) -> c_int {
+    let status = function(table);
+    if status != 0 && !ptr::eq(table, &raw const TABLE) {
+        // SAFETY: the table's object keeps the text until its next failure on this thread.
+        let text = unsafe { CStr::from_ptr((table.last_error)()) };
+        set_last_error(&text.to_string_lossy());
+    }
+    status
+}
+
+/// Calls a function of the table that the handle begins with.
+///
+/// # Safety
+/// `handle` is null or a live one.
+unsafe fn by_handle<T>(handle: *const T, function: impl FnOnce(&Table) -> c_int) -> c_int {
+    // SAFETY: every handle begins with the address of a table, which stays for good.
+    match unsafe { table_of(handle) } {
+        Some(table) => call(table, function),
+        None => guarded(|| Err(Error::Usage("the handle is null".into()))),
+    }
+}
+
+/// # Safety
+/// `handle` is null or a live one.
+unsafe fn table_of<T>(handle: *const T) -> Option<&'static Table> {
+    // SAFETY: as said; the first word of a handle is the address of a table.
+    unsafe { handle.cast::<*const Table>().as_ref()?.as_ref() }
+}
+
+macro_rules! export {
+    ($(fn $name:ident($handle:ident: $type:ty $(, $argument:ident: $other:ty)*);)*) => {$(
+        /// `dlbacktrace.h` tells.
+        ///
+        /// # Safety
+        /// As `dlbacktrace.h` tells.
+        #[unsafe(no_mangle)]
+        pub unsafe extern "C" fn $name($handle: $type $(, $argument: $other)*) -> c_int {
+            // SAFETY: the caller vouches for the arguments.
+            unsafe { by_handle($handle, |table| (table.$name)($handle $(, $argument)*)) }
+        }
+    )*};
+}
+
+interface!(export);
+
+macro_rules! export_free {
+    ($($name:ident: $type:ty),*) => {$(
+        /// `dlbacktrace.h` tells.
+        ///
+        /// # Safety
+        /// As `dlbacktrace.h` tells.
+        #[unsafe(no_mangle)]
+        pub unsafe extern "C" fn $name(handle: *mut $type) {
+            // SAFETY: the caller vouches for the handle.
+            unsafe {
+                if let Some(table) = table_of(handle) {
+                    (table.$name)(handle);
+                }
+            }
+        }
+    )*};
+}
+
+export_free!(dlb_model_free: Model, dlb_request_free: Request, dlb_explanation_free: Explanation);
+
+/// `dlbacktrace.h` tells.
+#[unsafe(no_mangle)]
+pub extern "C" fn dlb_abi_version() -> c_int {
+    ABI as c_int
+}
+
+/// `dlbacktrace.h` tells.
+#[unsafe(no_mangle)]
+pub extern "C" fn dlb_version() -> *const c_char {
+    concat!(env!("CARGO_PKG_VERSION"), "\0").as_ptr().cast()
+}
+
+/// `dlbacktrace.h` tells.
+#[unsafe(no_mangle)]
+pub extern "C" fn dlb_last_error() -> *const c_char {
+    last_error()
+}
+
+/// `dlbacktrace.h` tells.
+///
+/// # Safety
+/// As `dlbacktrace.h` tells.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn dlb_model_load(
+    path: *const c_char,
+    options: *const LoadOptions,
+    model: *mut *mut Model,
+) -> c_int {
+    let mut table = &TABLE;
+    let found = guarded(|| {
+        // SAFETY: the caller vouches for the path.
+        if unsafe { given(path) }?.is_some_and(|path| Path::new(path).is_file()) {
+            table = torch::table()?;
+        }
+        Ok(())
+    });
+    match found {
+        // SAFETY: the caller vouches for the arguments.
+        0 => call(table, |table| unsafe { (table.dlb_model_load)(path, options, model) }),
+        status => status,
+    }
+}
+
+/// `dlbacktrace.h` tells.
+///
+/// # Safety
+/// As `dlbacktrace.h` tells.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn dlb_model_share_torch(
+    module: *const c_void,
+    torch_version: *const c_char,
+    model: *mut *mut Model,
+) -> c_int {
+    let mut table = &TABLE;
+    match guarded(|| Ok(table = torch::table()?)) {
+        // SAFETY: the caller vouches for the arguments.
+        0 => call(table, |table| unsafe { (table.dlb_model_share_torch)(module, torch_version, model) }),
+        status => status,
+    }
+}
