@@ -399,3 +399,30 @@ fn depth_costs_no_relevance() {
         }
     }
 }
+
+/// The embedding of a text is often the mean over its tokens, divided by its norm: a statistic of the tokens that is
+/// normalised itself.
+#[test]
+fn a_pooled_value_may_be_normalised() {
+    let _no_gradients = tch::no_grad_guard();
+    tch::manual_seed(9);
+    let noise = |shape: &[i64]| Tensor::randn(shape, (Kind::Float, Device::Cpu));
+    let (tokens, mask, classes) =
+        (noise(&[2, 5, 8]), Tensor::from_slice(&[1.0_f32, 1.0, 1.0, 1.0, 0.0]), noise(&[3, 8]));
+    let pooled = || {
+        (&tokens * mask.unsqueeze(-1)).sum_dim_intlist([1_i64].as_slice(), false, None::<Kind>)
+            / mask.sum(None::<Kind>)
+    };
+    let explain = |compute: &dyn Fn() -> Tensor| {
+        let computation = Computation { inputs: &[("tokens", &tokens)], ..Default::default() };
+        let options = Options::new().target(Target::Class(1)).scaler(1.0);
+        channels(&torch::explain(computation, &options, compute).unwrap()).remove(0)
+    };
+    let plain = explain(&|| pooled().linear::<Tensor>(&classes, None));
+    let normalised = explain(&|| {
+        let text = pooled();
+        let norm = text.norm_scalaropt_dim(2.0, [1_i64].as_slice(), true).clamp_min(1e-12).expand_as(&text);
+        (text / norm).linear::<Tensor>(&classes, None)
+    });
+    assert!(agree(&normalised, &plain, 1e-5), "{normalised} and {plain}");
+}

@@ -17,6 +17,9 @@ struct Known {
     base: ValueId,
     /// The value it is a statistic of, and what kind.
     statistic: Option<(ValueId, Kind)>,
+    /// The base of the statistic that it is a statistic of in turn: the mean over tokens, divided by its norm, is
+    /// normalised.
+    within: Option<ValueId>,
     /// The step that subtracted a statistic, or constants, on the way from the base.
     centring: Option<usize>,
     /// What an exponential was taken of, before the maximum was subtracted.
@@ -81,7 +84,7 @@ fn pass_to_base<T: Tensor>(step: &mut Step<T>, known: &[Known]) {
 }
 
 fn plain(value: ValueId) -> Known {
-    Known { base: value, statistic: None, centring: None, exponent: None, normalised: false }
+    Known { base: value, statistic: None, within: None, centring: None, exponent: None, normalised: false }
 }
 
 fn of_step<T: Tensor>(step: &Step<T>, index: usize, known: &[Known]) -> Option<(Known, Outcome)> {
@@ -107,10 +110,13 @@ fn of_step<T: Tensor>(step: &Step<T>, index: usize, known: &[Known]) -> Option<(
         (Role::Product, &[(_, input)]) | (Role::Quotient, &[(0, input)]) => Some(scaled(step, input)),
         // constant / statistic
         (Role::Quotient, &[(_, input)]) => unchanged(through(Function::Power(-1.0), input, own)),
-        (Role::Movement, &[(_, input)]) => unchanged(Known { statistic: input.statistic, ..own }),
+        (Role::Movement, &[(_, input)]) => {
+            unchanged(Known { statistic: input.statistic, within: input.within, ..own })
+        }
         (Role::Reduction, &[(_, input)]) => {
             let of = input.statistic.map_or(input.base, |(of, _)| of);
-            unchanged(Known { statistic: Some((of, Kind::Level)), ..own })
+            let within = input.statistic.map(|_| input.base);
+            unchanged(Known { statistic: Some((of, Kind::Level)), within, ..own })
         }
         (Role::LogSumExp, &[(_, input)]) => {
             unchanged(Known { statistic: Some((input.base, Kind::LogSumExp)), ..own })
@@ -131,7 +137,7 @@ fn through(function: Function, input: Known, own: Known) -> Known {
         // A sigmoid of a mean is a gate, not a normaliser.
         _ => return own,
     };
-    Known { statistic: Some((of, kind)), ..own }
+    Known { statistic: Some((of, kind)), within: input.within, ..own }
 }
 
 /// A constant for each feature added or subtracted: the shift of a norm when it comes after its scale, the
@@ -184,11 +190,20 @@ fn of_pair(
         (Some((of, kind)), None) if of == b.base && role != Role::Quotient => (index_b, b, kind),
         // mean x² − (mean x)², mean · rsqrt(var)
         (Some((of, kind)), Some((other, other_kind))) if of == other => {
+            let normalises = match role {
+                Role::Quotient => other_kind == Kind::Level,
+                Role::Product => other_kind == Kind::Inverse,
+                _ => false,
+            };
+            let outcome = match b.within == Some(a.base) && normalises {
+                true => Outcome::Pass(index_a),
+                false => Outcome::Keep,
+            };
             let kind = match role {
                 Role::Product if other_kind == Kind::Inverse => Kind::Inverse,
                 _ => kind,
             };
-            return Some((Known { statistic: Some((of, kind)), ..own }, Outcome::Keep));
+            return Some((Known { statistic: Some((of, kind)), ..own }, outcome));
         }
         // y·y
         (None, None) if role == Role::Product && a.base == b.base => {
