@@ -2,6 +2,8 @@
 
 mod cargo;
 mod chores;
+mod cmake;
+mod cpp;
 mod install;
 mod layout;
 mod libtorch;
@@ -61,12 +63,34 @@ enum Command {
         #[arg(long)]
         prefix: PathBuf,
     },
+    /// Installs the C and C++ library: headers, libraries, and what CMake and pkg-config find them by
+    CppInstall {
+        /// The directory that gets include/ and lib/
+        #[arg(long)]
+        prefix: PathBuf,
+    },
+    /// Builds the C and C++ examples against the installed library and runs them
+    CppDemo,
+    /// Passes the tests from the C++ side
+    CppTest {
+        /// Under the address and leak sanitizers, the recorder included
+        #[arg(long)]
+        sanitize: bool,
+    },
 }
 
 fn run(command: Command) -> Result<()> {
     let verify = matches!(command, Command::Setup { verify: true, .. });
     setup::set_up(verify)?;
-    if matches!(command, Command::Setup { tensorflow: true, .. } | Command::Test { .. } | Command::Demo) {
+    let savedmodels = matches!(
+        command,
+        Command::Setup { tensorflow: true, .. }
+            | Command::Test { .. }
+            | Command::Demo
+            | Command::CppDemo
+            | Command::CppTest { .. }
+    );
+    if savedmodels {
         setup::set_up_tensorflow(verify)?;
     }
     match command {
@@ -76,6 +100,9 @@ fn run(command: Command) -> Result<()> {
         Command::Bench { arguments } => chores::bench(&arguments),
         Command::Lint => chores::lint(),
         Command::Install { prefix } => install::install(&prefix),
+        Command::CppInstall { prefix } => cpp::install(&prefix, true),
+        Command::CppDemo => cpp::demo(),
+        Command::CppTest { sanitize } => cpp::test(sanitize),
     }
 }
 

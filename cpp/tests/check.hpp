@@ -1,0 +1,37 @@
+// Checks that name what failed.
+#pragma once
+
+#include <dlbacktrace/dlbacktrace.hpp>
+
+#include <cstdlib>
+#include <iostream>
+#include <string>
+
+#define CHECK(condition)                                                              \
+  do {                                                                                \
+    if (!(condition)) {                                                               \
+      std::cerr << __FILE__ << ':' << __LINE__ << ": not so: " << #condition << '\n'; \
+      std::exit(1);                                                                   \
+    }                                                                                 \
+  } while (false)
+
+/// That `work` fails with this code and that the message says so.
+template <class Work>
+void fails(dlbacktrace::Code code, const std::string& said, Work&& work) {
+  try {
+    work();
+  } catch (const dlbacktrace::Error& error) {
+    if (error.code() == code && std::string(error.what()).find(said) != std::string::npos) return;
+    std::cerr << "expected code " << static_cast<int>(code) << " and '" << said << "', got "
+              << static_cast<int>(error.code()) << ": " << error.what() << '\n';
+    std::exit(1);
+  }
+  std::cerr << "expected a failure that says '" << said << "'\n";
+  std::exit(1);
+}
+
+/// A file of the checkout.
+inline std::string file(const std::string& path) {
+  const char* checkout = std::getenv("DLBACKTRACE_CHECKOUT");
+  return (checkout ? std::string(checkout) : std::string(".")) + "/" + path;
+}

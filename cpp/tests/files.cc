@@ -1,0 +1,198 @@
+// Models from files: the same bits as from Rust, errors, threads, lifetimes.
+
+#include "cases.hpp"
+
+#include <fstream>
+#include <optional>
+#include <thread>
+#include <unistd.h>
+
+using namespace dlbacktrace;
+
+namespace {
+
+void the_bits_are_those_of_rust() {
+  for (const Case& one : cases()) {
+    const auto explanation = Model(file(one.model)).explain(inputs(one), options(one));
+    const std::string found = bits(explanation);
+    if (found != reference(one)) std::cerr << one.name << " differs\n";
+    CHECK(found == reference(one));
+    CHECK(found.size() > 100);
+  }
+}
+
+void everything_is_told() {
+  const Case& one = cases()[0];
+  const auto explanation = Model(file(one.model)).explain(inputs(one), options(one));
+  const auto input = explanation.inputs().at(0);
+  CHECK(input.name() == "x");
+  CHECK((input.relevance().shape == std::vector<std::size_t>{2, 4}));
+  CHECK(input.relevance(Channel::negative).empty());
+  double total = 0;
+  for (float relevance : input.relevance()) total += relevance;
+  CHECK(std::abs(total - input.total().positive) < 1e-5);
+
+  const auto prediction = explanation.prediction();
+  CHECK(prediction.name == "output" && prediction.targets.size() == 2);
+  CHECK((prediction.values.shape == std::vector<std::size_t>{2, 3}));
+
+  const auto summary = explanation.summary();
+  CHECK(summary.framework.rfind("libtorch ", 0) == 0 && summary.closes && summary.coverage == 1.0);
+  double lost = 0;
+  for (const Amount& amount : summary.lost) lost += amount.positive;
+  CHECK(std::abs(summary.seed.positive - lost - total) < 1e-5);
+
+  const auto ledger = explanation.ledger();
+  CHECK(ledger.front().operator_name.rfind("aten::", 0) == 0);
+  CHECK(std::abs(ledger.front().received.positive - summary.seed.positive) < 1e-6);
+  const auto module = explanation.values().front().module();
+  CHECK(!module.empty() && !explanation.values(module).empty());
+  CHECK(explanation.values("no such module").empty());
+  CHECK(explanation.json().find("\"schema_version\":1") != std::string::npos);
+  CHECK(Model(file(one.model)).inspect().find("aten::linear") != std::string::npos);
+}
+
+void what_is_wrong_is_told() {
+  const Case& one = cases()[0];
+  const Model model(file(one.model));
+  const auto given = [&](auto... values) {
+    Inputs inputs;
+    (inputs.push(values), ...);
+    return [=, &model] { model.explain(inputs); };
+  };
+  fails(Code::inputs, "", given(array(std::vector<double>(8, 1.0), {2, 4})));
+  fails(Code::inputs, "shape", given(array(std::vector<float>(10, 1.0f), {2, 5})));
+  fails(Code::inputs, "x", given());
+  fails(Code::inputs, "more or fewer elements", [] { array(std::vector<float>(7, 1.0f), {2, 4}); });
+  fails(Code::inputs, "larger than any memory", given(array<float>(nullptr, {std::size_t(1) << 40, std::size_t(1) << 40})));
+  fails(Code::inputs, "", given("a text"));
+
+  const Model unruled(file("tests/fixtures/unsupported.pt"));
+  const auto row = Inputs().push(array(samples({2, 8}), {2, 8}));
+  fails(Code::rule, "aten::fft_rfft", [&] { unruled.explain(row); });
+  Options allowed;
+  allowed.allow_unruled = true;
+  CHECK(unruled.explain(row, allowed).summary().lost[DLB_LOSS_UNRULED].positive != 0);
+
+  fails(Code::model, "no such file", [] { Model(file("no such file")); });
+  fails(Code::model, "saved_model.pb", [] { Model(file("tests")); });
+  fails(Code::model, "", [] { Model(file("README.md")); });
+  fails(Code::library, "nowhere.so", [] { Model(file("tests/savedmodels/mlp_export"), LoadOptions{"", {}, "/nowhere.so", 0, {}}); });
+  Options far;
+  far.target = Target::unit(7);
+  fails(Code::usage, "", [&] { model.explain(inputs(one), far); });
+  Options named;
+  named.output_name = "no such output";
+  fails(Code::usage, "no such output", [&] { model.explain(inputs(one), named); });
+}
+
+void a_missing_library_is_told_and_may_come() {
+  setenv("DLBACKTRACE_TORCH", "/nowhere/libdlbacktrace_torch.so.1", 1);
+  fails(Code::library, "/nowhere/libdlbacktrace_torch.so.1", [] { Model(file(cases()[0].model)); });
+  unsetenv("DLBACKTRACE_TORCH");
+  Model(file(cases()[0].model));
+}
+
+void options_reach_the_rules() {
+  const Case& one = cases()[0];
+  const Model model(file(one.model));
+  const auto seed_of = [&](const Options& options) { return model.explain(inputs(one), options).summary().seed; };
+  Options scaled;
+  scaled.scaler = 5;
+  CHECK(std::abs(seed_of(scaled).positive - 10) < 1e-6);  // 5 for each of two samples
+  Options twice;
+  twice.multiplier = 2;
+  CHECK(std::abs(seed_of(twice).positive - 2 * seed_of({}).positive) < 1e-6);
+  Options own;
+  own.seed = Seed{{1, 0, 0, 0, 0, 3}, {2, 3}, {}, {}};
+  CHECK(std::abs(seed_of(own).positive - 4) < 1e-6);
+}
+
+void containers_hold_inputs() {
+  const Model model(file("tests/fixtures/input_dict.pt"));
+  const auto explanation = model.explain(Inputs().set(
+      "batch", Value::dict({{"left", array(samples({2, 3}), {2, 3})}, {"right", array(samples({2, 2}), {2, 2})}})));
+  CHECK(explanation.inputs().size() == 2);
+}
+
+void exceptions_of_callbacks_come_back() {
+  const Case& one = cases()[0];
+  const Model model(file(one.model));
+  Options options;
+  std::size_t told = 0;
+  options.progress = [&](std::size_t done, std::size_t total) {
+    CHECK(done <= total);
+    if (++told == 2) throw std::out_of_range("of the callback");
+  };
+  try {
+    model.explain(inputs(one), options);
+    CHECK(false);
+  } catch (const std::out_of_range& error) {
+    CHECK(std::string(error.what()) == "of the callback");
+  }
+  CHECK(told == 2);
+}
+
+void objects_die_in_any_order() {
+  const Case& one = cases()[0];
+  std::optional<Model> model(file(one.model));
+  std::optional<Explanation> explanation = model->explain(inputs(one), options(one));
+  model.reset();
+  auto input = std::optional(explanation->inputs().at(0));
+  const auto relevance = input->relevance();
+  explanation.reset();
+  CHECK(relevance.size == 8 && input->relevance()[0] == relevance[0]);
+  input.reset();
+}
+
+void eight_threads_share_a_model() {
+  for (const Case& one : {cases()[2], cases()[7], cases()[9]}) {
+    const Model model(file(one.model));
+    const std::string expected = reference(one);
+    std::vector<std::thread> threads;
+    std::vector<int> right(8, 0);
+    for (int thread = 0; thread < 8; ++thread) {
+      threads.emplace_back([&, thread] {
+        for (int round = 0; round < 5; ++round) right[thread] += bits(model.explain(inputs(one), options(one))) == expected;
+        // Each thread has its own last error.
+        fails(Code::inputs, "", [&] { model.explain(Inputs().push("a text")); });
+      });
+    }
+    for (auto& thread : threads) thread.join();
+    for (int count : right) CHECK(count == 5);
+  }
+}
+
+long resident() {
+  std::ifstream file("/proc/self/statm");
+  long size = 0, resident = 0;
+  file >> size >> resident;
+  return resident * sysconf(_SC_PAGESIZE);
+}
+
+void two_hundred_explanations_leave_no_memory() {
+  for (const Case& one : {cases()[8], cases()[10]}) {
+    const Model model(file(one.model));
+    for (int i = 0; i < 50; ++i) model.explain(inputs(one), options(one));
+    const long before = resident();
+    for (int i = 0; i < 200; ++i) bits(model.explain(inputs(one), options(one)));
+    const long grown = resident() - before;
+    std::cout << one.name << ": " << grown / 1024 << " KiB more after 200 explanations\n";
+    CHECK(grown < 4 << 20);
+  }
+}
+
+}  // namespace
+
+int main() {
+  a_missing_library_is_told_and_may_come();
+  the_bits_are_those_of_rust();
+  everything_is_told();
+  what_is_wrong_is_told();
+  options_reach_the_rules();
+  containers_hold_inputs();
+  exceptions_of_callbacks_come_back();
+  objects_die_in_any_order();
+  eight_threads_share_a_model();
+  two_hundred_explanations_leave_no_memory();
+}

@@ -1,0 +1,166 @@
+//! The C and C++ library: installed, shown on the examples, tested.
+
+use crate::cargo::{cargo, checkout, finish, libtorch_is_the_users};
+use crate::cmake::Cmake;
+use crate::libtorch::LIBTORCH;
+use anyhow::{Context, Result, bail};
+use dlbacktrace_libtorch::{Libtorch, VERSION};
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::{env, fs, os::unix::fs::symlink};
+
+/// The version of the C interface, in the names of the files.
+const ABI: u32 = 1;
+
+/// The package that makes a library, what cargo calls its files, and what they are called when installed.
+const LIBRARIES: [(&str, &[(&str, &str)]); 2] = [
+    (
+        "dlbacktrace-cxx",
+        &[("libdlbacktrace_cxx.so", "libdlbacktrace.so.1"), ("libdlbacktrace_cxx.a", "libdlbacktrace.a")],
+    ),
+    ("dlbacktrace-cxx-torch", &[("libdlbacktrace_cxx_torch.so", "libdlbacktrace_torch.so.1")]),
+];
+
+/// Where CMake and pkg-config look, and what they find there.
+const DESCRIPTIONS: [(&str, &str); 3] = [
+    ("lib/cmake/dlbacktrace", "dlbacktrace-config.cmake"),
+    ("lib/cmake/dlbacktrace", "dlbacktrace-config-version.cmake"),
+    ("lib/pkgconfig", "dlbacktrace.pc"),
+];
+
+/// Builds the libraries and installs them with headers and what finds them.
+pub fn install(prefix: &Path, release: bool) -> Result<()> {
+    let (lib, include) = (prefix.join("lib"), prefix.join("include/dlbacktrace"));
+    for directory in [&lib, &include] {
+        fs::create_dir_all(directory).with_context(|| format!("cannot make {}", directory.display()))?;
+    }
+    let profile = if release { "release" } else { "debug" };
+    for (package, files) in LIBRARIES {
+        // One package at a time: together they would share their features, and so the frameworks they are linked to.
+        let mut build = cargo(&["build", "--package", package]);
+        finish(build.args(release.then_some("--release")))?;
+        for (built, installed) in files {
+            replace(&target()?.join(profile).join(built), &lib.join(installed))?;
+        }
+    }
+    let link = lib.join("libdlbacktrace.so");
+    if fs::symlink_metadata(&link).is_err() {
+        symlink(format!("libdlbacktrace.so.{ABI}"), &link)?;
+    }
+    for header in fs::read_dir(checkout().join("cpp/include/dlbacktrace"))? {
+        let header = header?;
+        replace(&header.path(), &include.join(header.file_name()))?;
+    }
+    for (place, name) in DESCRIPTIONS {
+        let text = fs::read_to_string(checkout().join("cpp/cmake").join(name))?;
+        let text = text.replace("@VERSION@", env!("CARGO_PKG_VERSION")).replace("@TORCH_VERSION@", VERSION);
+        fs::create_dir_all(prefix.join(place))?;
+        fs::write(prefix.join(place).join(name), text)?;
+    }
+    eprintln!("Installed libdlbacktrace in {}.", prefix.display());
+    Ok(())
+}
+
+/// Installs into `target/cpp`, builds the examples against that with CMake, and runs them.
+pub fn demo() -> Result<()> {
+    let prefix = target()?.join("cpp/prefix");
+    install(&prefix, false)?;
+    let build = target()?.join("cpp/examples");
+    compile(&Cmake::find()?, &checkout().join("examples/cpp"), &build, &prefix, &[])?;
+    let data = |name: &str| checkout().join("examples/data").join(name);
+    let model = |name: &str| checkout().join("examples/models").join(name);
+    let out = checkout().join("target/demo/cpp");
+    run(Command::new(build.join("service")).args([
+        model("digits_cnn.pt"),
+        out,
+        data("digit_3.pgm"),
+        data("digit_7.pgm"),
+    ]))?;
+    run(Command::new(build.join("saved_model"))
+        .args([model("breast_cancer_keras"), data("breast_cancer.csv")])
+        .arg("25"))?;
+    let table = fs::read_to_string(data("breast_cancer.csv"))?;
+    let row = table.lines().nth(26).context("the table is shorter than it was")?;
+    run(Command::new(build.join("plain")).arg(model("breast_cancer_mlp.pt")).args(row.split(',')))
+}
+
+/// Tests from the C++ side: the same numbers as from Rust, errors, lifetimes, threads; with `sanitize` under the address
+/// and leak sanitizers, the recorder's C++ included.
+pub fn test(sanitize: bool) -> Result<()> {
+    let work = target()?.join(if sanitize { "cpp-sanitized" } else { "cpp" });
+    let prefix = work.join("prefix");
+    if sanitize && env::var_os("DLBACKTRACE_SANITIZE").is_none() {
+        // The same once more in a target directory of its own, where the recorder's C++ is compiled with the sanitizers.
+        let again = Command::new(env::current_exe()?)
+            .args(["cpp-test", "--sanitize"])
+            .env("CARGO_TARGET_DIR", target()?.join("sanitized"))
+            .env("DLBACKTRACE_SANITIZE", "address")
+            .status()?;
+        return if again.success() { Ok(()) } else { bail!("the tests failed under the sanitizers") };
+    }
+    install(&prefix, false)?;
+    let reference = work.join("reference");
+    let features = ["--features", "torch,tensorflow", "--example", "reference", "--"];
+    let mut make = cargo(&["run", "--quiet", "--package", "dlbacktrace-cxx-interface"]);
+    finish(make.args(features).arg(&reference))?;
+    let (cmake, build) = (Cmake::find()?, work.join("tests"));
+    let flags: &[&str] = if sanitize { &["-DSANITIZE=ON"] } else { &[] };
+    compile(&cmake, &checkout().join("cpp/tests"), &build, &prefix, flags)?;
+    run(cmake
+        .command("ctest")
+        .arg("--test-dir")
+        .arg(&build)
+        .arg("--output-on-failure")
+        .env("DLBACKTRACE_CHECKOUT", checkout())
+        .env("DLBACKTRACE_REFERENCE", reference)
+        .env("LSAN_OPTIONS", format!("suppressions={}", checkout().join("cpp/tests/lsan.supp").display())))
+}
+
+/// Configures and builds a project of CMake against the installed library.
+fn compile(cmake: &Cmake, source: &Path, build: &Path, prefix: &Path, flags: &[&str]) -> Result<()> {
+    let definition = |name: &str, path: &Path| {
+        let mut definition = OsString::from(format!("-D{name}="));
+        definition.push(path);
+        definition
+    };
+    run(cmake
+        .configure(source, build)
+        .arg(definition("CMAKE_PREFIX_PATH", prefix))
+        .arg(definition("LIBTORCH", &libtorch()?))
+        .arg("-DCMAKE_BUILD_TYPE=Release")
+        .args(flags))?;
+    run(cmake.command("cmake").arg("--build").arg(build))
+}
+
+/// The directory of the libtorch in use.
+fn libtorch() -> Result<PathBuf> {
+    if env::var_os("LIBTORCH_USE_PYTORCH").is_none() && !libtorch_is_the_users() {
+        return LIBTORCH.make(false);
+    }
+    let libtorch = Libtorch::from_env()?.context("the environment names no libtorch")?;
+    Ok(libtorch.include.parent().map(Path::to_path_buf).unwrap_or_default())
+}
+
+/// The directory that cargo builds in.
+fn target() -> Result<PathBuf> {
+    if let Some(named) = env::var_os("CARGO_TARGET_DIR") {
+        return Ok(std::path::absolute(named)?);
+    }
+    let program = env::current_exe()?;
+    Ok(program.ancestors().nth(2).context("cannot find the target directory")?.to_path_buf())
+}
+
+/// Beside and renamed, so that a library in use is replaced rather than overwritten.
+fn replace(from: &Path, to: &Path) -> Result<()> {
+    let mut new = to.as_os_str().to_owned();
+    new.push(".new");
+    fs::copy(from, &new)
+        .and_then(|_| fs::rename(&new, to))
+        .with_context(|| format!("cannot write {}", to.display()))
+}
+
+/// Runs a command without the libraries' path that cargo adds for its own programs.
+fn run(command: &mut Command) -> Result<()> {
+    finish(command.env_remove("LD_LIBRARY_PATH"))
+}
