@@ -15,8 +15,10 @@ impl<T: Tensor> WeightedSum<'_, T> {
         gate: Gate,
         context: &mut Context<'_, T>,
     ) -> Result<Vec<Option<Relevance<T>>>> {
-        if self.variant == Variant::Linear && self.all_open(gate)? {
-            return self.unsaturated(relevance, context);
+        if self.variant == Variant::Linear
+            && let Some(shares) = self.gated_by_magnitude(relevance, gate, context)?
+        {
+            return Ok(shares);
         }
         let halves = self.terms.iter().map(Term::halves).collect::<Result<Vec<_>>>()?;
         let Some(signs) = Signs::of(&halves)? else { return Ok(Vec::new()) };
@@ -59,21 +61,84 @@ impl<T: Tensor> WeightedSum<'_, T> {
 }
 
 impl<T: Tensor> WeightedSum<'_, T> {
-    /// Whether every unit of a linear map is within the bounds of its gate, as most are behind SiLU: the rule then is that
-    /// without a gate, at a third of the cost. The test of a non-monotone φ closes what is there only by rounding.
-    fn all_open(&self, gate: Gate) -> Result<bool> {
-        let mut net = self.bias.clone();
-        for term in &self.terms {
-            let share = term.map.apply(Part::Signed, term.operand.data()?)?;
-            net = Some(match net {
-                Some(net) => share.add(&net)?,
-                None => share,
+    /// The rule of a linear map in three or four products instead of eight, by |W| and W:
+    /// r = ½|x| ⊙ |W|ᵀ(S⊙(m₊+m₋)) + ½x ⊙ Wᵀ(S⊙(m₊−m₋)), p = (g+z)/2, n = (g−z)/2. That is exact enough wherever the sign that
+    /// survives is the larger one, as the bounds of a gate have it without a large bias; `None` elsewhere. Of a
+    /// non-monotone φ the bounds count: its equalities hold only by rounding.
+    fn gated_by_magnitude(
+        &self,
+        relevance: &T,
+        gate: Gate,
+        context: &mut Context<'_, T>,
+    ) -> Result<Option<Vec<Option<Relevance<T>>>>> {
+        let (mut sums, mut magnitudes): (Option<(T, T)>, Vec<T>) = (None, Vec::new());
+        for Term { operand, map } in &self.terms {
+            let magnitude = operand.data()?.abs()?;
+            let (net, gross) = (map.apply(Part::Signed, operand.data()?)?, map.apply(Part::Abs, &magnitude)?);
+            sums = Some(match sums {
+                Some((net_sum, gross_sum)) => (net_sum.add(&net)?, gross_sum.add(&gross)?),
+                None => (net, gross),
             });
+            magnitudes.push(magnitude);
         }
-        let Some(net) = net else { return Ok(true) };
-        let below = gate.lower.map_or(Ok(0.0), |lower| net.less_than(lower)?.total())?;
-        let above = gate.upper.map_or(Ok(0.0), |upper| net.greater_than(upper)?.total())?;
-        Ok(below + above == 0.0)
+        let Some((net, gross)) = sums else { return Ok(None) };
+        let total = add_bias(&net, self.bias.as_ref())?;
+        let none = |bound: Option<f64>, closed: fn(&T, f64) -> Result<T>| {
+            bound.map(|bound| closed(&total, bound)).transpose()
+        };
+        let no_positive = none(gate.lower, T::less_than)?;
+        let no_negative = none(gate.upper, T::greater_than)?;
+        let wrong = |closed: &Option<T>, sign: fn(&T, f64) -> Result<T>| -> Result<bool> {
+            Ok(match closed {
+                Some(closed) => closed.mul(&sign(&net, 0.0)?)?.total()? > 0.0,
+                None => false,
+            })
+        };
+        if wrong(&no_positive, T::greater_than)? || wrong(&no_negative, T::less_than)? {
+            return Ok(None);
+        }
+        // m₊ − m₋, and D without what is closed.
+        let mut tilt: Option<T> = None;
+        let mut denominator = gross.clone();
+        for (closed, sign) in [(no_positive, 1.0), (no_negative, -1.0)] {
+            let Some(closed) = closed else { continue };
+            if closed.total()? == 0.0 {
+                continue;
+            }
+            let blocked = gross.add(&net.scale(sign)?)?.scale(0.5)?;
+            denominator = denominator.sub(&closed.mul(&blocked)?)?;
+            let lean = closed.scale(-sign)?;
+            tilt = Some(tilt.map_or(Ok(lean.clone()), |tilt| tilt.add(&lean))?);
+        }
+        let bias = self.bias.as_ref().map(Tensor::abs).transpose()?;
+        if let Some(bias) = &bias {
+            denominator = denominator.add(bias)?;
+        }
+        let (per_unit, zero) = relevance.quotient(&denominator)?;
+        context.lose(Loss::ZeroDenominator, Amount::default_mode(zero));
+        if let Some(bias) = &bias {
+            context.lose(Loss::Bias, Amount::default_mode(weighed(&per_unit, bias)?));
+        }
+        // S⊙(m₊+m₋)/2 and S⊙(m₊−m₋)/2: half of S at a unit with one sign closed.
+        let (even, lean) = match tilt {
+            Some(tilt) => {
+                let half = tilt.scale(0.5)?;
+                (per_unit.mul(&half.abs()?.complement()?)?, Some(per_unit.mul(&half)?))
+            }
+            None => (per_unit, None),
+        };
+        let shares = self.terms.iter().zip(magnitudes).map(|(Term { operand, map }, magnitude)| {
+            let mut share = magnitude.mul(&map.adjoint(Part::Abs, &even)?)?;
+            if let Some(lean) = &lean {
+                share = share.add(&operand.data()?.mul(&map.adjoint(Part::Signed, lean)?)?)?;
+            }
+            if operand.depends {
+                return Ok(Some(Relevance::default_mode(share)));
+            }
+            context.lose(Loss::Constant, Amount::default_mode(share.total()?));
+            Ok(None)
+        });
+        Ok(Some(shares.collect::<Result<_>>()?))
     }
 }
 
