@@ -4,8 +4,10 @@
 mod common;
 
 use common::{inputs, load};
-use dlbacktrace::{Mode, Options};
+use dlbacktrace::{Inputs, Mode, Model, Options};
+use std::cell::Cell;
 use std::fs;
+use tch::{Device, Kind, Tensor};
 
 /// Pages in memory, of 4 KiB each where these tests run.
 fn resident() -> usize {
@@ -16,12 +18,24 @@ fn resident() -> usize {
 #[test]
 fn two_hundred_explanations_leave_memory_flat() {
     let (fixture, model) = load("cnn_traced");
+    stays_flat(&model, &|| inputs(&fixture));
+    // Texts of many lengths.
+    let model = Model::load("tests/models/mixtral.pt").unwrap();
+    let length = Cell::new(0);
+    stays_flat(&model, &|| {
+        length.set(length.get() % 30 + 1);
+        let ids = Tensor::full([1, length.get()], 5, (Kind::Int64, Device::Cpu));
+        Inputs::new().push(ids.shallow_clone()).push(ids.ones_like())
+    });
+}
+
+fn stays_flat(model: &Model, inputs: &dyn Fn() -> Inputs) {
     let explain = |round: usize| {
         let mode = if round.is_multiple_of(2) { Mode::Default } else { Mode::Contrastive };
         let options = Options::new().mode(mode).all_values(round.is_multiple_of(3));
-        model.explain(&inputs(&fixture), &options).unwrap()
+        model.explain(&inputs(), &options).unwrap()
     };
-    (0..20).for_each(|round| drop(explain(round)));
+    (0..40).for_each(|round| drop(explain(round)));
     let before = resident();
     (0..200).for_each(|round| drop(explain(round)));
     let growth = resident().saturating_sub(before);
