@@ -183,7 +183,10 @@ def main() -> None:
     options = parser.parse_args()
     transformers.logging.set_verbosity_error()
     with torch.no_grad():
-        model, task = build(options.model, options.task, options.attention, options.random_config)
+        try:
+            model, task = build(options.model, options.task, options.attention, options.random_config)
+        except OSError as error:
+            raise SystemExit(f"{options.model}: {str(error).splitlines()[0]}") from error
         options.out.mkdir(parents=True, exist_ok=True)
         companions(options.model, model, task, options.out)
         traced = trace(model, task)
