@@ -45,8 +45,9 @@ void everything_is_told() {
   const auto ledger = explanation.ledger();
   CHECK(ledger.front().operator_name.rfind("aten::", 0) == 0);
   CHECK(std::abs(ledger.front().received.positive - summary.seed.positive) < 1e-6);
-  const auto module = explanation.values().front().module();
-  CHECK(!module.empty() && !explanation.values(module).empty());
+  const auto linear = explanation.values("second");
+  CHECK(!linear.empty() && linear.front().operator_name() == "aten::linear");
+  CHECK((linear.front().relevance().shape == std::vector<std::size_t>{2, 6}));
   CHECK(explanation.values("no such module").empty());
   CHECK(explanation.json().find("\"schema_version\":1") != std::string::npos);
   CHECK(Model(file(one.model)).inspect().find("aten::linear") != std::string::npos);
@@ -77,7 +78,6 @@ void what_is_wrong_is_told() {
   fails(Code::model, "no such file", [] { Model(file("no such file")); });
   fails(Code::model, "saved_model.pb", [] { Model(file("tests")); });
   fails(Code::model, "", [] { Model(file("README.md")); });
-  fails(Code::library, "nowhere.so", [] { Model(file("tests/savedmodels/mlp_export"), LoadOptions{"", {}, "/nowhere.so", 0, {}}); });
   Options far;
   far.target = Target::unit(7);
   fails(Code::usage, "", [&] { model.explain(inputs(one), far); });
@@ -90,6 +90,9 @@ void a_missing_library_is_told_and_may_come() {
   setenv("DLBACKTRACE_TORCH", "/nowhere/libdlbacktrace_torch.so.1", 1);
   fails(Code::library, "/nowhere/libdlbacktrace_torch.so.1", [] { Model(file(cases()[0].model)); });
   unsetenv("DLBACKTRACE_TORCH");
+  LoadOptions elsewhere;
+  elsewhere.tensorflow = "/nowhere.so";
+  fails(Code::library, "nowhere.so", [&] { Model(file("tests/savedmodels/mlp_export"), elsewhere); });
   Model(file(cases()[0].model));
 }
 
