@@ -86,10 +86,12 @@ pub enum Role {
         /// Number of trailing axes of the output that count output features.
         features: usize,
     },
-    /// A convolution, transposed or not, with channels before the `spatial` last axes.
+    /// A convolution, transposed or not.
     Convolution {
         /// Number of spatial axes.
         spatial: usize,
+        /// Whether the output's channels stand behind them, else before.
+        channels_last: bool,
     },
     /// A function of operand 0.
     Function(Function),
@@ -114,6 +116,8 @@ pub enum Role {
     LogSumExp,
     /// Elements of operand 0 moved.
     Movement,
+    /// Operand 0 under another shape.
+    Reshape,
     /// None of these.
     Other,
 }

@@ -76,6 +76,7 @@ pub use quotient::Quotient;
 pub use rearrange::Rearrange;
 pub use reduce::Reduce;
 pub use reshape::Reshape;
+pub(crate) use reshape::WithinSum;
 pub use select::Select;
 pub use separable::Separable;
 pub use slice::Slice;

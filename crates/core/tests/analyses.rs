@@ -5,8 +5,8 @@ mod common;
 use common::net::Net;
 use dlbacktrace_core::analysis::PrepareOptions;
 use dlbacktrace_core::array::Array;
-use dlbacktrace_core::ops::{Constant, Sum};
-use dlbacktrace_core::{Backtrace, DType, Function, Gate, Ledger, Loss, Tensor, ValueId};
+use dlbacktrace_core::ops::{ChannelsLast, Constant, Convolution, Sum};
+use dlbacktrace_core::{Backtrace, ConvGeometry, DType, Function, Gate, Ledger, Loss, Tensor, ValueId};
 
 fn tanh() -> Option<Gate> {
     Gate::of(Function::Tanh)
@@ -194,6 +194,28 @@ fn one_constant_for_each_output_feature_is_a_bias() {
 }
 
 #[test]
+fn behind_channels_a_bias_counts_them() {
+    for (shape, loss) in [
+        (&[5][..], Loss::Bias),
+        (&[1, 1, 1, 5], Loss::Bias),
+        (&[1, 5], Loss::Constant),
+        (&[1, 2, 1, 5], Loss::Constant),
+        (&[1, 1, 1, 1], Loss::Constant),
+    ] {
+        let mut net = Net::new();
+        let (x, weight) = (net.input(&[1, 2, 2, 3]), net.constant(&[5, 3, 1, 1]));
+        let ones = vec![1, 1];
+        let geometry = ConvGeometry { stride: ones.clone(), padding: vec![0, 0], dilation: ones, groups: 1 };
+        let op = ChannelsLast::new(Convolution { geometry });
+        let data = ndarray::ArrayD::from_elem(vec![1, 2, 2, 5], 0.5);
+        let convolved = net.step(op, &[x, weight], data, DType::F64);
+        let constant = net.constant(shape);
+        let y = net.add(convolved, constant);
+        assert_eq!(losses(net, y), [loss], "{shape:?}");
+    }
+}
+
+#[test]
 fn a_constant_that_does_not_count_features_is_no_bias() {
     // W·x: the features are not the last axis.
     let mut net = Net::new();
@@ -239,6 +261,44 @@ fn a_bias_is_added_once_and_by_a_plain_sum() {
     let once = net.add(product, first);
     let y = net.add(once, second);
     assert_eq!(losses(net, y), [Loss::Bias, Loss::Constant]);
+}
+
+#[test]
+fn a_bias_may_be_added_to_a_view_of_the_weighted_sum() {
+    // Features as they are, and by two axes; samples apart, joined with features, and one entry too few.
+    let views: [(&[usize], &[usize], Loss); 5] = [
+        (&[3, 1, 4], &[4], Loss::Bias),
+        (&[3, 2, 2], &[2, 2], Loss::Bias),
+        (&[6, 2], &[2], Loss::Constant),
+        (&[12], &[12], Loss::Constant),
+        (&[3, 1, 4], &[1, 4], Loss::Constant),
+    ];
+    for (view, bias, loss) in views {
+        let mut net = Net::new();
+        let product = linear(&mut net);
+        let (viewed, bias) = (net.reshape(product, view), net.constant(bias));
+        let y = net.add(viewed, bias);
+        assert_eq!(losses(net, y), [loss], "{view:?}");
+    }
+}
+
+#[test]
+fn a_view_before_the_bias_is_no_movement_before_the_gate() {
+    let biased = gate(|net, y| {
+        let viewed = net.reshape(y, &[3, 2, 2]);
+        let bias = net.constant(&[2, 2]);
+        let sum = net.add(viewed, bias);
+        ends_with(net, sum, Net::tanh);
+    });
+    assert_eq!(biased, tanh());
+    let moved = gate(|net, y| {
+        let viewed = net.reshape(y, &[3, 2, 2]);
+        let bias = net.constant(&[2, 2]);
+        let sum = net.add(viewed, bias);
+        let moved = net.reshape(sum, &[3, 4]);
+        ends_with(net, moved, Net::tanh);
+    });
+    assert_eq!(moved, None);
 }
 
 /// x·W, h·U and b. The state h depends on an input or is a constant.

@@ -2,8 +2,8 @@
 //! x·W + h·U followed by + b (rules §9).
 
 use super::graph::{Consumers, producers};
-use crate::ops::Pass;
-use crate::{Operand, Role, Step, Tape, Tensor};
+use crate::ops::{Pass, WithinSum, viewed};
+use crate::{Operand, Role, Step, Tape, Tensor, ValueId};
 
 /// Moves such constants into the weighted sum before; the step that added them then passes.
 pub(super) fn fold<T: Tensor>(tape: &mut Tape<T>) {
@@ -12,21 +12,81 @@ pub(super) fn fold<T: Tensor>(tape: &mut Tape<T>) {
     for index in 0..tape.steps.len() {
         let Some((product, bias)) = bias_of(&tape.steps[index]) else { continue };
         let value = tape.steps[index].inputs[product].value;
-        let Some(maker) = producers[value.0].filter(|_| consumers.only(value) == Some(index)) else {
-            continue;
-        };
-        let bias = tape.steps[index].inputs[bias].clone();
-        let sum = if takes(&tape.steps[maker], &tape.values[value.0].shape, &bias) {
-            maker
-        } else if let Some(found) = of_two(tape, &producers, &consumers, maker, &bias) {
-            tape.steps[maker].inputs[found.term].data = Some(found.data);
-            found.step
+        let Some(maker) = maker(tape, &producers, &consumers, value, index) else { continue };
+        let mut bias = tape.steps[index].inputs[bias].clone();
+        let sum = if maker.reshapes.is_empty() {
+            if takes(&tape.steps[maker.step], &tape.values[value.0].shape, &bias) {
+                maker.step
+            } else if let Some(found) = of_two(tape, &producers, &consumers, maker.step, &bias) {
+                tape.steps[maker.step].inputs[found.term].data = Some(found.data);
+                found.step
+            } else {
+                continue;
+            }
         } else {
-            continue;
+            let output = &tape.values[maker.value.0].shape;
+            let view = &tape.values[value.0].shape;
+            let Some(own) = of_view(&tape.steps[maker.step], output, view, &bias) else { continue };
+            bias = own;
+            maker.step
         };
+        for reshape in maker.reshapes {
+            tape.steps[reshape].op = Box::new(WithinSum);
+        }
         tape.steps[sum].inputs.push(bias);
         tape.steps[index].op = Box::new(Pass { operand: product, role: Role::Identity });
     }
+}
+
+/// What made a value, before it was reshaped.
+struct Maker {
+    step: usize,
+    /// What that step made.
+    value: ValueId,
+    /// The steps in between.
+    reshapes: Vec<usize>,
+}
+
+/// The maker of a value that nothing but the step `consumer` reads, nor anything else what is in between.
+fn maker<T: Tensor>(
+    tape: &Tape<T>,
+    producers: &[Option<usize>],
+    consumers: &Consumers,
+    mut value: ValueId,
+    mut consumer: usize,
+) -> Option<Maker> {
+    let mut reshapes = Vec::new();
+    loop {
+        let step = producers[value.0].filter(|_| consumers.only(value) == Some(consumer))?;
+        let made = &tape.steps[step];
+        if made.op.role(&made.inputs) != Role::Reshape {
+            return Some(Maker { step, value, reshapes });
+        }
+        reshapes.push(step);
+        (value, consumer) = (made.inputs.first()?.value, step);
+    }
+}
+
+/// A bias that is added to a weighted sum under another shape, as the sum's own: its last axes count features in both
+/// shapes, perhaps by other axes.
+fn of_view<T: Tensor>(
+    step: &Step<T>,
+    output: &[usize],
+    view: &[usize],
+    bias: &Operand<T>,
+) -> Option<Operand<T>> {
+    let features = match step.op.role(&step.inputs) {
+        Role::Linear { features } => features,
+        Role::Convolution { channels_last: true, .. } => 1,
+        _ => return None,
+    };
+    let own = output.get(output.len().checked_sub(features)?..)?;
+    let shape = &bias.meta.shape;
+    let counts = !own.is_empty() && own.iter().product::<usize>() == shape.iter().product::<usize>();
+    // A leading 1 may be a row for each sample.
+    let fits =
+        step.inputs.len() == 2 && counts && view.ends_with(shape) && (shape.len() == 1 || shape[0] != 1);
+    fits.then(|| viewed(bias, own).ok()).flatten()
 }
 
 /// A linear map that is a term of a sum.
@@ -83,7 +143,8 @@ fn bias_of<T: Tensor>(step: &Step<T>) -> Option<(usize, usize)> {
 }
 
 /// Whether a constant has one entry for each output feature of a weighted sum without bias: `[N]`, or
-/// `[C, 1, …]` before spatial axes. A `[1, N]` row has not: it may be one row for each sample.
+/// `[C, 1, …]` before spatial axes, `[C]` or `[1, …, C]` behind them. A `[1, N]` row has not: it may be one row for
+/// each sample.
 fn takes<T: Tensor>(step: &Step<T>, output: &[usize], bias: &Operand<T>) -> bool {
     if step.inputs.len() != 2 {
         return false;
@@ -91,7 +152,11 @@ fn takes<T: Tensor>(step: &Step<T>, output: &[usize], bias: &Operand<T>) -> bool
     let shape = &bias.meta.shape;
     match step.op.role(&step.inputs) {
         Role::Linear { features } if features > 0 => output.ends_with(shape) && shape.len() == features,
-        Role::Convolution { spatial } => {
+        Role::Convolution { channels_last: true, spatial } => {
+            let single = shape.iter().rev().skip(1).all(|&extent| extent == 1);
+            shape.last() == output.last() && single && [1, spatial + 2].contains(&shape.len())
+        }
+        Role::Convolution { channels_last: false, spatial } => {
             let channels = output.len().checked_sub(spatial + 1).map(|axis| output[axis]);
             shape.len() == spatial + 1
                 && shape.first().copied() == channels

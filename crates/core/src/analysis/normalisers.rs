@@ -110,7 +110,7 @@ fn of_step<T: Tensor>(step: &Step<T>, index: usize, known: &[Known]) -> Option<(
         (Role::Product, &[(_, input)]) | (Role::Quotient, &[(0, input)]) => Some(scaled(step, input)),
         // constant / statistic
         (Role::Quotient, &[(_, input)]) => unchanged(through(Function::Power(-1.0), input, own)),
-        (Role::Movement, &[(_, input)]) => {
+        (Role::Movement | Role::Reshape, &[(_, input)]) => {
             unchanged(Known { statistic: input.statistic, within: input.within, ..own })
         }
         (Role::Reduction, &[(_, input)]) => {

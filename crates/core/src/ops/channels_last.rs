@@ -24,10 +24,9 @@ impl<T: Tensor> BacktraceOp<T> for ChannelsLast<T> {
         self.inner.family()
     }
 
-    /// With channels last, the features of a convolution are the last axis.
     fn role(&self, inputs: &[Operand<T>]) -> Role {
         match self.inner.role(inputs) {
-            Role::Convolution { .. } => Role::Linear { features: 1 },
+            Role::Convolution { spatial, .. } => Role::Convolution { spatial, channels_last: true },
             role => role,
         }
     }

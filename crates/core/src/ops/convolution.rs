@@ -19,7 +19,7 @@ impl<T: Tensor> BacktraceOp<T> for Convolution {
     }
 
     fn role(&self, _: &[Operand<T>]) -> Role {
-        Role::Convolution { spatial: self.geometry.stride.len() }
+        Role::Convolution { spatial: self.geometry.stride.len(), channels_last: false }
     }
 
     fn backtrace(

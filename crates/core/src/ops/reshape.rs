@@ -13,7 +13,7 @@ impl<T: Tensor> BacktraceOp<T> for Reshape {
     }
 
     fn role(&self, _: &[Operand<T>]) -> Role {
-        Role::Movement
+        Role::Reshape
     }
 
     fn carries(&self, input: usize) -> bool {
@@ -29,6 +29,33 @@ impl<T: Tensor> BacktraceOp<T> for Reshape {
         moved(inputs, outputs, context, |relevance, shape| {
             relevance.rearrange(|channel| channel.reshape(shape))
         })
+    }
+}
+
+/// A [`Reshape`] between a weighted sum and its bias: what follows the bias follows the sum.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct WithinSum;
+
+impl<T: Tensor> BacktraceOp<T> for WithinSum {
+    fn family(&self) -> Family {
+        Family::Movement
+    }
+
+    fn role(&self, _: &[Operand<T>]) -> Role {
+        Role::Identity
+    }
+
+    fn carries(&self, input: usize) -> bool {
+        input == 0
+    }
+
+    fn backtrace(
+        &self,
+        inputs: &[Operand<T>],
+        outputs: &[Option<Relevance<T>>],
+        context: &mut Context<'_, T>,
+    ) -> Result<Vec<Option<Relevance<T>>>> {
+        Reshape.backtrace(inputs, outputs, context)
     }
 }
 

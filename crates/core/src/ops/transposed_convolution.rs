@@ -20,7 +20,7 @@ impl<T: Tensor> BacktraceOp<T> for TransposedConvolution {
     }
 
     fn role(&self, _: &[Operand<T>]) -> Role {
-        Role::Convolution { spatial: self.spatial.len() }
+        Role::Convolution { spatial: self.spatial.len(), channels_last: false }
     }
 
     fn backtrace(
