@@ -283,7 +283,7 @@ fn heads_share_what_enters_the_output_projection() {
     let options = Options::new().scaler(1.0).modules(true);
     let explanation = language.model().explain(&given(&language.inputs("long")), &options).unwrap();
     for layer in 0..2 {
-        let path = format!("model.{layer}.self_attn");
+        let path = format!("model.layers.{layer}.self_attn");
         let heads: Amount = passed(&explanation, &path).heads.iter().copied().sum();
         assert!(close(heads, passed(&explanation, &format!("{path}.o_proj")).delivered), "{path}");
     }
@@ -298,7 +298,7 @@ fn experts_share_what_their_layer_received() {
         let explanation = language.model().explain(&given(&inputs), &options).unwrap();
         let tokens = inputs[0].size()[1] as usize;
         for layer in 0..2 {
-            let path = format!("model.{layer}.mlp");
+            let path = format!("model.layers.{layer}.mlp");
             let experts = passed(&explanation, &format!("{path}.experts"));
             let prefix = format!("{path}.experts.");
             let each =

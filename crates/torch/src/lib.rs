@@ -9,6 +9,7 @@ mod computation;
 mod error;
 mod lowering;
 mod model;
+mod paths;
 mod rearrange;
 mod run;
 mod table;

@@ -1,5 +1,6 @@
 //! TorchScript archives.
 
+use crate::paths::Paths;
 use crate::table::{policy, table};
 use crate::tensor::dtype;
 use crate::{Explanation, Result, TorchTensor, run};
@@ -14,6 +15,7 @@ use std::time::Instant;
 pub struct Model {
     module: Module,
     weights: WeightCache<TorchTensor>,
+    paths: Paths,
 }
 
 /// What is known of a model without running it.
@@ -46,7 +48,7 @@ impl Model {
         // Traces of other languages hold their weights as constants of the code, which the module does not list.
         let named: usize = module.tensors()?.iter().map(bytes).sum();
         let stored = std::fs::metadata(path).map_or(0, |file| file.len() as usize);
-        Ok(Self { module, weights: WeightCache::new(3 * named.max(stored)) })
+        Self::of(module, named.max(stored))
     }
 
     /// Shares a live `torch::jit::Module`: nothing is copied, and the module is not changed.
@@ -60,7 +62,12 @@ impl Model {
         // SAFETY: the caller vouches for the pointer.
         let module = unsafe { Module::share(module) }?;
         let weights = module.tensors()?.iter().map(bytes).sum::<usize>();
-        Ok(Self { module, weights: WeightCache::new(3 * weights) })
+        Self::of(module, weights)
+    }
+
+    fn of(module: Module, weights: usize) -> Result<Self> {
+        let paths = Paths::of(&module.submodules()?);
+        Ok(Self { module, weights: WeightCache::new(3 * weights), paths })
     }
 
     /// The arguments of `forward`.
@@ -92,7 +99,8 @@ impl Model {
     /// without a rule.
     pub fn explain(&self, inputs: &Inputs, options: &Options) -> Result<Explanation> {
         let start = Instant::now();
-        let recording = self.module.record(inputs, policy_for_runs())?;
+        let mut recording = self.module.record(inputs, policy_for_runs())?;
+        self.paths.complete(&mut recording.records);
         run::explain(recording, options, &self.weights, !self.module.keeps_state(), start.elapsed())
     }
 
