@@ -34,6 +34,11 @@ fn compile(include: &Path) {
     let includes = files.iter().map(|file| format!("#include \"{}\"\n", file.display())).collect::<String>();
     fs::write(&unit, includes)
         .unwrap_or_else(|error| fail(&format!("{} cannot be written ({error})", unit.display())));
+    // Of `cargo xtask cpp-test --sanitize`, whose programs bring the sanitizers' library.
+    println!("cargo:rerun-if-env-changed=DLBACKTRACE_SANITIZE");
+    if let Ok(sanitizer) = env::var("DLBACKTRACE_SANITIZE") {
+        build.flag(format!("-fsanitize={sanitizer}")).flag("-fno-omit-frame-pointer");
+    }
     // NDEBUG: libtorch's headers lay out some structs by it, and libtorch itself is built with it.
     build
         .file(unit)

@@ -29,19 +29,40 @@ const DESCRIPTIONS: [(&str, &str); 3] = [
     ("lib/pkgconfig", "dlbacktrace.pc"),
 ];
 
+/// How the libraries are built.
+#[derive(Clone, Copy, PartialEq)]
+pub enum Build {
+    Development,
+    Release,
+    /// The recorder's C++ with the address sanitizer, in a target directory of its own.
+    Sanitized,
+}
+
 /// Builds the libraries and installs them with headers and what finds them.
-pub fn install(prefix: &Path, release: bool) -> Result<()> {
+pub fn install(prefix: &Path, build: Build) -> Result<()> {
     let (lib, include) = (prefix.join("lib"), prefix.join("include/dlbacktrace"));
     for directory in [&lib, &include] {
         fs::create_dir_all(directory).with_context(|| format!("cannot make {}", directory.display()))?;
     }
-    let profile = if release { "release" } else { "debug" };
     for (package, files) in LIBRARIES {
         // One package at a time: together they would share their features, and so the frameworks they are linked to.
-        let mut build = cargo(&["build", "--package", package]);
-        finish(build.args(release.then_some("--release")))?;
+        let mut cargo = cargo(&["build", "--package", package]);
+        let mut made = target()?;
+        match build {
+            Build::Development => made.push("debug"),
+            Build::Release => {
+                made.push("release");
+                cargo.arg("--release");
+            }
+            Build::Sanitized => {
+                made.push("sanitized");
+                cargo.env("CARGO_TARGET_DIR", &made).env("DLBACKTRACE_SANITIZE", "address");
+                made.push("debug");
+            }
+        }
+        finish(&mut cargo)?;
         for (built, installed) in files {
-            replace(&target()?.join(profile).join(built), &lib.join(installed))?;
+            replace(&made.join(built), &lib.join(installed))?;
         }
     }
     let link = lib.join("libdlbacktrace.so");
@@ -65,7 +86,7 @@ pub fn install(prefix: &Path, release: bool) -> Result<()> {
 /// Installs into `target/cpp`, builds the examples against that with CMake, and runs them.
 pub fn demo() -> Result<()> {
     let prefix = target()?.join("cpp/prefix");
-    install(&prefix, false)?;
+    install(&prefix, Build::Development)?;
     let build = target()?.join("cpp/examples");
     compile(&Cmake::find()?, &checkout().join("examples/cpp"), &build, &prefix, &[])?;
     let data = |name: &str| checkout().join("examples/data").join(name);
@@ -89,18 +110,8 @@ pub fn demo() -> Result<()> {
 /// and leak sanitizers, the recorder's C++ included.
 pub fn test(sanitize: bool) -> Result<()> {
     let work = target()?.join(if sanitize { "cpp-sanitized" } else { "cpp" });
-    let prefix = work.join("prefix");
-    if sanitize && env::var_os("DLBACKTRACE_SANITIZE").is_none() {
-        // The same once more in a target directory of its own, where the recorder's C++ is compiled with the sanitizers.
-        let again = Command::new(env::current_exe()?)
-            .args(["cpp-test", "--sanitize"])
-            .env("CARGO_TARGET_DIR", target()?.join("sanitized"))
-            .env("DLBACKTRACE_SANITIZE", "address")
-            .status()?;
-        return if again.success() { Ok(()) } else { bail!("the tests failed under the sanitizers") };
-    }
-    install(&prefix, false)?;
-    let reference = work.join("reference");
+    let (prefix, reference) = (work.join("prefix"), work.join("reference"));
+    install(&prefix, if sanitize { Build::Sanitized } else { Build::Development })?;
     let features = ["--features", "torch,tensorflow", "--example", "reference", "--"];
     let mut make = cargo(&["run", "--quiet", "--package", "dlbacktrace-cxx-interface"]);
     finish(make.args(features).arg(&reference))?;
@@ -113,8 +124,7 @@ pub fn test(sanitize: bool) -> Result<()> {
         .arg(&build)
         .arg("--output-on-failure")
         .env("DLBACKTRACE_CHECKOUT", checkout())
-        .env("DLBACKTRACE_REFERENCE", reference)
-        .env("LSAN_OPTIONS", format!("suppressions={}", checkout().join("cpp/tests/lsan.supp").display())))
+        .env("DLBACKTRACE_REFERENCE", reference))
 }
 
 /// Configures and builds a project of CMake against the installed library.

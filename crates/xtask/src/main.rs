@@ -100,7 +100,7 @@ fn run(command: Command) -> Result<()> {
         Command::Bench { arguments } => chores::bench(&arguments),
         Command::Lint => chores::lint(),
         Command::Install { prefix } => install::install(&prefix),
-        Command::CppInstall { prefix } => cpp::install(&prefix, true),
+        Command::CppInstall { prefix } => cpp::install(&prefix, cpp::Build::Release),
         Command::CppDemo => cpp::demo(),
         Command::CppTest { sanitize } => cpp::test(sanitize),
     }
