@@ -22,7 +22,11 @@ impl Paths {
             let (parent, name) = path.rsplit_once('.').unwrap_or(("", path));
             let outer = around.get(parent).cloned().unwrap_or_default();
             let told = join(&outer, name);
-            around.insert(path, if HOLDERS.contains(&class_name.as_str()) { outer } else { told.clone() });
+            if HOLDERS.contains(&class_name.as_str()) {
+                around.insert(path, outer);
+                continue;
+            }
+            around.insert(path, told.clone());
             full.entry(told).and_modify(|full| *full = None).or_insert(Some(path));
         }
         let known = full.into_iter().filter_map(|(told, full)| Some((told, full?.to_owned())));
