@@ -184,6 +184,7 @@ mod tests {
     use super::super::jacobians::{Case, FLOAT, INT32, integers, ints, numbers, text, truths, values};
     use crate::Tensor;
     use crate::proto::Attribute::{self, Int};
+    use std::slice::from_ref;
 
     fn moves(operator: &str, attributes: &[(&str, Attribute)], inputs: &[Tensor]) {
         Case::new(operator, attributes, inputs).is_a_sum_of(&[0]);
@@ -198,7 +199,7 @@ mod tests {
         let x = values(&[3, 1, 4]);
         moves("Reshape", &[], &[x.clone(), list(&[2, -1])]);
         moves("ExpandDims", &[], &[x.clone(), integers(&[], &[-2])]);
-        moves("Squeeze", &[], &[x.clone()]);
+        moves("Squeeze", &[], from_ref(&x));
         moves("Transpose", &[], &[x.clone(), list(&[2, 0, 1])]);
         moves("BroadcastTo", &[], &[x.clone(), list(&[2, 3, 2, 4])]);
         moves("Tile", &[], &[x.clone(), list(&[2, 3, 1])]);
@@ -217,7 +218,7 @@ mod tests {
         Case::new("Split", &[("num_split", Int(3))], &split).outputs(3).is_a_sum_of(&[1]);
         let uneven = [x.clone(), list(&[1, 3, 2]), integers(&[], &[1])];
         Case::new("SplitV", &[("num_split", Int(3))], &uneven).outputs(3).is_a_sum_of(&[0]);
-        Case::new("Unpack", &[("num", Int(6)), ("axis", Int(-1))], &[x.clone()]).outputs(6).is_a_sum_of(&[0]);
+        Case::new("Unpack", &[("num", Int(6)), ("axis", Int(-1))], from_ref(&x)).outputs(6).is_a_sum_of(&[0]);
         let pair = [x.clone(), values(&[3, 6])];
         let two = [("N", Int(2)), ("T", FLOAT)];
         Case::new("Pack", &[&two[..], &[("axis", Int(-1))]].concat(), &pair).is_a_sum_of(&[0, 1]);
@@ -248,8 +249,8 @@ mod tests {
     #[test]
     fn blocks_and_diagonals() {
         let picture = values(&[2, 4, 6, 4]);
-        moves("SpaceToDepth", &[("block_size", Int(2))], &[picture.clone()]);
-        moves("DepthToSpace", &[("block_size", Int(2))], &[picture.clone()]);
+        moves("SpaceToDepth", &[("block_size", Int(2))], from_ref(&picture));
+        moves("DepthToSpace", &[("block_size", Int(2))], from_ref(&picture));
         let (block, crops) = (list(&[2, 1]), integers(&[2, 2], &[1, 1, 0, 2]));
         moves("SpaceToBatchND", &[], &[picture.clone(), block.clone(), crops.clone()]);
         moves("BatchToSpaceND", &[], &[picture.clone(), block, crops]);
@@ -266,7 +267,7 @@ mod tests {
             &[("Tindex", INT32)],
             &[matrix.clone(), integers(&[], &[1]), integers(&[], &[0])],
         );
-        moves("MatrixDiagPart", &[], &[matrix.clone()]);
+        moves("MatrixDiagPart", &[], from_ref(&matrix));
         Case::new("MatrixSetDiag", &[], &[matrix, values(&[2, 3])]).is_a_sum_of(&[0, 1]);
         let off =
             [values(&[2, 3]), list(&[1]), integers(&[], &[-1]), integers(&[], &[-1]), numbers(&[], &[7.0])];
