@@ -161,6 +161,8 @@ int dlb_request_multiplier(dlb_request *request, double multiplier);
 int dlb_request_from_logits(dlb_request *request, int from_logits);
 /* Keeps the relevance of every recorded value. */
 int dlb_request_all_values(dlb_request *request, int all_values);
+/* Counts what passed through each module; the JSON tells. */
+int dlb_request_modules(dlb_request *request, int modules);
 /* Explains this integer input as numbers. */
 int dlb_request_numeric_input(dlb_request *request, const char *name);
 /* Books what reaches operators without a rule as lost, instead of failing. */

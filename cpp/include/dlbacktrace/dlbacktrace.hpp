@@ -200,6 +200,7 @@ struct Options {
   double multiplier = 1;
   bool from_logits = false;
   bool all_values = false;
+  bool modules = false;  ///< what passed through each module, in the JSON
   std::vector<std::string> numeric_inputs;
   bool allow_unruled = false;
   /// Told of each walked step. What it throws leaves explain() when the walk is done.
@@ -217,6 +218,7 @@ struct Options {
     check(dlb_request_multiplier(request, multiplier));
     check(dlb_request_from_logits(request, from_logits));
     check(dlb_request_all_values(request, all_values));
+    check(dlb_request_modules(request, modules));
     for (const auto& name : numeric_inputs) check(dlb_request_numeric_input(request, name.c_str()));
     check(dlb_request_allow_unruled(request, allow_unruled));
   }

@@ -1,6 +1,8 @@
 //! An explanation as JSON, in the words of the command's `explanation.json`.
 
-use dlbacktrace::{Amount, Entry, Error, Explanation, InputRelevance, Loss, OperatorUse, Result};
+use dlbacktrace::{
+    Amount, Entry, Error, Explanation, InputRelevance, Loss, ModuleRelevance, OperatorUse, Result,
+};
 use serde::Serialize;
 use std::collections::BTreeMap;
 
@@ -17,6 +19,8 @@ struct Document<'a> {
     inputs: Vec<Input<'a>>,
     totals: Totals,
     ledger: Ledger<'a>,
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    modules: &'a [ModuleRelevance],
     coverage: f64,
     operators: &'a [OperatorUse],
     timings: Timings,
@@ -83,6 +87,7 @@ pub(crate) fn document(explanation: &Explanation) -> Result<String> {
             closes: ledger.closes(),
         },
         ledger: Ledger { entries: &ledger.entries },
+        modules: explanation.modules(),
         coverage: explanation.coverage(),
         operators: explanation.operators(),
         timings: Timings {

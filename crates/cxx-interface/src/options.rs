@@ -147,6 +147,11 @@ pub(crate) unsafe extern "C" fn dlb_request_all_values(request: *mut Request, al
     unsafe { change(request, |options| Ok(options.all_values(all_values != 0))) }
 }
 
+pub(crate) unsafe extern "C" fn dlb_request_modules(request: *mut Request, modules: c_int) -> c_int {
+    // SAFETY: the header asks for a request.
+    unsafe { change(request, |options| Ok(options.modules(modules != 0))) }
+}
+
 pub(crate) unsafe extern "C" fn dlb_request_numeric_input(
     request: *mut Request,
     name: *const c_char,

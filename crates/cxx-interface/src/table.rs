@@ -40,6 +40,7 @@ macro_rules! interface {
             fn dlb_request_multiplier(request: *mut Request, multiplier: f64);
             fn dlb_request_from_logits(request: *mut Request, from_logits: c_int);
             fn dlb_request_all_values(request: *mut Request, all_values: c_int);
+            fn dlb_request_modules(request: *mut Request, modules: c_int);
             fn dlb_request_numeric_input(request: *mut Request, name: *const c_char);
             fn dlb_request_allow_unruled(request: *mut Request, allow: c_int);
             fn dlb_request_progress(request: *mut Request, progress: Progress, user: *mut c_void);
