@@ -2,8 +2,9 @@
 #
 #   dlbacktrace::dlbacktrace   C and C++ without headers of a framework; loads what explains TorchScript when it is needed
 #   dlbacktrace::static        the same, linked into the program
-#   dlbacktrace::torch         and <dlbacktrace/torch.hpp>, with the program's libtorch @TORCH_VERSION@: that of find_package(Torch),
-#                              or the directory that LIBTORCH names (a variable of CMake or of the environment)
+#   dlbacktrace::torch         and <dlbacktrace/torch.hpp>, with the program's libtorch @TORCH_VERSION@: the one that
+#                              find_package(Torch) has found, else in the directory that LIBTORCH names (a variable of CMake
+#                              or of the environment), else the one that find_package(Torch) finds
 
 get_filename_component(_dlbacktrace_prefix "${CMAKE_CURRENT_LIST_DIR}/../../.." ABSOLUTE)
 
@@ -23,11 +24,7 @@ endif()
 
 if("torch" IN_LIST dlbacktrace_FIND_COMPONENTS AND NOT TARGET dlbacktrace::torch)
   set(dlbacktrace_torch_FOUND FALSE)
-  find_package(Torch CONFIG QUIET)
-  if(Torch_FOUND)
-    set(_dlbacktrace_torch_libraries ${TORCH_LIBRARIES})
-    set(_dlbacktrace_torch_includes ${TORCH_INCLUDE_DIRS})
-  else()
+  if(NOT TARGET torch AND (LIBTORCH OR DEFINED ENV{LIBTORCH}))
     set(_dlbacktrace_hints "${LIBTORCH}" "$ENV{LIBTORCH}")
     find_path(dlbacktrace_TORCH_INCLUDE ATen/ATen.h HINTS ${_dlbacktrace_hints} PATH_SUFFIXES include)
     find_library(dlbacktrace_TORCH_CPU torch_cpu HINTS ${_dlbacktrace_hints} PATH_SUFFIXES lib)
@@ -36,6 +33,10 @@ if("torch" IN_LIST dlbacktrace_FIND_COMPONENTS AND NOT TARGET dlbacktrace::torch
       set(_dlbacktrace_torch_libraries "${dlbacktrace_TORCH_CPU}" "${dlbacktrace_C10}")
       set(_dlbacktrace_torch_includes "${dlbacktrace_TORCH_INCLUDE}" "${dlbacktrace_TORCH_INCLUDE}/torch/csrc/api/include")
     endif()
+  else()
+    find_package(Torch CONFIG QUIET)
+    set(_dlbacktrace_torch_libraries ${TORCH_LIBRARIES})
+    set(_dlbacktrace_torch_includes ${TORCH_INCLUDE_DIRS})
   endif()
 
   set(_dlbacktrace_found none)
