@@ -5,7 +5,7 @@
 
 mod torch;
 
-use dlbacktrace::Error;
+use dlbacktrace::{Error, Result};
 use dlbacktrace_cxx_interface::{
     ABI, Entry, Explanation, FloatArray, Gate, Input, LoadOptions, Model, Output, Progress, Request, Summary,
     TABLE, Table, Value, given, guarded, interface, last_error, set_last_error,
@@ -98,6 +98,16 @@ pub extern "C" fn dlb_last_error() -> *const c_char {
     last_error()
 }
 
+/// Calls a function of the table that `find` finds.
+fn by_choice(find: impl FnOnce() -> Result<&'static Table>, function: impl FnOnce(&Table) -> c_int) -> c_int {
+    let mut found = None;
+    let status = guarded(|| {
+        found = Some(find()?);
+        Ok(())
+    });
+    found.map_or(status, |table| call(table, function))
+}
+
 /// `dlbacktrace.h` tells.
 ///
 /// # Safety
@@ -108,19 +118,13 @@ pub unsafe extern "C" fn dlb_model_load(
     options: *const LoadOptions,
     model: *mut *mut Model,
 ) -> c_int {
-    let mut table = &TABLE;
-    let found = guarded(|| {
+    let by_kind = || {
         // SAFETY: the caller vouches for the path.
-        if unsafe { given(path) }?.is_some_and(|path| Path::new(path).is_file()) {
-            table = torch::table()?;
-        }
-        Ok(())
-    });
-    match found {
-        // SAFETY: the caller vouches for the arguments.
-        0 => call(table, |table| unsafe { (table.dlb_model_load)(path, options, model) }),
-        status => status,
-    }
+        let path = unsafe { given(path) }?;
+        if path.is_some_and(|path| Path::new(path).is_file()) { torch::table() } else { Ok(&TABLE) }
+    };
+    // SAFETY: the caller vouches for the arguments.
+    by_choice(by_kind, |table| unsafe { (table.dlb_model_load)(path, options, model) })
 }
 
 /// `dlbacktrace.h` tells.
@@ -133,10 +137,6 @@ pub unsafe extern "C" fn dlb_model_share_torch(
     torch_version: *const c_char,
     model: *mut *mut Model,
 ) -> c_int {
-    let mut table = &TABLE;
-    match guarded(|| Ok(table = torch::table()?)) {
-        // SAFETY: the caller vouches for the arguments.
-        0 => call(table, |table| unsafe { (table.dlb_model_share_torch)(module, torch_version, model) }),
-        status => status,
-    }
+    // SAFETY: the caller vouches for the arguments.
+    by_choice(torch::table, |table| unsafe { (table.dlb_model_share_torch)(module, torch_version, model) })
 }

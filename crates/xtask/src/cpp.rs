@@ -3,7 +3,7 @@
 use crate::cargo::{cargo, checkout, finish, libtorch_is_the_users};
 use crate::cmake::Cmake;
 use crate::libtorch::LIBTORCH;
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result};
 use dlbacktrace_libtorch::{Libtorch, VERSION};
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
