@@ -137,6 +137,23 @@ fn json_prints_the_document_and_nothing_else() -> Outcome {
 }
 
 #[test]
+fn modules_account_for_what_passed_them() -> Outcome {
+    let room = tempfile::tempdir()?;
+    let out = room.path().join("out");
+    run(["explain", DIGITS, "--input", DIGIT, "--modules", "-q", "--out", &out.to_string_lossy()])?
+        .succeeded()?;
+    let document = document(&out)?;
+    let modules = document["modules"].as_array().ok_or("no modules")?;
+    assert!(modules.len() >= 3, "{modules:?}");
+    let amount = |value: &Value| number(&value["positive"]);
+    for module in modules {
+        let lost: f64 = module["lost"].as_object().ok_or("no losses")?.values().map(amount).sum();
+        assert!(close(amount(&module["received"]), amount(&module["delivered"]) + lost), "{module}");
+    }
+    Ok(())
+}
+
+#[test]
 fn all_values_are_written_under_the_names_the_document_gives() -> Outcome {
     let room = tempfile::tempdir()?;
     let out = room.path().join("out");
