@@ -31,6 +31,11 @@ import savedmodels  # noqa: E402
 from savedmodels.kit import EXPLAINED, RAISES, Fixture  # noqa: E402
 
 
+# Equal in what they give, not in relevance (docs/rules.md §9): a shift that is a table and no vector of features keeps its
+# share behind a fused norm; a slice between a sum and tanh leaves the sum without a gate.
+OTHERWISE = {"layer_norm_tf_keras", "pair_linear_convolved"}
+
+
 def run(path: Path, inputs: dict) -> tuple[dict, dict]:
     """The inputs and what TensorFlow computes with the saved model's signature, by the names there."""
     serve = tf.saved_model.load(str(path)).signatures["serving_default"]
@@ -137,7 +142,7 @@ def write(fixture: Fixture, out: Path) -> dict:
     write_tensors(path.with_suffix(".safetensors"), inputs, outputs)
     return {
         "name": fixture.name, "description": fixture.description, "expect": fixture.expect, "common": fixture.common,
-        **({"equals": fixture.equals} if fixture.equals else {}),
+        **({"equals": fixture.equals} if fixture.equals and fixture.name not in OTHERWISE else {}),
         **({"numeric_inputs": fixture.numeric_inputs} if fixture.numeric_inputs else {}),
         "operators": operators,
     }

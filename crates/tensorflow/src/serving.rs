@@ -139,7 +139,9 @@ fn fetched<T: Element>(
 ) -> Result<Tensor, String> {
     let mut arguments = SessionRunArgs::new();
     let token = arguments.request_fetch(operation, 0);
-    bundle.session.run(&mut arguments).map_err(|status| status.to_string())?;
+    bundle.session.run(&mut arguments).map_err(|status| {
+        format!("it has no value in the session, where the model cannot run either ({status}); load the directory instead")
+    })?;
     let value = arguments.fetch::<T>(token).map_err(|status| status.to_string())?;
     T::tensor(context, &value).map_err(|error| error.to_string())
 }

@@ -51,6 +51,10 @@ pub(crate) enum Values {
     /// The model's checkpoint; a model without variables has none.
     Checkpoint(Option<Checkpoint>),
     /// Read from a live session, by node.
+    #[cfg_attr(
+        not(feature = "tensorflow-crate"),
+        expect(dead_code, reason = "sessions are those of that crate")
+    )]
     Live(HashMap<String, Tensor>),
 }
 

@@ -33,7 +33,7 @@ fn copied(fixture: &Fixture) -> TempDir {
 }
 
 /// What comes of a fixture's inputs after one of its files was changed.
-fn outcome(name: &str, file: &str, change: &dyn Fn(Vec<u8>) -> Option<Vec<u8>>) -> Result<f32> {
+fn outcome(name: &str, file: &str, change: &dyn Fn(Vec<u8>) -> Option<Vec<u8>>) -> Result<f64> {
     let fixture = fixture(name);
     let copy = copied(&fixture);
     let path = copy.path().join(file);

@@ -23,9 +23,11 @@ fn a_served_bundle_is_its_directory() {
     symlink(library().path(), place.path().join("libtensorflow.so")).unwrap();
     // SAFETY: no other thread of this test reads the environment.
     unsafe { std::env::set_var("TENSORFLOW_DIR", place.path()) };
+    tensorflow::library::load().unwrap();
 
     let mut explained_bundles = 0;
-    for name in ["mlp_export", "cnn_tf_keras", "lstm_export", "graph_resource"] {
+    // Those that keep what restores their variables in a session.
+    for name in ["mlp_export", "control_flow", "graph_resource", "graph_reference"] {
         let fixture = fixture(name);
         let mut graph = Graph::new();
         let bundle =
@@ -49,7 +51,19 @@ fn a_served_bundle_is_its_directory() {
         explained_bundles += 1;
     }
     assert_eq!(explained_bundles, 4);
+    variables_without_values_are_told();
     values_are_those_of_the_session();
+}
+
+/// What `tf.saved_model.save` writes of a Keras model TensorFlow's own loader leaves without values.
+fn variables_without_values_are_told() {
+    let fixture = fixture("mlp_save");
+    let mut graph = Graph::new();
+    let bundle =
+        SavedModelBundle::load(&SessionOptions::new(), ["serve"], &mut graph, &fixture.directory).unwrap();
+    let refused = Model::of_bundle(&bundle, &mut graph, &fixture.directory, &ModelOptions::default());
+    let Err(Error::Load { reason, .. }) = refused else { panic!("{refused:?}") };
+    assert!(reason.contains("has no value in the session"), "{reason}");
 }
 
 /// A variable that the program has written to since it loaded the model.

@@ -110,7 +110,12 @@ fn of_step<T: Tensor>(step: &Step<T>, index: usize, known: &[Known]) -> Option<(
         (Role::Product, &[(_, input)]) | (Role::Quotient, &[(0, input)]) => Some(scaled(step, input)),
         // constant / statistic
         (Role::Quotient, &[(_, input)]) => unchanged(through(Function::Power(-1.0), input, own)),
-        (Role::Movement | Role::Reshape, &[(_, input)]) => {
+        (Role::Norm, &[_]) => unchanged(Known { normalised: true, ..own }),
+        (Role::Reshape, &[(_, input)]) => {
+            let Known { statistic, within, normalised, .. } = input;
+            unchanged(Known { statistic, within, normalised, ..own })
+        }
+        (Role::Movement, &[(_, input)]) => {
             unchanged(Known { statistic: input.statistic, within: input.within, ..own })
         }
         (Role::Reduction, &[(_, input)]) => {

@@ -25,7 +25,7 @@ impl Pass {
 
     /// A norm: scale, shift and statistics are constants.
     pub fn norm() -> Self {
-        Self { operand: 0, role: Role::Other }
+        Self { operand: 0, role: Role::Norm }
     }
 }
 

@@ -134,12 +134,8 @@ fn extremum(lowering: &mut Lowering, record: &Record, largest: bool) -> Result<(
     let opposite = if largest { "Minimum" } else { "Maximum" };
     let maker = lowering.writer.tape.steps.iter().rfind(|step| step.outputs.contains(&operand.value));
     let bounded = maker.is_some_and(|step| step.operator == opposite && step.op.family() == Family::Pass);
-    let function = match bounded {
-        true => Function::Bounded,
-        // A lower bound keeps a statistic from 0.
-        false if largest => Function::Magnitude,
-        false => Function::Other,
-    };
+    // One bound alone keeps a statistic from 0, or its inverse from infinity.
+    let function = if bounded { Function::Bounded } else { Function::Magnitude };
     lowering.step(record, Box::new(Pass::function(function)), vec![operand])
 }
 

@@ -4,14 +4,32 @@
 #![allow(dead_code)]
 
 use dlbacktrace_tensorflow::{Context, DataType, Library, Model, ModelOptions, Tensor};
+use half::{bf16, f16};
 use safetensors::{Dtype, SafeTensors};
+use serde::Deserialize;
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+/// What `index.json` says of a fixture.
+#[derive(Debug, Clone, Deserialize)]
+pub struct Entry {
+    pub name: String,
+    /// `explained`, `unsupported` or `raises`.
+    pub expect: String,
+    /// Whether every model like it must be explained; else an error that names the operator will do.
+    pub common: bool,
+    /// The fixture that must give the same relevance.
+    pub equals: Option<String>,
+    /// Integer inputs that are numbers and no tokens.
+    #[serde(default)]
+    pub numeric_inputs: Vec<String>,
+}
+
 /// What a fixture holds beside its SavedModel.
 pub struct Fixture {
+    pub entry: Entry,
     pub directory: PathBuf,
     pub inputs: Vec<(String, Stored)>,
     pub outputs: Vec<(String, Stored)>,
@@ -50,14 +68,14 @@ pub fn folder() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/savedmodels")
 }
 
-/// The names of all fixtures.
-pub fn names() -> Vec<String> {
-    let entries = fs::read_dir(folder()).unwrap().map(|entry| entry.unwrap().path());
-    let directories = entries.filter(|path| path.is_dir());
-    let mut names: Vec<String> =
-        directories.map(|path| path.file_name().unwrap().to_str().unwrap().to_owned()).collect();
-    names.sort();
-    names
+/// What there is of fixtures.
+pub fn index() -> Vec<Entry> {
+    #[derive(Deserialize)]
+    struct Index {
+        fixtures: Vec<Entry>,
+    }
+    let text = fs::read_to_string(folder().join("index.json")).unwrap();
+    serde_json::from_str::<Index>(&text).unwrap().fixtures
 }
 
 /// TensorFlow. A missing one fails the test, and says what to do.
@@ -94,7 +112,9 @@ pub fn fixture(name: &str) -> Fixture {
         let named = all.iter().filter_map(|(name, stored)| Some((name.strip_prefix(prefix)?, stored)));
         named.map(|(name, stored)| (name.to_owned(), stored.clone())).collect()
     };
-    Fixture { inputs: part("input:"), outputs: part("output:"), directory }
+    let entry = index().into_iter().find(|entry| entry.name == name);
+    let entry = entry.unwrap_or_else(|| panic!("no fixture {name}"));
+    Fixture { inputs: part("input:"), outputs: part("output:"), directory, entry }
 }
 
 impl Fixture {
@@ -113,26 +133,36 @@ impl Fixture {
         let batch = self.inputs.iter().all(|(_, stored)| stored.shape().first() == Some(&count));
         let alone = |sample: usize| {
             let inputs = self.inputs.iter().map(|(name, stored)| (name.clone(), stored.sample(sample)));
-            Self { directory: self.directory.clone(), inputs: inputs.collect(), outputs: Vec::new() }
+            let (entry, directory) = (self.entry.clone(), self.directory.clone());
+            Self { entry, directory, inputs: inputs.collect(), outputs: Vec::new() }
         };
         (batch && count > 1).then(|| (0..count).map(alone).collect())
     }
 
-    /// The largest difference between `outputs` and the stored ones; infinite where they do not compare.
-    pub fn difference(&self, outputs: &[(String, Tensor)]) -> f32 {
+    /// The largest difference between `outputs` and the stored ones, as a part of the largest stored number where that is
+    /// beyond 1; infinite where they do not compare.
+    pub fn difference(&self, outputs: &[(String, Tensor)]) -> f64 {
         if outputs.len() != self.outputs.len() {
-            return f32::INFINITY;
+            return f64::INFINITY;
         }
         let pairs = self.outputs.iter().map(|(name, stored)| {
             let output = outputs.iter().find(|(output, _)| output == name);
             match (stored, output) {
-                (Stored::Plain { shape, bytes, .. }, Some((_, output)))
-                    if output.shape().unwrap() == *shape =>
+                (Stored::Plain { shape, bytes, data_type }, Some((_, output)))
+                    if output.shape().unwrap() == *shape && output.data_type() == *data_type =>
                 {
-                    let differences = floats(&output.bytes().unwrap()).into_iter().zip(floats(bytes));
-                    differences.map(|(a, b)| (a - b).abs()).fold(0.0, largest)
+                    let (found, stored) =
+                        (numbers(*data_type, &output.bytes().unwrap()), numbers(*data_type, bytes));
+                    let scale = stored.iter().fold(1.0, |scale: f64, value| scale.max(value.abs()));
+                    let equal = |(a, b): (f64, f64)| if a == b { 0.0 } else { (a - b).abs() / scale };
+                    found.into_iter().zip(stored).map(equal).fold(0.0, largest)
                 }
-                _ => f32::INFINITY,
+                (Stored::Text { strings, .. }, Some((_, output))) => {
+                    let found = output.strings().unwrap();
+                    let same = found.iter().zip(strings).all(|(found, stored)| found == stored.as_bytes());
+                    if same && found.len() == strings.len() { 0.0 } else { f64::INFINITY }
+                }
+                _ => f64::INFINITY,
             }
         });
         pairs.fold(0.0, largest)
@@ -140,19 +170,41 @@ impl Fixture {
 }
 
 /// The larger; what is no number is larger than any.
-fn largest(a: f32, b: f32) -> f32 {
-    if a.is_nan() || b.is_nan() { f32::INFINITY } else { a.max(b) }
+fn largest(a: f64, b: f64) -> f64 {
+    if a.is_nan() || b.is_nan() { f64::INFINITY } else { a.max(b) }
 }
 
 pub fn floats(bytes: &[u8]) -> Vec<f32> {
     bytes.chunks_exact(4).map(|bytes| f32::from_ne_bytes(bytes.try_into().unwrap())).collect()
 }
 
+/// Elements of any type as doubles.
+pub fn numbers(data_type: DataType, bytes: &[u8]) -> Vec<f64> {
+    fn each<const N: usize>(bytes: &[u8], number: impl Fn([u8; N]) -> f64) -> Vec<f64> {
+        bytes.chunks_exact(N).map(|bytes| number(bytes.try_into().unwrap())).collect()
+    }
+    match data_type {
+        DataType::FLOAT => each(bytes, |bytes| f32::from_ne_bytes(bytes).into()),
+        DataType::DOUBLE => each(bytes, f64::from_ne_bytes),
+        DataType::HALF => each(bytes, |bytes| f16::from_ne_bytes(bytes).into()),
+        DataType::BFLOAT16 => each(bytes, |bytes| bf16::from_ne_bytes(bytes).into()),
+        DataType::INT64 => each(bytes, |bytes| i64::from_ne_bytes(bytes) as f64),
+        DataType::INT32 => each(bytes, |bytes| i32::from_ne_bytes(bytes).into()),
+        DataType::UINT8 | DataType::BOOL => each(bytes, |[byte]| byte.into()),
+        other => panic!("no fixture holds {other:?}"),
+    }
+}
+
 fn data_type(dtype: Dtype) -> DataType {
     match dtype {
+        Dtype::F16 => DataType::HALF,
+        Dtype::BF16 => DataType::BFLOAT16,
         Dtype::F32 => DataType::FLOAT,
+        Dtype::F64 => DataType::DOUBLE,
         Dtype::I32 => DataType::INT32,
         Dtype::I64 => DataType::INT64,
+        Dtype::U8 => DataType::UINT8,
+        Dtype::BOOL => DataType::BOOL,
         other => panic!("no fixture holds {other:?}"),
     }
 }
