@@ -4,16 +4,21 @@ use crate::cargo::{cargo, checkout, finish};
 use anyhow::Result;
 
 /// Model, input and name of the explanations that the demo shows.
-const DEMO: [(&str, &str, &str); 2] = [
+const DEMO: [(&str, &str, &str); 4] = [
     ("examples/models/digits_cnn.pt", "examples/data/digit_3.png", "digit"),
     ("examples/models/breast_cancer_mlp.pt", "examples/data/breast_cancer.csv", "breast_cancer"),
+    ("examples/models/digits_keras", "examples/data/digit_3.png", "digit_keras"),
+    ("examples/models/breast_cancer_keras", "examples/data/breast_cancer.csv", "breast_cancer_keras"),
 ];
 
 /// Explains the bundled models; results under `target/demo`.
 pub fn demo() -> Result<()> {
     for (model, input, name) in DEMO {
         let out = format!("target/demo/{name}");
-        let explain = ["explain", model, "--input", input, "--out", &out];
+        println!("{model}");
+        // SavedModels have the channels of pictures last.
+        let layout = if name.ends_with("keras") { "nhwc" } else { "nchw" };
+        let explain = ["explain", model, "--input", input, "--layout", layout, "--out", &out];
         finish(cargo(&["run", "--quiet", "--package", "dlbacktrace-cli", "--"]).args(explain))?;
     }
     Ok(())
