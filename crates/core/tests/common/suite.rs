@@ -78,6 +78,7 @@ impl<T: Tensor> Backend<T> {
 }
 
 /// The whole suite on backends, each by a function that gives it.
+#[allow(unused_macros, reason = "each test file uses its own part of this folder")]
 macro_rules! suite {
     ($($backend:ident),*) => {$(
         mod $backend {
