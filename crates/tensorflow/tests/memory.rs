@@ -1,0 +1,36 @@
+//! Explanations leave nothing behind.
+#![cfg(target_os = "linux")]
+
+mod common;
+
+use common::{fixture, load};
+use dlbacktrace_core::Mode;
+use dlbacktrace_core::explain::Options;
+use dlbacktrace_core::seed::SeedOptions;
+use std::fs;
+
+/// Pages in memory, of 4 KiB each where these tests run.
+fn resident() -> usize {
+    let statm = fs::read_to_string("/proc/self/statm").unwrap();
+    statm.split_whitespace().nth(1).unwrap().parse::<usize>().unwrap() * 4096
+}
+
+#[test]
+fn two_hundred_explanations_leave_memory_flat() {
+    for name in ["cnn_export", "lstm_export"] {
+        let fixture = fixture(name);
+        let model = load(&fixture.directory).unwrap();
+        let inputs = fixture.tensors(model.context());
+        let explain = |round: usize| {
+            let mode = if round.is_multiple_of(2) { Mode::Default } else { Mode::Contrastive };
+            let start = SeedOptions { mode, ..SeedOptions::default() };
+            let options = Options { start, all_values: round.is_multiple_of(3), ..Options::default() };
+            model.explain(&inputs, &options).unwrap()
+        };
+        (0..40).for_each(|round| drop(explain(round)));
+        let before = resident();
+        (0..200).for_each(|round| drop(explain(round)));
+        let grown = resident().saturating_sub(before);
+        assert!(grown < 8 << 20, "{name}: {grown} bytes more after 200 explanations");
+    }
+}
