@@ -7,11 +7,14 @@ use crate::{
 };
 use dlbacktrace_core::DType;
 use dlbacktrace_tensorflow as native;
-use native::{DataType, Tensor, TensorSpec};
+use native::TensorSpec;
 use ndarray::ArrayD;
 use std::path::Path;
+use std::time::Instant;
 
-pub use dlbacktrace_tensorflow::{Library, Model, ModelOptions, TfTensor};
+#[cfg(feature = "tensorflow-crate")]
+pub use dlbacktrace_tensorflow::Element;
+pub use dlbacktrace_tensorflow::{Context, DataType, Library, Model, ModelOptions, Tensor, TfTensor};
 
 impl Loaded for Model {
     fn framework(&self) -> String {
@@ -64,6 +67,15 @@ pub(crate) fn load(path: &Path, options: &LoadOptions) -> Result<Box<dyn Loaded>
         chosen.tags.clone_from(&options.tags);
     }
     Ok(Box::new(Model::load(library, path, &chosen)?))
+}
+
+/// A model of one's own making, as of a bundle that is being served, behind the face of all models.
+impl TryFrom<Model> for crate::Model {
+    type Error = Error;
+
+    fn try_from(model: Model) -> Result<Self> {
+        Self::of(Box::new(model), Instant::now())
+    }
 }
 
 fn framework(model: &Model) -> String {
