@@ -154,3 +154,34 @@ fn power(lowering: &mut Lowering, record: &Record) -> Result<()> {
     let operand = lowering.unread(slot);
     lowering.step(record, Box::new(Pass::function(function)), vec![operand])
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::jacobians::{Case, FLOAT, text, values};
+    use crate::proto::Attribute;
+
+    #[test]
+    fn terms_share_what_they_are_added_to() {
+        for operator in ["Add", "AddV2", "Sub"] {
+            Case::new(operator, &[], &[values(&[2, 3]), values(&[3])]).is_a_sum_of(&[0, 1]);
+        }
+        let several = [values(&[4]), values(&[4]), values(&[4])];
+        Case::new("AddN", &[("N", Attribute::Int(3)), ("T", FLOAT)], &several).is_a_sum_of(&[0, 1, 2]);
+    }
+
+    #[test]
+    fn a_bias_is_added_to_the_channels_of_the_format() {
+        for (format, shape) in [("NHWC", [2, 3, 2, 4]), ("NCHW", [2, 4, 3, 2])] {
+            let inputs = [values(&shape), values(&[4])];
+            Case::new("BiasAdd", &[("data_format", text(format))], &inputs).is_a_sum_of(&[0, 1]);
+        }
+        Case::new("BiasAddV1", &[], &[values(&[2, 4]), values(&[4])]).is_a_sum_of(&[0, 1]);
+    }
+
+    #[test]
+    fn of_two_values_the_winner_takes_it() {
+        for operator in ["Maximum", "Minimum"] {
+            Case::new(operator, &[], &[values(&[2, 5]), values(&[1, 5])]).is_won_by(&[0, 1]);
+        }
+    }
+}

@@ -40,3 +40,34 @@ fn upright(lowering: &mut Lowering, x: &Operand<TfTensor>) -> Result<Operand<TfT
     order[rank.saturating_sub(2)..].reverse();
     lowering.writer.permute(x, &order)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::jacobians::{Case, values};
+    use crate::proto::Attribute;
+
+    /// Each factor as it is and turned, with the other constant.
+    fn check(operator: &str, flags: [&str; 2], lead: [&[usize]; 2]) {
+        for turned in [[false, false], [false, true], [true, false], [true, true]] {
+            let shape = |lead: &[usize], mut matrix: [usize; 2], turned: bool| {
+                if turned {
+                    matrix.reverse();
+                }
+                [lead, &matrix].concat()
+            };
+            let a = values(&shape(lead[0], [2, 3], turned[0]));
+            let b = values(&shape(lead[1], [3, 4], turned[1]));
+            let attributes = [(flags[0], Attribute::Bool(turned[0])), (flags[1], Attribute::Bool(turned[1]))];
+            let case = Case::new(operator, &attributes, &[a, b]);
+            case.is_a_sum_of(&[0]);
+            case.is_a_sum_of(&[1]);
+        }
+    }
+
+    #[test]
+    fn factors_share_by_their_jacobian() {
+        check("MatMul", ["transpose_a", "transpose_b"], [&[], &[]]);
+        check("BatchMatMul", ["adj_x", "adj_y"], [&[5], &[5]]);
+        check("BatchMatMulV2", ["adj_x", "adj_y"], [&[5, 1], &[2]]);
+    }
+}

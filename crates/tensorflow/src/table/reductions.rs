@@ -107,3 +107,59 @@ fn segment_extremum(lowering: &mut Lowering, record: &Record) -> Result<()> {
     let op = IndexExtremum { axis: 0, index: segments(record)?, result: lowering.result(record)? };
     lowering.step(record, Box::new(op), vec![source])
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::jacobians::{Case, integers, values};
+    use crate::proto::Attribute;
+
+    #[test]
+    fn sums_and_means_share_over_their_axes() {
+        for operator in ["Sum", "Mean"] {
+            for (axes, keep) in [(&[-1, 0][..], true), (&[1], false), (&[], false)] {
+                let inputs = [values(&[2, 3, 4]), integers(&[axes.len()], axes)];
+                Case::new(operator, &[("keep_dims", Attribute::Bool(keep))], &inputs).is_a_sum_of(&[0]);
+            }
+        }
+    }
+
+    #[test]
+    fn the_extremes_over_axes_take_all() {
+        for operator in ["Max", "Min"] {
+            for axes in [&[-1, 0][..], &[1], &[]] {
+                Case::new(operator, &[], &[values(&[2, 3, 4]), integers(&[axes.len()], axes)])
+                    .is_won_by(&[0]);
+            }
+        }
+    }
+
+    #[test]
+    fn running_sums_share_by_their_jacobian() {
+        for (exclusive, reverse) in [(false, false), (false, true), (true, false), (true, true)] {
+            let flags = [("exclusive", Attribute::Bool(exclusive)), ("reverse", Attribute::Bool(reverse))];
+            for axis in [0, -1] {
+                Case::new("Cumsum", &flags, &[values(&[3, 4]), integers(&[], &[axis])]).is_a_sum_of(&[0]);
+            }
+        }
+    }
+
+    #[test]
+    fn the_largest_few_move_back() {
+        for count in [1, 3] {
+            Case::new("TopKV2", &[], &[values(&[2, 3, 5]), integers(&[], &[count])])
+                .outputs(2)
+                .is_won_by(&[0]);
+        }
+    }
+
+    #[test]
+    fn segments_share_what_is_theirs() {
+        let inputs = [values(&[4, 3]), integers(&[4], &[0, 0, 2, 2])];
+        for operator in ["SegmentSum", "SegmentMean"] {
+            Case::new(operator, &[], &inputs).is_a_sum_of(&[0]);
+        }
+        for operator in ["SegmentMax", "SegmentMin"] {
+            Case::new(operator, &[], &inputs).is_won_by(&[0]);
+        }
+    }
+}
