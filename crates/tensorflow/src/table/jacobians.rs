@@ -18,7 +18,7 @@ pub(super) struct Case {
     outputs: usize,
 }
 
-fn context() -> &'static Arc<Context> {
+pub(super) fn context() -> &'static Arc<Context> {
     static CONTEXT: OnceLock<Arc<Context>> = OnceLock::new();
     CONTEXT.get_or_init(|| {
         let library = Library::load(None)
@@ -66,18 +66,20 @@ pub(super) fn text(text: &str) -> Attribute {
 pub(super) const INT32: Attribute = Attribute::Type(DataType::INT32.0);
 pub(super) const FLOAT: Attribute = Attribute::Type(DataType::FLOAT.0);
 
+/// Attributes that are not named are TensorFlow's defaults, or follow from the inputs.
+pub(super) fn operation(operator: &str, attributes: &[(&str, Attribute)]) -> Arc<Operation> {
+    let attribute = |(name, value): &(&str, Attribute)| {
+        ((*name).to_owned(), AttributeValue { value: Some(value.clone()) })
+    };
+    let attributes = attributes.iter().map(attribute).collect();
+    let node = NodeDef { name: operator.into(), operator: operator.into(), inputs: Vec::new(), attributes };
+    let here = registered_operators(context().library()).get(operator);
+    Arc::new(Operation::new(&node, here, None).unwrap())
+}
+
 impl Case {
-    /// Attributes that are not named are TensorFlow's defaults, or follow from the inputs.
     pub(super) fn new(operator: &str, attributes: &[(&str, Attribute)], inputs: &[Tensor]) -> Self {
-        let attribute = |(name, value): &(&str, Attribute)| {
-            ((*name).to_owned(), AttributeValue { value: Some(value.clone()) })
-        };
-        let attributes = attributes.iter().map(attribute).collect();
-        let node =
-            NodeDef { name: operator.into(), operator: operator.into(), inputs: Vec::new(), attributes };
-        let here = registered_operators(context().library()).get(operator);
-        let operation = Arc::new(Operation::new(&node, here, None).unwrap());
-        Self { operation, inputs: inputs.to_vec(), outputs: 1 }
+        Self { operation: operation(operator, attributes), inputs: inputs.to_vec(), outputs: 1 }
     }
 
     pub(super) fn outputs(self, outputs: usize) -> Self {
@@ -216,10 +218,10 @@ impl Case {
 }
 
 /// What starts: a number of its own for each unit.
-fn relevance(units: usize) -> Vec<f64> {
+pub(super) fn relevance(units: usize) -> Vec<f64> {
     (0..units).map(|unit| ((unit * 5 + 2) % 13) as f64 / 4.0 - 0.5).collect()
 }
 
-fn array(tensor: &Tensor) -> Vec<f64> {
+pub(super) fn array(tensor: &Tensor) -> Vec<f64> {
     TfTensor::from(tensor.clone()).to_array().unwrap().into_iter().collect()
 }

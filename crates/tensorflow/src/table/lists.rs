@@ -232,3 +232,6 @@ fn parts(lowering: &mut Lowering, slot: &Slot, lengths: &[usize], kept: bool) ->
     }
     Ok(values)
 }
+
+#[cfg(test)]
+mod tests;
