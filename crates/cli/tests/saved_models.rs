@@ -1,0 +1,70 @@
+//! SavedModels on the command line: the same results and exit codes as for TorchScript.
+
+mod common;
+
+use common::{CELLS, DIGIT, Outcome, document, listing, run};
+use serde_json::Value;
+use std::fs;
+
+const DIGITS: &str = "examples/models/digits_keras";
+const CANCER: &str = "examples/models/breast_cancer_keras";
+
+#[test]
+fn an_image_gets_arrays_document_and_heatmap() -> Outcome {
+    let room = tempfile::tempdir()?;
+    let out = room.path().join("out");
+    let arguments =
+        ["explain", DIGITS, "--input", DIGIT, "--layout", "nhwc", "--out", &out.to_string_lossy()];
+    let said = run(arguments)?.succeeded()?.out;
+    assert!(said.contains("explained: 3") && said.contains("ledger        closes"), "{said}");
+    let document = document(&out)?;
+    assert_eq!(document["coverage"], 1.0);
+    assert_eq!(document["inputs"][0]["shape"], serde_json::json!([1, 8, 8, 1]));
+    assert_eq!(document["model"]["sha256"].as_str().map(str::len), Some(64));
+    let framework = document["versions"]["framework"].as_str().unwrap_or_default();
+    assert!(framework.starts_with("TensorFlow 2."), "{framework}");
+    assert!(listing(&out)?.iter().any(|file| file.starts_with("heatmap-")), "{:?}", listing(&out)?);
+    Ok(())
+}
+
+#[test]
+fn a_table_is_explained_in_both_modes() -> Outcome {
+    for mode in ["default", "contrastive"] {
+        let arguments = ["explain", CANCER, "--input", CELLS, "--row", "0,1", "--mode", mode, "--json"];
+        let document: Value = serde_json::from_str(&run(arguments)?.succeeded()?.out)?;
+        assert_eq!(document["totals"]["closes"], true, "{mode}");
+        assert_eq!(document["target"].as_array().map(Vec::len), Some(2), "{mode}");
+    }
+    Ok(())
+}
+
+#[test]
+fn inspect_and_verify() -> Outcome {
+    let inspection: Value = serde_json::from_str(&run(["inspect", CANCER, "--json"])?.succeeded()?.out)?;
+    assert_eq!(inspection["coverage"], 1.0);
+    assert!(inspection["parameters"].as_u64().is_some_and(|count| count > 100));
+    let said = run(["verify", CANCER, "--input", CELLS])?.succeeded()?.out;
+    assert!(said.contains("0 differ") && said.contains("every step accounts"), "{said}");
+    let rules: Value = serde_json::from_str(&run(["ops", "--json"])?.succeeded()?.out)?;
+    let of = |framework: &str| {
+        rules.as_array().into_iter().flatten().filter(|rule| rule["framework"] == framework).count()
+    };
+    assert!(of("torch") > 200 && of("tensorflow") > 100, "{} and {}", of("torch"), of("tensorflow"));
+    Ok(())
+}
+
+#[test]
+fn what_does_not_fit_has_its_exit_code() -> Outcome {
+    let room = tempfile::tempdir()?;
+    let explain = |more: &[&str]| run([&["explain", CANCER, "--input", CELLS][..], more].concat());
+    assert!(explain(&["--signature", "training"])?.failed(2)?.contains("serving_default"));
+    explain(&["--tags", "gpu"])?.failed(2)?;
+    explain(&["--output", "7"])?.failed(2)?;
+    run(["explain", CANCER, "--input", DIGIT])?.failed(5)?;
+    assert!(explain(&["--tensorflow", "/nowhere"])?.failed(6)?.contains("TensorFlow"));
+    fs::write(room.path().join("saved_model.pb"), "no graph")?;
+    run(["explain", &room.path().to_string_lossy(), "--input", CELLS])?.failed(3)?;
+    fs::remove_file(room.path().join("saved_model.pb"))?;
+    run(["explain", &room.path().to_string_lossy(), "--input", CELLS])?.failed(3)?;
+    Ok(())
+}
