@@ -181,6 +181,11 @@ impl Model {
         Ok(Self { inner, arguments, precision, load: start.elapsed() })
     }
 
+    /// The framework and its version, such as `libtorch 2.13.0`.
+    pub fn framework(&self) -> String {
+        self.inner.framework()
+    }
+
     /// What the model takes.
     pub fn arguments(&self) -> &[Argument] {
         &self.arguments

@@ -16,8 +16,6 @@ use std::path::{Path, PathBuf};
 const OUT: &str = "dlbacktrace-out";
 const ARRAYS: &str = "relevance.npz";
 const DOCUMENT: &str = "explanation.json";
-/// Files that the summary names.
-const NAMED: usize = 6;
 
 /// Explains a model's output for the given inputs; writes and prints what was asked for.
 pub fn run(args: &Explain) -> Result<()> {
@@ -54,7 +52,7 @@ pub fn run(args: &Explain) -> Result<()> {
         output::text(&texts::shown(&document))?;
         output::text(&tree(&document.modules, document.settings.mode))?;
         if let Some(out) = &out {
-            output::text(&written(out, &document))?;
+            output::text(&output::written(out, DOCUMENT, &document.files))?;
         }
     }
     Ok(())
@@ -82,21 +80,4 @@ fn write(
     let json = serde_json::to_vec_pretty(document).map_err(dlbacktrace_report::Error::from)?;
     staging.write(DOCUMENT, &json)?;
     Ok(staging.commit()?)
-}
-
-/// Names the files, but of many pictures only the first.
-fn written(out: &Path, document: &Document) -> String {
-    let mut files: Vec<String> = [DOCUMENT]
-        .into_iter()
-        .chain(document.files.iter().map(String::as_str))
-        .map(|file| out.join(file).display().to_string())
-        .collect();
-    if files.len() > NAMED {
-        let more = files.split_off(NAMED).len();
-        files.push(format!("… and {more} more"));
-    }
-    files.iter().enumerate().fold(String::new(), |text, (i, file)| {
-        let head = if i == 0 { "wrote" } else { "" };
-        format!("{text}{head:<13} {file}\n")
-    })
 }

@@ -1,5 +1,6 @@
 //! Why the command ends without having done its work, and the exit code for that.
 
+use crate::generate::Interrupt;
 use std::io;
 
 /// The result of a command.
@@ -23,6 +24,9 @@ pub enum Failure {
     /// Standard output could not be written to.
     #[error("cannot write to standard output: {0}")]
     Output(io::Error),
+    /// The user ended it; it has been kept what was done.
+    #[error("{0}")]
+    Interrupted(String),
     /// What was to be verified is not so; it has been said what.
     #[error(
         "the explanation does not verify; the report above names what is wrong. Please report it with the model"
@@ -31,7 +35,7 @@ pub enum Failure {
 }
 
 impl Failure {
-    /// The exit code: 0 done, 1 results, 2 usage, 3 model, 4 rule, 5 inputs, 6 library.
+    /// The exit code: 0 done, 1 results, 2 usage, 3 model, 4 rule, 5 inputs, 6 library, 130 interrupted.
     pub fn exit_code(&self) -> i32 {
         match self {
             // Who reads the output has seen enough; that is no failure.
@@ -40,6 +44,7 @@ impl Failure {
             Self::Usage(_) => 2,
             Self::Inputs(_) => 5,
             Self::Explanation(e) => e.exit_code(),
+            Self::Interrupted(_) => Interrupt::CODE,
         }
     }
 }

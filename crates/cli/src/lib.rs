@@ -5,6 +5,7 @@ mod document;
 mod explain;
 mod explained;
 mod failure;
+mod generate;
 mod inputs;
 mod inspect;
 mod model;
@@ -57,6 +58,7 @@ pub fn run(arguments: Vec<OsString>) -> i32 {
     };
     let outcome = match &cli.command {
         Command::Explain(args) => explain::run(args),
+        Command::Generate(args) => generate::run(args),
         Command::Inspect(args) => inspect::run(args),
         Command::Verify(args) => verify::run(args),
         Command::Ops(args) => ops::run(args),

@@ -3,6 +3,7 @@
 use crate::failure::{Failure, Result};
 use serde::Serialize;
 use std::io::{self, Write};
+use std::path::Path;
 
 /// Prints text as it is.
 ///
@@ -20,6 +21,24 @@ pub fn text(text: &str) -> Result<()> {
 pub fn json(document: &impl Serialize) -> Result<()> {
     let json = serde_json::to_string_pretty(document).map_err(|e| Failure::Output(e.into()))?;
     text(&(json + "\n"))
+}
+
+/// Names the files that were written, but of many only the first.
+pub fn written(out: &Path, document: &str, files: &[String]) -> String {
+    const NAMED: usize = 6;
+    let mut files: Vec<String> = [document]
+        .into_iter()
+        .chain(files.iter().map(String::as_str))
+        .map(|file| out.join(file).display().to_string())
+        .collect();
+    if files.len() > NAMED {
+        let more = files.split_off(NAMED).len();
+        files.push(format!("… and {more} more"));
+    }
+    files.iter().enumerate().fold(String::new(), |text, (i, file)| {
+        let head = if i == 0 { "wrote" } else { "" };
+        format!("{text}{head:<13} {file}\n")
+    })
 }
 
 /// Aligns rows of cells in columns, two spaces apart.

@@ -43,7 +43,12 @@ impl Pictures<'_> {
     /// If a picture cannot be drawn or written.
     pub fn draw(&self, inputs: &[Explained]) -> Result<Drawn> {
         let mut drawn = Drawn::default();
+        // Masks and types of a text's tokens are of its shape; the text itself is shown elsewhere.
+        let text = inputs.iter().find(|input| input.note.texts.is_some()).map(|input| input.data.shape());
         for (index, input) in inputs.iter().enumerate() {
+            if text == Some(input.data.shape()) {
+                continue;
+            }
             let Some((view, count)) = self.view(input) else { continue };
             let name = file_name(index, inputs);
             for sample in 0..count.min(SHOWN) {
@@ -65,9 +70,6 @@ impl Pictures<'_> {
 
     /// How an input can be seen, and the number of its samples.
     fn view(&self, input: &Explained) -> Option<(View, usize)> {
-        if input.note.texts.is_some() {
-            return None;
-        }
         let relevance = &input.relevance.positive;
         let layout = match input.note.image {
             Some(Layout::Nchw) => ImageLayout::of_images(relevance.shape(), Channels::First),

@@ -46,9 +46,10 @@ impl Progress {
         let (bar, begun) = (self.bar.clone(), Once::new());
         move |done, all| {
             begun.call_once(|| {
-                style(&bar, "{spinner} {msg} {bar:30} {pos}/{len} ({elapsed})");
+                style(&bar, "{spinner} {msg} {bar:30} {pos}/{len} ({elapsed}, {eta} left)");
                 bar.set_message(what);
                 bar.set_length(all as u64);
+                bar.reset_eta();
             });
             bar.set_position(done as u64);
         }

@@ -1,12 +1,14 @@
 //! What can be asked for on the command line.
 
 mod explain;
+mod generate;
 mod inputs;
 mod model;
 mod rules;
 mod text;
 
 pub use explain::{Explain, Verify};
+pub use generate::{ChoiceArgs, Generate};
 pub use inputs::{Dtype, ImageArgs, InputArgs, Layout, Size, TableArgs};
 pub use model::{Inspect, ModelArgs, Ops};
 pub use rules::{ModeArg, RuleArgs, TargetArg, TaskArg};
@@ -28,13 +30,15 @@ pub struct Cli {
 
 const EXIT_CODES: &str = "\
 Exit codes: 0 done, 1 the results cannot be written or do not verify, 2 usage, 3 the model cannot be loaded, 4 an \
-operator has no rule, 5 the inputs do not fit the model, 6 the framework's library is missing or wrong.";
+operator has no rule, 5 the inputs do not fit the model, 6 the framework's library is missing or wrong, 130 interrupted.";
 
-/// The four things to do.
+/// The things to do.
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// Trace a model's output back to its inputs
     Explain(Box<Explain>),
+    /// Let a language model go on with a text, and trace each token it adds back to those before
+    Generate(Box<Generate>),
     /// Show what a model takes, gives, is made of, and which of its operators have a rule
     Inspect(Inspect),
     /// Check that what was recorded is what ran, and that every step accounts for its relevance

@@ -52,7 +52,7 @@ pub struct RuleArgs {
     pub allow_unruled: bool,
 }
 
-fn on_off(text: &str) -> Result<bool, String> {
+pub(super) fn on_off(text: &str) -> Result<bool, String> {
     match text {
         "on" => Ok(true),
         "off" => Ok(false),

@@ -1,0 +1,131 @@
+//! A model as a language model: the scores of the next token, and what a token is due to.
+
+use super::interrupt::Interrupt;
+use super::probe;
+use super::sampling::log_softmax;
+use super::search::Scores;
+use super::steps::Record;
+use crate::failure::{Failure, Result};
+use crate::text::Roles;
+use dlbacktrace::{Computed, Inputs, Loss, Model, Options, Output, Target, Task};
+
+/// Why a text ends.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum End {
+    Interrupted,
+    /// The model takes no more; what it said.
+    Model(String),
+}
+
+/// A model that gives scores of the token after each position.
+pub struct Language<'a> {
+    model: &'a Model,
+    roles: Roles,
+    /// The output with the scores, counted over all tensors of the result.
+    output: usize,
+    prompt: usize,
+    interrupt: Interrupt,
+    /// Why no scores could be given.
+    pub end: Option<End>,
+}
+
+impl<'a> Language<'a> {
+    /// Makes sure that the model takes texts of any length, and that what comes later changes nothing before it.
+    ///
+    /// # Errors
+    /// [`Failure::Inputs`] if it does not, [`Failure::Usage`] if there is no such output.
+    pub fn new(model: &'a Model, output: Option<&str>, prompt: &[u32], interrupt: Interrupt) -> Result<Self> {
+        let roles = Roles::of(model.arguments())?;
+        roles.suffice(model.arguments())?;
+        let output = probe::output(&|ids| run(model, &roles, ids), output, prompt, model.precision())?;
+        Ok(Self { model, roles, output, prompt: prompt.len(), interrupt, end: None })
+    }
+
+    /// The model's probabilities of the tokens after the prompt.
+    ///
+    /// # Errors
+    /// If the model fails.
+    pub fn probabilities(&self, ids: &[u32]) -> Result<Vec<f64>> {
+        let Some((_, before)) = ids.split_last().filter(|_| ids.len() > self.prompt) else {
+            return Ok(Vec::new());
+        };
+        let scores = self.computed(before)?;
+        let of = |(place, id): (usize, &u32)| {
+            let logs = log_softmax(&at(&scores, place)?);
+            Ok(logs.get(*id as usize).map_or(f64::NAN, |log| log.exp()))
+        };
+        ids.iter().enumerate().skip(self.prompt).map(|(place, id)| of((place - 1, id))).collect()
+    }
+
+    /// What the token `id` after `ids` is due to.
+    ///
+    /// # Errors
+    /// If an operator has no rule, or the model fails.
+    pub fn explain(&self, ids: &[u32], id: u32, step: usize, options: &Options) -> Result<Record> {
+        let options = options
+            .clone()
+            .task(Task::NextToken)
+            .target(Target::Class(id as usize))
+            .output(Output::Index(self.output));
+        let explanation = self.model.explain(&inputs(&self.roles, ids), &options)?;
+        let mut record = Record { step, id, warnings: explanation.warnings().to_vec(), ..Record::default() };
+        for input in explanation.inputs() {
+            if input.name == self.roles.ids {
+                record.relevance = input.relevance()?.iter().copied().collect();
+            } else {
+                record.other_inputs += input.amount().positive;
+            }
+        }
+        let losses = explanation.ledger().losses();
+        record.lost = losses.iter().map(|(loss, amount)| (named(*loss), amount.positive)).collect();
+        Ok(record)
+    }
+
+    fn computed(&self, ids: &[u32]) -> Result<Computed> {
+        let mut outputs = run(self.model, &self.roles, ids)?;
+        if self.output >= outputs.len() {
+            return Err(Failure::Inputs(format!("of {} tokens the model gives no scores", ids.len())));
+        }
+        Ok(outputs.swap_remove(self.output))
+    }
+}
+
+impl Scores for Language<'_> {
+    fn scores(&mut self, ids: &[u32]) -> Result<Option<Vec<f64>>> {
+        if self.interrupt.seen() {
+            self.end = Some(End::Interrupted);
+            return Ok(None);
+        }
+        match self.computed(ids).and_then(|scores| at(&scores, ids.len() - 1)) {
+            Ok(scores) => Ok(Some(scores)),
+            // A text can be longer than the positions that the model knows.
+            Err(Failure::Explanation(dlbacktrace::Error::Inputs(said))) if ids.len() > self.prompt => {
+                self.end = Some(End::Model(said));
+                Ok(None)
+            }
+            Err(e) => Err(e),
+        }
+    }
+}
+
+fn inputs(roles: &Roles, ids: &[u32]) -> Inputs {
+    roles.values_of(ids).into_iter().fold(Inputs::new(), |inputs, (name, value)| inputs.set(&name, value))
+}
+
+fn run(model: &Model, roles: &Roles, ids: &[u32]) -> Result<Vec<Computed>> {
+    Ok(model.forward(&inputs(roles, ids))?)
+}
+
+/// The scores of the token after a position.
+pub(super) fn at(scores: &Computed, place: usize) -> Result<Vec<f64>> {
+    let axis = scores.shape().len().saturating_sub(2);
+    Ok(scores.at(axis, place)?.iter().copied().collect())
+}
+
+/// A reason as the documents write it.
+fn named(loss: Loss) -> String {
+    match serde_json::to_value(loss) {
+        Ok(serde_json::Value::String(name)) => name,
+        _ => format!("{loss:?}"),
+    }
+}

@@ -1,0 +1,247 @@
+//! `dlbacktrace generate`: a language model goes on with a text, and each token it adds is explained by those before it.
+
+mod interrupt;
+mod language;
+mod probe;
+mod results;
+mod sampling;
+mod search;
+mod steps;
+mod stops;
+
+pub use interrupt::Interrupt;
+
+use crate::args::{ChoiceArgs, Generate};
+use crate::failure::{Failure, Result};
+use crate::progress::Progress;
+use crate::text::Tokenizer;
+use crate::{model, output};
+use dlbacktrace::Options;
+use dlbacktrace_report::generation::{Choice, Generation};
+use dlbacktrace_report::{SCHEMA_VERSION, Staging, Versions};
+use language::{End, Language};
+use results::DOCUMENT;
+use sampling::{Constraints, Sampling};
+use search::{Method, Scores};
+use std::fs;
+use steps::{Found, Steps, Work};
+
+/// Generates, explains and writes what was asked for.
+pub fn run(args: &Generate) -> Result<()> {
+    Staging::check(&args.out).map_err(|e| Failure::Usage(e.to_string()))?;
+    let tokenizer = Tokenizer::load(&args.tokenizer)?;
+    let prompt = prompt(args, &tokenizer)?;
+    let constraints = constraints(args, &tokenizer)?;
+
+    let progress = Progress::new(args.quiet || args.json);
+    progress.say("loading the model");
+    let model = model::load(&args.model)?;
+    let interrupt = Interrupt::watch()?;
+    progress.say("running the model");
+    let mut language = Language::new(&model, args.output.as_deref(), &prompt, interrupt.clone())?;
+    let ids = {
+        let shown = progress.steps("generating");
+        let most = args.choice.max_new_tokens as usize;
+        let mut told = Told { language: &mut language, told: &|length| shown(length - prompt.len(), most) };
+        search::generate(&mut told, &prompt, method(&args.choice), &constraints, most)?
+    };
+    let ended = ended(&language, &ids, &prompt, &constraints, args);
+    let wanted = args.explain.of(ids.len() - prompt.len());
+
+    let mut steps = Steps::open(
+        &args.out,
+        &Work {
+            model: model::sha256(&args.model)?,
+            output: args.output.clone(),
+            ids: ids.clone(),
+            prompt: prompt.len(),
+            gates: args.gates,
+            allow_unruled: args.allow_unruled,
+        },
+    )?;
+    steps.records.retain(|step, _| wanted.contains(step));
+    let options = Options::new().gates(args.gates).allow_unruled(args.allow_unruled);
+    let shown = progress.steps("explaining tokens");
+    for (done, step) in wanted.iter().enumerate() {
+        shown(done, wanted.len());
+        if interrupt.seen() {
+            break;
+        }
+        let before = ids.get(..prompt.len() + step - 1).unwrap_or_default();
+        let id = ids.get(before.len()).copied().unwrap_or_default();
+        if !steps.records.contains_key(step) {
+            steps.add(language.explain(before, id, *step, &options)?)?;
+        }
+    }
+
+    progress.say("writing");
+    let complete = steps.records.len() == wanted.len() && ended != "interrupted";
+    let tokens = results::tokens(&ids, &tokenizer);
+    let generated = ids.get(prompt.len()..).unwrap_or_default();
+    let mut document = Generation {
+        schema_version: SCHEMA_VERSION,
+        versions: Versions {
+            dlbacktrace: env!("CARGO_PKG_VERSION").to_owned(),
+            framework: model.framework(),
+        },
+        model: dlbacktrace_report::Model {
+            path: args.model.model.display().to_string(),
+            sha256: model::sha256(&args.model)?,
+        },
+        text: tokenizer.decode(generated)?,
+        ended,
+        settings: settings(&args.choice, &constraints),
+        prompt_tokens: prompt.len(),
+        steps: results::steps(&tokens, prompt.len(), &language.probabilities(&ids)?, &steps.records),
+        tokens,
+        complete,
+        warnings: warnings(&language, &steps),
+        files: Vec::new(),
+    };
+    results::write(&mut document, &steps.records, &args.out)?;
+    if complete {
+        steps.remove()?;
+    }
+    drop(progress);
+
+    if args.json {
+        output::json(&document)?;
+    } else if !args.quiet {
+        output::text(&results::summary(&document))?;
+        output::text(&output::written(&args.out, DOCUMENT, &document.files))?;
+    }
+    if complete {
+        return Ok(());
+    }
+    Err(Failure::Interrupted(format!(
+        "interrupted: {} of {} tokens are explained, and kept in {}; the same command goes on from there",
+        steps.records.len(),
+        wanted.len(),
+        args.out.display()
+    )))
+}
+
+/// The tokens to go on from.
+fn prompt(args: &Generate, tokenizer: &Tokenizer) -> Result<Vec<u32>> {
+    let text = match (&args.prompt, &args.prompt_file) {
+        (Some(text), _) => text.clone(),
+        (None, Some(file)) => {
+            let text = fs::read_to_string(file)
+                .map_err(|e| Failure::Usage(format!("cannot read {}: {e}", file.display())))?;
+            // The end of the last line is the editor's, not the text's.
+            text.strip_suffix('\n').unwrap_or(&text).to_owned()
+        }
+        (None, None) => String::new(),
+    };
+    let tokens = tokenizer.encode(&text, None, !args.no_special_tokens)?.tokens;
+    if tokens.is_empty() {
+        return Err(Failure::Usage(
+            "the prompt has no tokens; a text can be gone on from one at least".to_owned(),
+        ));
+    }
+    Ok(tokens.into_iter().map(|token| token.id).collect())
+}
+
+fn constraints(args: &Generate, tokenizer: &Tokenizer) -> Result<Constraints> {
+    let choice = &args.choice;
+    Ok(Constraints {
+        repetition_penalty: (choice.repetition_penalty != 1.0).then_some(choice.repetition_penalty),
+        no_repeat_ngram: choice.no_repeat_ngram.map(|length| length as usize),
+        stops: stops::of(&choice.stop, &args.model.model, &args.tokenizer, tokenizer)?,
+        min_new: choice.min_new_tokens as usize,
+    })
+}
+
+fn method(choice: &ChoiceArgs) -> Method {
+    if choice.beams > 1 {
+        return Method::Beams { count: choice.beams as usize, length_penalty: choice.length_penalty };
+    }
+    if choice.temperature.is_none() && choice.top_k.is_none() && choice.top_p.is_none() {
+        return Method::Greedy;
+    }
+    let sampling = Sampling {
+        temperature: choice.temperature.unwrap_or(1.0),
+        top_k: choice.top_k.map(|count| count as usize),
+        top_p: choice.top_p,
+    };
+    Method::Sampled { sampling, seed: choice.seed }
+}
+
+fn settings(choice: &ChoiceArgs, constraints: &Constraints) -> Choice {
+    let method = method(choice);
+    let (beams, sampled) = (matches!(method, Method::Beams { .. }), matches!(method, Method::Sampled { .. }));
+    Choice {
+        method: match method {
+            Method::Greedy => "greedy",
+            Method::Sampled { .. } => "sampled",
+            Method::Beams { .. } => "beams",
+        },
+        max_new_tokens: choice.max_new_tokens,
+        min_new_tokens: choice.min_new_tokens,
+        stops: constraints.stops.iter().copied().collect(),
+        temperature: choice.temperature,
+        top_k: choice.top_k,
+        top_p: choice.top_p,
+        seed: sampled.then_some(choice.seed),
+        beams: beams.then_some(choice.beams),
+        length_penalty: beams.then_some(choice.length_penalty),
+        repetition_penalty: constraints.repetition_penalty,
+        no_repeat_ngram: choice.no_repeat_ngram,
+    }
+}
+
+fn ended(
+    language: &Language<'_>,
+    ids: &[u32],
+    prompt: &[u32],
+    constraints: &Constraints,
+    args: &Generate,
+) -> &'static str {
+    let generated = ids.len() - prompt.len();
+    match &language.end {
+        Some(End::Interrupted) => "interrupted",
+        Some(End::Model(_)) => "model",
+        None if generated > 0 && ids.last().is_some_and(|id| constraints.stops.contains(id)) => "stop",
+        None if generated == args.choice.max_new_tokens as usize => "length",
+        None => "model",
+    }
+}
+
+fn warnings(language: &Language<'_>, steps: &Steps) -> Vec<String> {
+    let mut warnings = Vec::new();
+    match steps.found {
+        Found::Same(count) if count > 0 => {
+            warnings.push(format!(
+                "{count} tokens had been explained by a run that was interrupted, and are taken over"
+            ));
+        }
+        Found::Other(count) if count > 0 => {
+            warnings.push(format!(
+                "{count} explained tokens of another text, of a run that was interrupted, are replaced"
+            ));
+        }
+        _ => {}
+    }
+    if let Some(End::Model(said)) = &language.end {
+        warnings.push(format!("the model takes no more tokens: {said}"));
+    }
+    for warning in steps.records.values().flat_map(|record| &record.warnings) {
+        if !warnings.contains(warning) {
+            warnings.push(warning.clone());
+        }
+    }
+    warnings
+}
+
+/// Tells how long the text is that scores are asked for.
+struct Told<'a, 'b> {
+    language: &'a mut Language<'b>,
+    told: &'a dyn Fn(usize),
+}
+
+impl Scores for Told<'_, '_> {
+    fn scores(&mut self, ids: &[u32]) -> Result<Option<Vec<f64>>> {
+        (self.told)(ids.len());
+        self.language.scores(ids)
+    }
+}

@@ -1,0 +1,167 @@
+//! The explained steps on disk: each is kept as soon as it is done, so that an interrupt costs no more than one.
+
+use crate::failure::Result;
+use dlbacktrace_report::Error;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+
+const DIRECTORY: &str = "steps";
+const WORK: &str = "work.json";
+
+/// What is to be explained; steps of other work are of no use.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Work {
+    pub model: String,
+    pub output: Option<String>,
+    pub ids: Vec<u32>,
+    pub prompt: usize,
+    pub gates: bool,
+    pub allow_unruled: bool,
+}
+
+/// What one generated token is due to.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct Record {
+    pub step: usize,
+    pub id: u32,
+    /// Of the tokens before it.
+    pub relevance: Vec<f32>,
+    pub other_inputs: f64,
+    pub lost: BTreeMap<String, f64>,
+    pub warnings: Vec<String>,
+}
+
+/// The directory `steps`, which is there as long as the work is not complete.
+pub struct Steps {
+    directory: PathBuf,
+    pub records: BTreeMap<usize, Record>,
+    /// What an earlier run left behind.
+    pub found: Found,
+}
+
+/// What an earlier run left behind.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Found {
+    Nothing,
+    /// Steps of the same work, which need not be done again.
+    Same(usize),
+    /// Steps of other work, which were removed.
+    Other(usize),
+}
+
+impl Steps {
+    /// Begins, or goes on with, the work below `out`.
+    ///
+    /// # Errors
+    /// If nothing can be written there.
+    pub fn open(out: &Path, work: &Work) -> Result<Self> {
+        let directory = out.join(DIRECTORY);
+        fs::create_dir_all(&directory).map_err(failed(&directory))?;
+        let mut steps = Self { directory, records: BTreeMap::new(), found: Found::Nothing };
+        let before: Option<Work> = steps.read(WORK);
+        let left = steps.left()?;
+        if before.as_ref() == Some(work) {
+            let records = left.iter().filter_map(|name| steps.read::<Record>(name));
+            steps.records = records.map(|record| (record.step, record)).collect();
+            steps.found = Found::Same(steps.records.len());
+            return Ok(steps);
+        }
+        if before.is_some() || !left.is_empty() {
+            steps.found = Found::Other(left.len());
+            for name in &left {
+                let path = steps.directory.join(name);
+                fs::remove_file(&path).map_err(failed(&path))?;
+            }
+        }
+        steps.write(WORK, work)?;
+        Ok(steps)
+    }
+
+    /// Keeps a step.
+    ///
+    /// # Errors
+    /// If it cannot be written.
+    pub fn add(&mut self, record: Record) -> Result<()> {
+        self.write(&format!("{:06}.json", record.step), &record)?;
+        self.records.insert(record.step, record);
+        Ok(())
+    }
+
+    /// Removes what is written: it stands elsewhere now. Files of others stay, and the directory with them.
+    pub fn remove(&self) -> Result<()> {
+        for name in self.left()?.iter().map(String::as_str).chain([WORK]) {
+            let path = self.directory.join(name);
+            fs::remove_file(&path).map_err(failed(&path))?;
+        }
+        let _ = fs::remove_dir(&self.directory);
+        Ok(())
+    }
+
+    /// The names of the files of steps.
+    fn left(&self) -> Result<Vec<String>> {
+        let is_step = |name: &String| {
+            name.strip_suffix(".json")
+                .is_some_and(|stem| !stem.is_empty() && stem.bytes().all(|b| b.is_ascii_digit()))
+        };
+        let mut names = Vec::new();
+        for entry in fs::read_dir(&self.directory).map_err(failed(&self.directory))? {
+            let entry = entry.map_err(failed(&self.directory))?;
+            names.extend(entry.file_name().into_string().ok().filter(is_step));
+        }
+        Ok(names)
+    }
+
+    /// What a file holds, if it is there and whole.
+    fn read<T: for<'de> Deserialize<'de>>(&self, name: &str) -> Option<T> {
+        serde_json::from_slice(&fs::read(self.directory.join(name)).ok()?).ok()
+    }
+
+    /// Writes a file so that it is whole or not there.
+    fn write(&self, name: &str, content: &impl Serialize) -> Result<()> {
+        let (new, path) = (self.directory.join(".new"), self.directory.join(name));
+        let content = serde_json::to_vec(content).map_err(Error::from)?;
+        fs::write(&new, content).and_then(|()| fs::rename(&new, &path)).map_err(failed(&path))?;
+        Ok(())
+    }
+}
+
+fn failed(path: &Path) -> impl Fn(io::Error) -> Error {
+    move |source| Error::Io { path: path.to_owned(), source }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn steps_are_found_again_by_the_same_work_only() -> Result<(), Box<dyn std::error::Error>> {
+        let room = tempfile::tempdir()?;
+        let work = |ids: &[u32]| Work {
+            model: "00".to_owned(),
+            output: None,
+            ids: ids.to_vec(),
+            prompt: 1,
+            gates: true,
+            allow_unruled: false,
+        };
+        let record = Record { step: 2, id: 5, relevance: vec![0.1, 0.7], ..Record::default() };
+        let mut steps = Steps::open(room.path(), &work(&[1, 2]))?;
+        assert_eq!(steps.found, Found::Nothing);
+        steps.add(record.clone())?;
+        fs::write(room.path().join("steps/000003.json"), "{\"step\": 3, ")?;
+        fs::write(room.path().join("steps/notes.json"), "mine")?;
+        let again = Steps::open(room.path(), &work(&[1, 2]))?;
+        assert_eq!((again.found, again.records.get(&2)), (Found::Same(1), Some(&record)));
+        let other = Steps::open(room.path(), &work(&[1, 3]))?;
+        assert_eq!((other.found, other.records.len()), (Found::Other(2), 0));
+        other.remove()?;
+        assert!(room.path().join("steps/notes.json").exists());
+        fs::remove_file(room.path().join("steps/notes.json"))?;
+        Steps::open(room.path(), &work(&[1]))?.remove()?;
+        assert!(!room.path().join("steps").exists());
+        Ok(())
+    }
+}
