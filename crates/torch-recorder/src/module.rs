@@ -61,9 +61,7 @@ impl Module {
     pub unsafe fn share(module: *const c_void) -> Result<Module> {
         // SAFETY: what the caller vouches for is what the bridge asks.
         let inner = unsafe { ffi::share_module(module.cast()) };
-        inner
-            .map(|inner| Module { inner })
-            .map_err(|error| Error::Live { reason: error.what().to_owned() })
+        inner.map(|inner| Module { inner }).map_err(|error| Error::Live { reason: error.what().to_owned() })
     }
 
     /// Runs `forward` and records it: gradients off, graph optimisation off, so that each operator is the one in the code.
