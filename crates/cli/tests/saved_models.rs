@@ -68,3 +68,16 @@ fn what_does_not_fit_has_its_exit_code() -> Outcome {
     run(["explain", &room.path().to_string_lossy(), "--input", CELLS])?.failed(3)?;
     Ok(())
 }
+
+#[test]
+fn a_text_is_filled_up_and_has_the_type_of_the_signature() -> Outcome {
+    let line =
+        ["explain", "tests/savedmodels/embedding_export", "--tokenizer", "tests/text/words.json", "--json"];
+    let text = |options: &[&str]| run([&line, options].concat());
+    let said = text(&["--text", "a a the a", "--pad-to", "5"])?.succeeded()?.out;
+    let document: Value = serde_json::from_str(&said)?;
+    assert_eq!(document["inputs"][0]["shape"], serde_json::json!([1, 5]));
+    assert_eq!(document["inputs"][0]["tokens"][0].as_array().map(Vec::len), Some(4));
+    text(&["--text", "a a the a"])?.failed(5)?;
+    Ok(())
+}

@@ -19,6 +19,9 @@ pub struct TextArgs {
     /// Add no special tokens such as [CLS]
     #[arg(long, requires = "text")]
     pub no_special_tokens: bool,
+    /// Fill shorter texts up to N tokens, for a model that takes no other number
+    #[arg(long, value_name = "N", requires = "text")]
+    pub pad_to: Option<usize>,
     /// Join the parts of words in what is shown
     #[arg(long, requires = "text")]
     pub words: bool,

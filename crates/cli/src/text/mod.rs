@@ -56,6 +56,7 @@ pub fn batch(args: &TextArgs, arguments: &[Argument]) -> Result<Option<Batch>> {
     if length == 0 {
         return Err(Failure::Usage("the text has no tokens".to_owned()));
     }
+    let length = args.pad_to.unwrap_or(0).max(length);
 
     let shape = (encoded.len(), length);
     let mut ids = Array2::from_elem(shape, i64::from(tokenizer.padding));
