@@ -8,10 +8,18 @@
 //!
 //! No sum here is gated: x_k and r_k go through a movement or a sum before any activation. The products W x of all
 //! steps are one, and so are those of all gates: the numbers are the same.
+//!
+//! A layer is two steps of the tape, W x + b and all that recurs. The second walks back over its steps one by one, with
+//! the rules that a cell written out would meet ([`rules`]).
 
 mod cell;
+mod pieces;
+mod rules;
+mod sequence;
 
-use crate::{Error, Operand, Result, TapeWriter, Tensor};
+use crate::{Error, Meta, Operand, Result, TapeWriter, Tensor};
+use rules::Linear;
+use sequence::Sequence;
 
 /// What a layer repeats.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -54,6 +62,21 @@ pub struct Unrolled<T> {
     pub state: Vec<Operand<T>>,
 }
 
+/// What a layer does with its state: U, c and the projection.
+#[derive(Debug)]
+struct Parameters<T> {
+    recurrent: Operand<T>,
+    recurrent_bias: Option<Operand<T>>,
+    projection: Option<Operand<T>>,
+}
+
+impl<T: Tensor> Parameters<T> {
+    /// r = U h′ + c
+    fn recurrent(&self, hidden: &Operand<T>) -> Result<(Linear<T>, Operand<T>)> {
+        Linear::new(hidden.clone(), &self.recurrent, self.recurrent_bias.as_ref())
+    }
+}
+
 impl<T: Tensor> Layer<T> {
     /// Writes the steps of the layer. The rows of x are the samples of the first step, then those of the second and
     /// so on: `samples` of each, never more than in the step before. `state` holds one row for each sample.
@@ -67,75 +90,42 @@ impl<T: Tensor> Layer<T> {
         samples: &[usize],
         state: &[Operand<T>],
     ) -> Result<Unrolled<T>> {
-        if !samples.is_sorted_by(|before, after| before >= after) || samples.is_empty() {
+        if !samples.is_sorted_by(|before, after| before >= after)
+            || samples.last().is_none_or(|&last| last == 0)
+        {
             return Err(Error::Shape(format!("a recurrent layer over {samples:?} samples a step")));
         }
-        let projected = writer.linear(x, &self.input, self.input_bias.as_ref())?;
-        let mut steps = writer.parts(&projected, 0, samples)?;
-        if self.reversed {
-            steps.reverse();
+        if let Some(part) = state.iter().find(|part| part.meta.shape.first() != samples.first()) {
+            let message =
+                format!("a recurrent state of shape {:?} for {} samples", part.meta.shape, samples[0]);
+            return Err(Error::Shape(message));
         }
-        let mut running: Vec<Operand<T>> = Vec::new();
-        let mut ended: Vec<Vec<Operand<T>>> = state.iter().map(|_| Vec::new()).collect();
-        let mut hidden = Vec::with_capacity(steps.len());
-        for x in &steps {
-            let (before, count) = (running.first().map_or(0, rows), rows(x));
-            if count < before {
-                for (state, ended) in running.iter_mut().zip(&mut ended) {
-                    let [go_on, end] = exactly(writer.parts(state, 0, &[count, before - count])?)?;
-                    *state = go_on;
-                    ended.push(end);
-                }
-            }
-            running = match before {
-                0 => self.begin(writer, x, state, 0)?,
-                _ if count <= before => self.step(writer, x, &running)?,
-                // Samples that begin are kept apart from those that run: their state may be a constant.
-                _ => {
-                    let [old, new] = exactly(writer.parts(x, 0, &[before, count - before])?)?;
-                    let pairs = self.step(writer, &old, &running)?.into_iter();
-                    let pairs = pairs.zip(self.begin(writer, &new, state, before)?);
-                    pairs.map(|(old, new)| writer.concat(vec![old, new], 0)).collect::<Result<_>>()?
-                }
-            };
-            hidden.extend(running.first().cloned());
-        }
-        if self.reversed {
-            hidden.reverse();
-        }
-        // Those with the fewest steps are last.
-        let all = |(running, mut ended): (_, Vec<_>)| {
-            ended.push(running);
-            ended.reverse();
-            writer.concat(ended, 0)
+        let x = writer.linear(x, &self.input, self.input_bias.as_ref())?;
+        let parameters = Parameters {
+            recurrent: self.recurrent.clone(),
+            recurrent_bias: self.recurrent_bias.clone(),
+            projection: self.projection.clone(),
         };
-        let state = running.into_iter().zip(ended).map(all).collect::<Result<_>>()?;
-        Ok(Unrolled { hidden: writer.concat(hidden, 0)?, state })
-    }
-
-    /// The first step of the samples from `start` on, as many as x has.
-    fn begin(
-        &self,
-        writer: &mut TapeWriter<T>,
-        x: &Operand<T>,
-        state: &[Operand<T>],
-        start: usize,
-    ) -> Result<Vec<Operand<T>>> {
-        let count = rows(x);
-        let initial = |state: &Operand<T>| match rows(state) {
-            all if all == count => Ok(state.clone()),
-            _ => writer.narrow(state, 0, start, count),
+        let pieces = pieces::pieces(samples, self.reversed);
+        let ran = sequence::run(self.cell, &parameters, &pieces, &x, state)?;
+        let sequence = Sequence {
+            cell: self.cell,
+            pieces,
+            before: ran.before,
+            biased: self.recurrent_bias.is_some(),
+            projected: self.projection.is_some(),
         };
-        let initial = state.iter().map(initial).collect::<Result<Vec<_>>>()?;
-        self.step(writer, x, &initial)
+        let mut operands = vec![x, parameters.recurrent];
+        operands.extend(parameters.recurrent_bias);
+        operands.extend(parameters.projection);
+        operands.extend_from_slice(state);
+        let mut made = |data: T| {
+            let value = writer.tape.value(Meta { shape: data.shape(), dtype: data.dtype() });
+            Operand::new(value, data)
+        };
+        let (hidden, state): (_, Vec<_>) = (made(ran.hidden), ran.state.into_iter().map(made).collect());
+        let outputs = std::iter::once(&hidden).chain(&state).map(|output| output.value).collect();
+        writer.step(Box::new(sequence), operands, outputs);
+        Ok(Unrolled { hidden, state })
     }
-}
-
-fn rows<T>(x: &Operand<T>) -> usize {
-    x.meta.shape.first().copied().unwrap_or(0)
-}
-
-/// As many parts as were asked for.
-fn exactly<T, const N: usize>(parts: Vec<Operand<T>>) -> Result<[Operand<T>; N]> {
-    parts.try_into().map_err(|_| Error::Shape(format!("not the {N} parts of a recurrent cell")))
 }

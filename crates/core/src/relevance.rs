@@ -100,16 +100,40 @@ impl<T: Tensor> Relevance<T> {
     /// # Errors
     /// [`Error::Tensor`](crate::Error::Tensor).
     pub fn add(&self, other: &Self) -> Result<Self> {
-        let total = self.amount()? + other.amount()?;
-        let sum = match (&self.channels, &other.channels) {
+        let sum = self.zip(other, Tensor::add)?;
+        // Totals that are known spare another pass over the sum.
+        if let (Some(a), Some(b)) = (self.amount.get(), other.amount.get()) {
+            let _ = sum.amount.set(*a + *b);
+        }
+        Ok(sum)
+    }
+
+    /// Applies a map to each channel and that of another relevance of the same mode.
+    ///
+    /// # Errors
+    /// What the map returns.
+    pub fn zip(&self, other: &Self, mut map: impl FnMut(&T, &T) -> Result<T>) -> Result<Self> {
+        Ok(match (&self.channels, &other.channels) {
             (
                 Channels::Contrastive { positive, negative },
                 Channels::Contrastive { positive: other_positive, negative: other_negative },
-            ) => Self::contrastive(positive.add(other_positive)?, negative.add(other_negative)?),
-            _ => Self::default_mode(self.first().add(other.first())?),
-        };
-        let _ = sum.amount.set(total);
-        Ok(sum)
+            ) => Self::contrastive(map(positive, other_positive)?, map(negative, other_negative)?),
+            _ => Self::default_mode(map(self.first(), other.first())?),
+        })
+    }
+
+    /// Relevances of one mode after each other along an axis; there must be at least one.
+    ///
+    /// # Errors
+    /// [`Error::Tensor`](crate::Error::Tensor).
+    pub fn concat(parts: &[Self], axis: usize) -> Result<Self> {
+        let firsts: Vec<T> = parts.iter().map(|part| part.first().clone()).collect();
+        let seconds: Vec<T> = parts.iter().filter_map(|part| part.second().cloned()).collect();
+        let first = T::concat(&firsts, axis)?;
+        if seconds.is_empty() {
+            return Ok(Self::default_mode(first));
+        }
+        Ok(Self::contrastive(first, T::concat(&seconds, axis)?))
     }
 
     /// The total relevance of each channel; computed once.

@@ -1,78 +1,274 @@
-//! One step of a recurrent cell (rules §6).
+//! The cells (rules §6): forwards, and back.
 
-use super::{Cell, Layer, exactly};
-use crate::ops::Sum;
-use crate::{Error, Operand, Result, TapeWriter, Tensor, Unary};
+use super::rules::{Flow, Linear, Rule, beside, both, made};
+use super::{Cell, Parameters};
+use crate::{Context, Error, Operand, Range, Result, Tensor, Unary};
 
-impl<T: Tensor> Layer<T> {
-    /// The state after a step, h first, from x = W x + b and the state before.
-    pub(super) fn step(
-        &self,
-        writer: &mut TapeWriter<T>,
+/// One step of some samples, or the steps of all rows at once.
+#[derive(Debug)]
+pub(super) enum Steps<T> {
+    Lstm(Lstm<T>),
+    Gru(Gru<T>),
+    Plain(Plain<T>),
+}
+
+/// What the walk back over a step gives.
+pub(super) struct Passed<T> {
+    /// To W x + b.
+    pub(super) x: Flow<T>,
+    /// To the state before, h first.
+    pub(super) state: Vec<Flow<T>>,
+}
+
+impl<T: Tensor> Steps<T> {
+    /// Runs the cell on x = W x + b and the state before, and gives the state after as well.
+    pub(super) fn run(
+        cell: Cell,
+        parameters: &Parameters<T>,
         x: &Operand<T>,
         state: &[Operand<T>],
-    ) -> Result<Vec<Operand<T>>> {
-        let [hidden, memory @ ..] = state else {
-            return Err(Error::Shape("a recurrent cell without a state".into()));
-        };
-        let r = writer.linear(hidden, &self.recurrent, self.recurrent_bias.as_ref())?;
-        match (self.cell, memory) {
-            (Cell::Lstm, [memory]) => self.lstm(writer, x, &r, memory),
-            (Cell::Gru, []) => Ok(vec![gru(writer, x, &r, hidden)?]),
-            (Cell::Tanh, []) => Ok(vec![activated(&writer.sum(x, &r)?, Unary::Tanh)?]),
-            (Cell::Relu, []) => Ok(vec![activated(&writer.sum(x, &r)?, Unary::Positive)?]),
-            _ => Err(Error::Shape(format!("a state of {} parts for {:?}", state.len(), self.cell))),
+    ) -> Result<(Self, Vec<Operand<T>>)> {
+        match (cell, state) {
+            (Cell::Lstm, [hidden, memory]) => {
+                let (lstm, state) = Lstm::run(parameters, x, hidden, memory)?;
+                Ok((Self::Lstm(lstm), state))
+            }
+            (Cell::Gru, [hidden]) => {
+                let (gru, hidden) = Gru::run(parameters, x, hidden)?;
+                Ok((Self::Gru(gru), vec![hidden]))
+            }
+            (Cell::Tanh | Cell::Relu, [hidden]) => {
+                let function = if cell == Cell::Tanh { Unary::Tanh } else { Unary::Positive };
+                let (plain, hidden) = Plain::run(parameters, x, hidden, function)?;
+                Ok((Self::Plain(plain), vec![hidden]))
+            }
+            _ => Err(Error::Shape(format!("a state of {} parts for {cell:?}", state.len()))),
         }
     }
 
-    fn lstm(
-        &self,
-        writer: &mut TapeWriter<T>,
-        x: &Operand<T>,
-        r: &Operand<T>,
-        memory: &Operand<T>,
-    ) -> Result<Vec<Operand<T>>> {
-        let gates = writer.sum(x, r)?;
-        let [i, f, g, o] = exactly(writer.parts(&gates, 1, &[columns(memory); 4])?)?;
-        let kept = writer.product(&activated(&f, Unary::Sigmoid)?, memory)?;
-        let added = writer.product(&activated(&i, Unary::Sigmoid)?, &activated(&g, Unary::Tanh)?)?;
-        let memory = writer.sum(&kept, &added)?;
-        let shown = activated(&memory, Unary::Tanh)?;
-        let hidden = writer.product(&activated(&o, Unary::Sigmoid)?, &shown)?;
-        let hidden = match &self.projection {
-            Some(projection) => writer.linear(&hidden, projection, None)?,
-            None => hidden,
-        };
-        Ok(vec![hidden, memory])
+    /// Looks ahead to the rows of all steps, in default mode.
+    pub(super) fn prepare(&mut self, context: &Context<'_, T>) -> Result<()> {
+        match self {
+            Self::Lstm(lstm) => lstm.prepare(context),
+            Self::Gru(gru) => gru.prepare(context),
+            Self::Plain(plain) => plain.prepare(context),
+        }
+    }
+
+    /// From the relevance of the state after, h first, for some rows.
+    pub(super) fn back(
+        &mut self,
+        place: Range,
+        mut state: Vec<Flow<T>>,
+        context: &mut Context<'_, T>,
+    ) -> Result<Passed<T>> {
+        let hidden = state.first_mut().and_then(Option::take);
+        let memory = state.get_mut(1).and_then(Option::take);
+        match self {
+            Self::Lstm(lstm) => lstm.back(place, hidden, memory, context),
+            Self::Gru(gru) => gru.back(place, hidden, context),
+            Self::Plain(plain) => plain.back(place, hidden, context),
+        }
+    }
+
+    /// Books what the rows of all steps lost.
+    pub(super) fn settle(&mut self, context: &mut Context<'_, T>) -> Result<()> {
+        match self {
+            Self::Lstm(lstm) => lstm.settle(context),
+            Self::Gru(gru) => gru.settle(context),
+            Self::Plain(plain) => plain.settle(context),
+        }
     }
 }
 
-fn gru<T: Tensor>(
-    writer: &mut TapeWriter<T>,
-    x: &Operand<T>,
-    r: &Operand<T>,
-    hidden: &Operand<T>,
-) -> Result<Operand<T>> {
-    let width = columns(hidden);
-    let [x_gates, x_new] = exactly(writer.parts(x, 1, &[2 * width, width])?)?;
-    let [r_gates, r_new] = exactly(writer.parts(r, 1, &[2 * width, width])?)?;
-    let gates = activated(&writer.sum(&x_gates, &r_gates)?, Unary::Sigmoid)?;
-    let [reset, update] = exactly(writer.parts(&gates, 1, &[width; 2])?)?;
-    let recalled = writer.product(&reset, &r_new)?;
-    let new = activated(&writer.sum(&x_new, &recalled)?, Unary::Tanh)?;
-    let rest = update.data()?.complement()?;
-    let rest = writer.inner(Box::new(Sum { factors: vec![-1.0], constant: 1.0 }), vec![update.clone()], rest);
-    let replaced = writer.product(&rest, &new)?;
-    let kept = writer.product(&update, hidden)?;
-    writer.sum(&replaced, &kept)
+/// i, f, o = σ(x + r), g = tanh(x_g + r_g), C = f⊙C′ + i⊙g, h = o⊙tanh C, if need be projected.
+#[derive(Debug)]
+pub(super) struct Lstm<T> {
+    width: usize,
+    recurrent: Linear<T>,
+    gates: Rule<T, 2>,
+    kept: Rule<T, 2>,
+    added: Rule<T, 2>,
+    memory: Rule<T, 2>,
+    shown: Rule<T, 2>,
+    projection: Option<Linear<T>>,
 }
 
-/// An activation passes on what it receives (rules §5), so it needs no step: what reads it has the data of the
-/// result and the value of the argument.
+impl<T: Tensor> Lstm<T> {
+    fn run(
+        parameters: &Parameters<T>,
+        x: &Operand<T>,
+        hidden: &Operand<T>,
+        memory: &Operand<T>,
+    ) -> Result<(Self, Vec<Operand<T>>)> {
+        let width = columns(memory);
+        let (recurrent, r) = parameters.recurrent(hidden)?;
+        let (gates, sum) = Rule::sum(x.clone(), r)?;
+        let gate = |number, function| activated(&column(&sum, number * width, width)?, function);
+        let (i, f) = (gate(0, Unary::Sigmoid)?, gate(1, Unary::Sigmoid)?);
+        let (g, o) = (gate(2, Unary::Tanh)?, gate(3, Unary::Sigmoid)?);
+        let (kept, remembered) = Rule::product(f, memory.clone())?;
+        let (added, new) = Rule::product(i, g)?;
+        let (memory, after) = Rule::sum(remembered, new)?;
+        let (shown, mut hidden) = Rule::product(o, activated(&after, Unary::Tanh)?)?;
+        let mut projection = None;
+        if let Some(weight) = &parameters.projection {
+            let (layer, projected) = Linear::new(hidden, weight, None)?;
+            (projection, hidden) = (Some(layer), projected);
+        }
+        Ok((Self { width, recurrent, gates, kept, added, memory, shown, projection }, vec![hidden, after]))
+    }
+
+    fn prepare(&mut self, context: &Context<'_, T>) -> Result<()> {
+        self.recurrent.prepare(context)?;
+        for rule in self.rules() {
+            rule.prepare(context)?;
+        }
+        self.projection.as_mut().map_or(Ok(()), |projection| projection.prepare(context))
+    }
+
+    fn back(
+        &mut self,
+        place: Range,
+        hidden: Flow<T>,
+        memory: Flow<T>,
+        context: &mut Context<'_, T>,
+    ) -> Result<Passed<T>> {
+        let hidden = match &mut self.projection {
+            Some(projection) => projection.divide(place, hidden, context)?,
+            None => hidden,
+        };
+        let [o, after] = self.shown.divide(place, hidden, context)?;
+        let [remembered, new] = self.memory.divide(place, both(memory, after)?, context)?;
+        let [f, memory] = self.kept.divide(place, remembered, context)?;
+        let [i, g] = self.added.divide(place, new, context)?;
+        let gates = beside([i, f, g, o].map(|gate| (gate, self.width)))?;
+        let [x, r] = self.gates.divide(place, gates, context)?;
+        let hidden = self.recurrent.divide(place, r, context)?;
+        Ok(Passed { x, state: vec![hidden, memory] })
+    }
+
+    fn settle(&mut self, context: &mut Context<'_, T>) -> Result<()> {
+        self.recurrent.settle(context)?;
+        for rule in self.rules() {
+            rule.settle(context)?;
+        }
+        self.projection.as_mut().map_or(Ok(()), |projection| projection.settle(context))
+    }
+
+    fn rules(&mut self) -> [&mut Rule<T, 2>; 5] {
+        [&mut self.gates, &mut self.kept, &mut self.added, &mut self.memory, &mut self.shown]
+    }
+}
+
+/// r, z = σ(x + r), n = tanh(x_n + r⊙r_n), h = (1 − z)⊙n + z⊙h′.
+#[derive(Debug)]
+pub(super) struct Gru<T> {
+    width: usize,
+    recurrent: Linear<T>,
+    gates: Rule<T, 2>,
+    recalled: Rule<T, 2>,
+    new: Rule<T, 2>,
+    rest: Rule<T, 1>,
+    replaced: Rule<T, 2>,
+    kept: Rule<T, 2>,
+    blend: Rule<T, 2>,
+}
+
+impl<T: Tensor> Gru<T> {
+    fn run(parameters: &Parameters<T>, x: &Operand<T>, hidden: &Operand<T>) -> Result<(Self, Operand<T>)> {
+        let width = columns(hidden);
+        let (recurrent, r) = parameters.recurrent(hidden)?;
+        let (gates, sum) = Rule::sum(column(x, 0, 2 * width)?, column(&r, 0, 2 * width)?)?;
+        let gate = |number| activated(&column(&sum, number * width, width)?, Unary::Sigmoid);
+        let (reset, update) = (gate(0)?, gate(1)?);
+        let (recalled, past) = Rule::product(reset, column(&r, 2 * width, width)?)?;
+        let (new, sum) = Rule::sum(column(x, 2 * width, width)?, past)?;
+        let (rest, part) = Rule::complement(update.clone())?;
+        let (replaced, fresh) = Rule::product(part, activated(&sum, Unary::Tanh)?)?;
+        let (kept, old) = Rule::product(update, hidden.clone())?;
+        let (blend, hidden) = Rule::sum(fresh, old)?;
+        Ok((Self { width, recurrent, gates, recalled, new, rest, replaced, kept, blend }, hidden))
+    }
+
+    fn prepare(&mut self, context: &Context<'_, T>) -> Result<()> {
+        self.recurrent.prepare(context)?;
+        self.rest.prepare(context)?;
+        self.rules().into_iter().try_for_each(|rule| rule.prepare(context))
+    }
+
+    fn back(&mut self, place: Range, hidden: Flow<T>, context: &mut Context<'_, T>) -> Result<Passed<T>> {
+        let [fresh, old] = self.blend.divide(place, hidden, context)?;
+        let [update, before] = self.kept.divide(place, old, context)?;
+        let [rest, new] = self.replaced.divide(place, fresh, context)?;
+        let [rest] = self.rest.divide(place, rest, context)?;
+        let [x_new, past] = self.new.divide(place, new, context)?;
+        let [reset, r_new] = self.recalled.divide(place, past, context)?;
+        let gates = beside([(reset, self.width), (both(update, rest)?, self.width)])?;
+        let [x, r] = self.gates.divide(place, gates, context)?;
+        let joined = |gates, new| beside([(gates, 2 * self.width), (new, self.width)]);
+        let (x, r) = (joined(x, x_new)?, joined(r, r_new)?);
+        let hidden = both(self.recurrent.divide(place, r, context)?, before)?;
+        Ok(Passed { x, state: vec![hidden] })
+    }
+
+    fn settle(&mut self, context: &mut Context<'_, T>) -> Result<()> {
+        self.recurrent.settle(context)?;
+        self.rest.settle(context)?;
+        self.rules().into_iter().try_for_each(|rule| rule.settle(context))
+    }
+
+    fn rules(&mut self) -> [&mut Rule<T, 2>; 6] {
+        let Self { gates, recalled, new, replaced, kept, blend, .. } = self;
+        [gates, recalled, new, replaced, kept, blend]
+    }
+}
+
+/// h = tanh(x + r) or relu(x + r).
+#[derive(Debug)]
+pub(super) struct Plain<T> {
+    recurrent: Linear<T>,
+    sum: Rule<T, 2>,
+}
+
+impl<T: Tensor> Plain<T> {
+    fn run(
+        parameters: &Parameters<T>,
+        x: &Operand<T>,
+        hidden: &Operand<T>,
+        function: Unary,
+    ) -> Result<(Self, Operand<T>)> {
+        let (recurrent, r) = parameters.recurrent(hidden)?;
+        let (sum, value) = Rule::sum(x.clone(), r)?;
+        Ok((Self { recurrent, sum }, activated(&value, function)?))
+    }
+
+    fn prepare(&mut self, context: &Context<'_, T>) -> Result<()> {
+        self.recurrent.prepare(context)?;
+        self.sum.prepare(context)
+    }
+
+    fn back(&mut self, place: Range, hidden: Flow<T>, context: &mut Context<'_, T>) -> Result<Passed<T>> {
+        let [x, r] = self.sum.divide(place, hidden, context)?;
+        Ok(Passed { x, state: vec![self.recurrent.divide(place, r, context)?] })
+    }
+
+    fn settle(&mut self, context: &mut Context<'_, T>) -> Result<()> {
+        self.recurrent.settle(context)?;
+        self.sum.settle(context)
+    }
+}
+
+/// An activation passes on what it receives (rules §5).
 fn activated<T: Tensor>(x: &Operand<T>, function: Unary) -> Result<Operand<T>> {
-    Ok(Operand { data: Some(x.data()?.unary(function)?), ..x.clone() })
+    Ok(made(x.data()?.unary(function)?, x.depends))
 }
 
 fn columns<T>(x: &Operand<T>) -> usize {
     x.meta.shape.last().copied().unwrap_or(0)
+}
+
+fn column<T: Tensor>(x: &Operand<T>, start: usize, width: usize) -> Result<Operand<T>> {
+    let rows = Range::full(x.meta.shape[0]);
+    Ok(made(x.data()?.slice(&[rows, Range::span(start, width)])?, x.depends))
 }

@@ -1,0 +1,112 @@
+//! The order in which the rows of a layer are walked.
+
+use crate::{Range, Relevance, Result, Tensor};
+
+/// Samples that make one step together.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Piece {
+    /// Their rows among those of all steps.
+    pub(super) rows: Range,
+    /// Their numbers.
+    pub(super) samples: Range,
+    /// Whether it is their first step, from the initial state. That may be a constant; any other state depends.
+    pub(super) begins: bool,
+}
+
+/// The pieces in the order they run. `samples` says how many there are in each step, never more than in the step before;
+/// in a reversed layer shorter samples join those that run already.
+pub(super) fn pieces(samples: &[usize], reversed: bool) -> Vec<Piece> {
+    let starts = samples.iter().scan(0, |end, count| {
+        *end += count;
+        Some(*end - count)
+    });
+    let mut steps: Vec<(usize, usize)> = starts.zip(samples.iter().copied()).collect();
+    if reversed {
+        steps.reverse();
+    }
+    let mut pieces = Vec::with_capacity(steps.len());
+    let mut begun = 0;
+    for (start, count) in steps {
+        let mut piece = |from: usize, to: usize, begins| {
+            if from < to {
+                let (rows, samples) = (Range::span(start + from, to - from), Range::span(from, to - from));
+                pieces.push(Piece { rows, samples, begins });
+            }
+        };
+        piece(0, count.min(begun), false);
+        piece(begun, count, true);
+        begun = begun.max(count);
+    }
+    pieces
+}
+
+/// Some rows of a table.
+pub(super) fn rows<T: Tensor>(x: &T, rows: Range) -> Result<T> {
+    let shape = x.shape();
+    if shape.first() == Some(&rows.len) {
+        return Ok(x.clone());
+    }
+    let mut region: Vec<Range> = shape.into_iter().map(Range::full).collect();
+    region[0] = rows;
+    x.slice(&region)
+}
+
+/// `x` with other rows in place of some.
+pub(super) fn replaced<T: Tensor>(x: &T, place: Range, with: &T) -> Result<T> {
+    let shape = x.shape();
+    if shape.first() == Some(&place.len) {
+        return Ok(with.clone());
+    }
+    let end = place.start + place.len;
+    let before = rows(x, Range::span(0, place.start))?;
+    let after = rows(x, Range::span(end, shape[0] - end))?;
+    T::concat(&[before, with.clone(), after], 0)
+}
+
+/// Rows found one piece after the other, in order and 0 where there are none; `None` of nothing at all.
+pub(super) fn stacked<T: Tensor>(
+    mut found: Vec<(Range, Relevance<T>)>,
+    count: usize,
+) -> Result<Option<Relevance<T>>> {
+    found.sort_by_key(|(rows, _)| rows.start);
+    let Some((_, first)) = found.first() else { return Ok(None) };
+    let (like, mut shape) = (first.clone(), first.shape());
+    let mut gap = |from: usize, to: usize| -> Result<Relevance<T>> {
+        shape[0] = to - from;
+        like.map(|channel| channel.zeros(&shape))
+    };
+    let mut parts = Vec::with_capacity(found.len());
+    let mut end = 0;
+    for (rows, part) in found {
+        if rows.start > end {
+            parts.push(gap(end, rows.start)?);
+        }
+        end = rows.start + rows.len;
+        parts.push(part);
+    }
+    if count > end {
+        parts.push(gap(end, count)?);
+    }
+    Relevance::concat(&parts, 0).map(Some)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn piece(start: usize, from: usize, to: usize, begins: bool) -> Piece {
+        Piece { rows: Range::span(start, to - from), samples: Range::span(from, to - from), begins }
+    }
+
+    #[test]
+    fn shorter_samples_end_early() {
+        let expected = [piece(0, 0, 3, true), piece(3, 0, 2, false), piece(5, 0, 1, false)];
+        assert_eq!(pieces(&[3, 2, 1], false), expected);
+    }
+
+    #[test]
+    fn shorter_samples_begin_late_when_reversed() {
+        let expected = [piece(3, 0, 2, true), piece(0, 0, 2, false), piece(2, 2, 3, true)];
+        assert_eq!(pieces(&[3, 2], true), expected);
+    }
+}

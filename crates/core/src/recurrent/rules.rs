@@ -1,0 +1,228 @@
+//! The rules of a cell's parts, for the rows of all steps at once.
+//!
+//! In default mode the rule of a sum or product divides every element by itself and in proportion to what arrives. So its
+//! shares of 1, computed once for all rows, say what it makes of any R, and a walk over the steps is left with a few
+//! products. What the rule loses is booked when all steps are walked, of all rows at once.
+
+use super::pieces::{rows, stacked};
+use crate::ops::{MatMul, Product, Sum};
+use crate::weighted_sum::weighed;
+use crate::{
+    Amount, BacktraceOp, Context, Error, Loss, Operand, Part, Range, Relevance, Result, Tensor, ValueId,
+};
+
+/// What flows between rules: nothing, where no relevance arrived.
+pub(super) type Flow<T> = Option<Relevance<T>>;
+
+/// A value of its own, that depends on the explained input or not.
+pub(super) fn made<T: Tensor>(data: T, depends: bool) -> Operand<T> {
+    Operand { depends, ..Operand::new(ValueId(0), data) }
+}
+
+/// Some rows of an operand.
+pub(super) fn part<T: Tensor>(x: &Operand<T>, place: Range) -> Result<Operand<T>> {
+    Ok(Operand { value: x.value, ..made(rows(x.data()?, place)?, x.depends) })
+}
+
+/// Two flows of one value.
+pub(super) fn both<T: Tensor>(a: Flow<T>, b: Flow<T>) -> Result<Flow<T>> {
+    match (a, b) {
+        (Some(a), Some(b)) => a.add(&b).map(Some),
+        (a, b) => Ok(a.or(b)),
+    }
+}
+
+/// Flows of columns beside each other, each with its width.
+pub(super) fn beside<T: Tensor, const N: usize>(columns: [(Flow<T>, usize); N]) -> Result<Flow<T>> {
+    let Some(like) = columns.iter().find_map(|(flow, _)| flow.clone()) else { return Ok(None) };
+    let rows = like.shape()[0];
+    let columns = columns.into_iter().map(|(flow, width)| match flow {
+        Some(flow) => Ok(flow),
+        None => like.map(|channel| channel.zeros(&[rows, width])),
+    });
+    Relevance::concat(&columns.collect::<Result<Vec<_>>>()?, 1).map(Some)
+}
+
+/// A sum or product of N operands.
+#[derive(Debug)]
+pub(super) struct Rule<T, const N: usize> {
+    op: Box<dyn BacktraceOp<T>>,
+    operands: [Operand<T>; N],
+    /// The shares of 1.
+    factors: Option<[Option<T>; N]>,
+    /// What arrived at which rows since.
+    arrived: Vec<(Range, Relevance<T>)>,
+}
+
+impl<T: Tensor, const N: usize> Rule<T, N> {
+    /// Of operands that are values of their own.
+    pub(super) fn new(op: impl BacktraceOp<T> + 'static, operands: [Operand<T>; N]) -> Self {
+        let mut operands = operands;
+        for (number, operand) in operands.iter_mut().enumerate() {
+            operand.value = ValueId(number);
+        }
+        Self { op: Box::new(op), operands, factors: None, arrived: Vec::new() }
+    }
+
+    /// Looks ahead to the rows of all steps, in default mode.
+    pub(super) fn prepare(&mut self, context: &Context<'_, T>) -> Result<()> {
+        let shape = &self.operands[0].meta.shape;
+        let one = Relevance::default_mode(self.operands[0].data()?.full(shape, 1.0)?);
+        let shares = self.shares(&self.operands, one, &mut Context::new(context.weights))?;
+        self.factors = Some(shares.map(|share| share.map(|share| share.first().clone())));
+        Ok(())
+    }
+
+    /// The shares of the operands of some rows.
+    pub(super) fn divide(
+        &mut self,
+        place: Range,
+        relevance: Flow<T>,
+        context: &mut Context<'_, T>,
+    ) -> Result<[Flow<T>; N]> {
+        let Some(relevance) = relevance else { return Ok([const { None }; N]) };
+        let Some(factors) = &self.factors else {
+            let operands = exactly(self.operands.iter().map(|operand| part(operand, place)))?;
+            return self.shares(&operands, relevance, context);
+        };
+        let shares = exactly(factors.iter().map(|factor| {
+            let Some(factor) = factor else { return Ok(None) };
+            let factor = rows(factor, place)?;
+            relevance.map(|channel| channel.mul(&factor)).map(Some)
+        }));
+        self.arrived.push((place, relevance));
+        shares
+    }
+
+    /// Books what the rows of all steps lost.
+    pub(super) fn settle(&mut self, context: &mut Context<'_, T>) -> Result<()> {
+        let arrived = stacked(std::mem::take(&mut self.arrived), self.operands[0].meta.shape[0])?;
+        if let Some(arrived) = arrived {
+            self.shares(&self.operands, arrived, context)?;
+        }
+        Ok(())
+    }
+
+    fn shares(
+        &self,
+        operands: &[Operand<T>; N],
+        relevance: Relevance<T>,
+        context: &mut Context<'_, T>,
+    ) -> Result<[Flow<T>; N]> {
+        exactly(self.op.backtrace(operands, &[Some(relevance)], context)?.into_iter().map(Ok))
+    }
+}
+
+impl<T: Tensor> Rule<T, 2> {
+    /// a + b, and its value.
+    pub(super) fn sum(a: Operand<T>, b: Operand<T>) -> Result<(Self, Operand<T>)> {
+        let value = made(a.data()?.add(b.data()?)?, a.depends || b.depends);
+        Ok((Self::new(Sum::add(), [a, b]), value))
+    }
+
+    /// a · b, and its value.
+    pub(super) fn product(a: Operand<T>, b: Operand<T>) -> Result<(Self, Operand<T>)> {
+        let value = made(a.data()?.mul(b.data()?)?, a.depends || b.depends);
+        Ok((Self::new(Product, [a, b]), value))
+    }
+}
+
+impl<T: Tensor> Rule<T, 1> {
+    /// 1 − x: a sum with the constant 1. And its value.
+    pub(super) fn complement(x: Operand<T>) -> Result<(Self, Operand<T>)> {
+        let value = made(x.data()?.complement()?, x.depends);
+        Ok((Self::new(Sum { factors: vec![-1.0], constant: 1.0 }, [x]), value))
+    }
+}
+
+/// x·Wᵀ + b with constant W and b.
+#[derive(Debug)]
+pub(super) struct Linear<T> {
+    x: Operand<T>,
+    weight: Operand<T>,
+    bias: Option<Operand<T>>,
+    ahead: Option<Ahead<T>>,
+}
+
+/// What the default rule needs of all rows.
+#[derive(Debug)]
+struct Ahead<T> {
+    /// |x|
+    magnitude: T,
+    /// |W|
+    weight: T,
+    /// 1 ⊘ (|W||x| + |b|)
+    inverse: T,
+    /// |W||x| + |b|
+    denominator: T,
+    arrived: Vec<(Range, Relevance<T>)>,
+}
+
+impl<T: Tensor> Linear<T> {
+    /// The layer, and its value.
+    pub(super) fn new(
+        x: Operand<T>,
+        weight: &Operand<T>,
+        bias: Option<&Operand<T>>,
+    ) -> Result<(Self, Operand<T>)> {
+        let mut value = x.data()?.matmul(&weight.data()?.transpose()?)?;
+        if let Some(bias) = bias {
+            value = value.add(bias.data()?)?;
+        }
+        let value = made(value, x.depends);
+        Ok((Self { x, weight: weight.clone(), bias: bias.cloned(), ahead: None }, value))
+    }
+
+    /// As [`Rule::prepare`].
+    pub(super) fn prepare(&mut self, context: &Context<'_, T>) -> Result<()> {
+        let weight = context.weights.part(self.weight.weight, Part::Abs, self.weight.data()?)?;
+        let magnitude = self.x.data()?.abs()?;
+        let mut denominator = magnitude.matmul(&weight.transpose()?)?;
+        if let Some(bias) = &self.bias {
+            denominator = denominator.add(&bias.data()?.abs()?)?;
+        }
+        let (inverse, _) = denominator.full(&denominator.shape(), 1.0)?.quotient(&denominator)?;
+        self.ahead = Some(Ahead { magnitude, weight, inverse, denominator, arrived: Vec::new() });
+        Ok(())
+    }
+
+    /// r = |x| ⊙ |W|ᵀ( R ⊘ (|W||x| + |b|) ) of some rows.
+    pub(super) fn divide(
+        &mut self,
+        place: Range,
+        relevance: Flow<T>,
+        context: &mut Context<'_, T>,
+    ) -> Result<Flow<T>> {
+        let Some(relevance) = relevance else { return Ok(None) };
+        let Some(ahead) = &mut self.ahead else {
+            let mut operands = vec![part(&self.x, place)?, self.weight.clone()];
+            operands.extend(self.bias.clone());
+            let shares = MatMul { transposed: true }.backtrace(&operands, &[Some(relevance)], context)?;
+            return Ok(shares.into_iter().next().flatten());
+        };
+        let (inverse, magnitude) = (rows(&ahead.inverse, place)?, rows(&ahead.magnitude, place)?);
+        let share = relevance.map(|channel| channel.mul(&inverse)?.matmul(&ahead.weight)?.mul(&magnitude))?;
+        ahead.arrived.push((place, relevance));
+        Ok(Some(share))
+    }
+
+    /// As [`Rule::settle`].
+    pub(super) fn settle(&mut self, context: &mut Context<'_, T>) -> Result<()> {
+        let Some(ahead) = &mut self.ahead else { return Ok(()) };
+        let arrived = stacked(std::mem::take(&mut ahead.arrived), self.x.meta.shape[0])?;
+        let Some(arrived) = arrived else { return Ok(()) };
+        let (per_unit, zero) = arrived.first().quotient(&ahead.denominator)?;
+        context.lose(Loss::ZeroDenominator, Amount::default_mode(zero));
+        if let Some(bias) = &self.bias {
+            let lost = weighed(&per_unit, &bias.data()?.abs()?)?;
+            context.lose(Loss::Bias, Amount::default_mode(lost));
+        }
+        Ok(())
+    }
+}
+
+/// As many as were asked for.
+fn exactly<X, const N: usize>(found: impl Iterator<Item = Result<X>>) -> Result<[X; N]> {
+    let found = found.collect::<Result<Vec<_>>>()?;
+    found.try_into().map_err(|_| Error::Shape(format!("not the {N} parts of a recurrent cell")))
+}
