@@ -3,7 +3,7 @@
 use crate::maps::Broadcast;
 use crate::op::arrived;
 use crate::weighted_sum::{Term, Variant, WeightedSum};
-use crate::{BacktraceOp, Context, Family, Operand, Relevance, Result, Role, Tensor};
+use crate::{BacktraceOp, Context, Family, Operand, Relevance, Result, Role, Tensor, ValueId};
 
 /// y = Σₖ αₖ xₖ + c. Operands broadcast.
 #[derive(Debug, Clone)]
@@ -38,27 +38,24 @@ impl<T: Tensor> BacktraceOp<T> for Sum {
     ) -> Result<Vec<Option<Relevance<T>>>> {
         let relevance = arrived(outputs)?;
         let shape = relevance.shape();
-        let inputs = inputs.iter().map(finite).collect::<Result<Vec<_>>>()?;
-        let terms = inputs
+        let mut operands = inputs.iter().map(finite).collect::<Result<Vec<_>>>()?;
+        if self.constant != 0.0 {
+            // Where no operand has the full shape a number of that shape makes every intermediate that size.
+            let full = operands.iter().all(|operand| operand.meta.shape != shape);
+            let number = relevance.first().full(if full { &shape } else { &[] }, self.constant)?;
+            operands.push(Operand::new(ValueId(usize::MAX), number));
+        }
+        let terms = operands
             .iter()
-            .zip(&self.factors)
-            .map(|(operand, &factor)| Term {
+            .zip(self.factors.iter().copied().chain([1.0]))
+            .map(|(operand, factor)| Term {
                 operand,
                 map: Box::new(Broadcast { factor, from: operand.meta.shape.clone() }),
             })
             .collect();
-        let bias = match (self.constant, inputs.iter().all(|operand| operand.meta.shape != shape)) {
-            (0.0, false) => None,
-            // No operand has the full shape: a full-sized constant makes every intermediate that size.
-            (constant, true) => Some(relevance.first().full(&shape, constant)?),
-            (constant, false) => Some(relevance.first().full(&[], constant)?),
-        };
-        let sum = WeightedSum { terms, bias, variant: Variant::Linear };
-        let shares = sum.backtrace(relevance, context)?;
-        // A number added is a constant operand, not a bias.
-        if let Some(amount) = context.lost.remove(&crate::Loss::Bias) {
-            context.lose(crate::Loss::Constant, amount);
-        }
+        let sum = WeightedSum { terms, bias: None, variant: Variant::Linear, result: None };
+        let mut shares = sum.backtrace(relevance, context)?;
+        shares.truncate(inputs.len());
         Ok(shares)
     }
 }
