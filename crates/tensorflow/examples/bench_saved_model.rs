@@ -1,5 +1,5 @@
 //! What an explanation of a SavedModel costs, as ratios to the plain interpreted forward run in the same process:
-//! `cargo run --release -p dlbacktrace-tensorflow --example bench -- DIRECTORY…`.
+//! `cargo run --release -p dlbacktrace-tensorflow --example bench_saved_model -- DIRECTORY…`.
 //!
 //! Inputs are made up to fit the signature: open axes have one cell, numbers lie between 0 and 1. One thread; each
 //! figure is the median of several runs.
