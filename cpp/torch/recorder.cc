@@ -144,13 +144,16 @@ Recorder::Pending Recorder::begin(const c10::OperatorHandle& op, const std::stri
   pending.record.source = rust::String::lossy(sources_->current());
   pending.record.arguments.reserve(arguments.size());
   for (size_t i = 0; i < arguments.size(); ++i) {
+    const bool written = is_written(schema, arguments, i);
+    const bool whole = pending.keep == Keep::All || pending.keep == Keep::Read ||
+                       (pending.keep == Keep::Unwritten && !written);
     pending.record.arguments.push_back(
         describe(schema.arguments()[i].name(), arguments[i], [&](const at::Tensor& tensor) {
-          RawSlot slot = read_slot(tensor, pending.keep);
+          RawSlot slot = read_slot(tensor, whole);
           if (policy_->keeps_all()) pending.read.push_back(slot.value);
           return slot;
         }));
-    if (is_written(schema, arguments, i)) {
+    if (written) {
       for (at::Tensor& tensor : tensors_in(arguments[i])) pending.written.push_back(std::move(tensor));
     }
   }
@@ -214,19 +217,19 @@ size_t Recorder::read(const at::Tensor& tensor) {
 }
 
 /// Single numbers count as indices: rules read them as sizes, thresholds and factors.
-bool Recorder::keeps(const at::Tensor& tensor, Keep keep) const {
-  return keep == Keep::All || tensor.dim() == 0 || at::isIntegralType(tensor.scalar_type(), /*includeBool=*/true);
+bool Recorder::keeps(const at::Tensor& tensor, bool whole) const {
+  return whole || tensor.dim() == 0 || at::isIntegralType(tensor.scalar_type(), /*includeBool=*/true);
 }
 
-RawSlot Recorder::read_slot(const at::Tensor& tensor, Keep keep) {
+RawSlot Recorder::read_slot(const at::Tensor& tensor, bool whole) {
   const size_t value = read(tensor);
-  const bool kept = keeps(tensor, keep);
+  const bool kept = keeps(tensor, whole);
   if (kept) values_.keep(value, tensor);
   return {value, false, kept};
 }
 
 RawOutput Recorder::output_slot(const at::Tensor& tensor, Values::Seen seen, Keep keep) {
-  const bool kept = keeps(tensor, keep);
+  const bool kept = keeps(tensor, keep == Keep::All);
   if (kept) values_.keep(seen.value, tensor);
   return {seen.value, seen.fresh, kept};
 }

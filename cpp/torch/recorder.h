@@ -60,9 +60,9 @@ class Recorder {
 
   /// The value that a tensor shows; writes down where it comes from if no operator gave it.
   size_t read(const at::Tensor& tensor);
-  RawSlot read_slot(const at::Tensor& tensor, Keep keep);
+  RawSlot read_slot(const at::Tensor& tensor, bool whole);
   RawOutput output_slot(const at::Tensor& tensor, Values::Seen seen, Keep keep);
-  bool keeps(const at::Tensor& tensor, Keep keep) const;
+  bool keeps(const at::Tensor& tensor, bool whole) const;
   void blame(const c10::OperatorHandle& op, const Pending& pending, const std::exception& error);
 
   std::shared_ptr<const Policy> policy_;

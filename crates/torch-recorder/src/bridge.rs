@@ -7,6 +7,10 @@ pub(crate) mod ffi {
     enum Keep {
         /// All tensors it read and wrote.
         All,
+        /// All tensors it read.
+        Read,
+        /// All tensors it read and did not write over.
+        Unwritten,
         /// Integer and boolean tensors and single numbers; of other tensors identity, shape and type alone.
         Indices,
     }

@@ -132,13 +132,29 @@ fn kept_tensors_follow_the_policy() {
     let x = Tensor::arange(6, FLOAT).reshape([2, 3]);
     let keep = |keep| Policy::new([("aten::index_select", keep)]);
     let compute = |x: &Tensor| x.exp().index_select(1, &Tensor::from_slice(&[2_i64, 0]));
-    for (policy, whole) in [(keep(Keep::All), true), (keep(Keep::Indices), false)] {
+    for (policy, read, made) in [
+        (keep(Keep::All), true, true),
+        (keep(Keep::Read), true, false),
+        (keep(Keep::Unwritten), true, false),
+        (keep(Keep::Indices), false, false),
+    ] {
         let recording = live(&policy, &x, compute);
         let call = calls(&recording).find(|call| call.name == "aten::index_select").unwrap();
         let kept: Vec<bool> = common::slots(call).iter().map(|slot| slot.tensor.is_some()).collect();
-        assert_eq!(kept, [whole, true]);
+        assert_eq!(kept, [read, true]);
+        assert_eq!(call.outputs[0].slot.tensor.is_some(), made);
         let exp = calls(&recording).find(|call| call.name == "aten::exp").unwrap();
         assert!(exp.outputs[0].slot.tensor.is_none());
+    }
+}
+
+#[test]
+fn what_is_written_over_is_kept_where_the_policy_asks_for_it() {
+    let x = Tensor::arange(6, FLOAT);
+    for (keep, kept) in [(Keep::Read, true), (Keep::Unwritten, false)] {
+        let recording = live(&Policy::new([("aten::sigmoid", keep)]), &x, |x| x.exp().sigmoid_());
+        let call = calls(&recording).find(|call| call.name == "aten::sigmoid_").unwrap();
+        assert_eq!(common::slots(call)[0].tensor.is_some(), kept);
     }
 }
 

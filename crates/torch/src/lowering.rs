@@ -5,8 +5,8 @@ use crate::tensor::dtype;
 use crate::{TorchTensor, rearrange};
 use dlbacktrace_core::ops::{self, Pass, Strided, Unruled};
 use dlbacktrace_core::{
-    BacktraceOp, DType, Error, Meta, ModulePath, Operand, Place, Result, Role, TapeWriter, Tensor, ValueId,
-    WeightKey,
+    BacktraceOp, DType, Error, Function, Gate, Meta, ModulePath, Operand, Place, Result, Role, TapeWriter,
+    Tensor, ValueId, WeightKey,
 };
 use dlbacktrace_torch_recorder::{Alias, Call, Origin, Patch, Record, Slot, Value};
 use std::collections::HashMap;
@@ -58,7 +58,7 @@ impl Lowering {
             shapes: slots(call).map(|slot| self.meta(slot).shape).collect(),
         };
         let lowered = match table.get(call.base.as_str()).map(|entry| &entry.lower) {
-            Some(Lower::Function(function)) => self.pass(call, Pass::function(*function)),
+            Some(Lower::Function(function)) => self.function(call, *function),
             Some(Lower::Identity) => self.pass(call, Pass::identity()),
             Some(Lower::Norm) => self.pass(call, Pass::norm()),
             Some(Lower::Constant) => self.all(call, Box::new(ops::Constant)),
@@ -80,7 +80,15 @@ impl Lowering {
         })
     }
 
-    /// A function of the first tensor argument.
+    /// A function of each element of the first tensor argument. A gate reads what it was applied to.
+    fn function(&mut self, call: &Call, function: Function) -> Result<()> {
+        let slot = slots(call).next().filter(|slot| slot.tensor.is_some() && Gate::of(function).is_some());
+        let Some(slot) = slot else { return self.pass(call, Pass::function(function)) };
+        let operand = self.operand(slot)?;
+        self.step(call, Box::new(Pass::function(function)), vec![operand])
+    }
+
+    /// A pass of the first tensor argument.
     fn pass(&mut self, call: &Call, pass: Pass) -> Result<()> {
         self.pass_role(call, Box::new(pass))
     }

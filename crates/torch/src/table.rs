@@ -73,8 +73,23 @@ impl Entry {
         Self { names, family, keep: Keep::Indices, lower: Lower::By(lower) }
     }
 
+    /// A function that gates the weighted sum before it, which reads what the function was applied to. In place that
+    /// would cost a copy, which costs more than it spares.
+    const fn gating(names: &'static [&'static str], function: Function) -> Self {
+        Self { names, family: Family::Pass, keep: Keep::Unwritten, lower: Lower::Function(function) }
+    }
+
     /// A rule that reads its operands.
     const fn by_data(
+        names: &'static [&'static str],
+        family: Family,
+        lower: fn(&mut Lowering, &Call) -> Result<()>,
+    ) -> Self {
+        Self { names, family, keep: Keep::Read, lower: Lower::By(lower) }
+    }
+
+    /// A rule that reads its operands and its results.
+    const fn by_result(
         names: &'static [&'static str],
         family: Family,
         lower: fn(&mut Lowering, &Call) -> Result<()>,

@@ -9,7 +9,7 @@ use dlbacktrace_core::ops::{Embedding, IndexAdd, IndexExtremum, IndexSelect, Pro
 use dlbacktrace_core::{BacktraceOp, Family, Result, Tensor};
 use dlbacktrace_torch_recorder::Call;
 
-pub(super) const ENTRIES: &[Entry] = &[Entry::by_data(
+pub(super) const ENTRIES: &[Entry] = &[Entry::by_result(
     &["aten::embedding_bag", "aten::_embedding_bag", "aten::_embedding_bag_forward_only"],
     Family::Embedding,
     bags,

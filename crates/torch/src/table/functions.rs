@@ -8,10 +8,10 @@ use dlbacktrace_core::{Family, Function, Result, Tensor, Unary};
 use dlbacktrace_torch_recorder::{Call, Keep};
 
 pub(super) const ENTRIES: &[Entry] = &[
-    Entry::function(&["aten::tanh"], Function::Tanh),
-    Entry::function(&["aten::sigmoid", "aten::special_expit"], Function::Sigmoid),
+    Entry::gating(&["aten::tanh"], Function::Tanh),
+    Entry::gating(&["aten::sigmoid", "aten::special_expit"], Function::Sigmoid),
     Entry::function(&["aten::softmax", "aten::_softmax", "aten::special_softmax"], Function::Softmax),
-    Entry::function(&["aten::silu"], Function::Swish { beta: 1.0 }),
+    Entry::gating(&["aten::silu"], Function::Swish { beta: 1.0 }),
     Entry::function(
         &[
             "aten::erf",

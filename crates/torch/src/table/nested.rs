@@ -11,7 +11,7 @@ use dlbacktrace_core::{Error, Family, Range, Result, Tensor};
 use dlbacktrace_torch_recorder::{Call, Input, call_operator};
 
 pub(super) const ENTRIES: &[Entry] = &[
-    Entry::by_data(&["aten::_nested_tensor_from_mask"], Family::Movement, from_mask),
+    Entry::by_result(&["aten::_nested_tensor_from_mask"], Family::Movement, from_mask),
     Entry::by_data(&["aten::to_padded_tensor", "aten::nested_to_padded_tensor"], Family::Movement, to_padded),
 ];
 

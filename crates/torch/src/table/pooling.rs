@@ -25,28 +25,28 @@ pub(super) const ENTRIES: &[Entry] = &[
         Family::WeightedSum,
         |lowering, call| adaptive_average(lowering, call, 3),
     ),
-    Entry::by_data(
+    Entry::by_result(
         &["aten::max_pool1d", "aten::max_pool1d_with_indices"],
         Family::Winner,
         |lowering, call| max(lowering, call, 1),
     ),
-    Entry::by_data(
+    Entry::by_result(
         &["aten::max_pool2d", "aten::max_pool2d_with_indices"],
         Family::Winner,
         |lowering, call| max(lowering, call, 2),
     ),
-    Entry::by_data(
+    Entry::by_result(
         &["aten::max_pool3d", "aten::max_pool3d_with_indices"],
         Family::Winner,
         |lowering, call| max(lowering, call, 3),
     ),
-    Entry::by_data(&["aten::adaptive_max_pool1d"], Family::Winner, |lowering, call| {
+    Entry::by_result(&["aten::adaptive_max_pool1d"], Family::Winner, |lowering, call| {
         adaptive_max(lowering, call, 1)
     }),
-    Entry::by_data(&["aten::adaptive_max_pool2d"], Family::Winner, |lowering, call| {
+    Entry::by_result(&["aten::adaptive_max_pool2d"], Family::Winner, |lowering, call| {
         adaptive_max(lowering, call, 2)
     }),
-    Entry::by_data(&["aten::adaptive_max_pool3d"], Family::Winner, |lowering, call| {
+    Entry::by_result(&["aten::adaptive_max_pool3d"], Family::Winner, |lowering, call| {
         adaptive_max(lowering, call, 3)
     }),
 ];

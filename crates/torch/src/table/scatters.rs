@@ -10,17 +10,19 @@ use dlbacktrace_core::{BacktraceOp, Error, Family, Function, Range, Result, Tens
 use dlbacktrace_torch_recorder::Call;
 
 pub(super) const ENTRIES: &[Entry] = &[
-    Entry::by_data(&["aten::index_add", "aten::index_reduce"], Family::WeightedSum, along_axis),
-    Entry::by_data(&["aten::scatter_add", "aten::scatter_reduce"], Family::WeightedSum, scatter),
-    Entry::by_data(&["aten::scatter"], Family::Movement, |lowering, call| match call.text("reduce") {
+    Entry::by_result(&["aten::index_add", "aten::index_reduce"], Family::WeightedSum, along_axis),
+    Entry::by_result(&["aten::scatter_add", "aten::scatter_reduce"], Family::WeightedSum, scatter),
+    Entry::by_result(&["aten::scatter"], Family::Movement, |lowering, call| match call.text("reduce") {
         Some(_) => scatter(lowering, call),
         None => rearrange::lower(lowering, call),
     }),
-    Entry::by_data(&["aten::index_put"], Family::Movement, |lowering, call| match call.flag("accumulate") {
-        true => put(lowering, call),
-        false => rearrange::lower(lowering, call),
+    Entry::by_result(&["aten::index_put"], Family::Movement, |lowering, call| {
+        match call.flag("accumulate") {
+            true => put(lowering, call),
+            false => rearrange::lower(lowering, call),
+        }
     }),
-    Entry::by_data(&["aten::col2im"], Family::WeightedSum, fold),
+    Entry::by_result(&["aten::col2im"], Family::WeightedSum, fold),
 ];
 
 /// What becomes of the values that meet in a cell.
