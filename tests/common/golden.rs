@@ -197,6 +197,7 @@ fn walk<T: Tensor>(
         inputs,
         outputs: vec![output],
         gate: None,
+        result: None,
     };
     tape.steps.push(step(op, inputs, output));
     let mut last = output;
@@ -228,7 +229,7 @@ fn lstm<T: Tensor>(case: &Case, make: &impl Fn(ArrayD<f64>) -> T) -> Results {
         reversed: false,
     };
     let steps = vec![1; x.shape()[0]];
-    let unrolled = layer.unroll(&mut writer, &Operand::new(value, x), &steps, &state).unwrap();
+    let unrolled = layer.unroll(&mut writer, &Operand::new(value, x), &steps, &state, None).unwrap();
     let output = match case.params["returns"].as_str() {
         Some("last") => &unrolled.state[0],
         _ => &unrolled.hidden,

@@ -44,6 +44,7 @@ impl<T: Tensor> Tape<T> {
         if options.gates {
             gates::attach(&mut self, &options.gate_of);
         }
+        gates::release(&mut self);
         Prepared { tape: self, depends }
     }
 }

@@ -159,6 +159,7 @@ fn walk<T: Tensor>(
     let mut context = Context::new(weights);
     let mode = outputs.iter().flatten().next().map_or(Mode::Default, Relevance::mode);
     context.gate = step.gate.filter(|_| mode == Mode::Default);
+    context.result = step.result.clone();
     let received: Amount = outputs.iter().flatten().map(Relevance::amount).sum::<Result<Amount>>()?;
     let shares = step.op.backtrace(&step.inputs, outputs, &mut context)?;
     let mut delivered = Amount::default();

@@ -156,13 +156,15 @@ pub struct Context<'a, T> {
     pub weights: &'a WeightCache<T>,
     /// The gate of this step (default mode only).
     pub gate: Option<Gate>,
+    /// What the step gave, where it is known.
+    pub(crate) result: Option<T>,
     pub(crate) lost: BTreeMap<Loss, Amount>,
 }
 
 impl<'a, T: Tensor> Context<'a, T> {
     /// A context without a gate.
     pub fn new(weights: &'a WeightCache<T>) -> Self {
-        Self { weights, gate: None, lost: BTreeMap::new() }
+        Self { weights, gate: None, result: None, lost: BTreeMap::new() }
     }
 
     /// Books a loss.

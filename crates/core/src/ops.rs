@@ -21,6 +21,7 @@ mod index_add;
 mod index_extremum;
 mod index_select;
 mod interpolate;
+mod live_rows;
 mod matmul;
 mod max_pool;
 mod movement;

@@ -100,6 +100,8 @@ pub struct Step<T> {
     pub outputs: Vec<ValueId>,
     /// The activation that gates this step (rules §2). Set by [`Tape::prepare`].
     pub gate: Option<Gate>,
+    /// What the step gave, where its gate needs it and the recording kept it. Set by [`Tape::prepare`].
+    pub result: Option<T>,
 }
 
 /// A recorded run.

@@ -37,6 +37,8 @@ pub struct WeightedSum<'a, T> {
     pub bias: Option<T>,
     /// Treatment of units in contrastive mode, and of gates in default mode.
     pub variant: Variant,
+    /// y, where it is known: a gate reads it.
+    pub result: Option<T>,
 }
 
 impl<T: Tensor> WeightedSum<'_, T> {

@@ -1,7 +1,7 @@
 //! Which activation gates which weighted sum (rules §2 and §9).
 
 use super::graph::Consumers;
-use crate::{Gate, Role, Tape, Tensor, ValueId};
+use crate::{Family, Gate, Role, Tape, Tensor, ValueId};
 use std::collections::HashMap;
 
 /// Attaches gates: the activation must be the only consumer; dropout, identity and casts may stand between,
@@ -16,7 +16,26 @@ pub(super) fn attach<T: Tensor>(tape: &mut Tape<T>, chosen: &HashMap<String, Opt
             Some(gate) => *gate,
             None => activation_after(tape, &consumers, output),
         };
+        if gate.is_some() {
+            tape.steps[index].result = read_of(tape, &consumers, output);
+        }
         tape.steps[index].gate = gate;
+    }
+}
+
+/// A value as its only consumer read it, unless that was in lower precision than the rules compute in.
+fn read_of<T: Tensor>(tape: &Tape<T>, consumers: &Consumers, value: ValueId) -> Option<T> {
+    let dtype = tape.meta(value).dtype;
+    let reader = consumers.only(value).filter(|_| dtype.compute() == dtype)?;
+    tape.steps[reader].inputs.iter().find(|operand| operand.value == value)?.data.clone()
+}
+
+/// What activations were applied to is of use to the gates alone.
+pub(super) fn release<T: Tensor>(tape: &mut Tape<T>) {
+    for step in &mut tape.steps {
+        if let (Family::Pass, Role::Function(_)) = (step.op.family(), step.op.role(&step.inputs)) {
+            step.inputs.iter_mut().for_each(|operand| operand.data = None);
+        }
     }
 }
 

@@ -29,7 +29,7 @@ pub(super) fn backtrace_bilinear<T: Tensor>(
                 let from = x.meta.shape.clone();
                 let map = Box::new(Dense { weight, transposed: false, side, from, weights });
                 let terms = vec![Term { operand: x, map }];
-                let sum = WeightedSum { terms, bias: None, variant: Variant::Linear };
+                let sum = WeightedSum { terms, bias: None, variant: Variant::Linear, result: None };
                 let share = sum.backtrace(&half, context)?.pop().flatten();
                 share.ok_or_else(|| crate::Error::Shape("both factors must depend on the input".into()))
             };

@@ -76,6 +76,7 @@ pub(super) fn backtrace_convolution<'a, T: Tensor>(
         terms: vec![Term { operand: &x, map }],
         bias: bias.transpose()?,
         variant: Variant::Convolution,
+        result: None,
     };
     let share = sum.backtrace(relevance, context)?.pop().flatten();
     let share = share.map(|share| share.rearrange(|channel| channel.reshape(&shape))).transpose()?;

@@ -64,7 +64,8 @@ impl<T: Tensor> BacktraceOp<T> for CumulativeSum {
     ) -> Result<Vec<Option<Relevance<T>>>> {
         let [operand] = exactly(inputs)?;
         let terms = vec![Term { operand, map: Box::new(*self) }];
-        WeightedSum { terms, bias: None, variant: Variant::Linear }.backtrace(arrived(outputs)?, context)
+        WeightedSum { terms, bias: None, variant: Variant::Linear, result: None }
+            .backtrace(arrived(outputs)?, context)
     }
 }
 

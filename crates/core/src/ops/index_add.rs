@@ -37,7 +37,8 @@ impl<T: Tensor> BacktraceOp<T> for IndexAdd<T> {
             operand,
             map: Box::new(Broadcast { factor: 1.0, from: operand.meta.shape.clone() }),
         }));
-        WeightedSum { terms, bias: None, variant: Variant::Linear }.backtrace(relevance, context)
+        WeightedSum { terms, bias: None, variant: Variant::Linear, result: None }
+            .backtrace(relevance, context)
     }
 }
 

@@ -1,6 +1,7 @@
 //! Matrix products and linear layers (rules §2 with one constant operand, §4 with none).
 
 use super::bilinear::backtrace_bilinear;
+use super::live_rows::LiveRows;
 use super::viewed;
 use crate::maps::{Broadcast, Dense, Side};
 use crate::op::arrived;
@@ -42,6 +43,7 @@ impl<T: Tensor> BacktraceOp<T> for MatMul {
         let relevance = arrived(outputs)?;
         let full = product_shape(&left.meta.shape, &right.meta.shape, self.transposed)?;
         let relevance = relevance.rearrange(|channel| channel.reshape(&full))?;
+        context.result = context.result.take().map(|result| result.reshape(&full)).transpose()?;
         let mut shares = self.shares(&left, &right, bias.first(), &relevance, context)?;
         for (share, operand) in shares.iter_mut().zip(inputs) {
             if let Some(found) = share {
@@ -76,7 +78,6 @@ impl MatMul {
         relevance: &Relevance<T>,
         context: &mut Context<'_, T>,
     ) -> Result<Vec<Option<Relevance<T>>>> {
-        let moving_bias = bias.filter(|bias| bias.depends);
         if a.depends && b.depends {
             if bias.is_some() {
                 return Err(Error::Shape(
@@ -92,24 +93,19 @@ impl MatMul {
                 "a linear layer whose weight alone depends on the input has no rule".into(),
             ));
         }
-        let from = x.meta.shape.clone();
-        let mut terms = Vec::with_capacity(2);
-        let map = Box::new(Dense { weight, transposed, side, from, weights: context.weights });
-        terms.push(Term { operand: x, map });
-        if let Some(operand) = moving_bias {
-            terms.push(Term {
-                operand,
-                map: Box::new(Broadcast { factor: 1.0, from: operand.meta.shape.clone() }),
-            });
-        }
-        let constant = bias.filter(|bias| !bias.depends).map(Operand::data).transpose()?.cloned();
-        let mut found = WeightedSum { terms, bias: constant, variant: Variant::Linear }
-            .backtrace(relevance, context)?
-            .into_iter();
-        let share = found.next().flatten();
-        let mut shares = if b.depends { vec![None, share] } else { vec![share, None] };
-        if bias.is_some() {
-            shares.push(found.next().flatten());
+        let by_rows = side == Side::Left
+            && weight.meta.shape.len() == 2
+            && bias.is_none_or(|bias| !bias.depends && bias.meta.shape.len() <= 1);
+        let factor = Factor { weight, transposed, side };
+        let rows = if by_rows { LiveRows::of(relevance)? } else { None };
+        let Some(rows) = rows else {
+            return linear(x, &factor, bias, relevance, context);
+        };
+        let relevance = relevance.map(|channel| rows.pick(channel))?;
+        context.result = context.result.take().map(|result| rows.pick(&result)).transpose()?;
+        let mut shares = linear(&rows.operand(x)?, &factor, bias, &relevance, context)?;
+        if let Some(Some(share)) = shares.first_mut() {
+            *share = share.rearrange(|channel| rows.place(channel, &x.meta.shape))?;
         }
         Ok(shares)
     }
@@ -132,6 +128,43 @@ impl MatMul {
     }
 }
 
+/// The constant factor of a product.
+struct Factor<'a, T> {
+    weight: &'a Operand<T>,
+    transposed: bool,
+    side: Side,
+}
+
+/// The shares of the operands in their order: a, b, the bias if any.
+fn linear<T: Tensor>(
+    x: &Operand<T>,
+    &Factor { weight, transposed, side }: &Factor<'_, T>,
+    bias: Option<&Operand<T>>,
+    relevance: &Relevance<T>,
+    context: &mut Context<'_, T>,
+) -> Result<Vec<Option<Relevance<T>>>> {
+    let from = x.meta.shape.clone();
+    let map = Box::new(Dense { weight, transposed, side, from, weights: context.weights });
+    let mut terms = vec![Term { operand: x, map }];
+    if let Some(operand) = bias.filter(|bias| bias.depends) {
+        let from = operand.meta.shape.clone();
+        terms.push(Term { operand, map: Box::new(Broadcast { factor: 1.0, from }) });
+    }
+    let constant = bias.filter(|bias| !bias.depends).map(Operand::data).transpose()?.cloned();
+    let result = context.result.take();
+    let sum = WeightedSum { terms, bias: constant, variant: Variant::Linear, result };
+    let mut found = sum.backtrace(relevance, context)?.into_iter();
+    let share = found.next().flatten();
+    let mut shares = match side {
+        Side::Left => vec![share, None],
+        Side::Right => vec![None, share],
+    };
+    if bias.is_some() {
+        shares.push(found.next().flatten());
+    }
+    Ok(shares)
+}
+
 /// The shape of a·b for operands of at least two axes.
 fn product_shape(a: &[usize], b: &[usize], transposed: bool) -> Result<Vec<usize>> {
     let ([lead_a @ .., rows, inner_a], [lead_b @ .., b0, b1]) = (a, b) else {
@@ -149,4 +182,81 @@ fn product_shape(a: &[usize], b: &[usize], transposed: bool) -> Result<Vec<usize
         (0..rank).map(|axis| extent(lead_a, axis).max(extent(lead_b, axis))).collect();
     shape.extend([*rows, *columns]);
     Ok(shape)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::array::Array;
+    use crate::ops::testing::{assert_close, channels, constant, moving, numbers, relevances, values};
+    use crate::{Gate, Loss, WeightCache};
+    use std::collections::BTreeMap;
+
+    /// Shares of x, and the losses, of a layer with a bias.
+    fn shares(
+        x: &Array,
+        relevance: &Relevance<Array>,
+        gate: Option<Gate>,
+    ) -> (Relevance<Array>, BTreeMap<Loss, f64>) {
+        let weights = WeightCache::new(0);
+        let mut context = Context::new(&weights);
+        let (weight, bias) = (numbers(&[4, 3], 1).scale(6.0).unwrap(), numbers(&[4], 2));
+        if gate.is_some() {
+            context.gate = gate;
+            context.result = Some(x.matmul(&weight.transpose().unwrap()).unwrap().add(&bias).unwrap());
+        }
+        let operands = [moving(x.clone()), constant(weight), constant(bias)];
+        let layer = MatMul { transposed: true };
+        let shares = layer.backtrace(&operands, &[Some(relevance.clone())], &mut context).unwrap();
+        let lost = context.lost().iter().map(|(loss, amount)| (*loss, amount.magnitude())).collect();
+        (shares.into_iter().next().flatten().unwrap(), lost)
+    }
+
+    /// Rows without relevance are left out of the products: that changes nothing.
+    #[test]
+    fn rows_without_relevance_receive_none_and_take_none() {
+        const ROWS: [usize; 3] = [1, 7, 30];
+        let gate = Gate { lower: Some(-2.0), upper: Some(2.0), swish: None };
+        for few in relevances(&[ROWS.len(), 4]) {
+            for gate in [None, Some(gate)] {
+                let x = numbers(&[2, 16, 3], 3);
+                let index = x.indices(&ROWS.map(|row| row as i64)).unwrap();
+                let spread =
+                    |rows: &Array| rows.zeros(&[32, 4])?.index_add(0, &index, rows)?.reshape(&[2, 16, 4]);
+                let (found, lost) = shares(&x, &few.map(spread).unwrap(), gate);
+                let picked = x.reshape(&[32, 3]).unwrap().index_select(0, &index).unwrap();
+                let (expected, expected_lost) = shares(&picked, &few, gate);
+                assert_eq!(lost, expected_lost);
+                for (found, expected) in channels(&found).into_iter().zip(channels(&expected)) {
+                    let rows = found.reshape(&[32, 3]).unwrap();
+                    let picked = rows.index_select(0, &index).unwrap();
+                    assert_close(&values(&picked), &values(expected), 1e-12);
+                    assert_close(&[found.total().unwrap()], &[expected.total().unwrap()], 1e-12);
+                    let others =
+                        (0..32).filter(|row| !ROWS.contains(row)).flat_map(|row| row * 3..row * 3 + 3);
+                    assert!(others.map(|at| values(found)[at]).all(|value| value == 0.0));
+                }
+            }
+        }
+    }
+
+    /// The gate of a layer whose result is known is that of one whose result is computed.
+    #[test]
+    fn a_gate_reads_a_known_result() {
+        let x = numbers(&[5, 3], 4);
+        let weights = WeightCache::new(0);
+        let (weight, bias) = (numbers(&[4, 3], 5).scale(6.0).unwrap(), numbers(&[4], 6));
+        let result = x.matmul(&weight.transpose().unwrap()).unwrap().add(&bias).unwrap();
+        let operands = [moving(x), constant(weight), constant(bias)];
+        let [relevance, _] = relevances(&[5, 4]);
+        let found = [Some(result), None].map(|result| {
+            let mut context = Context::new(&weights);
+            context.gate = Some(Gate { lower: Some(-2.0), upper: Some(2.0), swish: None });
+            context.result = result;
+            let outputs = [Some(relevance.clone())];
+            let shares = MatMul { transposed: true }.backtrace(&operands, &outputs, &mut context).unwrap();
+            values(shares[0].as_ref().unwrap().first())
+        });
+        assert_close(&found[0], &found[1], 1e-12);
+    }
 }

@@ -57,7 +57,12 @@ impl<T: Tensor> BacktraceOp<T> for Reduce {
         let kept = kept(from, &self.axes);
         let relevance = arrived(outputs)?.rearrange(|channel| channel.reshape(&kept))?;
         let map = Box::new(SumOver { axes: &self.axes, from });
-        let sum = WeightedSum { terms: vec![Term { operand, map }], bias: None, variant: Variant::Linear };
+        let sum = WeightedSum {
+            terms: vec![Term { operand, map }],
+            bias: None,
+            variant: Variant::Linear,
+            result: None,
+        };
         sum.backtrace(&relevance, context)
     }
 }

@@ -27,6 +27,7 @@ impl<T: Tensor> BacktraceOp<T> for Separable {
     ) -> Result<Vec<Option<Relevance<T>>>> {
         let [operand] = exactly(inputs)?;
         let terms = vec![Term { operand, map: Box::new(self.axes.clone()) }];
-        WeightedSum { terms, bias: None, variant: Variant::Linear }.backtrace(arrived(outputs)?, context)
+        WeightedSum { terms, bias: None, variant: Variant::Linear, result: None }
+            .backtrace(arrived(outputs)?, context)
     }
 }

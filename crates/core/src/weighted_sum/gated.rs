@@ -1,7 +1,7 @@
 //! The default rule behind a saturated activation (rules §2, "gates").
 
 use super::{Signs, Term, Variant, WeightedSum, weighed};
-use crate::{Amount, Context, Gate, Loss, Part, Relevance, Result, Tensor, Unary};
+use crate::{Amount, Context, Error, Gate, Loss, Part, Relevance, Result, Tensor, Unary};
 
 /// Conv units of a non-monotone activation count as equal within this distance.
 const SAME: f64 = 1e-5;
@@ -71,18 +71,19 @@ impl<T: Tensor> WeightedSum<'_, T> {
         gate: Gate,
         context: &mut Context<'_, T>,
     ) -> Result<Option<Vec<Option<Relevance<T>>>>> {
-        let (mut sums, mut magnitudes): (Option<(T, T)>, Vec<T>) = (None, Vec::new());
-        for Term { operand, map } in &self.terms {
-            let magnitude = operand.data()?.abs()?;
-            let (net, gross) = (map.apply(Part::Signed, operand.data()?)?, map.apply(Part::Abs, &magnitude)?);
-            sums = Some(match sums {
-                Some((net_sum, gross_sum)) => (net_sum.add(&net)?, gross_sum.add(&gross)?),
-                None => (net, gross),
-            });
-            magnitudes.push(magnitude);
-        }
-        let Some((net, gross)) = sums else { return Ok(None) };
-        let total = add_bias(&net, self.bias.as_ref())?;
+        let magnitudes =
+            self.terms.iter().map(|term| term.operand.data()?.abs()).collect::<Result<Vec<_>>>()?;
+        let gross = self.applied(Part::Abs, &magnitudes)?;
+        let (net, total) = match (&self.result, &self.bias) {
+            (Some(result), Some(bias)) => (result.sub(bias)?, result.clone()),
+            (Some(result), None) => (result.clone(), result.clone()),
+            (None, bias) => {
+                let operands = self.terms.iter().map(|term| term.operand.data().cloned());
+                let net = self.applied(Part::Signed, &operands.collect::<Result<Vec<_>>>()?)?;
+                let total = add_bias(&net, bias.as_ref())?;
+                (net, total)
+            }
+        };
         let none = |bound: Option<f64>, closed: fn(&T, f64) -> Result<T>| {
             bound.map(|bound| closed(&total, bound)).transpose()
         };
@@ -139,6 +140,13 @@ impl<T: Tensor> WeightedSum<'_, T> {
             Ok(None)
         });
         Ok(Some(shares.collect::<Result<_>>()?))
+    }
+
+    /// The sum of all terms' maps.
+    fn applied(&self, part: Part, operands: &[T]) -> Result<T> {
+        let mut terms = self.terms.iter().zip(operands).map(|(term, x)| term.map.apply(part, x));
+        let first = terms.next().ok_or_else(|| Error::Shape("a weighted sum of nothing".into()))??;
+        terms.try_fold(first, |sum, term| sum.add(&term?))
     }
 }
 

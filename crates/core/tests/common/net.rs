@@ -89,6 +89,7 @@ impl Net {
             inputs,
             outputs: vec![output],
             gate: None,
+            result: None,
         });
         output
     }

@@ -98,7 +98,7 @@ impl BacktraceOp<TorchTensor> for GridSampler {
         }
         let map = Box::new(AtGrid { sampler: self, grid: grid.data()?, like: x.data()? });
         let terms = vec![Term { operand: x, map }];
-        let sum = WeightedSum { terms, bias: None, variant: Variant::Linear };
+        let sum = WeightedSum { terms, bias: None, variant: Variant::Linear, result: None };
         let mut shares = sum.backtrace(relevance, context)?;
         shares.push(None);
         Ok(shares)
