@@ -1,6 +1,6 @@
 //! Networks for pictures.
 
-use tch::nn::{self, ConvConfig, ModuleT, Path, SequentialT};
+use tch::nn::{self, ConvConfig, Path, SequentialT};
 
 fn convolution(path: Path, from: i64, to: i64, kernel: i64, stride: i64, bias: bool) -> nn::Conv2D {
     nn::conv2d(path, from, to, kernel, ConvConfig { stride, padding: kernel / 2, bias, ..Default::default() })

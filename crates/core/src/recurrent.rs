@@ -19,7 +19,7 @@ mod sequence;
 
 use crate::{Error, Meta, Operand, Result, TapeWriter, Tensor};
 use rules::Linear;
-use sequence::Sequence;
+use sequence::{Ran, Sequence};
 
 /// What a layer repeats.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -79,7 +79,8 @@ impl<T: Tensor> Parameters<T> {
 
 impl<T: Tensor> Layer<T> {
     /// Writes the steps of the layer. The rows of x are the samples of the first step, then those of the second and
-    /// so on: `samples` of each, never more than in the step before. `state` holds one row for each sample.
+    /// so on: `samples` of each, never more than in the step before. `state` holds one row for each sample, `hidden` h of
+    /// all rows where it is known, which spares running the layer once more.
     ///
     /// # Errors
     /// [`Error::NotKept`], [`Error::Shape`] or [`Error::Tensor`].
@@ -89,6 +90,7 @@ impl<T: Tensor> Layer<T> {
         x: &Operand<T>,
         samples: &[usize],
         state: &[Operand<T>],
+        hidden: Option<T>,
     ) -> Result<Unrolled<T>> {
         if !samples.is_sorted_by(|before, after| before >= after)
             || samples.last().is_none_or(|&last| last == 0)
@@ -107,7 +109,10 @@ impl<T: Tensor> Layer<T> {
             projection: self.projection.clone(),
         };
         let pieces = pieces::pieces(samples, self.reversed);
-        let ran = sequence::run(self.cell, &parameters, &pieces, &x, state)?;
+        let ran = match hidden {
+            Some(hidden) => Ran::of_hidden(self.cell, &parameters, &pieces, &x, state, hidden)?,
+            None => Ran::run(self.cell, &parameters, &pieces, &x, state)?,
+        };
         let sequence = Sequence {
             cell: self.cell,
             pieces,

@@ -254,6 +254,18 @@ pub trait Tensor: Clone + Debug + Send + Sized + 'static {
     fn zeros(&self, shape: &[usize]) -> Result<Self> {
         self.full(shape, 0.0)
     }
+    /// Parts of the given extents, one after the other along an axis.
+    fn split(&self, axis: usize, extents: &[usize]) -> Result<Vec<Self>> {
+        let mut region: Vec<Range> = self.shape().into_iter().map(Range::full).collect();
+        let mut parts = Vec::with_capacity(extents.len());
+        let mut start = 0;
+        for &extent in extents {
+            region[axis] = Range::span(start, extent);
+            parts.push(self.slice(&region)?);
+            start += extent;
+        }
+        Ok(parts)
+    }
     /// The last two axes exchanged.
     fn transpose(&self) -> Result<Self> {
         let rank = self.shape().len();

@@ -258,6 +258,11 @@ impl Tensor for TorchTensor {
         self.view("slice", region).map(Self)
     }
 
+    fn split(&self, axis: usize, extents: &[usize]) -> Result<Vec<Self>> {
+        let parts = self.0.f_split_with_sizes(signed(extents), axis as i64).map_err(named("split"))?;
+        Ok(parts.into_iter().map(Self).collect())
+    }
+
     fn add_region(self, region: &[Range], part: &Self) -> Result<Self> {
         let _ = self.view("add_region", region)?.f_add_(&part.0).map_err(named("add_region"))?;
         Ok(self)

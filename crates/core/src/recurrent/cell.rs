@@ -1,5 +1,6 @@
 //! The cells (rules §6): forwards, and back.
 
+use super::pieces::{Piece, Run, extents};
 use super::rules::{Flow, Linear, Rule, beside, both, made};
 use super::{Cell, Parameters};
 use crate::{Context, Error, Operand, Range, Result, Tensor, Unary};
@@ -46,28 +47,28 @@ impl<T: Tensor> Steps<T> {
         }
     }
 
-    /// Looks ahead to the rows of all steps, in default mode.
-    pub(super) fn prepare(&mut self, context: &Context<'_, T>) -> Result<()> {
+    /// Looks ahead to the rows of all steps, in default mode. `extents`: how many each piece has.
+    pub(super) fn prepare(&mut self, extents: &[usize], context: &Context<'_, T>) -> Result<()> {
         match self {
-            Self::Lstm(lstm) => lstm.prepare(context),
-            Self::Gru(gru) => gru.prepare(context),
-            Self::Plain(plain) => plain.prepare(context),
+            Self::Lstm(lstm) => lstm.prepare(extents, context),
+            Self::Gru(gru) => gru.prepare(extents, context),
+            Self::Plain(plain) => plain.prepare(extents, context),
         }
     }
 
     /// From the relevance of the state after, h first, for some rows.
     pub(super) fn back(
         &mut self,
-        place: Range,
+        piece: &Piece,
         mut state: Vec<Flow<T>>,
         context: &mut Context<'_, T>,
     ) -> Result<Passed<T>> {
         let hidden = state.first_mut().and_then(Option::take);
         let memory = state.get_mut(1).and_then(Option::take);
         match self {
-            Self::Lstm(lstm) => lstm.back(place, hidden, memory, context),
-            Self::Gru(gru) => gru.back(place, hidden, context),
-            Self::Plain(plain) => plain.back(place, hidden, context),
+            Self::Lstm(lstm) => lstm.back(piece, hidden, memory, context),
+            Self::Gru(gru) => gru.back(piece, hidden, context),
+            Self::Plain(plain) => plain.back(piece, hidden, context),
         }
     }
 
@@ -104,9 +105,7 @@ impl<T: Tensor> Lstm<T> {
         let width = columns(memory);
         let (recurrent, r) = parameters.recurrent(hidden)?;
         let (gates, sum) = Rule::sum(x.clone(), r)?;
-        let gate = |number, function| activated(&column(&sum, number * width, width)?, function);
-        let (i, f) = (gate(0, Unary::Sigmoid)?, gate(1, Unary::Sigmoid)?);
-        let (g, o) = (gate(2, Unary::Tanh)?, gate(3, Unary::Sigmoid)?);
+        let [i, f, g, o] = lstm_gates(&sum, width)?;
         let (kept, remembered) = Rule::product(f, memory.clone())?;
         let (added, new) = Rule::product(i, g)?;
         let (memory, after) = Rule::sum(remembered, new)?;
@@ -119,32 +118,32 @@ impl<T: Tensor> Lstm<T> {
         Ok((Self { width, recurrent, gates, kept, added, memory, shown, projection }, vec![hidden, after]))
     }
 
-    fn prepare(&mut self, context: &Context<'_, T>) -> Result<()> {
-        self.recurrent.prepare(context)?;
+    fn prepare(&mut self, extents: &[usize], context: &Context<'_, T>) -> Result<()> {
+        self.recurrent.prepare(extents, context)?;
         for rule in self.rules() {
-            rule.prepare(context)?;
+            rule.prepare(extents, context)?;
         }
-        self.projection.as_mut().map_or(Ok(()), |projection| projection.prepare(context))
+        self.projection.as_mut().map_or(Ok(()), |projection| projection.prepare(extents, context))
     }
 
     fn back(
         &mut self,
-        place: Range,
+        piece: &Piece,
         hidden: Flow<T>,
         memory: Flow<T>,
         context: &mut Context<'_, T>,
     ) -> Result<Passed<T>> {
         let hidden = match &mut self.projection {
-            Some(projection) => projection.divide(place, hidden, context)?,
+            Some(projection) => projection.divide(piece, hidden, context)?,
             None => hidden,
         };
-        let [o, after] = self.shown.divide(place, hidden, context)?;
-        let [remembered, new] = self.memory.divide(place, both(memory, after)?, context)?;
-        let [f, memory] = self.kept.divide(place, remembered, context)?;
-        let [i, g] = self.added.divide(place, new, context)?;
+        let [o, after] = self.shown.divide(piece, hidden, context)?;
+        let [remembered, new] = self.memory.divide(piece, both(memory, after)?, context)?;
+        let [f, memory] = self.kept.divide(piece, remembered, context)?;
+        let [i, g] = self.added.divide(piece, new, context)?;
         let gates = beside([i, f, g, o].map(|gate| (gate, self.width)))?;
-        let [x, r] = self.gates.divide(place, gates, context)?;
-        let hidden = self.recurrent.divide(place, r, context)?;
+        let [x, r] = self.gates.divide(piece, gates, context)?;
+        let hidden = self.recurrent.divide(piece, r, context)?;
         Ok(Passed { x, state: vec![hidden, memory] })
     }
 
@@ -159,6 +158,29 @@ impl<T: Tensor> Lstm<T> {
     fn rules(&mut self) -> [&mut Rule<T, 2>; 5] {
         [&mut self.gates, &mut self.kept, &mut self.added, &mut self.memory, &mut self.shown]
     }
+}
+
+/// i, f, g, o
+fn lstm_gates<T: Tensor>(sum: &Operand<T>, width: usize) -> Result<[Operand<T>; 4]> {
+    let gate = |number, function| activated(&column(sum, number * width, width)?, function);
+    Ok([gate(0, Unary::Sigmoid)?, gate(1, Unary::Sigmoid)?, gate(2, Unary::Tanh)?, gate(3, Unary::Sigmoid)?])
+}
+
+/// C before each row and after the last step, from h before each row and the initial C: all that is left to go through
+/// step by step where h is known.
+pub(super) fn memories<T: Tensor>(
+    parameters: &Parameters<T>,
+    x: &Operand<T>,
+    hidden: &Operand<T>,
+    initial: &T,
+    pieces: &[Piece],
+) -> Result<Run<T>> {
+    let (_, r) = parameters.recurrent(hidden)?;
+    let sum = made(x.data()?.add(r.data()?)?, true);
+    let [i, f, g, _] = lstm_gates(&sum, columns(&made(initial.clone(), true)))?;
+    let extents = extents(pieces);
+    let (kept, added) = (f.data()?.split(0, &extents)?, i.data()?.mul(g.data()?)?.split(0, &extents)?);
+    Run::through(pieces, initial, |piece, before| before.mul(&kept[piece.number])?.add(&added[piece.number]))
 }
 
 /// r, z = σ(x + r), n = tanh(x_n + r⊙r_n), h = (1 − z)⊙n + z⊙h′.
@@ -191,24 +213,24 @@ impl<T: Tensor> Gru<T> {
         Ok((Self { width, recurrent, gates, recalled, new, rest, replaced, kept, blend }, hidden))
     }
 
-    fn prepare(&mut self, context: &Context<'_, T>) -> Result<()> {
-        self.recurrent.prepare(context)?;
-        self.rest.prepare(context)?;
-        self.rules().into_iter().try_for_each(|rule| rule.prepare(context))
+    fn prepare(&mut self, extents: &[usize], context: &Context<'_, T>) -> Result<()> {
+        self.recurrent.prepare(extents, context)?;
+        self.rest.prepare(extents, context)?;
+        self.rules().into_iter().try_for_each(|rule| rule.prepare(extents, context))
     }
 
-    fn back(&mut self, place: Range, hidden: Flow<T>, context: &mut Context<'_, T>) -> Result<Passed<T>> {
-        let [fresh, old] = self.blend.divide(place, hidden, context)?;
-        let [update, before] = self.kept.divide(place, old, context)?;
-        let [rest, new] = self.replaced.divide(place, fresh, context)?;
-        let [rest] = self.rest.divide(place, rest, context)?;
-        let [x_new, past] = self.new.divide(place, new, context)?;
-        let [reset, r_new] = self.recalled.divide(place, past, context)?;
+    fn back(&mut self, piece: &Piece, hidden: Flow<T>, context: &mut Context<'_, T>) -> Result<Passed<T>> {
+        let [fresh, old] = self.blend.divide(piece, hidden, context)?;
+        let [update, before] = self.kept.divide(piece, old, context)?;
+        let [rest, new] = self.replaced.divide(piece, fresh, context)?;
+        let [rest] = self.rest.divide(piece, rest, context)?;
+        let [x_new, past] = self.new.divide(piece, new, context)?;
+        let [reset, r_new] = self.recalled.divide(piece, past, context)?;
         let gates = beside([(reset, self.width), (both(update, rest)?, self.width)])?;
-        let [x, r] = self.gates.divide(place, gates, context)?;
+        let [x, r] = self.gates.divide(piece, gates, context)?;
         let joined = |gates, new| beside([(gates, 2 * self.width), (new, self.width)]);
         let (x, r) = (joined(x, x_new)?, joined(r, r_new)?);
-        let hidden = both(self.recurrent.divide(place, r, context)?, before)?;
+        let hidden = both(self.recurrent.divide(piece, r, context)?, before)?;
         Ok(Passed { x, state: vec![hidden] })
     }
 
@@ -243,14 +265,14 @@ impl<T: Tensor> Plain<T> {
         Ok((Self { recurrent, sum }, activated(&value, function)?))
     }
 
-    fn prepare(&mut self, context: &Context<'_, T>) -> Result<()> {
-        self.recurrent.prepare(context)?;
-        self.sum.prepare(context)
+    fn prepare(&mut self, extents: &[usize], context: &Context<'_, T>) -> Result<()> {
+        self.recurrent.prepare(extents, context)?;
+        self.sum.prepare(extents, context)
     }
 
-    fn back(&mut self, place: Range, hidden: Flow<T>, context: &mut Context<'_, T>) -> Result<Passed<T>> {
-        let [x, r] = self.sum.divide(place, hidden, context)?;
-        Ok(Passed { x, state: vec![self.recurrent.divide(place, r, context)?] })
+    fn back(&mut self, piece: &Piece, hidden: Flow<T>, context: &mut Context<'_, T>) -> Result<Passed<T>> {
+        let [x, r] = self.sum.divide(piece, hidden, context)?;
+        Ok(Passed { x, state: vec![self.recurrent.divide(piece, r, context)?] })
     }
 
     fn settle(&mut self, context: &mut Context<'_, T>) -> Result<()> {

@@ -5,6 +5,8 @@ use crate::{Range, Relevance, Result, Tensor};
 /// Samples that make one step together.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Piece {
+    /// Their place among the pieces in the order of rows.
+    pub(super) number: usize,
     /// Their rows among those of all steps.
     pub(super) rows: Range,
     /// Their numbers.
@@ -30,14 +32,29 @@ pub(super) fn pieces(samples: &[usize], reversed: bool) -> Vec<Piece> {
         let mut piece = |from: usize, to: usize, begins| {
             if from < to {
                 let (rows, samples) = (Range::span(start + from, to - from), Range::span(from, to - from));
-                pieces.push(Piece { rows, samples, begins });
+                pieces.push(Piece { number: 0, rows, samples, begins });
             }
         };
         piece(0, count.min(begun), false);
         piece(begun, count, true);
         begun = begun.max(count);
     }
+    for (number, index) in in_order(&pieces).into_iter().enumerate() {
+        pieces[index].number = number;
+    }
     pieces
+}
+
+/// Which pieces have the first rows, the next, and so on.
+fn in_order(pieces: &[Piece]) -> Vec<usize> {
+    let mut order: Vec<usize> = (0..pieces.len()).collect();
+    order.sort_by_key(|&index| pieces[index].rows.start);
+    order
+}
+
+/// The rows of each piece, in the order of rows.
+pub(super) fn extents(pieces: &[Piece]) -> Vec<usize> {
+    in_order(pieces).into_iter().map(|index| pieces[index].rows.len).collect()
 }
 
 /// Some rows of a table.
@@ -90,23 +107,55 @@ pub(super) fn stacked<T: Tensor>(
     Relevance::concat(&parts, 0).map(Some)
 }
 
+/// A part of the state, gone through all pieces.
+pub(super) struct Run<T> {
+    /// Before each row.
+    pub(super) before: T,
+    /// Of each sample, after its last step.
+    pub(super) last: T,
+}
+
+impl<T: Tensor> Run<T> {
+    /// From the initial state, by what makes of the state before a piece that after it.
+    pub(super) fn through(
+        pieces: &[Piece],
+        initial: &T,
+        mut step: impl FnMut(&Piece, &T) -> Result<T>,
+    ) -> Result<Self> {
+        let mut last = initial.clone();
+        let mut before = Vec::with_capacity(pieces.len());
+        for piece in pieces {
+            let from = rows(&last, piece.samples)?;
+            last = replaced(&last, piece.samples, &step(piece, &from)?)?;
+            before.push(from);
+        }
+        Ok(Self { before: joined(pieces, &before)?, last })
+    }
+}
+
+/// What was found of the pieces one after the other, in the order of rows.
+pub(super) fn joined<T: Tensor>(pieces: &[Piece], found: &[T]) -> Result<T> {
+    let parts: Vec<T> = in_order(pieces).into_iter().map(|index| found[index].clone()).collect();
+    T::concat(&parts, 0)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn piece(start: usize, from: usize, to: usize, begins: bool) -> Piece {
-        Piece { rows: Range::span(start, to - from), samples: Range::span(from, to - from), begins }
+    fn piece(number: usize, start: usize, from: usize, to: usize, begins: bool) -> Piece {
+        Piece { number, rows: Range::span(start, to - from), samples: Range::span(from, to - from), begins }
     }
 
     #[test]
     fn shorter_samples_end_early() {
-        let expected = [piece(0, 0, 3, true), piece(3, 0, 2, false), piece(5, 0, 1, false)];
+        let expected = [piece(0, 0, 0, 3, true), piece(1, 3, 0, 2, false), piece(2, 5, 0, 1, false)];
         assert_eq!(pieces(&[3, 2, 1], false), expected);
     }
 
     #[test]
     fn shorter_samples_begin_late_when_reversed() {
-        let expected = [piece(3, 0, 2, true), piece(0, 0, 2, false), piece(2, 2, 3, true)];
+        let expected = [piece(2, 3, 0, 2, true), piece(0, 0, 0, 2, false), piece(1, 2, 2, 3, true)];
         assert_eq!(pieces(&[3, 2], true), expected);
     }
 }

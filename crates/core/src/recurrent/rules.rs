@@ -4,11 +4,12 @@
 //! shares of 1, computed once for all rows, say what it makes of any R, and a walk over the steps is left with a few
 //! products. What the rule loses is booked when all steps are walked, of all rows at once.
 
-use super::pieces::{rows, stacked};
+use super::pieces::{Piece, rows, stacked};
 use crate::ops::{MatMul, Product, Sum};
 use crate::weighted_sum::weighed;
 use crate::{
-    Amount, BacktraceOp, Context, Error, Loss, Operand, Part, Range, Relevance, Result, Tensor, ValueId,
+    Amount, BacktraceOp, Context, Error, Family, Loss, Operand, Part, Range, Relevance, Result, Tensor,
+    ValueId,
 };
 
 /// What flows between rules: nothing, where no relevance arrived.
@@ -48,8 +49,8 @@ pub(super) fn beside<T: Tensor, const N: usize>(columns: [(Flow<T>, usize); N]) 
 pub(super) struct Rule<T, const N: usize> {
     op: Box<dyn BacktraceOp<T>>,
     operands: [Operand<T>; N],
-    /// The shares of 1.
-    factors: Option<[Option<T>; N]>,
+    /// The shares of 1, by pieces.
+    factors: Option<[Option<Vec<T>>; N]>,
     /// What arrived at which rows since.
     arrived: Vec<(Range, Relevance<T>)>,
 }
@@ -64,33 +65,36 @@ impl<T: Tensor, const N: usize> Rule<T, N> {
         Self { op: Box::new(op), operands, factors: None, arrived: Vec::new() }
     }
 
-    /// Looks ahead to the rows of all steps, in default mode.
-    pub(super) fn prepare(&mut self, context: &Context<'_, T>) -> Result<()> {
+    /// Looks ahead to the rows of all steps, in default mode. `extents`: how many each piece has.
+    pub(super) fn prepare(&mut self, extents: &[usize], context: &Context<'_, T>) -> Result<()> {
         let shape = &self.operands[0].meta.shape;
         let one = Relevance::default_mode(self.operands[0].data()?.full(shape, 1.0)?);
         let shares = self.shares(&self.operands, one, &mut Context::new(context.weights))?;
-        self.factors = Some(shares.map(|share| share.map(|share| share.first().clone())));
+        let by_pieces = |share: Flow<T>| share.map(|share| share.first().split(0, extents)).transpose();
+        self.factors = Some(exactly(shares.into_iter().map(by_pieces))?);
         Ok(())
     }
 
     /// The shares of the operands of some rows.
     pub(super) fn divide(
         &mut self,
-        place: Range,
+        piece: &Piece,
         relevance: Flow<T>,
         context: &mut Context<'_, T>,
     ) -> Result<[Flow<T>; N]> {
         let Some(relevance) = relevance else { return Ok([const { None }; N]) };
         let Some(factors) = &self.factors else {
-            let operands = exactly(self.operands.iter().map(|operand| part(operand, place)))?;
+            let operands = exactly(self.operands.iter().map(|operand| part(operand, piece.rows)))?;
             return self.shares(&operands, relevance, context);
         };
         let shares = exactly(factors.iter().map(|factor| {
-            let Some(factor) = factor else { return Ok(None) };
-            let factor = rows(factor, place)?;
-            relevance.map(|channel| channel.mul(&factor)).map(Some)
+            let factor = factor.as_ref().map(|factors| &factors[piece.number]);
+            factor.map(|factor| relevance.map(|channel| channel.mul(factor))).transpose()
         }));
-        self.arrived.push((place, relevance));
+        // The rule of a product loses nothing.
+        if self.op.family() == Family::WeightedSum {
+            self.arrived.push((piece.rows, relevance));
+        }
         shares
     }
 
@@ -147,12 +151,12 @@ pub(super) struct Linear<T> {
 /// What the default rule needs of all rows.
 #[derive(Debug)]
 struct Ahead<T> {
-    /// |x|
-    magnitude: T,
+    /// |x|, by pieces.
+    magnitude: Vec<T>,
     /// |W|
     weight: T,
-    /// 1 ⊘ (|W||x| + |b|)
-    inverse: T,
+    /// 1 ⊘ (|W||x| + |b|), by pieces.
+    inverse: Vec<T>,
     /// |W||x| + |b|
     denominator: T,
     arrived: Vec<(Range, Relevance<T>)>,
@@ -174,7 +178,7 @@ impl<T: Tensor> Linear<T> {
     }
 
     /// As [`Rule::prepare`].
-    pub(super) fn prepare(&mut self, context: &Context<'_, T>) -> Result<()> {
+    pub(super) fn prepare(&mut self, extents: &[usize], context: &Context<'_, T>) -> Result<()> {
         let weight = context.weights.part(self.weight.weight, Part::Abs, self.weight.data()?)?;
         let magnitude = self.x.data()?.abs()?;
         let mut denominator = magnitude.matmul(&weight.transpose()?)?;
@@ -182,6 +186,7 @@ impl<T: Tensor> Linear<T> {
             denominator = denominator.add(&bias.data()?.abs()?)?;
         }
         let (inverse, _) = denominator.full(&denominator.shape(), 1.0)?.quotient(&denominator)?;
+        let (magnitude, inverse) = (magnitude.split(0, extents)?, inverse.split(0, extents)?);
         self.ahead = Some(Ahead { magnitude, weight, inverse, denominator, arrived: Vec::new() });
         Ok(())
     }
@@ -189,20 +194,20 @@ impl<T: Tensor> Linear<T> {
     /// r = |x| ⊙ |W|ᵀ( R ⊘ (|W||x| + |b|) ) of some rows.
     pub(super) fn divide(
         &mut self,
-        place: Range,
+        piece: &Piece,
         relevance: Flow<T>,
         context: &mut Context<'_, T>,
     ) -> Result<Flow<T>> {
         let Some(relevance) = relevance else { return Ok(None) };
         let Some(ahead) = &mut self.ahead else {
-            let mut operands = vec![part(&self.x, place)?, self.weight.clone()];
+            let mut operands = vec![part(&self.x, piece.rows)?, self.weight.clone()];
             operands.extend(self.bias.clone());
             let shares = MatMul { transposed: true }.backtrace(&operands, &[Some(relevance)], context)?;
             return Ok(shares.into_iter().next().flatten());
         };
-        let (inverse, magnitude) = (rows(&ahead.inverse, place)?, rows(&ahead.magnitude, place)?);
-        let share = relevance.map(|channel| channel.mul(&inverse)?.matmul(&ahead.weight)?.mul(&magnitude))?;
-        ahead.arrived.push((place, relevance));
+        let (inverse, magnitude) = (&ahead.inverse[piece.number], &ahead.magnitude[piece.number]);
+        let share = relevance.map(|channel| channel.mul(inverse)?.matmul(&ahead.weight)?.mul(magnitude))?;
+        ahead.arrived.push((piece.rows, relevance));
         Ok(Some(share))
     }
 

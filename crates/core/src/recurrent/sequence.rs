@@ -1,7 +1,7 @@
 //! The steps of a layer as one operator.
 
-use super::cell::Steps;
-use super::pieces::{Piece, replaced, rows, stacked};
+use super::cell::{Steps, memories};
+use super::pieces::{Piece, Run, extents, joined, replaced, rows, stacked};
 use super::rules::{Flow, both, made, part};
 use super::{Cell, Parameters};
 use crate::{BacktraceOp, Context, Error, Family, Mode, Operand, Range, Relevance, Result, Tensor};
@@ -28,38 +28,59 @@ pub(super) struct Ran<T> {
     pub(super) before: Vec<T>,
 }
 
-/// Runs a layer.
-pub(super) fn run<T: Tensor>(
-    cell: Cell,
-    parameters: &Parameters<T>,
-    pieces: &[Piece],
-    x: &Operand<T>,
-    state: &[Operand<T>],
-) -> Result<Ran<T>> {
-    let mut state = state.iter().map(|part| part.data().cloned()).collect::<Result<Vec<_>>>()?;
-    let mut before: Vec<Vec<(Range, T)>> = state.iter().map(|_| Vec::new()).collect();
-    let mut hidden = Vec::with_capacity(pieces.len());
-    for piece in pieces {
-        let from = state.iter().map(|part| Ok(made(rows(part, piece.samples)?, true)));
-        let from = from.collect::<Result<Vec<_>>>()?;
-        let (_, after) = Steps::run(cell, parameters, &part(x, piece.rows)?, &from)?;
-        for (before, from) in before.iter_mut().zip(&from) {
-            before.push((piece.rows, from.data()?.clone()));
+impl<T: Tensor> Ran<T> {
+    /// Runs a layer.
+    pub(super) fn run(
+        cell: Cell,
+        parameters: &Parameters<T>,
+        pieces: &[Piece],
+        x: &Operand<T>,
+        state: &[Operand<T>],
+    ) -> Result<Self> {
+        let x = x.data()?.split(0, &extents(pieces))?;
+        let mut state = state.iter().map(|part| part.data().cloned()).collect::<Result<Vec<_>>>()?;
+        let mut before: Vec<Vec<T>> = vec![Vec::with_capacity(pieces.len()); state.len()];
+        let mut hidden = Vec::with_capacity(pieces.len());
+        for piece in pieces {
+            let from = state.iter().map(|part| Ok(made(rows(part, piece.samples)?, true)));
+            let from = from.collect::<Result<Vec<_>>>()?;
+            let (_, after) = Steps::run(cell, parameters, &made(x[piece.number].clone(), true), &from)?;
+            for (before, from) in before.iter_mut().zip(from) {
+                before.extend(from.data);
+            }
+            for (state, after) in state.iter_mut().zip(&after) {
+                *state = replaced(state, piece.samples, after.data()?)?;
+            }
+            hidden.push(after[0].data()?.clone());
         }
-        for (state, after) in state.iter_mut().zip(&after) {
-            *state = replaced(state, piece.samples, after.data()?)?;
-        }
-        hidden.push((piece.rows, after[0].data()?.clone()));
+        let before = before.iter().map(|before| joined(pieces, before)).collect::<Result<_>>()?;
+        Ok(Self { hidden: joined(pieces, &hidden)?, state, before })
     }
-    let before = before.into_iter().map(in_order).collect::<Result<_>>()?;
-    Ok(Ran { hidden: in_order(hidden)?, state, before })
-}
 
-/// Rows of all pieces.
-fn in_order<T: Tensor>(mut parts: Vec<(Range, T)>) -> Result<T> {
-    parts.sort_by_key(|(rows, _)| rows.start);
-    let parts: Vec<T> = parts.into_iter().map(|(_, part)| part).collect();
-    T::concat(&parts, 0)
+    /// The same of a layer whose h is known.
+    pub(super) fn of_hidden(
+        cell: Cell,
+        parameters: &Parameters<T>,
+        pieces: &[Piece],
+        x: &Operand<T>,
+        state: &[Operand<T>],
+        hidden: T,
+    ) -> Result<Self> {
+        let parts = hidden.split(0, &extents(pieces))?;
+        let (initial, memory) = match (cell, state) {
+            (Cell::Lstm, [hidden, memory]) => (hidden, Some(memory)),
+            (Cell::Gru | Cell::Tanh | Cell::Relu, [hidden]) => (hidden, None),
+            _ => return Err(Error::Shape(format!("a state of {} parts for {cell:?}", state.len()))),
+        };
+        let run = Run::through(pieces, initial.data()?, |piece, _| Ok(parts[piece.number].clone()))?;
+        let mut runs = vec![run];
+        if let Some(memory) = memory {
+            let before = made(runs[0].before.clone(), true);
+            runs.push(memories(parameters, x, &before, memory.data()?, pieces)?);
+        }
+        let (before, state) = runs.into_iter().map(|run| (run.before, run.last)).unzip();
+        Ok(Self { hidden, state, before })
+    }
 }
 
 impl<T: Tensor> BacktraceOp<T> for Sequence<T> {
@@ -89,17 +110,19 @@ impl<T: Tensor> BacktraceOp<T> for Sequence<T> {
             return Err(Error::Shape("a recurrent layer without outputs".into()));
         };
         let count = x.meta.shape[0];
+        let extents = extents(&self.pieces);
         let before: Vec<_> = self.before.iter().map(|part| made(part.clone(), true)).collect();
         let (mut running, _) = Steps::run(self.cell, &parameters, x, &before)?;
         if outputs.iter().flatten().all(|relevance| relevance.mode() == Mode::Default) {
-            running.prepare(context)?;
+            running.prepare(&extents, context)?;
         }
+        let to_hidden = by_pieces(to_hidden, &extents)?;
         let mut carried: Vec<Flow<T>> = to_state.to_vec();
         let mut to_x = Vec::with_capacity(self.pieces.len());
         for piece in self.pieces.iter().rev() {
             let mut after: Vec<Flow<T>> =
                 carried.iter().map(|flow| of_rows(flow, piece.samples)).collect::<Result<_>>()?;
-            let shown = of_rows(to_hidden, piece.rows)?;
+            let shown = to_hidden.as_ref().map(|shown| shown[piece.number].clone());
             if let Some(hidden) = after.first_mut() {
                 *hidden = both(hidden.take(), shown)?;
             }
@@ -107,9 +130,10 @@ impl<T: Tensor> BacktraceOp<T> for Sequence<T> {
                 let initial = state.iter().map(|part_of| part(part_of, piece.samples));
                 let initial = initial.collect::<Result<Vec<_>>>()?;
                 let (mut first, _) = Steps::run(self.cell, &parameters, &part(x, piece.rows)?, &initial)?;
-                first.back(Range::full(piece.rows.len), after, context)?
+                let whole = Piece { rows: Range::full(piece.rows.len), ..*piece };
+                first.back(&whole, after, context)?
             } else {
-                running.back(piece.rows, after, context)?
+                running.back(piece, after, context)?
             };
             to_x.extend(passed.x.map(|flow| (piece.rows, flow)));
             for ((carried, before), part) in carried.iter_mut().zip(passed.state).zip(state) {
@@ -131,6 +155,17 @@ impl<T: Tensor> Sequence<T> {
         let recurrent_bias = if self.biased { weights.next() } else { None };
         Ok(Parameters { recurrent, recurrent_bias, projection: weights.next() })
     }
+}
+
+/// The relevance of each piece, in the order of rows.
+fn by_pieces<T: Tensor>(flow: &Flow<T>, extents: &[usize]) -> Result<Option<Vec<Relevance<T>>>> {
+    let Some(flow) = flow else { return Ok(None) };
+    let first = flow.first().split(0, extents)?;
+    let second = flow.second().map(|second| second.split(0, extents)).transpose()?;
+    Ok(Some(match second {
+        Some(second) => first.into_iter().zip(second).map(|(p, n)| Relevance::contrastive(p, n)).collect(),
+        None => first.into_iter().map(Relevance::default_mode).collect(),
+    }))
 }
 
 fn of_rows<T: Tensor>(flow: &Flow<T>, place: Range) -> Result<Flow<T>> {

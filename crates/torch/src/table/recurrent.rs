@@ -1,7 +1,7 @@
 //! Recurrent layers and cells, packed sequences (rules §6).
 
 use super::Entry;
-use super::parts::{Operand, computed};
+use super::parts::{self, Operand, computed};
 use crate::TorchTensor;
 use crate::arguments::Arguments;
 use crate::lowering::Lowering;
@@ -13,12 +13,12 @@ use dlbacktrace_torch_recorder::{Call, Slot};
 use tch::TchError;
 
 pub(super) const ENTRIES: &[Entry] = &[
-    Entry::by_data(&["aten::lstm"], Family::Product, |lowering, call| layers(lowering, call, Cell::Lstm)),
-    Entry::by_data(&["aten::gru"], Family::Product, |lowering, call| layers(lowering, call, Cell::Gru)),
-    Entry::by_data(&["aten::rnn_tanh"], Family::WeightedSum, |lowering, call| {
+    Entry::by_result(&["aten::lstm"], Family::Product, |lowering, call| layers(lowering, call, Cell::Lstm)),
+    Entry::by_result(&["aten::gru"], Family::Product, |lowering, call| layers(lowering, call, Cell::Gru)),
+    Entry::by_result(&["aten::rnn_tanh"], Family::WeightedSum, |lowering, call| {
         layers(lowering, call, Cell::Tanh)
     }),
-    Entry::by_data(&["aten::rnn_relu"], Family::WeightedSum, |lowering, call| {
+    Entry::by_result(&["aten::rnn_relu"], Family::WeightedSum, |lowering, call| {
         layers(lowering, call, Cell::Relu)
     }),
     Entry::by_data(&["aten::lstm_cell"], Family::Product, |lowering, call| cell(lowering, call, Cell::Lstm)),
@@ -48,11 +48,13 @@ fn layers(lowering: &mut Lowering, call: &Call, cell: Cell) -> Result<()> {
         .collect::<Result<Vec<_>>>()?;
     let mut last = vec![Vec::with_capacity(layers.len()); initial.len()];
     for (level, layers) in layers.chunks(directions).enumerate() {
+        let mut known = if level + 1 == count { uppermost(lowering, call, directions)? } else { Vec::new() };
+        known.resize_with(directions, || None);
         let mut sides = Vec::with_capacity(directions);
-        for (side, layer) in layers.iter().enumerate() {
+        for ((side, layer), known) in layers.iter().enumerate().zip(known) {
             let state: Vec<_> =
                 initial.iter().map(|parts| parts[level * directions + side].clone()).collect();
-            let unrolled = layer.unroll(&mut lowering.writer, &x, &samples, &state)?;
+            let unrolled = layer.unroll(&mut lowering.writer, &x, &samples, &state, known)?;
             sides.push(unrolled.hidden);
             last.iter_mut().zip(unrolled.state).for_each(|(last, state)| last.push(state));
         }
@@ -66,6 +68,20 @@ fn layers(lowering: &mut Lowering, call: &Call, cell: Cell) -> Result<()> {
         results.push(lowering.writer.reshape(&joined, &shape)?);
     }
     lowering.step(call, Box::new(Bundle), results)
+}
+
+/// h of the uppermost layers, row by row: what the call returned, one direction beside the other.
+fn uppermost(lowering: &Lowering, call: &Call, directions: usize) -> Result<Vec<Option<TorchTensor>>> {
+    let mut hidden = parts::result(lowering, call)?;
+    if call.optional("batch_sizes").is_none() {
+        if call.flag("batch_first") {
+            hidden = hidden.permute(&[1, 0, 2])?;
+        }
+        let shape = hidden.shape();
+        hidden = hidden.reshape(&[shape[..2].iter().product(), shape[2]])?;
+    }
+    let width = hidden.shape()[1] / directions;
+    Ok(hidden.split(1, &vec![width; directions])?.into_iter().map(Some).collect())
 }
 
 /// A single step.
@@ -86,7 +102,7 @@ fn cell(lowering: &mut Lowering, call: &Call, cell: Cell) -> Result<()> {
         reversed: false,
     };
     let state = states(call)?.into_iter().map(|slot| lowering.operand(slot)).collect::<Result<Vec<_>>>()?;
-    let unrolled = layer.unroll(&mut lowering.writer, &x, &[samples], &state)?;
+    let unrolled = layer.unroll(&mut lowering.writer, &x, &[samples], &state, None)?;
     lowering.step(call, Box::new(Bundle), unrolled.state)
 }
 
