@@ -15,6 +15,7 @@ import transformers as hf
 from safetensors.torch import save_file
 
 import archive
+import hf_inputs
 import trace_hf
 
 OUT = Path(__file__).resolve().parent.parent / "tests" / "models"
@@ -80,7 +81,7 @@ def build(model: str, attention: str, experts: str | None) -> tuple[torch.nn.Mod
 def write(name: str) -> dict:
     model, attention, experts, equals = FIXTURES[name]
     network, task = build(model, attention, experts)
-    inputs = {case: trace_hf.sample(network, task, *shape, seed=10 + seed) for seed, (case, shape) in enumerate(CASES.items())}
+    inputs = {case: hf_inputs.sample(network, task, *shape, seed=10 + seed) for seed, (case, shape) in enumerate(CASES.items())}
     traced = trace_hf.trace(network, task, unstack=experts is None)
     path = OUT / f"{name}.pt"
     traced.save(str(path))
