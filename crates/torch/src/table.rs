@@ -3,6 +3,7 @@
 mod arithmetic;
 mod attention;
 mod bags;
+pub(crate) mod complex;
 mod convolutions;
 mod einsum;
 mod functions;
@@ -89,6 +90,7 @@ fn entries() -> impl Iterator<Item = &'static Entry> {
         arithmetic::ENTRIES,
         attention::ENTRIES,
         bags::ENTRIES,
+        complex::ENTRIES,
         convolutions::ENTRIES,
         einsum::ENTRIES,
         functions::ENTRIES,

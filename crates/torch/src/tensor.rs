@@ -45,6 +45,16 @@ pub(crate) fn dtype(kind: Kind) -> DType {
     }
 }
 
+/// The type of the two numbers that a complex element is.
+pub(crate) fn part_of(kind: Kind) -> Option<Kind> {
+    match kind {
+        Kind::ComplexHalf => Some(Kind::Half),
+        Kind::ComplexFloat => Some(Kind::Float),
+        Kind::ComplexDouble => Some(Kind::Double),
+        _ => None,
+    }
+}
+
 fn kind(dtype: DType) -> Option<Kind> {
     match dtype {
         DType::F16 => Some(Kind::Half),
