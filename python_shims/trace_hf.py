@@ -116,11 +116,28 @@ def without_gradient(kind, *given):
     return kind.forward(SimpleNamespace(save_for_backward=lambda *_: None), *given)
 
 
+def extents(inputs: tuple[torch.Tensor, ...]) -> str:
+    return "×".join(map(str, inputs[0].shape))
+
+
+def answers(model: nn.Module, samples: list[tuple]) -> list[tuple]:
+    """Each sample with what the model makes of it. What is too short for the model itself is left out, but not the example."""
+    answered = []
+    for inputs in samples:
+        try:
+            answered.append((inputs, flat(model(*inputs))))
+        except (RuntimeError, IndexError) as error:
+            if not answered:
+                raise
+            print(f"not compared on inputs of {extents(inputs)}, on which the model itself fails: {error}", file=sys.stderr)
+    return answered
+
+
 def trace(model: nn.Module, task: str, unstack: bool = True) -> torch.jit.ScriptModule:
     """The checked trace; the model itself is used up. Without `unstack` stacks of experts stay what they are."""
     samples = [hf_inputs.sample(model, task, *shape, seed) for seed, shape in enumerate((EXAMPLE, *OTHERS))]
     model = plain(model.requires_grad_(False), task)
-    expected = [flat(model(*inputs)) for inputs in samples]
+    samples, expected = zip(*answers(model, samples))
     if unstack:
         hf_experts.unstack(model)
     hf_scans.script(model)
@@ -128,7 +145,7 @@ def trace(model: nn.Module, task: str, unstack: bool = True) -> torch.jit.Script
         warnings.simplefilter("ignore")
         traced = torch.jit.trace(model, samples[0], strict=False, check_trace=False)
     for inputs, wanted in zip(samples, expected):
-        shape = "×".join(map(str, inputs[0].shape))
+        shape = extents(inputs)
         try:
             found = flat(traced(*inputs))
         except RuntimeError as error:
