@@ -39,9 +39,9 @@ impl DType {
         }
     }
 
-    /// Magnitudes below this count as 0 when something is divided by them (rules §0). Near the end of a type's range a
-    /// number holds few digits, and a quotient by it overflows.
-    pub fn least_divisor(self) -> f64 {
+    /// Magnitudes below this count as 0 (rules §0, §7): near the end of a type's range a number holds few digits, and a
+    /// quotient by it overflows.
+    pub fn negligible(self) -> f64 {
         match self {
             Self::F64 => 1e-290,
             _ => 1e-30,
@@ -162,7 +162,7 @@ pub trait Tensor: Clone + Debug + Send + Sized + 'static {
     /// Adds `other` (same shape), consuming this tensor's buffer where it can.
     fn accumulate(self, other: &Self) -> Result<Self>;
     /// `self ⊘ denominator` with x/0 := 0 (rules §0), and the sum of the x that met a 0, or less than
-    /// [`DType::least_divisor`]. The denominator broadcasts to this tensor's shape.
+    /// [`DType::negligible`]. The denominator broadcasts to this tensor's shape.
     fn quotient(&self, denominator: &Self) -> Result<(Self, f64)>;
 
     /// Sum over the given axes.

@@ -209,7 +209,7 @@ impl Tensor for TorchTensor {
     fn quotient(&self, denominator: &Self) -> Result<(Self, f64)> {
         let name = "quotient";
         let (x, d) = (&self.0, &denominator.0);
-        let least = self.dtype().least_divisor();
+        let least = self.dtype().negligible();
         // Denominators are mostly sums of magnitudes without a zero among them: one look spares three passes.
         let smallest = match d.numel() {
             0 => 1.0,

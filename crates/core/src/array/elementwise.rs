@@ -86,7 +86,7 @@ pub(super) fn quotient<F: Real>(x: &Array<F>, denominator: &Array<F>) -> Result<
     let mut lost = 0.0;
     let divide = |(&x, &denominator): (&F, &F)| {
         let (x, denominator): (f64, f64) = (x.into(), denominator.into());
-        if denominator.abs() < F::DTYPE.least_divisor() {
+        if denominator.abs() < F::DTYPE.negligible() {
             lost += x;
             return F::nearest(0.0);
         }
