@@ -20,6 +20,7 @@ mod reductions;
 mod sampling;
 mod scatters;
 mod transformer;
+mod triangular;
 mod unruled;
 
 use crate::lowering::Lowering;
@@ -106,6 +107,7 @@ fn entries() -> impl Iterator<Item = &'static Entry> {
         sampling::ENTRIES,
         scatters::ENTRIES,
         transformer::ENTRIES,
+        triangular::ENTRIES,
         unruled::ENTRIES,
     ]
     .into_iter()
