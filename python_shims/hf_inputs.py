@@ -56,7 +56,7 @@ def signals(model: nn.Module, batch: int, length: int, noise: torch.Generator) -
         size = getattr(config, "image_size", 64)
         height, width = (size, size) if isinstance(size, int) else size
         shape = (config.num_channels, height, width)
-    elif main == "input_features" and hasattr(config, "max_source_positions"):  # Whisper's spectra
+    elif main == "input_features" and hasattr(config, "num_mel_bins") and hasattr(config, "max_source_positions"):  # Whisper's spectra
         shape = (config.num_mel_bins, 2 * config.max_source_positions)
     elif main == "input_values" and hasattr(config, "conv_stride"):  # Wav2Vec2's waves
         shape = (getattr(config, "inputs_to_logits_ratio", SAMPLE_RATE // 50) * (length + 1),)

@@ -35,6 +35,7 @@ import hf_scans
 
 SEED = 7
 TOLERANCE = 1e-4  # of the largest output
+STEPS = 8  # of the last digit, where that is more: in half precision experts are added up in another order
 EXAMPLE = (2, 9)  # batch and length that are traced
 OTHERS = ((1, 1), (1, 4), (3, 13), (2, 30))  # batches and lengths that must come out right as well
 TASKS = {
@@ -144,6 +145,7 @@ def trace(model: nn.Module, task: str, unstack: bool = True) -> torch.jit.Script
     with warnings.catch_warnings(), patch.object(torch.autograd.Function, "apply", classmethod(without_gradient)):
         warnings.simplefilter("ignore")
         traced = torch.jit.trace(model, samples[0], strict=False, check_trace=False)
+    tolerance = max(TOLERANCE, STEPS * torch.finfo(model.dtype).eps)
     for inputs, wanted in zip(samples, expected):
         shape = extents(inputs)
         try:
@@ -154,7 +156,7 @@ def trace(model: nn.Module, task: str, unstack: bool = True) -> torch.jit.Script
             if got.shape != want.shape:
                 raise SystemExit(f"on inputs of {shape} the trace gives {list(got.shape)} for {list(want.shape)}: {REASON}")
             gap = (got - want).abs().max() / want.abs().max()
-            if not gap <= TOLERANCE:
+            if not gap <= tolerance:
                 raise SystemExit(f"on inputs of {shape} the trace is off by {gap:.1e}: {REASON}")
     return traced
 
