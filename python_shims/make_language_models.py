@@ -15,6 +15,7 @@ import transformers as hf
 from safetensors.torch import save_file
 
 import archive
+import hf_inputs
 import trace_hf
 
 OUT = Path(__file__).resolve().parent.parent / "tests" / "models"
@@ -34,6 +35,13 @@ CONFIGS = {
     "qwen3": ("causal", lambda: hf.Qwen3Config(**GROUPED, head_dim=4)),
     "mixtral": ("causal", lambda: hf.MixtralConfig(**ROUTED)),
     "olmoe": ("causal", lambda: hf.OlmoeConfig(**GROUPED, num_experts=4, num_experts_per_tok=2)),
+    "jamba": ("causal", lambda: hf.JambaConfig(
+        **GROUPED | {"num_hidden_layers": 4}, num_experts=4, num_experts_per_tok=2, expert_layer_period=2, expert_layer_offset=1,
+        attn_layer_period=2, attn_layer_offset=1, mamba_d_state=4, mamba_dt_rank=4, use_mamba_kernels=False)),
+    "deepseek_v2": ("causal", lambda: hf.DeepseekV2Config(
+        **SIZE, num_key_value_heads=4, moe_intermediate_size=12, n_routed_experts=4, num_experts_per_tok=2, n_shared_experts=1,
+        first_k_dense_replace=1, topk_method="greedy", kv_lora_rank=8, q_lora_rank=8, qk_rope_head_dim=4, qk_nope_head_dim=4,
+        v_head_dim=4)),
     "t5": ("translate", lambda: hf.T5Config(
         vocab_size=40, d_model=16, d_kv=4, d_ff=24, num_layers=2, num_heads=4, relative_attention_num_buckets=8)),
     "vit": ("image", lambda: hf.ViTConfig(
@@ -59,6 +67,8 @@ FIXTURES = {
     "t5_sdpa": ("t5", "sdpa", None, "t5"),
     "vit": ("vit", "eager", None, None),
     "vit_sdpa": ("vit", "sdpa", None, "vit"),
+    "jamba": ("jamba", "sdpa", None, None),
+    "deepseek_v2": ("deepseek_v2", "sdpa", None, None),
 }
 
 
@@ -80,7 +90,7 @@ def build(model: str, attention: str, experts: str | None) -> tuple[torch.nn.Mod
 def write(name: str) -> dict:
     model, attention, experts, equals = FIXTURES[name]
     network, task = build(model, attention, experts)
-    inputs = {case: trace_hf.sample(network, task, *shape, seed=10 + seed) for seed, (case, shape) in enumerate(CASES.items())}
+    inputs = {case: hf_inputs.sample(network, task, *shape, seed=10 + seed) for seed, (case, shape) in enumerate(CASES.items())}
     traced = trace_hf.trace(network, task, unstack=experts is None)
     path = OUT / f"{name}.pt"
     traced.save(str(path))

@@ -11,51 +11,60 @@ config.json is read, which MODEL may be as well, and the weights are random. OUT
     generation_config.json   the tokens that end a text, for a language model
 
 What is taken care of: caches are off, results are tensors, a mask is always given (without one the mask of the traced
-length would be kept), the example holds padding, experts run on whatever tokens are routed to them. The trace is compared
-with the untouched model at other lengths, batch sizes and paddings, and not written if they differ.
+length would be kept), the example holds padding, experts run on whatever tokens are routed to them, loops over the tokens are
+scripted. The trace is compared with the untouched model at other lengths, batch sizes and paddings, and not written if they
+differ.
 """
 
 import argparse
+import inspect
 import json
 import sys
 import warnings
 from pathlib import Path
+from types import SimpleNamespace
+from unittest.mock import patch
 
 import torch
 import transformers
 from torch import nn
 
 import hf_experts
+import hf_inputs
+import hf_scans
 
 SEED = 7
 TOLERANCE = 1e-4  # of the largest output
+STEPS = 8  # of the last digit, where that is more: in half precision experts are added up in another order
 EXAMPLE = (2, 9)  # batch and length that are traced
-OTHERS = ((1, 4), (3, 13), (2, 30))  # batches and lengths that must come out right as well
+OTHERS = ((1, 1), (1, 4), (3, 13), (2, 30))  # batches and lengths that must come out right as well
 TASKS = {
     "causal": transformers.AutoModelForCausalLM,
     "classify": transformers.AutoModelForSequenceClassification,
     "tokens": transformers.AutoModelForTokenClassification,
-    "mask": transformers.AutoModelForMaskedLM,
-    "encode": transformers.AutoModel,
+    "question": transformers.AutoModelForQuestionAnswering,
     "translate": transformers.AutoModelForSeq2SeqLM,
+    "mask": transformers.AutoModelForMaskedLM,
     "image": transformers.AutoModelForImageClassification,
+    "audio": transformers.AutoModelForAudioClassification,
+    "speech": transformers.AutoModelForCTC,
+    "transcribe": transformers.AutoModelForSpeechSeq2Seq,
+    "encode": transformers.AutoModel,
 }
-# What names of architectures tell of the task; the first that fits.
-SUFFIXES = {
-    "ForConditionalGeneration": "translate",
-    "LMHeadModel": "causal",
-    "ForCausalLM": "causal",
-    "ForSequenceClassification": "classify",
-    "ForTokenClassification": "tokens",
-    "ForMaskedLM": "mask",
-    "ForImageClassification": "image",
-}
+REASON = ("this model computes something from its inputs outside tensors, so that a trace holds for its example only; "
+          "script that part")
+# What models return; the first of these that is there.
+RESULTS = (("logits",), ("start_logits", "end_logits"), ("last_hidden_state", "pooler_output"))
 
 
 def task_of(config) -> str:
-    names = getattr(config, "architectures", None) or []
-    found = [task for name in names for suffix, task in SUFFIXES.items() if name.endswith(suffix)]
-    return found[0] if found else "encode"
+    """What the architecture named in config.json is for."""
+    for name in getattr(config, "architectures", None) or []:
+        for task, auto in TASKS.items():
+            kinds = auto._model_mapping[type(config)] if type(config) in auto._model_mapping else ()
+            if name in (kind.__name__ for kind in (kinds if isinstance(kinds, tuple) else (kinds,))):
+                return task
+    return "encode"
 
 
 def build(source: str, task: str | None, attention: str, random: bool) -> tuple[nn.Module, str]:
@@ -71,101 +80,98 @@ def build(source: str, task: str | None, attention: str, random: bool) -> tuple[
     return model.eval(), task
 
 
-def forward_of(model: nn.Module, task: str, original):
+def tensors(result) -> torch.Tensor | dict[str, torch.Tensor]:
+    found = ({name: result[name] for name in names if result.get(name) is not None} for names in RESULTS)
+    found = next(filter(None, found))
+    return found if len(found) > 1 else next(iter(found.values()))
+
+
+def forward_of(model: nn.Module, task: str):
     """A forward of tensors only. Its arguments are those the model takes, which become those of the archive."""
-    settings = {"use_cache": False} if task in ("causal", "translate") else {}
+    original, names = model.forward, hf_inputs.arguments(model, task)
+    settings = {"use_cache": False} if task in ("causal", *hf_inputs.DECODING) else {}
 
-    def tensors(result):
-        if "logits" in result:
-            return result["logits"]
-        found = {name: result[name] for name in ("last_hidden_state", "pooler_output") if result.get(name) is not None}
-        return found if len(found) > 1 else found["last_hidden_state"]
+    def forward(self, *given):
+        return tensors(original(**dict(zip(names, given, strict=True)), return_dict=True, **settings))
 
-    def run(**arguments):
-        return tensors(original(**arguments, return_dict=True, **settings))
-
-    if task == "image":
-        return lambda self, pixel_values: run(pixel_values=pixel_values)
-    if task == "translate":
-        return lambda self, input_ids, attention_mask, decoder_input_ids: run(
-            input_ids=input_ids, attention_mask=attention_mask, decoder_input_ids=decoder_input_ids)
-    if task != "causal" and getattr(model.config, "type_vocab_size", 0) > 1:
-        return lambda self, input_ids, attention_mask, token_type_ids: run(
-            input_ids=input_ids, attention_mask=attention_mask, token_type_ids=token_type_ids)
-    return lambda self, input_ids, attention_mask: run(input_ids=input_ids, attention_mask=attention_mask)
+    parameters = (inspect.Parameter(name, inspect.Parameter.POSITIONAL_OR_KEYWORD) for name in ("self", *names))
+    forward.__signature__ = inspect.Signature(parameters)
+    return forward
 
 
 def plain(model: nn.Module, task: str) -> nn.Module:
     """The same model, its class replaced by one with a plain forward, so that no wrapper stands before the paths of modules."""
-    original = model.forward
     kind = type(model)
-    model.__class__ = type(kind.__name__, (kind,), {"forward": forward_of(model, task, original), "__module__": kind.__module__})
+    model.__class__ = type(kind.__name__, (kind,), {"forward": forward_of(model, task), "__module__": kind.__module__})
     return model
-
-
-def sample(model: nn.Module, task: str, batch: int, length: int, seed: int) -> tuple[torch.Tensor, ...]:
-    """Random inputs; from the second on, texts are shorter and padded at their end."""
-    config = model.config
-    noise = torch.Generator().manual_seed(seed)
-    if task == "image":
-        size = config.image_size if isinstance(config.image_size, int) else config.image_size[0]
-        return (torch.randn(batch, config.num_channels, size, size, generator=noise),)
-    longest = getattr(config, "max_position_embeddings", length) or length
-    length = min(length, longest - 2)  # RoBERTa's positions begin after the padding's
-    padding = config.pad_token_id if getattr(config, "pad_token_id", None) is not None else 0
-    ids = torch.randint(3, config.vocab_size, (batch, length), generator=noise)
-    ids = torch.where(ids == padding, ids - 1, ids)
-    mask = torch.ones(batch, length, dtype=torch.int64)
-    for row in range(1, batch):
-        ids[row, max(1, length - 2 * row):] = padding
-        mask[row, max(1, length - 2 * row):] = 0
-    if task == "translate":
-        return ids, mask, torch.randint(3, config.vocab_size, (batch, max(2, length // 2 + 1)), generator=noise)
-    if task != "causal" and getattr(config, "type_vocab_size", 0) > 1:
-        kinds = (torch.arange(length) >= length // 2).long().expand(batch, -1)
-        return ids, mask, kinds.contiguous()
-    return ids, mask
 
 
 def flat(outputs) -> list[torch.Tensor]:
     return list(outputs.values()) if isinstance(outputs, dict) else [outputs]
 
 
+def without_gradient(kind, *given):
+    """What a function with a gradient of its own computes. As such a trace cannot keep it."""
+    if kind.setup_context is not torch.autograd.Function.setup_context:
+        return kind.forward(*given)
+    return kind.forward(SimpleNamespace(save_for_backward=lambda *_: None), *given)
+
+
+def extents(inputs: tuple[torch.Tensor, ...]) -> str:
+    return "×".join(map(str, inputs[0].shape))
+
+
+def answers(model: nn.Module, samples: list[tuple]) -> list[tuple]:
+    """Each sample with what the model makes of it. What is too short for the model itself is left out, but not the example."""
+    answered = []
+    for inputs in samples:
+        try:
+            answered.append((inputs, flat(model(*inputs))))
+        except (RuntimeError, IndexError) as error:
+            if not answered:
+                raise
+            print(f"not compared on inputs of {extents(inputs)}, on which the model itself fails: {error}", file=sys.stderr)
+    return answered
+
+
 def trace(model: nn.Module, task: str, unstack: bool = True) -> torch.jit.ScriptModule:
     """The checked trace; the model itself is used up. Without `unstack` stacks of experts stay what they are."""
+    samples = [hf_inputs.sample(model, task, *shape, seed) for seed, shape in enumerate((EXAMPLE, *OTHERS))]
     model = plain(model.requires_grad_(False), task)
-    samples = [sample(model, task, *shape, seed) for seed, shape in enumerate((EXAMPLE, *OTHERS))]
-    expected = [flat(model(*inputs)) for inputs in samples]
+    samples, expected = zip(*answers(model, samples))
     if unstack:
         hf_experts.unstack(model)
-    with warnings.catch_warnings():
+    hf_scans.script(model)
+    with warnings.catch_warnings(), patch.object(torch.autograd.Function, "apply", classmethod(without_gradient)):
         warnings.simplefilter("ignore")
         traced = torch.jit.trace(model, samples[0], strict=False, check_trace=False)
+    tolerance = max(TOLERANCE, STEPS * torch.finfo(model.dtype).eps)
     for inputs, wanted in zip(samples, expected):
-        shape = "×".join(map(str, inputs[0].shape))
+        shape = extents(inputs)
         try:
             found = flat(traced(*inputs))
         except RuntimeError as error:
-            raise SystemExit(f"the trace fails on inputs of {shape}: {str(error).strip().splitlines()[-1]}") from error
+            raise SystemExit(f"on inputs of {shape} the trace fails ({str(error).strip().splitlines()[-1]}): {REASON}") from error
         for got, want in zip(found, wanted, strict=True):
+            if got.shape != want.shape:
+                raise SystemExit(f"on inputs of {shape} the trace gives {list(got.shape)} for {list(want.shape)}: {REASON}")
             gap = (got - want).abs().max() / want.abs().max()
-            if got.shape != want.shape or not gap <= TOLERANCE:
-                raise SystemExit(f"on inputs of {shape} the trace is off by {gap:.1e}: this model computes something from its "
-                                 "inputs outside tensors, so that a trace holds for its example only; script that part")
+            if not gap <= tolerance:
+                raise SystemExit(f"on inputs of {shape} the trace is off by {gap:.1e}: {REASON}")
     return traced
 
 
 def companions(source: str, model: nn.Module, task: str, out: Path) -> None:
     """What belongs to the model: tokenizer, names of classes, end of texts."""
-    if task != "image":
+    if model.main_input_name == "input_ids":
         try:
             transformers.AutoTokenizer.from_pretrained(source).backend_tokenizer.save(str(out / "tokenizer.json"))
         except Exception as error:  # whatever is missing, the model goes without
             print(f"no tokenizer.json: {str(error).splitlines()[0]}", file=sys.stderr)
-    if task in ("classify", "tokens", "image"):
+    if task in ("classify", "tokens", "image", "audio"):
         labels = {str(number): name for number, name in sorted(model.config.id2label.items())}
         (out / "labels.json").write_text(json.dumps(labels, indent=1, ensure_ascii=False) + "\n")
-    if task in ("causal", "translate") and model.generation_config is not None:
+    if task in ("causal", *hf_inputs.DECODING) and model.generation_config is not None:
         kept = {name: getattr(model.generation_config, name) for name in
                 ("bos_token_id", "eos_token_id", "pad_token_id", "decoder_start_token_id")}
         kept = {name: value for name, value in kept.items() if value is not None}
@@ -185,7 +191,7 @@ def main() -> None:
     with torch.no_grad():
         try:
             model, task = build(options.model, options.task, options.attention, options.random_config)
-        except OSError as error:
+        except (OSError, ValueError) as error:  # no such model, or none with this task or attention
             raise SystemExit(f"{options.model}: {str(error).splitlines()[0]}") from error
         options.out.mkdir(parents=True, exist_ok=True)
         companions(options.model, model, task, options.out)

@@ -2,8 +2,8 @@
 
 use crate::ledger::tolerance;
 use crate::{
-    Amount, Context, Entry, Error, Family, Ledger, Mode, Operand, Place, Prepared, Relevance, Result, Step,
-    Tensor, ValueId, WeightCache,
+    Amount, Context, DType, Entry, Error, Family, Ledger, Mode, Operand, Place, Prepared, Relevance, Result,
+    Step, Tensor, ValueId, WeightCache,
 };
 
 /// How to walk.
@@ -175,8 +175,7 @@ fn walk<T: Tensor>(
         observer.handed(Some(&step.place), operand.value, amount);
         arrived.add(operand.value, share)?;
     }
-    let dtype =
-        outputs.iter().flatten().next().map_or(crate::DType::F32, |relevance| relevance.first().dtype());
+    let dtype = outputs.iter().flatten().next().map_or(DType::F32, |relevance| relevance.first().dtype());
     let mut entry = Entry {
         operator: step.operator.clone(),
         place: step.place.clone(),
@@ -185,7 +184,7 @@ fn walk<T: Tensor>(
         lost: context.lost,
         closes: false,
     };
-    entry.closes = closes(&entry, outputs, tolerance(dtype))?;
+    entry.closes = closes(&entry, outputs, dtype)?;
     Ok(entry)
 }
 
@@ -205,10 +204,10 @@ fn fitted<T: Tensor>(operand: &Operand<T>, share: Relevance<T>) -> Result<Releva
 
 /// received = delivered + lost, relative to what moved. Sums of mixed signs cancel, so when the totals are
 /// too small to judge by, Σ|R| is the measure.
-fn closes<T: Tensor>(entry: &Entry, outputs: &[Option<Relevance<T>>], tolerance: f64) -> Result<bool> {
+fn closes<T: Tensor>(entry: &Entry, outputs: &[Option<Relevance<T>>], dtype: DType) -> Result<bool> {
     let gap = entry.gap();
     let scale = entry.received.magnitude().max(entry.delivered.magnitude());
-    if balances(gap, scale, tolerance) {
+    if balances(gap, scale, dtype) {
         return Ok(true);
     }
     let gross: Amount = outputs
@@ -216,9 +215,9 @@ fn closes<T: Tensor>(entry: &Entry, outputs: &[Option<Relevance<T>>], tolerance:
         .flatten()
         .map(|relevance| relevance.measure(|channel| channel.abs()?.total()))
         .sum::<Result<Amount>>()?;
-    Ok(balances(gap, gross.magnitude(), tolerance))
+    Ok(balances(gap, gross.magnitude(), dtype))
 }
 
-fn balances(gap: Amount, scale: f64, tolerance: f64) -> bool {
-    gap.magnitude() <= tolerance * scale.max(f64::MIN_POSITIVE)
+fn balances(gap: Amount, scale: f64, dtype: DType) -> bool {
+    gap.magnitude() <= tolerance(dtype) * scale.max(dtype.negligible())
 }

@@ -38,6 +38,15 @@ impl DType {
             other => other,
         }
     }
+
+    /// Magnitudes below this count as 0 (rules §0, §7): near the end of a type's range a number holds few digits, and a
+    /// quotient by it overflows.
+    pub fn negligible(self) -> f64 {
+        match self {
+            Self::F64 => 1e-290,
+            _ => 1e-30,
+        }
+    }
 }
 
 /// A function of one number.
@@ -152,8 +161,8 @@ pub trait Tensor: Clone + Debug + Send + Sized + 'static {
     fn affine(&self, factor: f64, offset: f64) -> Result<Self>;
     /// Adds `other` (same shape), consuming this tensor's buffer where it can.
     fn accumulate(self, other: &Self) -> Result<Self>;
-    /// `self ⊘ denominator` with x/0 := 0 (rules §0), and the sum of the x that met a 0.
-    /// The denominator broadcasts to this tensor's shape.
+    /// `self ⊘ denominator` with x/0 := 0 (rules §0), and the sum of the x that met a 0, or less than
+    /// [`DType::negligible`]. The denominator broadcasts to this tensor's shape.
     fn quotient(&self, denominator: &Self) -> Result<(Self, f64)>;
 
     /// Sum over the given axes.

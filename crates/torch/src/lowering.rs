@@ -1,7 +1,7 @@
 //! From a recording of libtorch operators to a tape of core operators.
 
-use crate::table::{Entry, Lower};
-use crate::tensor::dtype;
+use crate::table::{Entry, Lower, complex};
+use crate::tensor::{dtype, part_of};
 use crate::{TorchTensor, rearrange};
 use dlbacktrace_core::ops::{self, Pass, Strided, Unruled};
 use dlbacktrace_core::{
@@ -9,13 +9,15 @@ use dlbacktrace_core::{
     Tensor, ValueId, WeightKey,
 };
 use dlbacktrace_torch_recorder::{Alias, Call, Origin, Patch, Record, Slot, Value};
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::hash::{DefaultHasher, Hash, Hasher};
 
 /// The tape in the making.
 pub(crate) struct Lowering {
     pub(crate) writer: TapeWriter<TorchTensor>,
     origins: Vec<Origin>,
+    /// Values of complex numbers.
+    complex: HashSet<usize>,
     cache_weights: bool,
 }
 
@@ -25,12 +27,19 @@ impl Lowering {
     pub(crate) fn new(values: Vec<Value>, cache_weights: bool) -> Self {
         let mut writer = TapeWriter::new();
         let mut origins = Vec::with_capacity(values.len());
-        for value in values {
-            let shape = value.sizes.iter().map(|&extent| extent as usize).collect();
-            writer.tape.value(Meta { shape, dtype: value.kind.map_or(DType::Other, dtype) });
+        let mut complex = HashSet::new();
+        for (number, value) in values.into_iter().enumerate() {
+            let mut shape: Vec<usize> = value.sizes.iter().map(|&extent| extent as usize).collect();
+            let part = value.kind.and_then(part_of);
+            if part.is_some() {
+                shape.push(2);
+                complex.insert(number);
+            }
+            let kind = part.or(value.kind);
+            writer.tape.value(Meta { shape, dtype: kind.map_or(DType::Other, dtype) });
             origins.push(value.origin);
         }
-        Self { writer, origins, cache_weights }
+        Self { writer, origins, complex, cache_weights }
     }
 
     /// Adds one record. Consumes it, so that what its rule does not read is freed.
@@ -57,7 +66,10 @@ impl Lowering {
             source: call.source.clone(),
             shapes: slots(call).map(|slot| self.meta(slot).shape).collect(),
         };
-        let lowered = match table.get(call.base.as_str()).map(|entry| &entry.lower) {
+        let outputs = call.outputs.iter().map(|output| &output.slot);
+        let complex = slots(call).chain(outputs).any(|slot| self.is_complex(slot));
+        let entry = table.get(call.base.as_str()).filter(|_| !complex || complex::covers(&call.base));
+        let lowered = match entry.map(|entry| &entry.lower) {
             Some(Lower::Function(function)) => self.function(call, *function),
             Some(Lower::Identity) => self.pass(call, Pass::identity()),
             Some(Lower::Norm) => self.pass(call, Pass::norm()),
@@ -118,7 +130,7 @@ impl Lowering {
             sources: alias.sources.iter().map(strided).collect::<Result<_>>()?,
             target: strided(&alias.target)?,
         };
-        let inputs = alias
+        let inputs: Vec<_> = alias
             .sources
             .iter()
             .map(|patch| {
@@ -128,7 +140,12 @@ impl Lowering {
             .collect();
         self.writer.operator = "view of written storage".into();
         self.writer.place = Place { step: self.writer.tape.steps.len(), ..Place::default() };
-        self.writer.step(Box::new(op), inputs, vec![ValueId(alias.target.value.0)]);
+        let complex =
+            alias.sources.iter().chain([&alias.target]).any(|patch| self.complex.contains(&patch.value.0));
+        let reason = "complex numbers written in place have no rule".to_owned();
+        let op: Box<dyn BacktraceOp<TorchTensor>> =
+            if complex { Box::new(Unruled { reason: Some(reason) }) } else { Box::new(op) };
+        self.writer.step(op, inputs, vec![ValueId(alias.target.value.0)]);
         Ok(())
     }
 
@@ -156,6 +173,11 @@ impl Lowering {
             .collect()
     }
 
+    /// Whether a slot's value is one of complex numbers: on the tape it has their real and imaginary parts along one more axis.
+    pub(crate) fn is_complex(&self, slot: &Slot) -> bool {
+        self.complex.contains(&slot.value.0)
+    }
+
     /// Shape and element type of a slot's value.
     pub(crate) fn meta(&self, slot: &Slot) -> Meta {
         self.writer.tape.meta(ValueId(slot.value.0)).clone()
@@ -173,7 +195,9 @@ impl Lowering {
         let mut operand = self.unread(slot);
         let tensor =
             slot.tensor.as_ref().ok_or_else(|| Error::NotKept { what: format!("value {}", slot.value.0) })?;
-        let data = TorchTensor::from(tensor.shallow_clone());
+        let parts = || tensor.f_resolve_conj().and_then(|tensor| tensor.f_view_as_real());
+        let data = if self.is_complex(slot) { parts() } else { Ok(tensor.shallow_clone()) };
+        let data = TorchTensor::from(data.map_err(|error| Error::tensor("view_as_real", error))?);
         operand.weight = self.weight(slot, tensor);
         operand.data = Some(data.cast(operand.meta.dtype.compute())?);
         Ok(operand)

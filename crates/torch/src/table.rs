@@ -3,6 +3,7 @@
 mod arithmetic;
 mod attention;
 mod bags;
+pub(crate) mod complex;
 mod convolutions;
 mod einsum;
 mod functions;
@@ -19,6 +20,7 @@ mod reductions;
 mod sampling;
 mod scatters;
 mod transformer;
+mod triangular;
 mod unruled;
 
 use crate::lowering::Lowering;
@@ -104,6 +106,7 @@ fn entries() -> impl Iterator<Item = &'static Entry> {
         arithmetic::ENTRIES,
         attention::ENTRIES,
         bags::ENTRIES,
+        complex::ENTRIES,
         convolutions::ENTRIES,
         einsum::ENTRIES,
         functions::ENTRIES,
@@ -119,6 +122,7 @@ fn entries() -> impl Iterator<Item = &'static Entry> {
         sampling::ENTRIES,
         scatters::ENTRIES,
         transformer::ENTRIES,
+        triangular::ENTRIES,
         unruled::ENTRIES,
     ]
     .into_iter()

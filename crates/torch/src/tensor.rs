@@ -45,6 +45,16 @@ pub(crate) fn dtype(kind: Kind) -> DType {
     }
 }
 
+/// The type of the two numbers that a complex element is.
+pub(crate) fn part_of(kind: Kind) -> Option<Kind> {
+    match kind {
+        Kind::ComplexHalf => Some(Kind::Half),
+        Kind::ComplexFloat => Some(Kind::Float),
+        Kind::ComplexDouble => Some(Kind::Double),
+        _ => None,
+    }
+}
+
 fn kind(dtype: DType) -> Option<Kind> {
     match dtype {
         DType::F16 => Some(Kind::Half),
@@ -199,16 +209,17 @@ impl Tensor for TorchTensor {
     fn quotient(&self, denominator: &Self) -> Result<(Self, f64)> {
         let name = "quotient";
         let (x, d) = (&self.0, &denominator.0);
+        let least = self.dtype().negligible();
         // Denominators are mostly sums of magnitudes without a zero among them: one look spares three passes.
         let smallest = match d.numel() {
             0 => 1.0,
             _ => d.f_min().and_then(|least| least.f_double_value(&[])).map_err(named(name))?,
         };
         let ratio = x.f_div(d).map_err(named(name))?;
-        if smallest > 0.0 {
+        if smallest >= least {
             return Ok((Self(ratio), 0.0));
         }
-        let zero = d.f_eq(0.0).map_err(named(name))?;
+        let zero = d.f_abs().and_then(|size| size.f_lt(least)).map_err(named(name))?;
         let lost = x
             .f_mul(&zero)
             .and_then(|lost| lost.f_sum(None))

@@ -86,7 +86,7 @@ pub(super) fn quotient<F: Real>(x: &Array<F>, denominator: &Array<F>) -> Result<
     let mut lost = 0.0;
     let divide = |(&x, &denominator): (&F, &F)| {
         let (x, denominator): (f64, f64) = (x.into(), denominator.into());
-        if denominator == 0.0 {
+        if denominator.abs() < F::DTYPE.negligible() {
             lost += x;
             return F::nearest(0.0);
         }
@@ -165,5 +165,7 @@ mod tests {
         assert_eq!(quotient, Array::from_slice(&[2, 2], &[0.5, 0.0, -4.0, 0.0]));
         assert_eq!(lost, 5.5);
         refused(row(&[1.0, 2.0]).quotient(&x), "quotient");
+        let (quotient, lost) = row(&[1.0, 2.0]).quotient(&row(&[-1e-300, 1e-280])).unwrap();
+        assert_eq!((quotient, lost), (row(&[0.0, 2e280]), 1.0));
     }
 }
