@@ -165,6 +165,9 @@ impl Lowering {
         let mut operand = self.unread(slot);
         let tensor =
             slot.tensor.as_ref().ok_or_else(|| Error::NotKept { what: format!("value {}", slot.value.0) })?;
+        if tensor.is_mkldnn() || tensor.is_sparse() {
+            return Err(Error::Shape("a tensor of another layout than the strided one is not read".into()));
+        }
         let data = TorchTensor::from(tensor.shallow_clone());
         operand.weight = self.weight(slot, tensor);
         operand.data = Some(data.cast(operand.meta.dtype.compute())?);
