@@ -4,6 +4,7 @@
 
 #include <cmath>
 #include <fstream>
+#include <numeric>
 #include <optional>
 #include <thread>
 #include <unistd.h>
@@ -150,8 +151,10 @@ void objects_die_in_any_order() {
   auto input = std::optional(explanation->inputs().at(0));
   const auto relevance = input->relevance();
   explanation.reset();
-  CHECK(relevance.size() == 8 && input->relevance()[0] == relevance[0]);
+  CHECK(input->relevance().data() == relevance.data());
+  const double total = input->total().positive;
   input.reset();
+  CHECK(std::abs(std::accumulate(relevance.begin(), relevance.end(), 0.0) - total) < 1e-5);
 }
 
 void eight_threads_share_a_model() {
