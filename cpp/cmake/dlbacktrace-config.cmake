@@ -22,6 +22,13 @@ if(NOT TARGET dlbacktrace::dlbacktrace)
     INTERFACE_INCLUDE_DIRECTORIES "${_dlbacktrace_prefix}/include")
 endif()
 
+foreach(_dlbacktrace_component IN LISTS dlbacktrace_FIND_COMPONENTS)
+  if(NOT _dlbacktrace_component STREQUAL "torch" AND dlbacktrace_FIND_REQUIRED_${_dlbacktrace_component})
+    set(dlbacktrace_FOUND FALSE)
+    set(dlbacktrace_NOT_FOUND_MESSAGE "there is no component ${_dlbacktrace_component}; torch is the only one.")
+  endif()
+endforeach()
+
 if("torch" IN_LIST dlbacktrace_FIND_COMPONENTS AND NOT TARGET dlbacktrace::torch)
   set(dlbacktrace_torch_FOUND FALSE)
   if(NOT TARGET torch AND (LIBTORCH OR DEFINED ENV{LIBTORCH}))
@@ -61,6 +68,6 @@ if("torch" IN_LIST dlbacktrace_FIND_COMPONENTS AND NOT TARGET dlbacktrace::torch
   elseif(dlbacktrace_FIND_REQUIRED_torch)
     set(dlbacktrace_FOUND FALSE)
     set(dlbacktrace_NOT_FOUND_MESSAGE
-      "libtorch @TORCH_VERSION@ is needed, and the one found is: ${_dlbacktrace_found}. Let Torch_DIR or LIBTORCH name a libtorch @TORCH_VERSION@.")
+      "libtorch @TORCH_VERSION@ is needed, and ${_dlbacktrace_found} was found. Let LIBTORCH or Torch_DIR name a libtorch @TORCH_VERSION@.")
   endif()
 endif()

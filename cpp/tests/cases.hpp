@@ -60,9 +60,9 @@ inline dlbacktrace::Options options(const Case& one) {
 
 template <class T>
 void add(std::string& bits, const dlbacktrace::View<T>& view) {
-  const std::uint64_t size = view.size;
+  const std::uint64_t size = view.size();
   bits.append(reinterpret_cast<const char*>(&size), sizeof size);
-  if (size > 0) bits.append(reinterpret_cast<const char*>(view.data), size * sizeof(T));
+  if (size > 0) bits.append(reinterpret_cast<const char*>(view.data()), size * sizeof(T));
 }
 
 /// All channels of all inputs, the recorded values, then the prediction: each its length and its elements.

@@ -4,7 +4,9 @@
 #include <dlbacktrace/dlbacktrace.hpp>
 
 #include <cstdlib>
+#include <fstream>
 #include <iostream>
+#include <set>
 #include <string>
 
 #define CHECK(condition)                                                              \
@@ -28,6 +30,17 @@ void fails(dlbacktrace::Code code, const std::string& said, Work&& work) {
   }
   std::cerr << "expected a failure that says '" << said << "'\n";
   std::exit(1);
+}
+
+/// The files in the memory of the process whose paths have this in them.
+inline std::set<std::string> loaded(const std::string& part) {
+  std::ifstream maps("/proc/self/maps");
+  std::set<std::string> found;
+  for (std::string line; std::getline(maps, line);) {
+    const auto path = line.find('/');
+    if (path != std::string::npos && line.find(part, path) != std::string::npos) found.insert(line.substr(path));
+  }
+  return found;
 }
 
 /// A file of the checkout.

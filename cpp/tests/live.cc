@@ -5,17 +5,17 @@
 #include <dlbacktrace/torch.hpp>
 
 #include <ATen/ATen.h>
+#include <c10/core/InferenceMode.h>
 #include <torch/csrc/jit/serialization/import.h>
 
-#include <fstream>
-#include <set>
+#include <cmath>
 #include <thread>
 
 using namespace dlbacktrace;
 
 namespace {
 
-torch::jit::Module loaded(const Case& one) {
+torch::jit::Module module_of(const Case& one) {
   torch::jit::Module module = torch::jit::load(file(one.model));
   module.eval();
   return module;
@@ -39,7 +39,7 @@ Inputs shared(const std::vector<at::Tensor>& tensors) {
 void a_live_module_is_its_file() {
   for (const Case& one : cases()) {
     if (is_saved_model(one)) continue;
-    const auto module = loaded(one);
+    const auto module = module_of(one);
     const auto given = tensors(one);
     const auto before = given[0].clone();
     CHECK(bits(share(module).explain(shared(given), options(one))) == reference(one));
@@ -49,7 +49,7 @@ void a_live_module_is_its_file() {
 
 void nothing_is_copied() {
   const Case& one = cases()[0];
-  auto module = loaded(one);
+  auto module = module_of(one);
   const auto given = tensors(one);
   const auto uses = given[0].use_count();
   at::Tensor relevance;
@@ -75,7 +75,7 @@ void nothing_is_copied() {
 
 void a_module_stays_as_it_was() {
   for (const Case& one : {cases()[7], cases()[8]}) {
-    auto module = loaded(one);
+    auto module = module_of(one);
     std::vector<at::Tensor> before;
     for (const auto& attribute : module.named_attributes()) {
       if (attribute.value.isTensor()) before.push_back(attribute.value.toTensor().clone());
@@ -91,16 +91,52 @@ void a_module_stays_as_it_was() {
   }
 }
 
+void the_model_outlives_the_module() {
+  const Case& one = cases()[2];
+  const Model model = share(module_of(one));
+  CHECK(bits(model.explain(shared(tensors(one)), options(one))) == reference(one));
+}
+
+/// As services run: in inference mode, whose tensors count no writes, and with what has been frozen.
+void services_infer_and_freeze() {
+  const c10::InferenceMode inferring;
+  for (const Case& one : {cases()[2], cases()[8]}) {
+    const auto module = module_of(one);
+    CHECK(bits(share(module).explain(shared(tensors(one)), options(one))) == reference(one));
+    const auto frozen = share(torch::jit::freeze(module)).explain(shared(tensors(one)), options(one));
+    CHECK(frozen.summary().closes && frozen.summary().coverage == 1.0);
+    CHECK(tensor(frozen.inputs()[0]).sum().item<float>() != 0);
+  }
+}
+
+void strides_and_gradients_do_not_matter() {
+  const Case& one = cases()[2];
+  const Model model = share(module_of(one));
+  const auto plain = tensors(one)[0];
+  const auto strided = plain.transpose(2, 3).contiguous().transpose(2, 3);
+  CHECK(!strided.is_contiguous());
+  CHECK(bits(model.explain(shared({strided}), options(one))) == reference(one));
+  const auto trained = plain.clone().requires_grad_();
+  CHECK(bits(model.explain(shared({trained}), options(one))) == reference(one));
+  CHECK(!trained.grad().defined());
+}
+
 void what_is_wrong_is_told() {
   const Case& one = cases()[0];
-  const auto module = loaded(one);
+  const auto module = module_of(one);
   const Model model = share(module);
   fails(Code::inputs, "", [&] { model.explain(shared({at::ones({2, 4}, at::kDouble)})); });
   fails(Code::inputs, "[2, 5]", [&] { model.explain(shared({at::ones({2, 5})})); });
+  fails(Code::usage, "not finite", [&] { model.explain(shared({at::full({2, 4}, NAN)})); });
   fails(Code::inputs, "undefined", [&] { model.explain(shared({at::Tensor()})); });
   const Case& saved = cases()[9];
   fails(Code::inputs, "SavedModel", [&] { Model(file(saved.model)).explain(shared({at::ones({4, 8})})); });
   CHECK(!tensor(Model(file(saved.model)).explain(inputs(saved)).inputs()[0]).defined());
+
+  fails(Code::model, "there is no module", [] { share(torch::jit::Module()); });
+  auto packed = module_of(cases()[8]);
+  packed = torch::jit::optimize_for_inference(packed);
+  fails(Code::model, "as it was before", [&] { share(packed); });
 
   dlb_model* none = nullptr;
   CHECK(dlb_model_share_torch(&module, "1.13.1", &none) == DLB_LIBRARY && none == nullptr);
@@ -110,7 +146,7 @@ void what_is_wrong_is_told() {
 
 void threads_share_a_live_module() {
   const Case& one = cases()[2];
-  const auto module = loaded(one);
+  const auto module = module_of(one);
   const Model model = share(module);
   std::vector<std::thread> threads;
   std::vector<int> right(8, 0);
@@ -125,14 +161,7 @@ void threads_share_a_live_module() {
   for (int count : right) CHECK(count == 5);
 }
 
-void one_libtorch_is_loaded() {
-  std::ifstream maps("/proc/self/maps");
-  std::set<std::string> found;
-  for (std::string line; std::getline(maps, line);) {
-    if (line.find("/libtorch_cpu.so") != std::string::npos) found.insert(line.substr(line.find('/')));
-  }
-  CHECK(found.size() == 1);
-}
+void one_libtorch_is_loaded() { CHECK(loaded("/libtorch_cpu.so").size() == 1); }
 
 }  // namespace
 
@@ -140,6 +169,9 @@ int main() {
   a_live_module_is_its_file();
   nothing_is_copied();
   a_module_stays_as_it_was();
+  the_model_outlives_the_module();
+  services_infer_and_freeze();
+  strides_and_gradients_do_not_matter();
   what_is_wrong_is_told();
   threads_share_a_live_module();
   one_libtorch_is_loaded();

@@ -53,6 +53,12 @@ void each_node(torch::jit::Graph& graph, const std::function<void(torch::jit::No
   }
 }
 
+bool has_packed_weights(torch::jit::Graph& graph) {
+  bool packed = false;
+  each_node(graph, [&](torch::jit::Node& node) { packed = packed || node.kind() == prim::ConstantMKLDNNTensor; });
+  return packed;
+}
+
 bool may_change_module(const std::shared_ptr<torch::jit::Graph>& graph) {
   const torch::jit::AliasDb aliases(graph);
   bool changes = false;

@@ -14,6 +14,9 @@ std::shared_ptr<torch::jit::Graph> evaluation_graph(torch::jit::Graph& forward);
 /// Calls `visit` for each node, also in blocks and forked graphs.
 void each_node(torch::jit::Graph& graph, const std::function<void(torch::jit::Node&)>& visit);
 
+/// Whether weights are in oneDNN's own layout, as optimize_for_inference leaves them.
+bool has_packed_weights(torch::jit::Graph& graph);
+
 /// Whether running the graph may assign attributes of the module or write into its tensors.
 bool may_change_module(const std::shared_ptr<torch::jit::Graph>& graph);
 

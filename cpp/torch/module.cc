@@ -35,6 +35,15 @@ std::shared_ptr<const Names> names_of(const torch::jit::Module& module) {
 /// Runs forked tasks where they are forked, so that the operators of each run come in one order.
 void at_once(const std::function<void()>& task) { task(); }
 
+/// Whether the module was never loaded; libtorch tells by an exception only.
+bool is_empty(const torch::jit::Module& module) {
+  try {
+    return !module._ivalue();
+  } catch (const c10::Error&) {
+    return true;
+  }
+}
+
 }  // namespace
 
 std::unique_ptr<Module> load_module(rust::Str path) {
@@ -47,7 +56,7 @@ std::unique_ptr<Module> load_module(rust::Str path) {
 
 std::unique_ptr<Module> share_module(const JitModule* module) {
   return guarded([&] {
-    TORCH_CHECK(module != nullptr && module->_ivalue(), "there is no module");
+    TORCH_CHECK(module != nullptr && !is_empty(*module), "there is no module");
     for (const auto& part : module->named_modules()) {
       TORCH_CHECK(!part.value.hasattr("training") || !part.value.is_training(), "the module",
                   part.name.empty() ? "" : " '" + part.name + "'", " is in training mode; call eval() first");
@@ -64,6 +73,8 @@ Module::Module(const torch::jit::Module& module) : module_(std::make_unique<torc
   names_ = names_of(*module_);
   if (auto forward = module_->find_method("forward")) {
     graph_ = evaluation_graph(*forward->graph());
+    TORCH_CHECK(!has_packed_weights(*graph_), "its weights are in oneDNN's own layout, as optimize_for_inference leaves them, ",
+                "and cannot be read; take the module as it was before");
     keeps_state_ = may_change_module(graph_);
   }
 }

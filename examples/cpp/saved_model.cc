@@ -48,14 +48,14 @@ int main(int argc, char** argv) try {
   std::printf("\n");
 
   const auto relevance = explanation.inputs().at(0).relevance();
-  std::vector<std::size_t> order(relevance.size);
+  std::vector<std::size_t> order(relevance.size());
   std::iota(order.begin(), order.end(), 0);
   std::sort(order.begin(), order.end(),
             [&](std::size_t a, std::size_t b) { return std::abs(relevance[a]) > std::abs(relevance[b]); });
   for (std::size_t i = 0; i < 5 && i < order.size(); ++i) {
     std::printf("  %+9.4f  %s = %g\n", relevance[order[i]], names.at(order[i]).c_str(), values[order[i]]);
   }
-  const auto lost = explanation.summary().lost[DLB_LOSS_BIAS];
+  const auto lost = explanation.summary().lost[dlbacktrace::Loss::bias];
   std::printf("  %+9.4f  of the biases\n", lost.positive);
   return 0;
 } catch (const dlbacktrace::Error& error) {

@@ -1,4 +1,4 @@
-// Live modules and tensors of libtorch for dlbacktrace: nothing is copied, and the program's libtorch is the one that is used.
+// Live modules and tensors of libtorch: nothing is copied, and the program's libtorch is the one that is used.
 //
 //   torch::jit::Module module = torch::jit::load("classifier.pt");
 //   module.eval();
@@ -20,9 +20,9 @@ namespace dlbacktrace {
 /// A model that shares a live module, which is in evaluation mode and on the CPU. The module is not changed; it is to be
 /// shared anew when its parameters have been replaced by other tensors.
 inline Model share(const torch::jit::Module& module) {
-  Model::checked_interface();
+  detail::check_interface();
   return Model(detail::own(
-      dlb_model_free, [&](dlb_model** model) { return dlb_model_share_torch(&module, TORCH_VERSION, model); }));
+      dlb_model_free, [&](dlb_model** made) { return dlb_model_share_torch(&module, TORCH_VERSION, made); }));
 }
 
 /// A live tensor as an input.

@@ -67,6 +67,10 @@ pub fn explain<T: Tensor>(
     let operators = uses(&prepared);
     let mut warnings = warnings(&inputs, &output);
     let amount = seed.relevance.amount()?;
+    if !(amount.positive.is_finite() && amount.negative.is_finite()) {
+        let found = "the explained output is not finite, so there is no total to trace; look for NaN and infinity in the inputs";
+        return Err(Error::Seed(found.into()));
+    }
     let modules = options.modules.then(|| Modules::new(prepared.steps(), prepared.values()));
     let mut watcher = Watcher { options, values: Vec::new(), modules };
     let walk = WalkOptions { allow_unruled: options.allow_unruled };

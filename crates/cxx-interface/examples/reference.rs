@@ -10,7 +10,6 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     for case in reference::CASES {
         std::fs::write(directory.join(case.name), case.bits()?)?;
     }
-    std::fs::write(directory.join("cost"), reference::cost()?.to_string())?;
     Ok(())
 }
 
@@ -23,7 +22,6 @@ fn main() {
 mod reference {
     use dlbacktrace::{Inputs, Mode, Model, Options};
     use ndarray::ArrayD;
-    use std::time::Instant;
 
     pub struct Case {
         pub name: &'static str,
@@ -75,20 +73,6 @@ mod reference {
             add(&mut bits, explanation.output().iter().map(|x| x.to_ne_bytes().to_vec()));
             Ok(bits)
         }
-    }
-
-    /// The seconds of the quickest of many explanations, from the array to the relevance as an array.
-    pub fn cost() -> Result<f64, Box<dyn std::error::Error>> {
-        let model = Model::load("examples/models/digits_cnn.pt")?;
-        let mut quickest = f64::INFINITY;
-        for _ in 0..300 {
-            let start = Instant::now();
-            let inputs = Inputs::new().push(samples(&[32, 1, 8, 8])?);
-            let relevance = model.explain(&inputs, &Options::new())?.inputs()[0].relevance()?;
-            quickest = quickest.min(start.elapsed().as_secs_f64());
-            drop(relevance);
-        }
-        Ok(quickest)
     }
 
     fn samples(shape: &[usize]) -> Result<ArrayD<f32>, ndarray::ShapeError> {

@@ -1,5 +1,6 @@
 //! Arrays from memory of the program.
 
+use crate::numbers::{DLB_BF16, DLB_BOOL, DLB_F16, DLB_F32, DLB_F64, DLB_I32, DLB_I64, DLB_U8};
 use dlbacktrace::{Error, Result, Value};
 use half::{bf16, f16};
 use ndarray::ArrayD;
@@ -44,14 +45,14 @@ pub(crate) unsafe fn value(
     // SAFETY: the caller vouches for pointers and element type.
     unsafe {
         Ok(match element {
-            0 => array::<f32>(data.cast(), shape, rank)?.into(),
-            1 => array::<f64>(data.cast(), shape, rank)?.into(),
-            2 => array::<f16>(data.cast(), shape, rank)?.into(),
-            3 => array::<bf16>(data.cast(), shape, rank)?.into(),
-            4 => array::<i64>(data.cast(), shape, rank)?.into(),
-            5 => array::<i32>(data.cast(), shape, rank)?.into(),
-            6 => array::<u8>(data.cast(), shape, rank)?.into(),
-            7 => array::<u8>(data.cast(), shape, rank)?.mapv(|byte| byte != 0).into(),
+            DLB_F32 => array::<f32>(data.cast(), shape, rank)?.into(),
+            DLB_F64 => array::<f64>(data.cast(), shape, rank)?.into(),
+            DLB_F16 => array::<f16>(data.cast(), shape, rank)?.into(),
+            DLB_BF16 => array::<bf16>(data.cast(), shape, rank)?.into(),
+            DLB_I64 => array::<i64>(data.cast(), shape, rank)?.into(),
+            DLB_I32 => array::<i32>(data.cast(), shape, rank)?.into(),
+            DLB_U8 => array::<u8>(data.cast(), shape, rank)?.into(),
+            DLB_BOOL => array::<u8>(data.cast(), shape, rank)?.mapv(|byte| byte != 0).into(),
             other => return Err(Error::Usage(format!("{other} is no element type"))),
         })
     }

@@ -2,6 +2,10 @@
 //! handle.
 
 use crate::json;
+use crate::numbers::{
+    DLB_LOSS_BIAS, DLB_LOSS_CONSTANT, DLB_LOSS_GATE, DLB_LOSS_MISSING_SIGN, DLB_LOSS_PADDING,
+    DLB_LOSS_UNEXPLAINED, DLB_LOSS_UNRULED, DLB_LOSS_ZERO_DENOMINATOR, DLB_NEGATIVE, DLB_POSITIVE,
+};
 use crate::table::{TABLE, Table};
 use crate::text::c_string;
 use crate::types::{Amount, Entry, FloatArray, Input, LOSSES, Output, Summary, Value};
@@ -231,25 +235,25 @@ fn lost(losses: &BTreeMap<Loss, dlbacktrace::Amount>) -> [Amount; LOSSES] {
     let mut lost = [dlbacktrace::Amount::default(); LOSSES];
     for (loss, amount) in losses {
         let place = match loss {
-            Loss::Bias => 0,
-            Loss::Constant => 1,
-            Loss::Gate => 2,
-            Loss::ZeroDenominator => 3,
-            Loss::MissingSign => 4,
-            Loss::Padding => 5,
-            Loss::Unruled => 7,
-            _ => 6,
+            Loss::Bias => DLB_LOSS_BIAS,
+            Loss::Constant => DLB_LOSS_CONSTANT,
+            Loss::Gate => DLB_LOSS_GATE,
+            Loss::ZeroDenominator => DLB_LOSS_ZERO_DENOMINATOR,
+            Loss::MissingSign => DLB_LOSS_MISSING_SIGN,
+            Loss::Padding => DLB_LOSS_PADDING,
+            Loss::Unruled => DLB_LOSS_UNRULED,
+            _ => DLB_LOSS_UNEXPLAINED,
         };
-        lost[place] += *amount;
+        lost[place as usize] += *amount;
     }
     lost.map(Amount::from)
 }
 
-/// The number of a channel: 0 positive, 1 negative.
+/// The place of a channel.
 fn channel_of(channel: c_int) -> Result<usize> {
     match channel {
-        0 => Ok(0),
-        1 => Ok(1),
+        DLB_POSITIVE => Ok(0),
+        DLB_NEGATIVE => Ok(1),
         other => Err(Error::Usage(format!("{other} is no channel"))),
     }
 }

@@ -13,6 +13,7 @@ mod arrays;
 mod explanation;
 mod json;
 mod model;
+mod numbers;
 mod options;
 mod request;
 mod results;
@@ -23,6 +24,7 @@ mod types;
 
 pub use explanation::Explanation;
 pub use model::Model;
+pub use numbers::NUMBERS;
 pub use request::Request;
 pub use status::{guarded, last_error, set_last_error};
 pub use table::{ABI, TABLE, Table};

@@ -126,26 +126,19 @@ fn fits() -> Result<()> {
     if found.starts_with(needed) {
         return Ok(());
     }
-    Err(Error::Library(format!("libtorch {needed} is needed, and this process has loaded {found}")))
+    Err(Error::Library(format!(
+        "libtorch {needed} is needed, and this process has loaded {found}: link the program to libtorch {needed}, or let \
+         LD_LIBRARY_PATH name its lib directory"
+    )))
 }
 
 #[cfg(feature = "torch")]
 pub(crate) unsafe extern "C" fn dlb_model_share_torch(
     module: *const c_void,
-    torch_version: *const c_char,
     model: *mut *mut Model,
 ) -> c_int {
     guarded(|| {
-        // SAFETY: the header asks for a C string.
-        let compiled = unsafe { needed(torch_version, "the version of libtorch") }?;
         fits()?;
-        let needed = dlbacktrace_libtorch::VERSION;
-        if !compiled.starts_with(needed) {
-            return Err(Error::Library(format!(
-                "libtorch {needed} is needed, and this program was compiled with the headers of {compiled}: compile it \
-                 with those of {needed}"
-            )));
-        }
         // SAFETY: the header asks for a live module of this libtorch.
         let shared = unsafe { dlbacktrace::Model::share_torch(module) }?;
         // SAFETY: the header asks for a place.
@@ -154,11 +147,7 @@ pub(crate) unsafe extern "C" fn dlb_model_share_torch(
 }
 
 #[cfg(not(feature = "torch"))]
-pub(crate) unsafe extern "C" fn dlb_model_share_torch(
-    _: *const c_void,
-    _: *const c_char,
-    _: *mut *mut Model,
-) -> c_int {
+pub(crate) unsafe extern "C" fn dlb_model_share_torch(_: *const c_void, _: *mut *mut Model) -> c_int {
     guarded(|| Err(Error::Library("this object explains no modules of libtorch".into())))
 }
 

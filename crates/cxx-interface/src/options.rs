@@ -1,6 +1,10 @@
 //! The choices of a request.
 
 use crate::arrays::array;
+use crate::numbers::{
+    DLB_ALL, DLB_ARGMAX, DLB_BOUNDING_BOX, DLB_CLASSIFICATION, DLB_CONTRASTIVE, DLB_DEFAULT, DLB_NEXT_TOKEN,
+    DLB_SEGMENTATION, DLB_UNIT,
+};
 use crate::request::{Request, request_behind};
 use crate::status::guarded;
 use crate::text::{given, needed};
@@ -23,8 +27,8 @@ unsafe fn change(request: *mut Request, change: impl FnOnce(Options) -> Result<O
 
 pub(crate) unsafe extern "C" fn dlb_request_mode(request: *mut Request, mode: c_int) -> c_int {
     let chosen = |options: Options| match mode {
-        0 => Ok(options.mode(Mode::Default)),
-        1 => Ok(options.mode(Mode::Contrastive)),
+        DLB_DEFAULT => Ok(options.mode(Mode::Default)),
+        DLB_CONTRASTIVE => Ok(options.mode(Mode::Contrastive)),
         other => Err(Error::Usage(format!("{other} is no mode"))),
     };
     // SAFETY: the header asks for a request.
@@ -37,10 +41,10 @@ pub(crate) unsafe extern "C" fn dlb_request_task(
     threshold: f64,
 ) -> c_int {
     let chosen = |options: Options| match task {
-        0 => Ok(options.task(Task::Classification)),
-        1 => Ok(options.task(Task::BoundingBox)),
-        2 => Ok(options.task(Task::Segmentation { threshold })),
-        3 => Ok(options.task(Task::NextToken)),
+        DLB_CLASSIFICATION => Ok(options.task(Task::Classification)),
+        DLB_BOUNDING_BOX => Ok(options.task(Task::BoundingBox)),
+        DLB_SEGMENTATION => Ok(options.task(Task::Segmentation { threshold })),
+        DLB_NEXT_TOKEN => Ok(options.task(Task::NextToken)),
         other => Err(Error::Usage(format!("{other} is no task"))),
     };
     // SAFETY: the header asks for a request.
@@ -53,9 +57,9 @@ pub(crate) unsafe extern "C" fn dlb_request_target(
     unit: usize,
 ) -> c_int {
     let chosen = |options: Options| match target {
-        0 => Ok(options.target(Target::Argmax)),
-        1 => Ok(options.target(Target::Class(unit))),
-        2 => Ok(options.target(Target::AllOutputs)),
+        DLB_ARGMAX => Ok(options.target(Target::Argmax)),
+        DLB_UNIT => Ok(options.target(Target::Class(unit))),
+        DLB_ALL => Ok(options.target(Target::AllOutputs)),
         other => Err(Error::Usage(format!("{other} is no target"))),
     };
     // SAFETY: the header asks for a request.

@@ -3,6 +3,7 @@
 use crate::arrays;
 use crate::explanation::Explanation;
 use crate::model::{behind, free, hand_out};
+use crate::numbers::{DLB_DICT, DLB_LIST, DLB_TUPLE};
 use crate::status::guarded;
 use crate::table::{TABLE, Table};
 use crate::text::{given, needed};
@@ -191,9 +192,9 @@ pub(crate) unsafe extern "C" fn dlb_request_open(
         // SAFETY: the header asks for a request and a name or null.
         let (request, name) = unsafe { (request_behind(request)?, given(name)?) };
         let kind = match container {
-            0 => Container::List,
-            1 => Container::Tuple,
-            2 => Container::Dict,
+            DLB_LIST => Container::List,
+            DLB_TUPLE => Container::Tuple,
+            DLB_DICT => Container::Dict,
             other => return Err(Error::Usage(format!("{other} is no container"))),
         };
         request.open.push(Open { name: name.map(str::to_owned), kind, items: Vec::new() });

@@ -75,7 +75,7 @@ macro_rules! table {
             pub dlb_model_load: unsafe extern "C" fn(
                 path: *const c_char, options: *const types::LoadOptions, model: *mut *mut Model) -> c_int,
             pub dlb_model_share_torch: unsafe extern "C" fn(
-                module: *const c_void, torch_version: *const c_char, model: *mut *mut Model) -> c_int,
+                module: *const c_void, model: *mut *mut Model) -> c_int,
             pub dlb_model_free: unsafe extern "C" fn(model: *mut Model),
             pub dlb_request_free: unsafe extern "C" fn(request: *mut Request),
             pub dlb_explanation_free: unsafe extern "C" fn(explanation: *mut Explanation),

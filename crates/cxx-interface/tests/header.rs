@@ -1,9 +1,10 @@
 //! The header says what the library does: a C compiler compares it with what Rust declares.
 #![allow(missing_docs)]
 
+use dlbacktrace::Error;
 use dlbacktrace_cxx_interface::{
-    ABI, Amount, Entry, Explanation, FloatArray, Gate, Input, LOSSES, LoadOptions, Model, Output, Progress,
-    Request, Summary, Value, interface,
+    ABI, Amount, Entry, Explanation, FloatArray, Gate, Input, LOSSES, LoadOptions, Model, NUMBERS, Output,
+    Progress, Request, Summary, Value, interface,
 };
 use std::collections::BTreeSet;
 use std::ffi::{c_char, c_int, c_void};
@@ -97,12 +98,30 @@ const OTHERS: [(&str, &str, &str); 8] = [
     ("void", "dlb_explanation_free", "dlb_explanation *"),
 ];
 
+/// The numbers of what C names: those of the header's types, and the statuses.
+fn numbers() -> Vec<(&'static str, c_int)> {
+    let none = String::new;
+    let statuses = [
+        ("DLB_OK", 0),
+        ("DLB_INTERNAL", Error::Internal(none()).exit_code()),
+        ("DLB_USAGE", Error::Usage(none()).exit_code()),
+        ("DLB_MODEL", Error::Load(none()).exit_code()),
+        ("DLB_RULE", Error::NoRule(none()).exit_code()),
+        ("DLB_INPUTS", Error::Inputs(none()).exit_code()),
+        ("DLB_LIBRARY", Error::Library(none()).exit_code()),
+    ];
+    NUMBERS.iter().copied().chain(statuses).collect()
+}
+
 /// C refuses to declare a function twice with different types, and asserts that do not hold.
 #[test]
 fn types_and_functions_are_the_headers() -> std::io::Result<()> {
     let mut source = String::from("#include <dlbacktrace/dlbacktrace.h>\n");
     let _ = writeln!(source, "_Static_assert(DLB_ABI_VERSION == {ABI}, \"\");");
     let _ = writeln!(source, "_Static_assert(DLB_LOSSES == {LOSSES}, \"\");");
+    for (name, number) in numbers() {
+        let _ = writeln!(source, "_Static_assert({name} == {number}, \"{name}\");");
+    }
     for (name, arguments) in prototypes() {
         let _ = writeln!(source, "int {name}({arguments});");
     }
@@ -126,6 +145,16 @@ fn types_and_functions_are_the_headers() -> std::io::Result<()> {
         .args([&include(), &file])
         .output()?;
     assert!(compiled.status.success(), "{}", String::from_utf8_lossy(&compiled.stderr));
+    Ok(())
+}
+
+#[test]
+fn the_header_numbers_each_name_and_no_other() -> std::io::Result<()> {
+    let header = std::fs::read_to_string(include().join("dlbacktrace/dlbacktrace.h"))?;
+    let words: Vec<&str> = header.split([' ', '\n', ',']).filter(|word| !word.is_empty()).collect();
+    let numbered =
+        words.windows(2).filter(|pair| pair[0].starts_with("DLB_") && pair[1] == "=").map(|pair| pair[0]);
+    assert_eq!(numbered.collect::<BTreeSet<_>>(), numbers().into_iter().map(|(name, _)| name).collect());
     Ok(())
 }
 

@@ -137,6 +137,11 @@ pub unsafe extern "C" fn dlb_model_share_torch(
     torch_version: *const c_char,
     model: *mut *mut Model,
 ) -> c_int {
+    let fitting = || {
+        // SAFETY: the caller vouches for the text.
+        torch::fits(unsafe { given(torch_version) }?)?;
+        torch::table()
+    };
     // SAFETY: the caller vouches for the arguments.
-    by_choice(torch::table, |table| unsafe { (table.dlb_model_share_torch)(module, torch_version, model) })
+    by_choice(fitting, |table| unsafe { (table.dlb_model_share_torch)(module, model) })
 }

@@ -2,6 +2,7 @@
 
 use dlbacktrace::{Error, Result};
 use dlbacktrace_cxx_interface::{ABI, Table};
+use dlbacktrace_libtorch::VERSION;
 use libloading::os::unix::{Library, RTLD_LOCAL, RTLD_NOW};
 use std::env;
 use std::ffi::{CStr, OsStr};
@@ -25,21 +26,26 @@ pub(crate) fn table() -> Result<&'static Table> {
     }
 }
 
+/// That a program was compiled with the headers of the libtorch that is needed. What its modules look like is known only then,
+/// and of another libtorch the object would not even load.
+pub(crate) fn fits(headers: Option<&str>) -> Result<()> {
+    let Some(headers) = headers else { return Err(Error::Usage("the version of libtorch is null".into())) };
+    // A build of one's own says 2.13.0a0 or 2.13.0+cpu.
+    if headers.starts_with(VERSION) {
+        return Ok(());
+    }
+    Err(Error::Library(format!(
+        "libtorch {VERSION} is needed, and this program was compiled with the headers of {headers}: compile and link it \
+         with libtorch {VERSION}"
+    )))
+}
+
 fn load() -> Result<&'static Table> {
     let path = find();
     // Every symbol now: of a wrong libtorch some are missing, which is better met here than in the midst of work.
     // SAFETY: the object's initialisers are those of Rust and libtorch, which only set up themselves.
-    let library = unsafe { Library::open(Some(&path), RTLD_NOW | RTLD_LOCAL) }.map_err(|error| {
-        let text = match &error {
-            libloading::Error::DlOpen { source } => source.to_string(),
-            other => other.to_string(),
-        };
-        Error::Library(format!(
-            "TorchScript is explained by {NAME} with libtorch 2.13.0, and the system's loader found one of them missing or \
-             wrong: {text}. Install both, {NAME} beside libdlbacktrace.so or where {VARIABLE} says, and let \
-             LD_LIBRARY_PATH name the lib directory of libtorch if the program is not linked to it"
-        ))
-    })?;
+    let library =
+        unsafe { Library::open(Some(&path), RTLD_NOW | RTLD_LOCAL) }.map_err(|error| unloadable(&error))?;
     let other = |what: &str| {
         Error::Library(format!("{} is not of this dlbacktrace: {what}. Install both anew", path.display()))
     };
@@ -54,6 +60,25 @@ fn load() -> Result<&'static Table> {
     // libtorch keeps what was registered with it, so the object stays until the process ends.
     std::mem::forget(library);
     Ok(table)
+}
+
+fn unloadable(error: &libloading::Error) -> Error {
+    let text = match error {
+        libloading::Error::DlOpen { source } => source.to_string(),
+        other => other.to_string(),
+    };
+    Error::Library(if text.contains("undefined symbol") {
+        format!(
+            "libtorch {VERSION} is needed, and the one that this process has or finds is another: {text}. Link the program \
+             to libtorch {VERSION}, or let LD_LIBRARY_PATH name its lib directory"
+        )
+    } else {
+        format!(
+            "TorchScript is explained by {NAME} with libtorch {VERSION}, and the system's loader found one of them missing: \
+             {text}. Install both, {NAME} beside libdlbacktrace.so (or beside the program that this is linked into) or where \
+             {VARIABLE} says, and let LD_LIBRARY_PATH name the lib directory of libtorch if the program is not linked to it"
+        )
+    })
 }
 
 /// Where the environment says, else beside this library, else wherever the system's loader finds the name.
@@ -78,6 +103,7 @@ fn place() -> Option<PathBuf> {
         return None;
     }
     // SAFETY: the linker's own C string.
-    let name = unsafe { CStr::from_ptr(name) };
-    Some(OsStr::from_bytes(name.to_bytes()).into())
+    let name = PathBuf::from(OsStr::from_bytes(unsafe { CStr::from_ptr(name) }.to_bytes()));
+    // Of a program it is what the program was called as, which need not be a path.
+    if name.is_file() { Some(name) } else { env::current_exe().ok() }
 }

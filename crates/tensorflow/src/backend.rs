@@ -131,20 +131,23 @@ impl Tensor for TfTensor {
         // Denominators are mostly sums of magnitudes without a zero among them: one look spares two passes.
         let axes: Vec<usize> = (0..denominator.extents().len()).collect();
         let smallest = movement::reduce(name, c"Min", denominator, &axes, false)?;
-        let clear = smallest.to_array()?.iter().all(|&least| least > 0.0);
-        let divide = if clear { c"RealDiv" } else { c"DivNoNan" };
-        let ratio = Self::ordered(run(name, divide, &none, x.clone(), &[&d])?, order.clone());
-        if ratio.extents() != self.extents() {
+        let least = self.dtype().negligible();
+        let clear = smallest.to_array()?.iter().all(|&smallest| smallest >= least);
+        let ratio = run(name, c"RealDiv", &none, x.clone(), &[&d])?;
+        let whole = Self::ordered(ratio.clone(), order.clone());
+        if whole.extents() != self.extents() {
             let message = format!("{denominator:?} does not broadcast to {self:?}");
             return Err(Error::tensor(name, message));
         }
         if clear {
-            return Ok((ratio, 0.0));
+            return Ok((whole, 0.0));
         }
-        let zero = scalar(name, &x, 0.0)?;
-        let met = run(name, c"Equal", &none, d, &[&zero])?;
-        let lost = run(name, c"SelectV2", &none, met, &[&x, &zero])?;
-        Ok((ratio, Self::ordered(lost, order).total()?))
+        let (zero, least) = (scalar(name, &x, 0.0)?, scalar(name, &x, least)?);
+        let size = run(name, c"Abs", &none, d, &[])?;
+        let met = run(name, c"Less", &none, size, &[&least])?;
+        let lost = run(name, c"SelectV2", &none, met.clone(), &[&x, &zero])?;
+        let ratio = run(name, c"SelectV2", &none, met, &[&zero, &ratio])?;
+        Ok((Self::ordered(ratio, order.clone()), Self::ordered(lost, order).total()?))
     }
 
     fn sum(&self, axes: &[usize], keep: bool) -> Result<Self> {

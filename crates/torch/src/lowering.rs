@@ -195,6 +195,9 @@ impl Lowering {
         let mut operand = self.unread(slot);
         let tensor =
             slot.tensor.as_ref().ok_or_else(|| Error::NotKept { what: format!("value {}", slot.value.0) })?;
+        if tensor.is_mkldnn() || tensor.is_sparse() {
+            return Err(Error::Shape("a tensor of another layout than the strided one is not read".into()));
+        }
         let parts = || tensor.f_resolve_conj().and_then(|tensor| tensor.f_view_as_real());
         let data = if self.is_complex(slot) { parts() } else { Ok(tensor.shallow_clone()) };
         let data = TorchTensor::from(data.map_err(|error| Error::tensor("view_as_real", error))?);

@@ -106,15 +106,19 @@ pub fn demo() -> Result<()> {
     run(Command::new(build.join("plain")).arg(model("breast_cancer_mlp.pt")).args(row.split(',')))
 }
 
-/// Tests from the C++ side: the same numbers as from Rust, errors, lifetimes, threads; with `sanitize` under the address
-/// and leak sanitizers, the recorder's C++ included.
+/// Tests from the C++ side: the same numbers as from Rust, errors, lifetimes, threads, and the cost beside that in Rust; with
+/// `sanitize`, under the address and leak sanitizers, the recorder's C++ included.
 pub fn test(sanitize: bool) -> Result<()> {
     let work = target()?.join(if sanitize { "cpp-sanitized" } else { "cpp" });
     let (prefix, reference) = (work.join("prefix"), work.join("reference"));
     install(&prefix, if sanitize { Build::Sanitized } else { Build::Development })?;
-    let features = ["--features", "torch,tensorflow", "--example", "reference", "--"];
-    let mut make = cargo(&["run", "--quiet", "--package", "dlbacktrace-cxx-interface"]);
-    finish(make.args(features).arg(&reference))?;
+    let example = |name: &str| {
+        let mut example =
+            cargo(&["run", "--quiet", "--package", "dlbacktrace-cxx-interface", "--example", name]);
+        example.args(["--features", "torch,tensorflow", "--"]);
+        example
+    };
+    finish(example("reference").arg(&reference))?;
     let (cmake, build) = (Cmake::find()?, work.join("tests"));
     let flags: &[&str] = if sanitize { &["-DSANITIZE=ON"] } else { &[] };
     compile(&cmake, &checkout().join("cpp/tests"), &build, &prefix, flags)?;
@@ -124,7 +128,14 @@ pub fn test(sanitize: bool) -> Result<()> {
         .arg(&build)
         .arg("--output-on-failure")
         .env("DLBACKTRACE_CHECKOUT", checkout())
-        .env("DLBACKTRACE_REFERENCE", reference))
+        .env("DLBACKTRACE_REFERENCE", reference))?;
+    if sanitize {
+        return Ok(());
+    }
+    eprintln!("What an explanation costs, beside the run and the walk alone:");
+    let explained = ["examples/models/digits_cnn.pt", "32", "1", "8", "8"];
+    finish(example("cost").args(explained))?;
+    run(Command::new(build.join("cost")).current_dir(checkout()).args(explained))
 }
 
 /// Configures and builds a project of CMake against the installed library.

@@ -1,0 +1,116 @@
+// What a model is given.
+#pragma once
+
+#include <dlbacktrace/error.hpp>
+
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <optional>
+#include <string>
+#include <type_traits>
+#include <utility>
+#include <vector>
+
+namespace dlbacktrace {
+
+/// Elements of 16 bits, as they lie in memory.
+enum class Half : std::uint16_t {};
+enum class BFloat16 : std::uint16_t {};
+
+/// The dlb_type of an element type.
+template <class T>
+constexpr int element_type() {
+  if constexpr (std::is_same_v<T, float>) return DLB_F32;
+  else if constexpr (std::is_same_v<T, double>) return DLB_F64;
+  else if constexpr (std::is_same_v<T, Half>) return DLB_F16;
+  else if constexpr (std::is_same_v<T, BFloat16>) return DLB_BF16;
+  else if constexpr (std::is_integral_v<T> && std::is_signed_v<T> && sizeof(T) == 8) return DLB_I64;
+  else if constexpr (std::is_integral_v<T> && std::is_signed_v<T> && sizeof(T) == 4) return DLB_I32;
+  else if constexpr (std::is_same_v<T, std::uint8_t>) return DLB_U8;
+  else if constexpr (std::is_same_v<T, bool> && sizeof(bool) == 1) return DLB_BOOL;
+  else static_assert(!sizeof(T), "elements are float, double, Half, BFloat16, bool, uint8_t, or int of 32 or 64 bits");
+}
+
+/// One argument of a model, or a part of one.
+class Value {
+ public:
+  /// A number, an integer or a truth value; no pointer, which would be one as well.
+  template <class T, std::enable_if_t<std::is_arithmetic_v<T>, int> = 0>
+  Value(T number)
+      : Value([number](dlb_request* request, const char* name) {
+          if constexpr (std::is_same_v<T, bool>) return dlb_request_flag(request, name, number);
+          else if constexpr (std::is_floating_point_v<T>) return dlb_request_number(request, name, number);
+          else return dlb_request_integer(request, name, static_cast<std::int64_t>(number));
+        }) {}
+  Value(std::string text)
+      : Value([text = std::move(text)](dlb_request* request, const char* name) {
+          return dlb_request_text(request, name, text.c_str());
+        }) {}
+  Value(const char* text) : Value(std::string(text)) {}
+
+  static Value nothing() {
+    return Value([](dlb_request* request, const char* name) { return dlb_request_nothing(request, name); });
+  }
+  static Value list(std::vector<Value> items) { return container(DLB_LIST, std::move(items)); }
+  static Value tuple(std::vector<Value> items) { return container(DLB_TUPLE, std::move(items)); }
+  static Value dict(std::vector<std::pair<std::string, Value>> items) {
+    return Value([items = std::move(items)](dlb_request* request, const char* name) {
+      detail::check(dlb_request_open(request, name, DLB_DICT));
+      for (const auto& [key, item] : items) item.add(request, key.c_str());
+      return dlb_request_close(request);
+    });
+  }
+
+  /// Of what adds it to a request; for other headers.
+  template <class Add, class = std::enable_if_t<std::is_invocable_r_v<int, Add, dlb_request*, const char*>>>
+  explicit Value(Add add) : add_(std::move(add)) {}
+
+  void add(dlb_request* request, const char* name) const { detail::check(add_(request, name)); }
+
+ private:
+  static Value container(dlb_container kind, std::vector<Value> items) {
+    return Value([kind, items = std::move(items)](dlb_request* request, const char* name) {
+      detail::check(dlb_request_open(request, name, kind));
+      for (const auto& item : items) item.add(request, nullptr);
+      return dlb_request_close(request);
+    });
+  }
+
+  std::function<int(dlb_request*, const char*)> add_;
+};
+
+/// An array in row-major order; the data must stay until the explanation is made.
+template <class T>
+Value array(const T* data, std::vector<std::size_t> shape) {
+  return Value([data, shape = std::move(shape)](dlb_request* request, const char* name) {
+    return dlb_request_array(request, name, element_type<T>(), data, shape.data(), shape.size());
+  });
+}
+
+/// An array that is kept with the value.
+template <class T, class = std::enable_if_t<!std::is_same_v<T, bool>>>
+Value array(std::vector<T> data, std::vector<std::size_t> shape) {
+  detail::check_size(Code::inputs, "an array", data.size(), shape);
+  return Value([data = std::move(data), shape = std::move(shape)](dlb_request* request, const char* name) {
+    return dlb_request_array(request, name, element_type<T>(), data.data(), shape.data(), shape.size());
+  });
+}
+
+/// The arguments of one run: by position, by name, or both. Those left out take their defaults.
+class Inputs {
+ public:
+  Inputs& push(Value value) & { return items_.emplace_back(std::nullopt, std::move(value)), *this; }
+  Inputs&& push(Value value) && { return std::move(push(std::move(value))); }
+  Inputs& set(std::string name, Value value) & { return items_.emplace_back(std::move(name), std::move(value)), *this; }
+  Inputs&& set(std::string name, Value value) && { return std::move(set(std::move(name), std::move(value))); }
+
+  void add(dlb_request* request) const {
+    for (const auto& [name, value] : items_) value.add(request, name ? name->c_str() : nullptr);
+  }
+
+ private:
+  std::vector<std::pair<std::optional<std::string>, Value>> items_;
+};
+
+}  // namespace dlbacktrace

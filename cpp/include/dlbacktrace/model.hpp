@@ -1,0 +1,90 @@
+// Models, and their explanations.
+#pragma once
+
+#include <dlbacktrace/error.hpp>
+#include <dlbacktrace/explanation.hpp>
+#include <dlbacktrace/inputs.hpp>
+#include <dlbacktrace/options.hpp>
+
+#include <cstddef>
+#include <exception>
+#include <functional>
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+namespace dlbacktrace {
+
+/// How to load; what is empty is as it is by default.
+struct LoadOptions {
+  std::string signature;               ///< of a SavedModel
+  std::vector<std::string> tags;       ///< of a SavedModel's graph
+  std::string tensorflow;              ///< the library of TensorFlow or its directory
+  std::size_t threads = 0;             ///< of a SavedModel's operators
+  std::vector<std::string> libraries;  ///< that register operators with libtorch
+};
+
+/// A model, loaded in its framework.
+class Model {
+ public:
+  /// Loads a TorchScript archive (a file) or a SavedModel (a directory).
+  explicit Model(const std::string& path, const LoadOptions& options = {}) {
+    detail::check_interface();
+    const auto pointers = [](const std::vector<std::string>& texts) {
+      std::vector<const char*> found;
+      for (const auto& text : texts) found.push_back(text.c_str());
+      return found;
+    };
+    const auto given = [](const std::string& text) { return text.empty() ? nullptr : text.c_str(); };
+    const auto tags = pointers(options.tags), libraries = pointers(options.libraries);
+    const dlb_load_options plain{given(options.signature), tags.data(), tags.size(), given(options.tensorflow),
+                                 options.threads, libraries.data(), libraries.size()};
+    handle_ = detail::own(dlb_model_free, [&](dlb_model** made) { return dlb_model_load(path.c_str(), &plain, made); });
+  }
+
+  /// Of C; for other headers.
+  explicit Model(std::shared_ptr<dlb_model> handle) : handle_(std::move(handle)) {}
+
+  /// Runs the model once and traces its output back to its inputs.
+  Explanation explain(const Inputs& inputs, const Options& options = {}) const {
+    const auto request = detail::own(
+        dlb_request_free, [&](dlb_request** made) { return dlb_request_new(handle_.get(), made); });
+    inputs.add(request.get());
+    options.add(request.get());
+    Progress progress{options.progress, nullptr};
+    if (options.progress) detail::check(dlb_request_progress(request.get(), Progress::tell, &progress));
+    detail::Handle explanation = detail::own(
+        dlb_explanation_free, [&](dlb_explanation** made) { return dlb_request_explain(request.get(), made); });
+    if (progress.thrown) std::rethrow_exception(progress.thrown);
+    return Explanation(std::move(explanation));
+  }
+
+  /// What is known without running it, as JSON.
+  std::string inspect() const {
+    const char* text = nullptr;
+    detail::check(dlb_model_inspect(handle_.get(), &text));
+    return text;
+  }
+
+ private:
+  /// Keeps exceptions of the callback from leaving it.
+  struct Progress {
+    const std::function<void(std::size_t, std::size_t)>& function;
+    std::exception_ptr thrown;
+
+    static void tell(void* user, std::size_t done, std::size_t total) noexcept {
+      auto& self = *static_cast<Progress*>(user);
+      if (self.thrown) return;
+      try {
+        self.function(done, total);
+      } catch (...) {
+        self.thrown = std::current_exception();
+      }
+    }
+  };
+
+  std::shared_ptr<dlb_model> handle_;
+};
+
+}  // namespace dlbacktrace

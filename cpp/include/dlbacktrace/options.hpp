@@ -1,0 +1,104 @@
+// How to explain.
+#pragma once
+
+#include <dlbacktrace/error.hpp>
+
+#include <cstddef>
+#include <functional>
+#include <limits>
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace dlbacktrace {
+
+/// The gate of an activation; a bound that is not there is not given.
+struct Gate {
+  std::optional<double> lower, upper, swish;
+};
+
+/// A start of one's own: at the output, or at what a module returns.
+struct Seed {
+  std::vector<double> positive;
+  std::vector<std::size_t> shape;
+  std::optional<std::string> module;
+  std::vector<double> negative;  ///< for contrastive mode; may be empty
+};
+
+enum class Mode { standard = DLB_DEFAULT, contrastive = DLB_CONTRASTIVE };
+enum class Task {
+  classification = DLB_CLASSIFICATION,
+  bounding_box = DLB_BOUNDING_BOX,
+  segmentation = DLB_SEGMENTATION,
+  next_token = DLB_NEXT_TOKEN,
+};
+
+/// The explained unit of each sample; the largest output by default.
+struct Target {
+  static Target argmax() { return {DLB_ARGMAX, 0}; }
+  static Target unit(std::size_t unit) { return {DLB_UNIT, unit}; }
+  static Target all() { return {DLB_ALL, 0}; }
+
+  int kind;
+  std::size_t number;
+};
+
+/// How to explain; what is not set is as the rules have it.
+struct Options {
+  Mode mode = Mode::standard;
+  Task task = Task::classification;
+  double threshold = 0.5;  ///< of segmentation
+  Target target = Target::argmax();
+  std::size_t output = 0;  ///< counted over the flattened outputs
+  std::optional<std::string> output_name;  ///< in place of `output`
+  std::optional<Seed> seed;
+  bool gates = true;
+  std::map<std::string, std::optional<Gate>> gate_of;  ///< by module; nothing for none
+  std::optional<double> scaler;
+  double multiplier = 1;
+  bool from_logits = false;
+  bool all_values = false;
+  bool modules = false;  ///< what passed through each module, in the JSON
+  std::vector<std::string> numeric_inputs;
+  bool allow_unruled = false;
+  /// Told of each walked step. What it throws leaves explain() when the walk is done.
+  std::function<void(std::size_t done, std::size_t total)> progress;
+
+  void add(dlb_request* request) const {
+    using detail::check;
+    check(dlb_request_mode(request, static_cast<int>(mode)));
+    check(dlb_request_task(request, static_cast<int>(task), threshold));
+    check(dlb_request_target(request, target.kind, target.number));
+    check(output_name ? dlb_request_output_named(request, output_name->c_str())
+                      : dlb_request_output(request, output));
+    if (seed) add_seed(request);
+    check(dlb_request_gates(request, gates));
+    for (const auto& [module, gate] : gate_of) add_gate(request, module, gate);
+    if (scaler) check(dlb_request_scaler(request, *scaler));
+    check(dlb_request_multiplier(request, multiplier));
+    check(dlb_request_from_logits(request, from_logits));
+    check(dlb_request_all_values(request, all_values));
+    check(dlb_request_modules(request, modules));
+    for (const auto& name : numeric_inputs) check(dlb_request_numeric_input(request, name.c_str()));
+    check(dlb_request_allow_unruled(request, allow_unruled));
+  }
+
+ private:
+  void add_seed(dlb_request* request) const {
+    const auto& [positive, shape, module, negative] = *seed;
+    detail::check_size(Code::usage, "a seed", positive.size(), shape);
+    if (!negative.empty()) detail::check_size(Code::usage, "a negative seed", negative.size(), shape);
+    detail::check(dlb_request_seed(request, module ? module->c_str() : nullptr, positive.data(),
+                                   negative.empty() ? nullptr : negative.data(), shape.data(), shape.size()));
+  }
+
+  static void add_gate(dlb_request* request, const std::string& module, const std::optional<Gate>& gate) {
+    constexpr double none = std::numeric_limits<double>::quiet_NaN();
+    if (!gate) return detail::check(dlb_request_gate_of(request, module.c_str(), nullptr));
+    const dlb_gate bounds{gate->lower.value_or(none), gate->upper.value_or(none), gate->swish.value_or(none)};
+    detail::check(dlb_request_gate_of(request, module.c_str(), &bounds));
+  }
+};
+
+}  // namespace dlbacktrace
