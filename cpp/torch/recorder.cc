@@ -4,6 +4,7 @@
 #include "effects.h"
 #include "errors.h"
 #include "listening.h"
+#include "packed.h"
 #include "ports.h"
 
 #include <algorithm>
@@ -148,7 +149,7 @@ Recorder::Pending Recorder::begin(const c10::OperatorHandle& op, const std::stri
     const bool whole = pending.keep == Keep::All || pending.keep == Keep::Read ||
                        (pending.keep == Keep::Unwritten && !written);
     pending.record.arguments.push_back(
-        describe(schema.arguments()[i].name(), arguments[i], [&](const at::Tensor& tensor) {
+        describe(schema.arguments()[i].name(), unpacked(arguments[i]), [&](const at::Tensor& tensor) {
           RawSlot slot = read_slot(tensor, whole);
           if (policy_->keeps_all()) pending.read.push_back(slot.value);
           return slot;

@@ -15,6 +15,7 @@ mod nested;
 mod parts;
 mod passing;
 mod pooling;
+mod quantised;
 mod recurrent;
 mod reductions;
 mod sampling;
@@ -117,6 +118,7 @@ fn entries() -> impl Iterator<Item = &'static Entry> {
         nested::ENTRIES,
         passing::ENTRIES,
         pooling::ENTRIES,
+        quantised::ENTRIES,
         recurrent::ENTRIES,
         reductions::ENTRIES,
         sampling::ENTRIES,
