@@ -3,7 +3,7 @@
 use super::pieces::{Piece, Run, extents};
 use super::rules::{Flow, Linear, Rule, beside, both, made};
 use super::{Cell, Parameters};
-use crate::{Context, Error, Operand, Range, Result, Tensor, Unary};
+use crate::{Context, Error, Mode, Operand, Range, Result, Tensor, Unary};
 
 /// One step of some samples, or the steps of all rows at once.
 #[derive(Debug)]
@@ -47,12 +47,12 @@ impl<T: Tensor> Steps<T> {
         }
     }
 
-    /// Looks ahead to the rows of all steps, in default mode. `extents`: how many each piece has.
-    pub(super) fn prepare(&mut self, extents: &[usize], context: &Context<'_, T>) -> Result<()> {
+    /// Looks ahead to the rows of all steps, where rules allow it. `extents`: how many each piece has.
+    pub(super) fn prepare(&mut self, mode: Mode, extents: &[usize], context: &Context<'_, T>) -> Result<()> {
         match self {
-            Self::Lstm(lstm) => lstm.prepare(extents, context),
-            Self::Gru(gru) => gru.prepare(extents, context),
-            Self::Plain(plain) => plain.prepare(extents, context),
+            Self::Lstm(lstm) => lstm.prepare(mode, extents, context),
+            Self::Gru(gru) => gru.prepare(mode, extents, context),
+            Self::Plain(plain) => plain.prepare(mode, extents, context),
         }
     }
 
@@ -118,12 +118,12 @@ impl<T: Tensor> Lstm<T> {
         Ok((Self { width, recurrent, gates, kept, added, memory, shown, projection }, vec![hidden, after]))
     }
 
-    fn prepare(&mut self, extents: &[usize], context: &Context<'_, T>) -> Result<()> {
-        self.recurrent.prepare(extents, context)?;
+    fn prepare(&mut self, mode: Mode, extents: &[usize], context: &Context<'_, T>) -> Result<()> {
+        self.recurrent.prepare(mode, extents, context)?;
         for rule in self.rules() {
-            rule.prepare(extents, context)?;
+            rule.prepare(mode, extents, context)?;
         }
-        self.projection.as_mut().map_or(Ok(()), |projection| projection.prepare(extents, context))
+        self.projection.as_mut().map_or(Ok(()), |projection| projection.prepare(mode, extents, context))
     }
 
     fn back(
@@ -213,10 +213,10 @@ impl<T: Tensor> Gru<T> {
         Ok((Self { width, recurrent, gates, recalled, new, rest, replaced, kept, blend }, hidden))
     }
 
-    fn prepare(&mut self, extents: &[usize], context: &Context<'_, T>) -> Result<()> {
-        self.recurrent.prepare(extents, context)?;
-        self.rest.prepare(extents, context)?;
-        self.rules().into_iter().try_for_each(|rule| rule.prepare(extents, context))
+    fn prepare(&mut self, mode: Mode, extents: &[usize], context: &Context<'_, T>) -> Result<()> {
+        self.recurrent.prepare(mode, extents, context)?;
+        self.rest.prepare(mode, extents, context)?;
+        self.rules().into_iter().try_for_each(|rule| rule.prepare(mode, extents, context))
     }
 
     fn back(&mut self, piece: &Piece, hidden: Flow<T>, context: &mut Context<'_, T>) -> Result<Passed<T>> {
@@ -265,9 +265,9 @@ impl<T: Tensor> Plain<T> {
         Ok((Self { recurrent, sum }, activated(&value, function)?))
     }
 
-    fn prepare(&mut self, extents: &[usize], context: &Context<'_, T>) -> Result<()> {
-        self.recurrent.prepare(extents, context)?;
-        self.sum.prepare(extents, context)
+    fn prepare(&mut self, mode: Mode, extents: &[usize], context: &Context<'_, T>) -> Result<()> {
+        self.recurrent.prepare(mode, extents, context)?;
+        self.sum.prepare(mode, extents, context)
     }
 
     fn back(&mut self, piece: &Piece, hidden: Flow<T>, context: &mut Context<'_, T>) -> Result<Passed<T>> {

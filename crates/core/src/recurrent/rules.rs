@@ -1,14 +1,14 @@
 //! The rules of a cell's parts, for the rows of all steps at once.
 //!
-//! In default mode the rule of a sum or product divides every element by itself and in proportion to what arrives. So its
-//! shares of 1, computed once for all rows, say what it makes of any R, and a walk over the steps is left with a few
-//! products. What the rule loses is booked when all steps are walked, of all rows at once.
+//! The rule of a product, and in default mode that of a sum, divides every element by itself and in proportion to what
+//! arrives. So its shares of 1, computed once for all rows, say what it makes of any R, and a walk over the steps is left
+//! with a few products. What the rule loses is booked when all steps are walked, of all rows at once.
 
 use super::pieces::{Piece, rows, stacked};
 use crate::ops::{MatMul, Product, Sum};
 use crate::weighted_sum::weighed;
 use crate::{
-    Amount, BacktraceOp, Context, Error, Family, Loss, Operand, Part, Range, Relevance, Result, Tensor,
+    Amount, BacktraceOp, Context, Error, Family, Loss, Mode, Operand, Part, Range, Relevance, Result, Tensor,
     ValueId,
 };
 
@@ -65,10 +65,14 @@ impl<T: Tensor, const N: usize> Rule<T, N> {
         Self { op: Box::new(op), operands, factors: None, arrived: Vec::new() }
     }
 
-    /// Looks ahead to the rows of all steps, in default mode. `extents`: how many each piece has.
-    pub(super) fn prepare(&mut self, extents: &[usize], context: &Context<'_, T>) -> Result<()> {
-        let shape = &self.operands[0].meta.shape;
-        let one = Relevance::default_mode(self.operands[0].data()?.full(shape, 1.0)?);
+    /// Looks ahead to the rows of all steps, where the rule allows it. `extents`: how many each piece has.
+    pub(super) fn prepare(&mut self, mode: Mode, extents: &[usize], context: &Context<'_, T>) -> Result<()> {
+        let one = self.operands[0].data()?.full(&self.operands[0].meta.shape, 1.0)?;
+        let one = match (mode, self.op.family()) {
+            (Mode::Default, _) => Relevance::default_mode(one),
+            (Mode::Contrastive, Family::Product) => Relevance::contrastive(one.clone(), one),
+            (Mode::Contrastive, _) => return Ok(()),
+        };
         let shares = self.shares(&self.operands, one, &mut Context::new(context.weights))?;
         let by_pieces = |share: Flow<T>| share.map(|share| share.first().split(0, extents)).transpose();
         self.factors = Some(exactly(shares.into_iter().map(by_pieces))?);
@@ -91,8 +95,8 @@ impl<T: Tensor, const N: usize> Rule<T, N> {
             let factor = factor.as_ref().map(|factors| &factors[piece.number]);
             factor.map(|factor| relevance.map(|channel| channel.mul(factor))).transpose()
         }));
-        // The rule of a product loses nothing.
-        if self.op.family() == Family::WeightedSum {
+        // In default mode the rule of a product loses nothing.
+        if self.op.family() == Family::WeightedSum || relevance.mode() == Mode::Contrastive {
             self.arrived.push((piece.rows, relevance));
         }
         shares
@@ -178,7 +182,10 @@ impl<T: Tensor> Linear<T> {
     }
 
     /// As [`Rule::prepare`].
-    pub(super) fn prepare(&mut self, extents: &[usize], context: &Context<'_, T>) -> Result<()> {
+    pub(super) fn prepare(&mut self, mode: Mode, extents: &[usize], context: &Context<'_, T>) -> Result<()> {
+        if mode == Mode::Contrastive {
+            return Ok(());
+        }
         let weight = context.weights.part(self.weight.weight, Part::Abs, self.weight.data()?)?;
         let magnitude = self.x.data()?.abs()?;
         let mut denominator = magnitude.matmul(&weight.transpose()?)?;

@@ -113,9 +113,8 @@ impl<T: Tensor> BacktraceOp<T> for Sequence<T> {
         let extents = extents(&self.pieces);
         let before: Vec<_> = self.before.iter().map(|part| made(part.clone(), true)).collect();
         let (mut running, _) = Steps::run(self.cell, &parameters, x, &before)?;
-        if outputs.iter().flatten().all(|relevance| relevance.mode() == Mode::Default) {
-            running.prepare(&extents, context)?;
-        }
+        let mode = outputs.iter().flatten().next().map_or(Mode::Default, Relevance::mode);
+        running.prepare(mode, &extents, context)?;
         let to_hidden = by_pieces(to_hidden, &extents)?;
         let mut carried: Vec<Flow<T>> = to_state.to_vec();
         let mut to_x = Vec::with_capacity(self.pieces.len());
