@@ -25,9 +25,10 @@ impl Amount {
         Self::new(amount, 0.0)
     }
 
-    /// The larger magnitude of the two channels.
+    /// The larger magnitude of the two channels; NaN where one of them is, so that it balances with nothing.
     pub fn magnitude(self) -> f64 {
-        self.positive.abs().max(self.negative.abs())
+        let (positive, negative) = (self.positive.abs(), self.negative.abs());
+        if positive > negative || positive.is_nan() { positive } else { negative }
     }
 
     /// Whether neither channel holds anything.

@@ -1,7 +1,7 @@
 //! Which activation gates which weighted sum (rules §2 and §9).
 
-use super::graph::Consumers;
-use crate::{Family, Gate, Role, Tape, Tensor, ValueId};
+use super::graph::{Consumers, receivers};
+use crate::{Family, Function, Gate, Role, Tape, Tensor, ValueId};
 use std::collections::HashMap;
 
 /// Attaches gates: the activation must be the only consumer; dropout, identity and casts may stand between,
@@ -12,22 +12,38 @@ pub(super) fn attach<T: Tensor>(tape: &mut Tape<T>, chosen: &HashMap<String, Opt
         let step = &tape.steps[index];
         let (Role::Linear { .. } | Role::Convolution { .. }) = step.op.role(&step.inputs) else { continue };
         let Some(&output) = step.outputs.first() else { continue };
+        let after = activation_after(tape, &consumers, output);
         let gate = match chosen.get(&step.place.module.path) {
             Some(gate) => *gate,
-            None => activation_after(tape, &consumers, output),
+            None => after.as_ref().and_then(|(function, _)| Gate::of(*function)),
         };
-        if gate.is_some() {
-            tape.steps[index].result = read_of(tape, &consumers, output);
-        }
-        tape.steps[index].gate = gate;
+        let step = &mut tape.steps[index];
+        step.gate = gate;
+        step.result = after.and_then(|(_, argument)| argument).filter(|_| gate.is_some());
     }
 }
 
-/// A value as its only consumer read it, unless that was in lower precision than the rules compute in.
-fn read_of<T: Tensor>(tape: &Tape<T>, consumers: &Consumers, value: ValueId) -> Option<T> {
-    let dtype = tape.meta(value).dtype;
-    let reader = consumers.only(value).filter(|_| dtype.compute() == dtype)?;
-    tape.steps[reader].inputs.iter().find(|operand| operand.value == value)?.data.clone()
+/// The function that a value goes to and nothing else, and what it was applied to: if known, and not if a value between
+/// was of lower precision than the rules compute in.
+fn activation_after<T: Tensor>(
+    tape: &Tape<T>,
+    consumers: &Consumers,
+    mut value: ValueId,
+) -> Option<(Function, Option<T>)> {
+    let mut exact = true;
+    loop {
+        let dtype = tape.meta(value).dtype;
+        exact &= dtype == dtype.compute();
+        let step = &tape.steps[consumers.only(value)?];
+        match step.op.role(&step.inputs) {
+            Role::Function(function) => {
+                let argument = receivers(step).next().and_then(|operand| operand.data.clone());
+                return Some((function, argument.filter(|_| exact)));
+            }
+            Role::Identity => value = *step.outputs.first()?,
+            _ => return None,
+        }
+    }
 }
 
 /// What activations were applied to is of use to the gates alone.
@@ -35,17 +51,6 @@ pub(super) fn release<T: Tensor>(tape: &mut Tape<T>) {
     for step in &mut tape.steps {
         if let (Family::Pass, Role::Function(_)) = (step.op.family(), step.op.role(&step.inputs)) {
             step.inputs.iter_mut().for_each(|operand| operand.data = None);
-        }
-    }
-}
-
-fn activation_after<T: Tensor>(tape: &Tape<T>, consumers: &Consumers, mut value: ValueId) -> Option<Gate> {
-    loop {
-        let step = &tape.steps[consumers.only(value)?];
-        match step.op.role(&step.inputs) {
-            Role::Function(function) => return Gate::of(function),
-            Role::Identity => value = *step.outputs.first()?,
-            _ => return None,
         }
     }
 }

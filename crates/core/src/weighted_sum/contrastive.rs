@@ -83,7 +83,9 @@ impl<T: Tensor> Routing<T> {
         };
         let (mut to_p, mut to_n) = ([straight.clone(), crossed.clone()], [crossed, straight]);
         if variant == Variant::Linear {
-            let (no_p, no_n) = (p.greater_than(0.0)?.complement()?, n.greater_than(0.0)?.complement()?);
+            // A sign that counts as 0 could hand on nothing.
+            let missing = |sign: &T| sign.greater_than(sign.dtype().negligible())?.complement();
+            let (no_p, no_n) = (missing(p)?, missing(n)?);
             // A missing sign sends both channels to the other one; both missing loses both below.
             for channel in 0..2 {
                 to_p[channel] = either(&to_p[channel], &no_n)?.mul(&no_p.complement()?)?;
