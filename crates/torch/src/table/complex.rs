@@ -1,13 +1,13 @@
 //! Complex numbers, of which the tape holds real and imaginary parts along one more axis. Rotary positions are often written in
 //! them.
 
-use super::parts::Operand;
+use super::parts::{Operand, finish};
 use super::{Entry, Lower};
 use crate::arguments::Arguments;
 use crate::lowering::Lowering;
-use dlbacktrace_core::ops::{Concat, Product, Sum};
-use dlbacktrace_core::{Family, Result, Tensor};
-use dlbacktrace_torch_recorder::{Call, Keep};
+use dlbacktrace_core::ops::{Concat, Pass, Product, Sum};
+use dlbacktrace_core::{Family, Function, Result, Tensor};
+use dlbacktrace_torch_recorder::{Call, Keep, Slot};
 
 pub(super) const ENTRIES: &[Entry] = &[Entry {
     names: &["aten::view_as_complex", "aten::view_as_real"],
@@ -18,7 +18,8 @@ pub(super) const ENTRIES: &[Entry] = &[Entry {
 
 /// Whether the operator's rule holds for complex numbers as well.
 pub(crate) fn covers(operator: &str) -> bool {
-    operator == "aten::mul" || ENTRIES.iter().any(|entry| entry.names.contains(&operator))
+    ["aten::mul", "aten::abs", "aten::absolute"].contains(&operator)
+        || ENTRIES.iter().any(|entry| entry.names.contains(&operator))
 }
 
 /// (a + ib)(c + id) = (ac − bd) + i(ad + bc), by sums and products of elements. A real factor scales both parts.
@@ -46,6 +47,20 @@ pub(super) fn product(lowering: &mut Lowering, call: &Call) -> Result<()> {
             lowering.step(call, Box::new(Product), vec![left, right])
         }
     }
+}
+
+/// √(a² + b²), as it would be written out: passes, and a sum.
+pub(super) fn magnitude(lowering: &mut Lowering, call: &Call, x: &Slot) -> Result<()> {
+    let x = lowering.operand(x)?;
+    let [a, b] = parts(lowering, &x)?;
+    let [a, b] = [square(lowering, &a)?, square(lowering, &b)?];
+    let sum = lowering.writer.sum(&a, &b)?;
+    finish(lowering, call, sum)
+}
+
+fn square(lowering: &mut Lowering, x: &Operand) -> Result<Operand> {
+    let data = x.data()?.mul(x.data()?)?;
+    Ok(lowering.writer.pass(Pass::function(Function::Power(2.0)), x, data))
 }
 
 /// Real and imaginary part, of one entry along the last axis each.
