@@ -16,11 +16,13 @@ pub(super) fn backtrace_bilinear<T: Tensor>(
     match relevance.mode() {
         Mode::Default => {
             let (gross_a, gross_b) = (a.data()?.abs()?, b.data()?.abs()?);
-            let (per_unit, zero) = relevance.first().scale(0.5)?.quotient(&gross_a.matmul(&gross_b)?)?;
-            context.lose(Loss::ZeroDenominator, Amount::default_mode(2.0 * zero));
-            let to_a = per_unit.matmul(&gross_b.transpose()?)?.sum_to(&a.meta.shape)?;
+            let (per_unit, zero) = relevance.first().quotient(&gross_a.matmul(&gross_b)?)?;
+            context.lose(Loss::ZeroDenominator, Amount::default_mode(zero));
+            // Half of everything, taken of B: in attention the smaller factor, and smaller than the product.
+            let half_b = gross_b.scale(0.5)?;
+            let to_a = per_unit.matmul(&half_b.transpose()?)?.sum_to(&a.meta.shape)?;
             let to_b = gross_a.transpose()?.matmul(&per_unit)?.sum_to(&b.meta.shape)?;
-            Ok([Relevance::default_mode(gross_a.mul(&to_a)?), Relevance::default_mode(gross_b.mul(&to_b)?)])
+            Ok([Relevance::default_mode(gross_a.mul(&to_a)?), Relevance::default_mode(half_b.mul(&to_b)?)])
         }
         Mode::Contrastive => {
             let half = relevance.map(|channel| channel.scale(0.5))?;
