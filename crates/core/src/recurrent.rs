@@ -10,7 +10,7 @@
 //! steps are one, and so are those of all gates: the numbers are the same.
 //!
 //! A layer is two steps of the tape, W x + b and all that recurs. The second walks back over its steps one by one, with
-//! the rules that a cell written out would meet ([`rules`]).
+//! the rules that a cell written out would meet (`rules.rs`).
 
 mod cell;
 mod pieces;
