@@ -51,7 +51,9 @@ pub(super) struct Rule<T, const N: usize> {
     operands: [Operand<T>; N],
     /// The shares of 1, by pieces.
     factors: Option<[Option<Vec<T>>; N]>,
-    /// What arrived at which rows since.
+    /// Whether anything of 1 is lost, and so of what arrives.
+    loses: bool,
+    /// What arrived at which rows since, if some of it is lost.
     arrived: Vec<(Range, Relevance<T>)>,
 }
 
@@ -62,7 +64,7 @@ impl<T: Tensor, const N: usize> Rule<T, N> {
         for (number, operand) in operands.iter_mut().enumerate() {
             operand.value = ValueId(number);
         }
-        Self { op: Box::new(op), operands, factors: None, arrived: Vec::new() }
+        Self { op: Box::new(op), operands, factors: None, loses: false, arrived: Vec::new() }
     }
 
     /// Looks ahead to the rows of all steps, where the rule allows it. `extents`: how many each piece has.
@@ -73,7 +75,9 @@ impl<T: Tensor, const N: usize> Rule<T, N> {
             (Mode::Contrastive, Family::Product) => Relevance::contrastive(one.clone(), one),
             (Mode::Contrastive, _) => return Ok(()),
         };
-        let shares = self.shares(&self.operands, one, &mut Context::new(context.weights))?;
+        let mut of_one = Context::new(context.weights);
+        let shares = self.shares(&self.operands, one, &mut of_one)?;
+        self.loses = !of_one.lost().is_empty();
         let by_pieces = |share: Flow<T>| share.map(|share| share.first().split(0, extents)).transpose();
         self.factors = Some(exactly(shares.into_iter().map(by_pieces))?);
         Ok(())
@@ -95,8 +99,7 @@ impl<T: Tensor, const N: usize> Rule<T, N> {
             let factor = factor.as_ref().map(|factors| &factors[piece.number]);
             factor.map(|factor| relevance.map(|channel| channel.mul(factor))).transpose()
         }));
-        // In default mode the rule of a product loses nothing.
-        if self.op.family() == Family::WeightedSum || relevance.mode() == Mode::Contrastive {
+        if self.loses {
             self.arrived.push((piece.rows, relevance));
         }
         shares
@@ -161,9 +164,12 @@ struct Ahead<T> {
     weight: T,
     /// 1 ⊘ (|W||x| + |b|), by pieces.
     inverse: Vec<T>,
-    /// |W||x| + |b|
-    denominator: T,
+    /// 1 where |W||x| + |b| is 0, if it is anywhere.
+    dead: Option<T>,
+    /// What arrived at which rows, if some units are dead.
     arrived: Vec<(Range, Relevance<T>)>,
+    /// R ⊘ (|W||x| + |b|) of which rows, if there is a bias.
+    per_unit: Vec<(Range, Relevance<T>)>,
 }
 
 impl<T: Tensor> Linear<T> {
@@ -192,9 +198,12 @@ impl<T: Tensor> Linear<T> {
         if let Some(bias) = &self.bias {
             denominator = denominator.add(&bias.data()?.abs()?)?;
         }
-        let (inverse, _) = denominator.full(&denominator.shape(), 1.0)?.quotient(&denominator)?;
+        let one = denominator.full(&denominator.shape(), 1.0)?;
+        let (inverse, zeros) = one.quotient(&denominator)?;
+        let dead = (zeros > 0.0).then(|| inverse.equal(&one.zeros(&[])?)).transpose()?;
         let (magnitude, inverse) = (magnitude.split(0, extents)?, inverse.split(0, extents)?);
-        self.ahead = Some(Ahead { magnitude, weight, inverse, denominator, arrived: Vec::new() });
+        self.ahead =
+            Some(Ahead { magnitude, weight, inverse, dead, arrived: Vec::new(), per_unit: Vec::new() });
         Ok(())
     }
 
@@ -213,20 +222,29 @@ impl<T: Tensor> Linear<T> {
             return Ok(shares.into_iter().next().flatten());
         };
         let (inverse, magnitude) = (&ahead.inverse[piece.number], &ahead.magnitude[piece.number]);
-        let share = relevance.map(|channel| channel.mul(inverse)?.matmul(&ahead.weight)?.mul(magnitude))?;
-        ahead.arrived.push((piece.rows, relevance));
+        let per_unit = relevance.map(|channel| channel.mul(inverse))?;
+        let share = per_unit.map(|channel| channel.matmul(&ahead.weight)?.mul(magnitude))?;
+        if ahead.dead.is_some() {
+            ahead.arrived.push((piece.rows, relevance));
+        }
+        if self.bias.is_some() {
+            ahead.per_unit.push((piece.rows, per_unit));
+        }
         Ok(Some(share))
     }
 
     /// As [`Rule::settle`].
     pub(super) fn settle(&mut self, context: &mut Context<'_, T>) -> Result<()> {
         let Some(ahead) = &mut self.ahead else { return Ok(()) };
-        let arrived = stacked(std::mem::take(&mut ahead.arrived), self.x.meta.shape[0])?;
-        let Some(arrived) = arrived else { return Ok(()) };
-        let (per_unit, zero) = arrived.first().quotient(&ahead.denominator)?;
-        context.lose(Loss::ZeroDenominator, Amount::default_mode(zero));
-        if let Some(bias) = &self.bias {
-            let lost = weighed(&per_unit, &bias.data()?.abs()?)?;
+        let count = self.x.meta.shape[0];
+        let arrived = stacked(std::mem::take(&mut ahead.arrived), count)?;
+        if let (Some(arrived), Some(dead)) = (arrived, &ahead.dead) {
+            let lost = weighed(arrived.first(), dead)?;
+            context.lose(Loss::ZeroDenominator, Amount::default_mode(lost));
+        }
+        let per_unit = stacked(std::mem::take(&mut ahead.per_unit), count)?;
+        if let (Some(per_unit), Some(bias)) = (per_unit, &self.bias) {
+            let lost = weighed(per_unit.first(), &bias.data()?.abs()?)?;
             context.lose(Loss::Bias, Amount::default_mode(lost));
         }
         Ok(())
