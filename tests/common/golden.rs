@@ -190,15 +190,7 @@ fn walk<T: Tensor>(
     let relevance = arriving(case, make);
     let meta = Meta { shape: relevance.shape(), dtype: relevance.first().dtype() };
     let output = tape.value(meta.clone());
-    let step = |op, inputs, output| Step {
-        operator: case.op.clone(),
-        place: Place::default(),
-        op,
-        inputs,
-        outputs: vec![output],
-        gate: None,
-        result: None,
-    };
+    let step = |op, inputs, output| Step::new(case.op.clone(), Place::default(), op, inputs, vec![output]);
     tape.steps.push(step(op, inputs, output));
     let mut last = output;
     if let Some(function) = activation(case) {

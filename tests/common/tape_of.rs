@@ -25,7 +25,7 @@ fn step<T: Tensor>(
     let made = value(tape, result);
     let place = Place { step: tape.steps.len(), ..Place::default() };
     let (operator, outputs) = (format!("{op:?}"), vec![made.value]);
-    tape.steps.push(Step { operator, place, op: Box::new(op), inputs, outputs, gate: None, result: None });
+    tape.steps.push(Step::new(operator, place, Box::new(op), inputs, outputs));
     made
 }
 

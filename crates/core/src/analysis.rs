@@ -7,6 +7,7 @@ mod dependence;
 mod gates;
 mod graph;
 mod normalisers;
+mod rows;
 
 use crate::{Gate, Step, Tape, Tensor, ValueId};
 use std::collections::HashMap;
@@ -45,6 +46,7 @@ impl<T: Tensor> Tape<T> {
             gates::attach(&mut self, &options.gate_of);
         }
         gates::release(&mut self);
+        rows::join(&mut self);
         Prepared { tape: self, depends }
     }
 }

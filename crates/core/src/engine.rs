@@ -1,9 +1,11 @@
 //! The walk from the outputs of a tape to its inputs.
 
+mod by_rows;
+
 use crate::ledger::tolerance;
 use crate::{
-    Amount, Context, DType, Entry, Error, Family, Ledger, Mode, Operand, Place, Prepared, Relevance, Result,
-    Step, Tensor, ValueId, WeightCache,
+    Amount, Context, DType, Entry, Error, Family, Ledger, Meta, Mode, Operand, Place, Prepared, Relevance,
+    Result, Step, Tensor, ValueId, WeightCache,
 };
 
 /// How to walk.
@@ -33,6 +35,13 @@ pub trait Observer<T> {
     ) -> Result<()> {
         let _ = (value, operator, place, relevance);
         Ok(())
+    }
+
+    /// Whether [`arrived`](Observer::arrived) must be told of this value: of those between steps that are walked together
+    /// a block at a time, the relevance is put together only for who asks.
+    fn watches(&self, value: ValueId) -> bool {
+        let _ = value;
+        false
     }
 
     /// A value received some of the relevance of the step at `place`, or of the start.
@@ -90,30 +99,17 @@ impl<T: Tensor> Prepared<T> {
             arrived.add(value, seed)?;
         }
         let total = tape.steps.len();
-        let mut ledger = Ledger::default();
-        while let Some(step) = tape.steps.pop() {
-            observer.walked(total - tape.steps.len(), total);
-            let outputs: Vec<_> = step.outputs.iter().map(|&value| arrived.take(value)).collect();
-            if outputs.iter().all(Option::is_none) {
-                continue;
+        let mut walk =
+            Walk { values: &tape.values, arrived, weights, options, observer, ledger: Ledger::default() };
+        while let Some(last) = tape.steps.pop() {
+            let mut run = vec![last];
+            while let Some(before) = tape.steps.pop_if(|step| step.joined) {
+                run.push(before);
             }
-            for (&value, relevance) in step.outputs.iter().zip(&outputs) {
-                if let Some(relevance) = relevance {
-                    observer.arrived(value, &step.operator, &step.place, relevance)?;
-                }
-            }
-            let entry = walk(&step, &outputs, weights, options, &mut arrived, observer).map_err(
-                |source| match source {
-                    Error::NoRule { .. } | Error::Unsupported { .. } | Error::Step { .. } => source,
-                    source => Error::Step {
-                        operator: step.operator.clone(),
-                        place: Box::new(step.place.clone()),
-                        source: Box::new(source),
-                    },
-                },
-            )?;
-            ledger.entries.push(entry);
+            walk.observer.walked(total - tape.steps.len(), total);
+            walk.run(run)?;
         }
+        let Walk { mut arrived, ledger, .. } = walk;
         let inputs = tape.inputs.iter().map(|&value| arrived.take(value)).collect();
         Ok(Backtrace { inputs, ledger })
     }
@@ -135,57 +131,120 @@ impl<T: Tensor> Arrived<T> {
         Ok(())
     }
 
+    fn has(&self, value: ValueId) -> bool {
+        self.relevances.get(value.0).is_some_and(Option::is_some)
+    }
+
     fn take(&mut self, value: ValueId) -> Option<Relevance<T>> {
         self.relevances.get_mut(value.0).and_then(Option::take)
     }
 }
 
-/// One step: relevance of its operands delivered, its account returned.
-fn walk<T: Tensor>(
-    step: &Step<T>,
-    outputs: &[Option<Relevance<T>>],
-    weights: &WeightCache<T>,
+/// A walk on its way.
+struct Walk<'a, T> {
+    values: &'a [Meta],
+    arrived: Arrived<T>,
+    weights: &'a WeightCache<T>,
     options: WalkOptions,
-    arrived: &mut Arrived<T>,
-    observer: &mut dyn Observer<T>,
-) -> Result<Entry> {
-    if matches!(step.op.family(), Family::Unruled | Family::Statistic) && !options.allow_unruled {
-        let (operator, place) = (step.operator.clone(), Box::new(step.place.clone()));
-        return Err(match step.op.uncovered() {
-            Some(reason) => Error::Unsupported { operator, message: reason.to_owned(), place },
-            None => Error::NoRule { operator, place },
-        });
-    }
-    let mut context = Context::new(weights);
-    let mode = outputs.iter().flatten().next().map_or(Mode::Default, Relevance::mode);
-    context.gate = step.gate.filter(|_| mode == Mode::Default);
-    context.result = step.result.clone();
-    let received: Amount = outputs.iter().flatten().map(Relevance::amount).sum::<Result<Amount>>()?;
-    let shares = step.op.backtrace(&step.inputs, outputs, &mut context)?;
-    let mut delivered = Amount::default();
-    for (operand, share) in step.inputs.iter().zip(shares) {
-        let Some(share) = share else { continue };
-        if !operand.depends {
-            context.lose(crate::Loss::Unexplained, share.amount()?);
-            continue;
+    observer: &'a mut dyn Observer<T>,
+    ledger: Ledger,
+}
+
+/// What a rule made of the relevance of a step.
+struct Explained<T> {
+    /// Of each operand; what a constant would have got is booked.
+    shares: Vec<Option<Relevance<T>>>,
+    entry: Entry,
+}
+
+impl<T: Tensor> Walk<'_, T> {
+    /// Steps that may be walked together, the last first. Each is freed with what it recorded.
+    fn run(&mut self, run: Vec<Step<T>>) -> Result<()> {
+        if let Some(blocks) = by_rows::blocks(&run, self) {
+            let last = run.first().and_then(|step| Some((step, *step.outputs.first()?)));
+            if let Some((step, value)) = last
+                && let Some(relevance) = self.arrived.take(value)
+            {
+                self.observer.arrived(value, &step.operator, &step.place, &relevance)?;
+                by_rows::walk(&run, &blocks, &relevance, self)?;
+            }
+            return Ok(());
         }
-        let share = fitted(operand, share)?;
-        let amount = share.amount()?;
-        delivered += amount;
-        observer.handed(Some(&step.place), operand.value, amount);
-        arrived.add(operand.value, share)?;
+        run.into_iter().try_for_each(|step| self.step(&step))
     }
-    let dtype = outputs.iter().flatten().next().map_or(DType::F32, |relevance| relevance.first().dtype());
-    let mut entry = Entry {
-        operator: step.operator.clone(),
-        place: step.place.clone(),
-        received,
-        delivered,
-        lost: context.lost,
-        closes: false,
-    };
-    entry.closes = closes(&entry, outputs, dtype)?;
-    Ok(entry)
+
+    fn step(&mut self, step: &Step<T>) -> Result<()> {
+        let outputs: Vec<_> = step.outputs.iter().map(|&value| self.arrived.take(value)).collect();
+        if outputs.iter().all(Option::is_none) {
+            return Ok(());
+        }
+        for (&value, relevance) in step.outputs.iter().zip(&outputs) {
+            if let Some(relevance) = relevance {
+                self.observer.arrived(value, &step.operator, &step.place, relevance)?;
+            }
+        }
+        let Explained { shares, entry } = self.explain(step, &step.inputs, step.result.clone(), &outputs)?;
+        self.ledger.entries.push(entry);
+        self.hand_on(step, shares)
+    }
+
+    /// The rule of a step on its operands, or on the part of each that goes into a block of the output.
+    fn explain(
+        &self,
+        step: &Step<T>,
+        inputs: &[Operand<T>],
+        result: Option<T>,
+        outputs: &[Option<Relevance<T>>],
+    ) -> Result<Explained<T>> {
+        self.shares(step, inputs, result, outputs).map_err(|source| source.at(step))
+    }
+
+    fn shares(
+        &self,
+        step: &Step<T>,
+        inputs: &[Operand<T>],
+        result: Option<T>,
+        outputs: &[Option<Relevance<T>>],
+    ) -> Result<Explained<T>> {
+        if matches!(step.op.family(), Family::Unruled | Family::Statistic) && !self.options.allow_unruled {
+            let (operator, place) = (step.operator.clone(), Box::new(step.place.clone()));
+            return Err(match step.op.uncovered() {
+                Some(reason) => Error::Unsupported { operator, message: reason.to_owned(), place },
+                None => Error::NoRule { operator, place },
+            });
+        }
+        let mut context = Context::new(self.weights);
+        let mode = outputs.iter().flatten().next().map_or(Mode::Default, Relevance::mode);
+        context.gate = step.gate.filter(|_| mode == Mode::Default);
+        context.result = result;
+        let mut entry = Entry::of(step);
+        entry.received = outputs.iter().flatten().map(Relevance::amount).sum::<Result<Amount>>()?;
+        let mut shares = step.op.backtrace(inputs, outputs, &mut context)?;
+        for (operand, slot) in inputs.iter().zip(&mut shares) {
+            let Some(share) = slot.take() else { continue };
+            if operand.depends {
+                let share = fitted(operand, share)?;
+                entry.delivered += share.amount()?;
+                *slot = Some(share);
+            } else {
+                context.lose(crate::Loss::Unexplained, share.amount()?);
+            }
+        }
+        entry.lost = context.lost;
+        let dtype = outputs.iter().flatten().next().map_or(DType::F32, |relevance| relevance.first().dtype());
+        entry.closes = closes(&entry, outputs, dtype)?;
+        Ok(Explained { shares, entry })
+    }
+
+    /// Delivers the shares of a step's operands.
+    fn hand_on(&mut self, step: &Step<T>, shares: Vec<Option<Relevance<T>>>) -> Result<()> {
+        for (operand, share) in step.inputs.iter().zip(shares) {
+            let Some(share) = share else { continue };
+            self.observer.handed(Some(&step.place), operand.value, share.amount()?);
+            self.arrived.add(operand.value, share)?;
+        }
+        Ok(())
+    }
 }
 
 /// The share in the operand's own compute type; a share of another shape is a defect of the rule.

@@ -1,6 +1,6 @@
 //! What can go wrong in the core.
 
-use crate::tape::Place;
+use crate::tape::{Place, Step};
 
 /// The result of a core operation.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
@@ -83,5 +83,17 @@ impl Error {
     /// Wraps a backend's message.
     pub fn tensor(operation: &'static str, message: impl ToString) -> Self {
         Self::Tensor { operation, message: message.to_string() }
+    }
+
+    /// What went wrong at a step.
+    pub(crate) fn at<T>(self, step: &Step<T>) -> Self {
+        match self {
+            Self::NoRule { .. } | Self::Unsupported { .. } | Self::Step { .. } => self,
+            source => Self::Step {
+                operator: step.operator.clone(),
+                place: Box::new(step.place.clone()),
+                source: Box::new(source),
+            },
+        }
     }
 }

@@ -132,6 +132,10 @@ impl<T: Tensor> Observer<T> for Watcher<'_, T> {
         self.modules.as_mut().map_or(Ok(()), |modules| modules.arrived(value, relevance))
     }
 
+    fn watches(&self, _: ValueId) -> bool {
+        self.options.all_values || self.modules.is_some()
+    }
+
     fn handed(&mut self, place: Option<&Place>, value: ValueId, amount: Amount) {
         if let Some(modules) = &mut self.modules {
             modules.handed(place.map_or("", |place| &place.module.path), value, amount);

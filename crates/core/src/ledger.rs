@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::ops::{Add, AddAssign, Sub};
 
-use crate::{DType, Place};
+use crate::{DType, Place, Step};
 
 /// An amount of relevance in each channel. The second is 0 in default mode.
 #[derive(Debug, Clone, Copy, Default, PartialEq, serde::Serialize)]
@@ -105,9 +105,33 @@ pub struct Entry {
 }
 
 impl Entry {
+    /// The account of a step that received nothing.
+    pub(crate) fn of<T>(step: &Step<T>) -> Self {
+        Self {
+            operator: step.operator.clone(),
+            place: step.place.clone(),
+            received: Amount::default(),
+            delivered: Amount::default(),
+            lost: BTreeMap::new(),
+            closes: true,
+        }
+    }
+
     /// What the step does not account for.
     pub fn gap(&self) -> Amount {
         self.received - self.delivered - self.lost.values().copied().sum()
+    }
+}
+
+/// Another block of the same step.
+impl AddAssign for Entry {
+    fn add_assign(&mut self, block: Self) {
+        self.received += block.received;
+        self.delivered += block.delivered;
+        for (loss, amount) in block.lost {
+            *self.lost.entry(loss).or_default() += amount;
+        }
+        self.closes &= block.closes;
     }
 }
 

@@ -1,6 +1,6 @@
 //! One executed operator, as the walk sees it.
 
-use crate::{Amount, Error, Loss, Operand, Relevance, Result, Tensor, WeightCache};
+use crate::{Amount, Error, Loss, Operand, Relevance, Result, Rows, Tensor, WeightCache};
 use std::collections::BTreeMap;
 use std::fmt;
 
@@ -195,6 +195,13 @@ pub trait BacktraceOp<T: Tensor>: fmt::Debug + Send {
     fn carries(&self, input: usize) -> bool {
         let _ = input;
         true
+    }
+
+    /// How the rows of an operand go into those of the output, of which there is one, when the rule explains each row
+    /// of that apart from the others.
+    fn rows(&self, inputs: &[Operand<T>], input: usize) -> Option<Rows> {
+        let _ = (inputs, input);
+        None
     }
 
     /// Why an operator of a ruled kind has no rule for the arguments it was called with.

@@ -1,6 +1,6 @@
 //! Relevance of one value: one channel in default mode, two in contrastive mode.
 
-use crate::{Amount, DType, Result, Tensor};
+use crate::{Amount, DType, Meta, Range, Result, Tensor};
 use std::sync::OnceLock;
 
 /// The two modes of the method.
@@ -104,6 +104,32 @@ impl<T: Tensor> Relevance<T> {
         // Totals that are known spare another pass over the sum.
         if let (Some(a), Some(b)) = (self.amount.get(), other.amount.get()) {
             let _ = sum.amount.set(*a + *b);
+        }
+        Ok(sum)
+    }
+
+    /// No relevance of a value, in the same mode.
+    pub(crate) fn none(&self, meta: &Meta) -> Result<Self> {
+        let none = self.map(|channel| channel.zeros(&meta.shape))?;
+        let _ = none.amount.set(Amount::default());
+        let dtype = meta.dtype.compute();
+        if dtype.is_float() { none.cast(dtype) } else { Ok(none) }
+    }
+
+    /// Adds relevance of the same mode to a regular part, in the buffers of this one, which nothing else may hold.
+    pub(crate) fn add_region(self, region: &[Range], part: &Self) -> Result<Self> {
+        let sum = match (self.channels, part.second()) {
+            (Channels::Contrastive { positive, negative }, Some(other)) => Self::contrastive(
+                positive.add_region(region, part.first())?,
+                negative.add_region(region, other)?,
+            ),
+            (Channels::Default(channel) | Channels::Contrastive { positive: channel, .. }, _) => {
+                Self::default_mode(channel.add_region(region, part.first())?)
+            }
+        };
+        // A total of the part while it is at hand spares another pass over the whole.
+        if let Some(amount) = self.amount.get() {
+            let _ = sum.amount.set(*amount + part.amount()?);
         }
         Ok(sum)
     }

@@ -83,6 +83,16 @@ impl<T: Tensor> Operand<T> {
     pub fn shape_only(value: ValueId, meta: Meta) -> Self {
         Self { value, meta, data: None, weight: None, depends: false }
     }
+
+    /// This operand with other data: a part of its own, or the same under another shape. It is no longer the parameter
+    /// it may have been.
+    pub(crate) fn holding(&self, data: T) -> Self
+    where
+        T: Tensor,
+    {
+        let meta = Meta { shape: data.shape(), ..self.meta.clone() };
+        Self { meta, data: Some(data), weight: None, ..*self }
+    }
 }
 
 /// One executed operator.
@@ -102,6 +112,22 @@ pub struct Step<T> {
     pub gate: Option<Gate>,
     /// What the step gave, where its gate needs it and the recording kept it. Set by [`Tape::prepare`].
     pub result: Option<T>,
+    /// Whether the next step alone reads what this one gave, row by row, so that both can be walked together. Set by
+    /// [`Tape::prepare`].
+    pub joined: bool,
+}
+
+impl<T> Step<T> {
+    /// A step as it was recorded.
+    pub fn new(
+        operator: String,
+        place: Place,
+        op: Box<dyn BacktraceOp<T>>,
+        inputs: Vec<Operand<T>>,
+        outputs: Vec<ValueId>,
+    ) -> Self {
+        Self { operator, place, op, inputs, outputs, gate: None, result: None, joined: false }
+    }
 }
 
 /// A recorded run.

@@ -58,8 +58,6 @@ pub enum Unary {
     Positive,
     /// max(−x, 0)
     Negative,
-    /// eˣ
-    Exp,
     /// 1 / (1 + e⁻ˣ)
     Sigmoid,
     /// tanh x
@@ -127,8 +125,8 @@ pub struct ConvGeometry {
 /// A tensor of some framework, with the operations the rules are written in.
 ///
 /// Handles are cheap to clone and share their data; no operation changes an operand, except that
-/// [`add_region`](Tensor::add_region), [`accumulate`](Tensor::accumulate) and
-/// [`index_add`](Tensor::index_add) may reuse the buffer of the tensor they consume. Callers pass a tensor
+/// [`add_region`](Tensor::add_region), [`accumulate`](Tensor::accumulate), [`multiplied`](Tensor::multiplied)
+/// and [`index_add`](Tensor::index_add) may reuse the buffer of the tensor they consume. Callers pass a tensor
 /// they have made and not shared.
 /// All floating operands of one call have the same element type; shapes broadcast where said.
 ///
@@ -161,6 +159,10 @@ pub trait Tensor: Clone + Debug + Send + Sized + 'static {
     fn affine(&self, factor: f64, offset: f64) -> Result<Self>;
     /// Adds `other` (same shape), consuming this tensor's buffer where it can.
     fn accumulate(self, other: &Self) -> Result<Self>;
+    /// Multiplies by `other` (same shape), consuming this tensor's buffer where it can.
+    fn multiplied(self, other: &Self) -> Result<Self> {
+        self.mul(other)
+    }
     /// `self ⊘ denominator` with x/0 := 0 (rules §0), and the sum of the x that met a 0, or less than
     /// [`DType::negligible`]. The denominator broadcasts to this tensor's shape.
     fn quotient(&self, denominator: &Self) -> Result<(Self, f64)>;
@@ -169,6 +171,10 @@ pub trait Tensor: Clone + Debug + Send + Sized + 'static {
     fn sum(&self, axes: &[usize], keep: bool) -> Result<Self>;
     /// Largest element over the given axes, which stay with extent 1.
     fn max_over(&self, axes: &[usize]) -> Result<Self>;
+    /// eˣ / Σeˣ over the last axis, of which there must be one.
+    fn softmax(&self) -> Result<Self>;
+    /// Smallest of all elements; infinity of none.
+    fn least(&self) -> Result<f64>;
     /// Sum of all elements.
     fn total(&self) -> Result<f64>;
 

@@ -33,7 +33,7 @@ impl<T: Tensor> TapeWriter<T> {
     pub fn step(&mut self, op: Box<dyn BacktraceOp<T>>, inputs: Vec<Operand<T>>, outputs: Vec<ValueId>) {
         let place = Place { step: self.tape.steps.len(), ..self.place.clone() };
         let operator = self.operator.clone();
-        self.tape.steps.push(Step { operator, place, op, inputs, outputs, gate: None, result: None });
+        self.tape.steps.push(Step::new(operator, place, op, inputs, outputs));
     }
 
     /// Adds a step that makes a value the framework does not have.

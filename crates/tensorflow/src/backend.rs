@@ -80,7 +80,6 @@ impl Tensor for TfTensor {
             Unary::Abs => apply(c"Abs"),
             Unary::Positive => apply(c"Relu"),
             Unary::Negative => apply(c"Neg")?.elementwise("unary", c"Relu", &[]),
-            Unary::Exp => apply(c"Exp"),
             Unary::Sigmoid => apply(c"Sigmoid"),
             Unary::Tanh => apply(c"Tanh"),
             Unary::Bounded => {
@@ -156,6 +155,19 @@ impl Tensor for TfTensor {
 
     fn max_over(&self, axes: &[usize]) -> Result<Self> {
         movement::reduce("max_over", c"Max", self, axes, true)
+    }
+
+    fn softmax(&self) -> Result<Self> {
+        let logits = self.to_tensor()?;
+        run("softmax", c"Softmax", &Attributes::default(), logits, &[]).map(Self::from)
+    }
+
+    fn least(&self) -> Result<f64> {
+        if self.extents().contains(&0) {
+            return Ok(f64::INFINITY);
+        }
+        let axes: Vec<usize> = (0..self.extents().len()).collect();
+        Ok(movement::reduce("least", c"Min", self, &axes, false)?.to_array()?.sum())
     }
 
     /// In double precision, which the balance of the ledger needs.

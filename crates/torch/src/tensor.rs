@@ -162,7 +162,6 @@ impl Tensor for TorchTensor {
             Unary::Abs => x.f_abs(),
             Unary::Positive => x.f_clamp_min(0.0),
             Unary::Negative => x.f_clamp_max(0.0).and_then(|x| x.f_neg()),
-            Unary::Exp => x.f_exp(),
             Unary::Sigmoid => x.f_sigmoid(),
             Unary::Tanh => x.f_tanh(),
             Unary::Bounded => x.f_clamp(-BOUND, BOUND),
@@ -206,15 +205,17 @@ impl Tensor for TorchTensor {
         wrap("accumulate", sum.f_add_(&other.0))
     }
 
+    fn multiplied(self, other: &Self) -> Result<Self> {
+        let mut product = self.0;
+        wrap("multiplied", product.f_mul_(&other.0))
+    }
+
     fn quotient(&self, denominator: &Self) -> Result<(Self, f64)> {
         let name = "quotient";
         let (x, d) = (&self.0, &denominator.0);
         let least = self.dtype().negligible();
         // Denominators are mostly sums of magnitudes without a zero among them: one look spares three passes.
-        let smallest = match d.numel() {
-            0 => 1.0,
-            _ => d.f_min().and_then(|least| least.f_double_value(&[])).map_err(named(name))?,
-        };
+        let smallest = denominator.least()?;
         let ratio = x.f_div(d).map_err(named(name))?;
         if smallest >= least {
             return Ok((Self(ratio), 0.0));
@@ -241,6 +242,20 @@ impl Tensor for TorchTensor {
             return Ok(self.clone());
         }
         wrap("max_over", self.0.f_amax(signed(axes), true))
+    }
+
+    fn softmax(&self) -> Result<Self> {
+        if self.0.dim() == 0 {
+            return Err(Error::tensor("softmax", "a number has no axis to share 1 over"));
+        }
+        wrap("softmax", self.0.f_softmax(-1, self.0.kind()))
+    }
+
+    fn least(&self) -> Result<f64> {
+        if self.0.numel() == 0 {
+            return Ok(f64::INFINITY);
+        }
+        self.0.f_min().and_then(|least| least.f_double_value(&[])).map_err(named("least"))
     }
 
     fn total(&self) -> Result<f64> {

@@ -181,6 +181,13 @@ impl<F: Real> Tensor for Array<F> {
     fn max_over(&self, axes: &[usize]) -> Result<Self> {
         reduce::max_over(self, axes)
     }
+    fn softmax(&self) -> Result<Self> {
+        reduce::softmax(self)
+    }
+    fn least(&self) -> Result<f64> {
+        let smaller = |least: f64, x: f64| if x < least || x.is_nan() { x } else { least };
+        Ok(self.float("least")?.iter().map(|&x| x.into()).fold(f64::INFINITY, smaller))
+    }
     fn total(&self) -> Result<f64> {
         Ok(self.float("total")?.iter().map(|&x| x.into()).sum())
     }

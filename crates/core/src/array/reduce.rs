@@ -23,6 +23,21 @@ pub(super) fn max_over<F: Real>(x: &Array<F>, axes: &[usize]) -> Result<Array<F>
     reduce("max_over", x, axes, f64::NEG_INFINITY, |max, x| if x > max || x.is_nan() { x } else { max })
 }
 
+/// eˣ / Σeˣ over the last axis.
+pub(super) fn softmax<F: Real>(x: &Array<F>) -> Result<Array<F>> {
+    let Some(&columns) = x.shape.last() else {
+        return Err(Error::tensor("softmax", "a number has no axis to share 1 over"));
+    };
+    let mut shares: Vec<f64> = x.float("softmax")?.iter().map(|&value| value.into()).collect();
+    for row in shares.chunks_mut(columns.max(1)) {
+        let largest = row.iter().fold(f64::NEG_INFINITY, |a, &b| a.max(b));
+        row.iter_mut().for_each(|x| *x = (*x - largest).exp());
+        let sum: f64 = row.iter().sum();
+        row.iter_mut().for_each(|x| *x /= sum);
+    }
+    Ok(Array::of(x.shape.clone(), shares.into_iter().map(F::nearest).collect()))
+}
+
 fn reduce<F: Real>(
     operation: &'static str,
     x: &Array<F>,

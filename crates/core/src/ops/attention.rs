@@ -1,11 +1,11 @@
 //! Scaled dot-product attention in one operator (rules §4): equal to attention written out.
 
-use super::MatMul;
+use super::{MatMul, Sum};
 use crate::op::arrived;
-use crate::ops::Sum;
 use crate::tensor::BOUND;
 use crate::{
-    BacktraceOp, Context, DType, Error, Family, Operand, Relevance, Result, Role, Tensor, Unary, ValueId,
+    BacktraceOp, Context, DType, Error, Family, Operand, Relevance, Result, Role, RowBlock, Rows, Tensor,
+    ValueId,
 };
 
 /// softmax(scale · Q·Kᵀ + mask)·V. Operands: Q `[…, H, L, E]`, K `[…, G, S, E]`, V `[…, G, S, F]` with H a
@@ -43,55 +43,103 @@ impl<T: Tensor> BacktraceOp<T> for Attention {
         };
         let relevance = arrived(outputs)?;
         let heads = Heads::new(query, key)?;
-        let (grouped_key, grouped_value) = (heads.repeat(key)?, heads.repeat(value)?);
-        let product = MatMul { transposed: true };
+        let mut operands = vec![query.clone(), heads.repeat(key)?, heads.repeat(value)?];
+        operands.extend(mask.first().cloned());
+        let none = |operand: &Operand<T>| relevance.none(&operand.meta);
+        let mut shares = operands
+            .iter()
+            .map(|operand| operand.depends.then(|| none(operand)).transpose())
+            .collect::<Result<Vec<_>>>()?;
+
+        let last = |operand: &Operand<T>| operand.meta.shape.last().copied().unwrap_or(1);
+        let keys = key.meta.shape.iter().rev().nth(1).copied().unwrap_or(1);
+        let mut scores = relevance.shape();
+        scores.splice(scores.len() - 1.., [keys]);
+        for block in RowBlock::of(&scores) {
+            let until = block.rows.start + block.rows.len;
+            let seen = if self.causal { until.min(keys) } else { keys };
+            let scores = RowBlock { columns: seen, inner: last(query), ..block };
+            let result = RowBlock { columns: last(value), inner: seen, ..block };
+            if result.reached(relevance)?.columns == 0 {
+                continue;
+            }
+            let parts = [
+                (scores, Rows::Left),
+                (scores, Rows::Right { transposed: true }),
+                (result, Rows::Right { transposed: false }),
+                (scores, Rows::Same),
+            ];
+            let cut = operands.iter().zip(parts).map(|(operand, (block, rows))| block.operand(rows, operand));
+            let cut = cut.collect::<Result<Vec<_>>>()?;
+            let arrived = relevance.map(|channel| result.cut(Rows::Same, channel))?;
+            let found = self.rows(&cut, block.rows.start, &arrived, context)?;
+            for ((whole, share), (block, rows)) in shares.iter_mut().zip(found).zip(parts) {
+                if let (Some(sum), Some(share)) = (whole.take(), share) {
+                    *whole = Some(block.add(rows, sum, &share)?);
+                }
+            }
+        }
+        shares[1] = heads.gather(shares[1].take(), key)?;
+        shares[2] = heads.gather(shares[2].take(), value)?;
+        Ok(shares)
+    }
+}
+
+impl Attention {
+    /// The shares of operands of which the queries are some rows, from the given one on.
+    fn rows<T: Tensor>(
+        &self,
+        operands: &[Operand<T>],
+        first: usize,
+        relevance: &Relevance<T>,
+        context: &mut Context<'_, T>,
+    ) -> Result<Vec<Option<Relevance<T>>>> {
+        let [query, key, value, mask @ ..] = operands else { return Ok(Vec::new()) };
 
         // Forward again: only Q, K, V and the mask were kept.
-        let scores = query.data()?.matmul(&grouped_key.data()?.transpose()?)?.scale(self.scale)?;
-        let visible = self.visible(&scores, mask.first())?;
+        let scaled = query.data()?.scale(self.scale)?;
+        let scores = scaled.matmul(&key.data()?.transpose()?)?;
         let added = mask.first().filter(|mask| mask.meta.dtype != DType::Bool);
         let masked = match added {
             Some(mask) => scores.add(&mask.data()?.bounded()?)?,
             None => scores.clone(),
         };
-        let attention = softmax(&masked, &visible)?;
+        let attention = self.softmax(&masked, first, mask.first())?;
 
         let depends = query.depends || key.depends;
         let attention = operand(attention, depends);
-        let pair = [attention, grouped_value];
+        let pair = [attention, value.clone()];
         let outcome = MatMul { transposed: false }.backtrace(&pair, &[Some(relevance.clone())], context)?;
         let [to_attention, to_value]: [_; 2] = two(outcome)?;
-        let mut shares = vec![None; inputs.len()];
-        shares[2] = heads.gather(to_value, value)?;
+        let mut shares = vec![None; operands.len()];
+        shares[2] = to_value;
 
         // Softmax passes; an added mask is an operand of a sum; the scale is a constant factor.
         let Some(mut to_scores) = to_attention else { return Ok(shares) };
         if let Some(mask) = added {
-            let mut mask = mask.clone();
-            mask.data = Some(mask.data()?.bounded()?);
-            let terms = [operand(scores, depends), mask];
+            let terms = [operand(scores, depends), mask.holding(mask.data()?.bounded()?)];
             let [to_sum, to_mask]: [_; 2] =
                 two(Sum::add().backtrace(&terms, &[Some(to_scores)], context)?)?;
             shares[3] = to_mask;
             let Some(to_sum) = to_sum else { return Ok(shares) };
             to_scores = to_sum;
         }
-        let pair = [query.clone(), grouped_key];
+        let pair = [query.clone(), key.clone()];
+        let product = MatMul { transposed: true };
         let [to_query, to_key]: [_; 2] = two(product.backtrace(&pair, &[Some(to_scores)], context)?)?;
         shares[0] = to_query;
-        shares[1] = heads.gather(to_key, key)?;
+        shares[1] = to_key;
         Ok(shares)
     }
-}
 
-impl Attention {
-    /// 1 where a position takes part, of a shape that broadcasts to the scores.
-    fn visible<T: Tensor>(&self, scores: &T, mask: Option<&Operand<T>>) -> Result<T> {
+    /// Softmax of the scores of queries from `first` on, over what they see; 0 in a row that sees nothing.
+    fn softmax<T: Tensor>(&self, scores: &T, first: usize, mask: Option<&Operand<T>>) -> Result<T> {
         let mut visible = scores.full(&[1, 1], 1.0)?;
         if self.causal
             && let [.., queries, keys] = scores.shape()[..]
         {
-            let lower = ndarray::Array2::from_shape_fn((queries, keys), |(i, j)| f64::from(u8::from(j <= i)));
+            let shown = |(i, j): (usize, usize)| f64::from(u8::from(j <= first + i));
+            let lower = ndarray::Array2::from_shape_fn((queries, keys), shown);
             visible = scores.floats(lower.into_dyn().view())?;
         }
         if let Some(mask) = mask {
@@ -101,17 +149,11 @@ impl Attention {
             };
             visible = visible.mul(&shown)?;
         }
-        Ok(visible)
+        let hidden = visible.complement()?.scale(HIDDEN)?;
+        let attention = scores.add(&hidden)?.softmax()?;
+        // All that a query without a mask sees is more than nothing.
+        if mask.is_some() { attention.mul(&visible) } else { Ok(attention) }
     }
-}
-
-/// Softmax over the last axis; a row without a visible position is 0.
-fn softmax<T: Tensor>(scores: &T, visible: &T) -> Result<T> {
-    let last = scores.shape().len() - 1;
-    let hidden = visible.complement()?.scale(HIDDEN)?;
-    let shifted = scores.add(&hidden)?;
-    let exponential = shifted.sub(&shifted.max_over(&[last])?)?.unary(Unary::Exp)?.mul(visible)?;
-    Ok(exponential.quotient(&exponential.sum(&[last], true)?)?.0)
 }
 
 fn operand<T: Tensor>(data: T, depends: bool) -> Operand<T> {

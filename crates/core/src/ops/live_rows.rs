@@ -1,6 +1,6 @@
 //! Rows at which relevance arrived.
 
-use crate::{Meta, Operand, Relevance, Result, Tensor};
+use crate::{Operand, Relevance, Result, Tensor};
 
 /// Below so many rows a look at them costs what it spares.
 const WORTHWHILE: usize = 16;
@@ -45,9 +45,7 @@ impl<T: Tensor> LiveRows<T> {
 
     /// These rows of an operand.
     pub(super) fn operand(&self, x: &Operand<T>) -> Result<Operand<T>> {
-        let picked = self.pick(x.data()?)?;
-        let meta = Meta { shape: picked.shape(), ..x.meta.clone() };
-        Ok(Operand { meta, data: Some(picked), ..x.clone() })
+        Ok(x.holding(self.pick(x.data()?)?))
     }
 
     /// A table with these rows and zeros, of the given shape.

@@ -6,7 +6,7 @@ use super::viewed;
 use crate::maps::{Broadcast, Dense, Side};
 use crate::op::arrived;
 use crate::weighted_sum::{Term, Variant, WeightedSum};
-use crate::{BacktraceOp, Context, Error, Family, Operand, Relevance, Result, Role, Tensor};
+use crate::{BacktraceOp, Context, Error, Family, Operand, Relevance, Result, Role, Rows, Tensor};
 
 /// y = a·b + c over the last two axes; leading axes broadcast; one-dimensional operands as in NumPy.
 /// Operands: a, b, and c if any (a bias of one entry for each output feature).
@@ -28,6 +28,15 @@ impl<T: Tensor> BacktraceOp<T> for MatMul {
             [a, b, ..] if a.depends != b.depends => Role::Linear { features: 0 },
             _ => Role::Bilinear,
         }
+    }
+
+    fn rows(&self, inputs: &[Operand<T>], input: usize) -> Option<Rows> {
+        let [a, b] = inputs else { return None };
+        let moving = |x: &Operand<T>| x.depends && x.meta.shape.len() > 1;
+        (moving(a) && moving(b)).then_some(match input {
+            0 => Rows::Left,
+            _ => Rows::Right { transposed: self.transposed },
+        })
     }
 
     fn backtrace(
@@ -120,9 +129,7 @@ impl MatMul {
         if !self.transposed {
             return Ok(backtrace_bilinear(a, b, relevance, context)?.map(Some).into());
         }
-        let mut upright = b.clone();
-        upright.data = b.data.as_ref().map(Tensor::transpose).transpose()?;
-        upright.meta.shape = upright.data()?.shape();
+        let upright = b.holding(b.data()?.transpose()?);
         let [share_a, share_b] = backtrace_bilinear(a, &upright, relevance, context)?;
         Ok(vec![Some(share_a), Some(share_b.rearrange(Tensor::transpose)?)])
     }

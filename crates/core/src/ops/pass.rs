@@ -1,7 +1,7 @@
 //! Relevance handed on unchanged (rules §5): activations, norms, identity, and written-out forms of these.
 
 use crate::op::arrived;
-use crate::{BacktraceOp, Context, Error, Family, Function, Operand, Relevance, Result, Role, Tensor};
+use crate::{BacktraceOp, Context, Error, Family, Function, Operand, Relevance, Result, Role, Rows, Tensor};
 
 /// r = R on one operand, nothing on the others.
 #[derive(Debug, Clone)]
@@ -36,6 +36,11 @@ impl<T: Tensor> BacktraceOp<T> for Pass {
 
     fn role(&self, _: &[Operand<T>]) -> Role {
         self.role
+    }
+
+    fn rows(&self, _: &[Operand<T>], _: usize) -> Option<Rows> {
+        // A norm may have operands that are no tables.
+        matches!(self.role, Role::Function(_) | Role::Identity).then_some(Rows::Same)
     }
 
     fn carries(&self, input: usize) -> bool {

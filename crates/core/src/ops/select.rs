@@ -2,7 +2,7 @@
 
 use super::movement::{deliver, operand};
 use crate::op::arrived;
-use crate::{BacktraceOp, Context, Family, Loss, Operand, Relevance, Result, Role, Tensor};
+use crate::{BacktraceOp, Context, Family, Loss, Operand, Relevance, Result, Role, Rows, Tensor};
 
 /// Where operand 0 (truth values, or numbers that are true unless 0) holds the output is one value, elsewhere
 /// another. All broadcast. Each takes the R of the elements it was chosen for.
@@ -21,6 +21,10 @@ impl<T: Tensor> BacktraceOp<T> for Select {
 
     fn role(&self, _: &[Operand<T>]) -> Role {
         Role::Movement
+    }
+
+    fn rows(&self, _: &[Operand<T>], _: usize) -> Option<Rows> {
+        Some(Rows::Same)
     }
 
     fn carries(&self, input: usize) -> bool {

@@ -4,7 +4,8 @@ use super::numbers::Numbers;
 use dlbacktrace_core::analysis::PrepareOptions;
 use dlbacktrace_core::array::Array;
 use dlbacktrace_core::ops::{
-    Constant, Convolution, Embedding, MatMul, Pass, Product, Quotient, Reduce, Reshape, Statistic, Sum,
+    Constant, Convolution, Embedding, MatMul, Pass, Permute, Product, Quotient, Reduce, Reshape, Statistic,
+    Sum,
 };
 use dlbacktrace_core::{
     Backtrace, BacktraceOp, ConvGeometry, DType, Error, Function, Meta, ModulePath, Operand, Place, Prepared,
@@ -40,6 +41,18 @@ impl Net {
         let value = self.constant(shape);
         self.tape.inputs.push(value);
         value
+    }
+
+    /// An input of these numbers.
+    pub fn given(&mut self, data: ArrayD<f64>) -> ValueId {
+        let value = self.number(data);
+        self.tape.inputs.push(value);
+        value
+    }
+
+    /// A constant of these numbers.
+    pub fn number(&mut self, data: ArrayD<f64>) -> ValueId {
+        self.value(data, DType::F64)
     }
 
     /// An integer input, of numbers below 4.
@@ -82,15 +95,8 @@ impl Net {
         let step = self.tape.steps.len();
         // Each step in a module of its own, named by its number.
         let module = ModulePath { path: step.to_string(), class: String::new() };
-        self.tape.steps.push(Step {
-            operator: format!("step {step}"),
-            place: Place { step, module, ..Place::default() },
-            op: Box::new(op),
-            inputs,
-            outputs: vec![output],
-            gate: None,
-            result: None,
-        });
+        let place = Place { step, module, ..Place::default() };
+        self.tape.steps.push(Step::new(format!("step {step}"), place, Box::new(op), inputs, vec![output]));
         output
     }
 
@@ -185,6 +191,27 @@ impl Net {
     pub fn matmul(&mut self, a: ValueId, b: ValueId) -> ValueId {
         let result = super::forward::matmul(self.data(a), self.data(b));
         self.step(MatMul { transposed: false }, &[a, b], result, DType::F64)
+    }
+
+    /// The last two axes exchanged.
+    pub fn transposed(&mut self, x: ValueId) -> ValueId {
+        let mut result = self.data(x).clone();
+        let rank = result.ndim();
+        result.swap_axes(rank - 2, rank - 1);
+        let mut order: Vec<usize> = (0..rank).collect();
+        order.swap(rank - 2, rank - 1);
+        self.step(Permute { order }, &[x], result.as_standard_layout().into_owned(), DType::F64)
+    }
+
+    pub fn softmax(&mut self, x: ValueId) -> ValueId {
+        let mut result = self.data(x).clone();
+        for mut row in result.rows_mut() {
+            let max = row.fold(f64::NEG_INFINITY, |a, &b| a.max(b));
+            row.mapv_inplace(|x| (x - max).exp());
+            let sum = row.sum();
+            row.mapv_inplace(|x| x / sum);
+        }
+        self.step(Pass::function(Function::Softmax), &[x], result, DType::F64)
     }
 
     /// A 1 × 1 convolution of `[1, C, H, W]` to `channels`.

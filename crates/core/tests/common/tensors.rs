@@ -80,15 +80,8 @@ impl<T: Tensor> Run<'_, T> {
     fn element_wise(&mut self) -> Result<()> {
         let (wide, narrow) = (self.draw.wide.clone(), self.draw.narrow.clone());
         let (x, y, z) = (self.tensor(&wide)?, self.tensor(&narrow)?, self.tensor(&wide)?);
-        let unary = [
-            Unary::Abs,
-            Unary::Positive,
-            Unary::Negative,
-            Unary::Exp,
-            Unary::Sigmoid,
-            Unary::Tanh,
-            Unary::Bounded,
-        ];
+        let unary =
+            [Unary::Abs, Unary::Positive, Unary::Negative, Unary::Sigmoid, Unary::Tanh, Unary::Bounded];
         for function in unary {
             self.keep(format!("{function:?}"), &x.unary(function)?)?;
         }
@@ -113,6 +106,7 @@ impl<T: Tensor> Run<'_, T> {
         }
         let sum = x.affine(2.0, 1.0)?.accumulate(&z)?;
         self.keep("accumulate", &sum)?;
+        self.keep("multiplied", &x.affine(2.0, 1.0)?.multiplied(&z)?)?;
         self.keep("the operand of them all", &x)
     }
 
@@ -146,6 +140,12 @@ impl<T: Tensor> Run<'_, T> {
             self.keep(format!("sum {axes:?}"), &x.sum(&axes, false)?)?;
             self.keep(format!("sum {axes:?}, kept"), &x.sum(&axes, true)?)?;
             self.keep(format!("max {axes:?}"), &x.max_over(&axes)?)?;
+        }
+        self.number("least", x.least()?);
+        self.number("least of none", x.zeros(&[0])?.least()?.recip());
+        if !wide.is_empty() {
+            self.keep("softmax", &x.softmax()?)?;
+            self.keep("softmax of a permuted", &x.transpose()?.softmax()?)?;
         }
         self.keep("sum_to", &x.sum_to(&narrow)?)
     }
@@ -227,6 +227,8 @@ pub fn refused<T: Tensor>(like: &T) -> Vec<(&'static str, Result<T>)> {
     vec![
         ("binary", x.add(&row)),
         ("accumulate", x.affine(2.0, 0.0).unwrap().accumulate(&row)),
+        ("multiplied", x.affine(2.0, 0.0).unwrap().multiplied(&row)),
+        ("softmax", like.full(&[], 1.0).unwrap().softmax()),
         ("quotient", x.quotient(&row).map(|(ratio, _)| ratio)),
         ("sum", x.sum(&[2], false)),
         ("max_over", x.max_over(&[2])),
