@@ -96,7 +96,7 @@ impl<T: Tensor> WeightedSum<'_, T> {
                 if !operand.depends {
                     return Ok(None);
                 }
-                let share = magnitude.mul(&map.adjoint(Part::Abs, &per_unit)?)?;
+                let share = magnitude.multiplied(&map.adjoint(Part::Abs, &per_unit)?)?;
                 Ok(Some(Relevance::default_mode(share)))
             })
             .collect()

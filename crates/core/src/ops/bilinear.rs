@@ -1,10 +1,11 @@
 //! Matrix products of two values that both depend on the input (rules §4).
 
+use super::movement::volume;
 use crate::maps::{Dense, Side};
 use crate::weighted_sum::{Term, Variant, WeightedSum};
 use crate::{Amount, Context, Loss, Mode, Operand, Relevance, Result, Tensor};
 
-/// O = A·B over the last two axes; leading axes broadcast. Default: N = R ⊘ (2|A||B|),
+/// O = A·B over the last two axes; leading axes broadcast. Default: N = R ⊘ |A||B|, ½ on one of the three factors,
 /// r_A = |A| ⊙ (N|B|ᵀ), r_B = |B| ⊙ (|A|ᵀN). Contrastive: the two-sign rule on the contributions a·b, half
 /// to each operand.
 pub(super) fn backtrace_bilinear<T: Tensor>(
@@ -18,11 +19,18 @@ pub(super) fn backtrace_bilinear<T: Tensor>(
             let (gross_a, gross_b) = (a.data()?.abs()?, b.data()?.abs()?);
             let (per_unit, zero) = relevance.first().quotient(&gross_a.matmul(&gross_b)?)?;
             context.lose(Loss::ZeroDenominator, Amount::default_mode(zero));
-            // Half of everything, taken of B: in attention the smaller factor, and smaller than the product.
-            let half_b = gross_b.scale(0.5)?;
-            let to_a = per_unit.matmul(&half_b.transpose()?)?.sum_to(&a.meta.shape)?;
+            // Half of everything, taken of the smallest of the three.
+            let mut factors = [per_unit, gross_a, gross_b];
+            if let Some(smallest) = factors.iter_mut().min_by_key(|factor| volume(&factor.shape())) {
+                *smallest = smallest.scale(0.5)?;
+            }
+            let [per_unit, gross_a, gross_b] = factors;
+            let to_a = per_unit.matmul(&gross_b.transpose()?)?.sum_to(&a.meta.shape)?;
             let to_b = gross_a.transpose()?.matmul(&per_unit)?.sum_to(&b.meta.shape)?;
-            Ok([Relevance::default_mode(gross_a.mul(&to_a)?), Relevance::default_mode(half_b.mul(&to_b)?)])
+            Ok([
+                Relevance::default_mode(gross_a.multiplied(&to_a)?),
+                Relevance::default_mode(gross_b.multiplied(&to_b)?),
+            ])
         }
         Mode::Contrastive => {
             let half = relevance.map(|channel| channel.scale(0.5))?;

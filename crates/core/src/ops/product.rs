@@ -3,7 +3,7 @@
 use crate::op::arrived;
 use crate::ops::exactly;
 use crate::{
-    Amount, BacktraceOp, Context, DType, Family, Loss, Mode, Operand, Relevance, Result, Role, Tensor,
+    Amount, BacktraceOp, Context, Family, Loss, Mode, Operand, Relevance, Result, Role, Rows, Tensor,
 };
 
 /// a ⊙ b. Operands broadcast.
@@ -17,6 +17,10 @@ impl<T: Tensor> BacktraceOp<T> for Product {
 
     fn role(&self, _: &[Operand<T>]) -> Role {
         Role::Product
+    }
+
+    fn rows(&self, _: &[Operand<T>], _: usize) -> Option<Rows> {
+        Some(Rows::Same)
     }
 
     fn backtrace(
@@ -68,15 +72,17 @@ fn product_shares<T: Tensor>(
     }
 }
 
-/// a takes |a(b−1)| / (|a(b−1)| + |b(a−1)|), half when both are 0: each weight has the smallest number added, which
-/// is lost in the rounding of any other.
+/// a takes |a(b−1)| / (|a(b−1)| + |b(a−1)|), half when both are 0.
 fn by_distance<T: Tensor>(a: &T, b: &T, relevance: &T) -> Result<(Relevance<T>, Relevance<T>)> {
-    let tiny = if a.dtype() == DType::F64 { f64::MIN_POSITIVE } else { f64::from(f32::MIN_POSITIVE) };
-    let weight = |x: &T, other: &T| x.mul(&other.affine(1.0, -1.0)?)?.abs()?.affine(1.0, tiny);
-    let weight_a = weight(a, b)?;
-    let both = weight_a.add(&weight(b, a)?)?;
-    let (part_a, _) = weight_a.quotient(&both)?;
-    let share_a = relevance.mul(&part_a)?;
+    let weight = |x: &T, other: &T| x.mul(&other.affine(1.0, -1.0)?)?.abs();
+    let (weight_a, weight_b) = (weight(a, b)?, weight(b, a)?);
+    let both = weight_a.add(&weight_b)?;
+    let (mut part_a, _) = weight_a.quotient(&both)?;
+    let negligible = both.dtype().negligible();
+    if both.least()? < negligible {
+        part_a = part_a.accumulate(&both.less_than(negligible)?.scale(0.5)?)?;
+    }
+    let share_a = part_a.multiplied(relevance)?;
     let share_b = relevance.sub(&share_a)?;
     Ok((Relevance::default_mode(share_a), Relevance::default_mode(share_b)))
 }

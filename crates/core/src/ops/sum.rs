@@ -1,9 +1,12 @@
 //! Sums and differences of broadcast operands (rules §2): each takes its share |x| / Σ|x|.
 
+use super::movement::{volume, whole};
 use crate::maps::Broadcast;
 use crate::op::arrived;
 use crate::weighted_sum::{Term, Variant, WeightedSum};
-use crate::{BacktraceOp, Context, Family, Operand, Relevance, Result, Role, Tensor, ValueId};
+use crate::{
+    BacktraceOp, Context, Family, Mode, Operand, Range, Relevance, Result, Role, Rows, Tensor, ValueId,
+};
 
 /// y = Σₖ αₖ xₖ + c. Operands broadcast.
 #[derive(Debug, Clone)]
@@ -30,6 +33,10 @@ impl<T: Tensor> BacktraceOp<T> for Sum {
         Role::Sum { plain: self.constant == 0.0 && self.factors == [1.0, 1.0] }
     }
 
+    fn rows(&self, _: &[Operand<T>], _: usize) -> Option<Rows> {
+        Some(Rows::Same)
+    }
+
     fn backtrace(
         &self,
         inputs: &[Operand<T>],
@@ -37,6 +44,61 @@ impl<T: Tensor> BacktraceOp<T> for Sum {
         context: &mut Context<'_, T>,
     ) -> Result<Vec<Option<Relevance<T>>>> {
         let relevance = arrived(outputs)?;
+        let shape = relevance.shape();
+        let columns = shape.last().copied().unwrap_or(1);
+        match self.unopposed(inputs, relevance)? {
+            0 => self.shares(inputs, relevance, context),
+            all if all == columns => {
+                Ok(inputs.iter().map(|x| x.depends.then(|| relevance.clone())).collect())
+            }
+            free => {
+                let rest = |x: &T| columns_of(x, Range::span(free, columns - free));
+                let taken = relevance.map(|channel| columns_of(channel, Range::span(0, free)))?;
+                let operands = inputs.iter().map(|x| Ok(x.holding(rest(x.data()?)?)));
+                let operands = operands.collect::<Result<Vec<_>>>()?;
+                let shares = self.shares(&operands, &relevance.map(rest)?, context)?;
+                let whole = |share: Relevance<T>| Relevance::concat(&[taken.clone(), share], shape.len() - 1);
+                shares.into_iter().map(|share| share.map(whole).transpose()).collect()
+            }
+        }
+    }
+}
+
+/// A sum so large that columns which need no arithmetic are worth looking for.
+const LARGE: usize = 1 << 16;
+
+impl Sum {
+    /// How many columns, from the first on, the only operand that is no constant has for itself, as scores have before
+    /// a mask begins: there its share is 1, unless it is 0.
+    fn unopposed<T: Tensor>(&self, inputs: &[Operand<T>], relevance: &Relevance<T>) -> Result<usize> {
+        let shape = relevance.shape();
+        let size = volume(&shape);
+        let mut moving = inputs.iter().zip(&self.factors).filter(|(operand, _)| operand.depends);
+        let (Some((x, &factor)), None) = (moving.next(), moving.next()) else { return Ok(0) };
+        let constants = || inputs.iter().filter(|operand| !operand.depends);
+        let plain = relevance.mode() == Mode::Default && self.constant == 0.0 && factor != 0.0;
+        let small = constants().all(|constant| 4 * volume(&constant.meta.shape) <= size);
+        if !plain || !small || size < LARGE || x.meta.shape != shape {
+            return Ok(0);
+        }
+        let columns = shape.last().copied().unwrap_or(1);
+        let mut free = columns;
+        for constant in constants() {
+            free = free.min(zero_columns(constant.data()?, columns)?);
+        }
+        if 2 * free < columns {
+            return Ok(0);
+        }
+        let least = columns_of(x.data()?, Range::span(0, free))?.abs()?.least()?;
+        Ok(if least >= x.meta.dtype.negligible() { free } else { 0 })
+    }
+
+    fn shares<T: Tensor>(
+        &self,
+        inputs: &[Operand<T>],
+        relevance: &Relevance<T>,
+        context: &mut Context<'_, T>,
+    ) -> Result<Vec<Option<Relevance<T>>>> {
         let shape = relevance.shape();
         let mut operands = inputs.iter().map(finite).collect::<Result<Vec<_>>>()?;
         if self.constant != 0.0 {
@@ -58,6 +120,27 @@ impl<T: Tensor> BacktraceOp<T> for Sum {
         shares.truncate(inputs.len());
         Ok(shares)
     }
+}
+
+/// Some of the columns; an axis of extent 1 broadcasts.
+fn columns_of<T: Tensor>(x: &T, columns: Range) -> Result<T> {
+    let mut region = whole(&x.shape());
+    if let Some(range) = region.last_mut().filter(|range| range.len != 1) {
+        *range = columns;
+    }
+    x.slice(&region)
+}
+
+/// How many of the columns that a constant broadcasts to are 0, from the first on. What is not a number is not 0.
+fn zero_columns<T: Tensor>(constant: &T, columns: usize) -> Result<usize> {
+    let rank = constant.shape().len();
+    let above: Vec<usize> = (1..rank).map(|axis| axis - 1).collect();
+    let sizes = constant.abs()?.sum(&above, false)?.to_array()?;
+    Ok(match sizes.iter().position(|size| *size != 0.0) {
+        None => columns,
+        Some(_) if sizes.len() == 1 => 0,
+        Some(free) => free,
+    })
 }
 
 /// A constant operand of ±∞, as masks have, takes no part: no relevance arrives where it stands, and its
