@@ -183,23 +183,15 @@ impl<T: Tensor> Walk<'_, T> {
                 self.observer.arrived(value, &step.operator, &step.place, relevance)?;
             }
         }
-        let Explained { shares, entry } = self.explain(step, &step.inputs, step.result.clone(), &outputs)?;
+        let Explained { shares, entry } = self
+            .explain(step, &step.inputs, step.result.clone(), &outputs)
+            .map_err(|source| source.at(step))?;
         self.ledger.entries.push(entry);
         self.hand_on(step, shares)
     }
 
     /// The rule of a step on its operands, or on the part of each that goes into a block of the output.
     fn explain(
-        &self,
-        step: &Step<T>,
-        inputs: &[Operand<T>],
-        result: Option<T>,
-        outputs: &[Option<Relevance<T>>],
-    ) -> Result<Explained<T>> {
-        self.shares(step, inputs, result, outputs).map_err(|source| source.at(step))
-    }
-
-    fn shares(
         &self,
         step: &Step<T>,
         inputs: &[Operand<T>],

@@ -48,10 +48,7 @@ impl RowBlock {
     pub(crate) fn of(shape: &[usize]) -> Vec<Self> {
         let [lead @ .., rows, columns] = shape else { return Vec::new() };
         let row = lead.iter().product::<usize>() * columns;
-        Self::of_height((ELEMENTS / row.max(1)).max(ROWS), *rows, *columns)
-    }
-
-    pub(crate) fn of_height(height: usize, rows: usize, columns: usize) -> Vec<Self> {
+        let (height, rows, columns) = ((ELEMENTS / row.max(1)).max(ROWS), *rows, *columns);
         let block = |start| Self { rows: Range::span(start, height.min(rows - start)), columns, inner: 1 };
         (0..rows).step_by(height).map(block).collect()
     }
