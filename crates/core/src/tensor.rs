@@ -106,6 +106,11 @@ impl Range {
     pub fn span(start: usize, len: usize) -> Self {
         Self { start, len, step: 1 }
     }
+
+    /// All of a tensor: one range for each axis.
+    pub fn whole(shape: &[usize]) -> Vec<Self> {
+        shape.iter().copied().map(Self::full).collect()
+    }
 }
 
 /// The geometry of a convolution with `s` spatial axes; each vector has length `s`.
@@ -125,9 +130,9 @@ pub struct ConvGeometry {
 /// A tensor of some framework, with the operations the rules are written in.
 ///
 /// Handles are cheap to clone and share their data; no operation changes an operand, except that
-/// [`add_region`](Tensor::add_region), [`accumulate`](Tensor::accumulate), [`multiplied`](Tensor::multiplied)
-/// and [`index_add`](Tensor::index_add) may reuse the buffer of the tensor they consume. Callers pass a tensor
-/// they have made and not shared.
+/// [`add_region`](Tensor::add_region), [`accumulate`](Tensor::accumulate), [`multiplied`](Tensor::multiplied),
+/// [`dividing`](Tensor::dividing) and [`index_add`](Tensor::index_add) may reuse the buffer of the tensor they consume.
+/// Callers pass a tensor they have made and not shared.
 /// All floating operands of one call have the same element type; shapes broadcast where said.
 ///
 /// # Errors
@@ -166,6 +171,10 @@ pub trait Tensor: Clone + Debug + Send + Sized + 'static {
     /// `self ⊘ denominator` with x/0 := 0 (rules §0), and the sum of the x that met a 0, or less than
     /// [`DType::negligible`]. The denominator broadcasts to this tensor's shape.
     fn quotient(&self, denominator: &Self) -> Result<(Self, f64)>;
+    /// The [`quotient`](Tensor::quotient) of `x` and this tensor (same shape), consuming its buffer where it can.
+    fn dividing(self, x: &Self) -> Result<(Self, f64)> {
+        x.quotient(&self)
+    }
 
     /// Sum over the given axes.
     fn sum(&self, axes: &[usize], keep: bool) -> Result<Self>;
@@ -198,6 +207,11 @@ pub trait Tensor: Clone + Debug + Send + Sized + 'static {
     /// indices add up. The adjoint of [`index_select`](Tensor::index_select).
     fn index_add(self, axis: usize, index: &Self, source: &Self) -> Result<Self>;
 
+    /// Whether the elements of a column lie side by side in memory, not those of a row: nothing but a hint at what is
+    /// fast.
+    fn lies_transposed(&self) -> bool {
+        false
+    }
     /// Matrix product over the last two axes; leading axes broadcast. Both operands have at least two axes.
     fn matmul(&self, other: &Self) -> Result<Self>;
     /// Convolution of `self` `[N, C, spatial…]` with `weight` `[O, C / groups, kernel…]`, without bias.

@@ -80,8 +80,10 @@ impl<T: Tensor> WeightedSum<'_, T> {
         if let Some(bias) = &bias {
             denominator = denominator.add(bias)?;
         }
-        let (per_unit, zero) = relevance.quotient(&denominator)?;
-        drop(denominator);
+        // The share of a single operand may be the operand itself.
+        let is_own = bias.is_some() || self.terms.len() > 1;
+        let (per_unit, zero) =
+            if is_own { denominator.dividing(relevance)? } else { relevance.quotient(&denominator)? };
         context.lose(Loss::ZeroDenominator, Amount::default_mode(zero));
         if let Some(bias) = bias {
             context.lose(Loss::Bias, Amount::default_mode(weighed(&per_unit, &bias)?));

@@ -229,6 +229,13 @@ impl Tensor for TorchTensor {
         Ok((wrap(name, ratio.f_masked_fill(&zero, 0.0))?, lost))
     }
 
+    fn dividing(self, x: &Self) -> Result<(Self, f64)> {
+        if x.0.size() != self.0.size() || self.least()? < self.dtype().negligible() {
+            return x.quotient(&self);
+        }
+        Ok((wrap("dividing", x.0.f_div_out(&self.0, &self.0))?, 0.0))
+    }
+
     // To libtorch no axes mean all of them.
     fn sum(&self, axes: &[usize], keep: bool) -> Result<Self> {
         if axes.is_empty() {
@@ -310,6 +317,11 @@ impl Tensor for TorchTensor {
     fn index_add(self, axis: usize, index: &Self, source: &Self) -> Result<Self> {
         let mut sum = self.0;
         wrap("index_add", sum.f_index_add_(axis as i64, &index.0, &source.0))
+    }
+
+    fn lies_transposed(&self) -> bool {
+        let [.., rows, columns] = self.0.stride()[..] else { return false };
+        rows == 1 && columns != 1
     }
 
     fn matmul(&self, other: &Self) -> Result<Self> {

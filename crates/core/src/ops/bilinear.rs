@@ -17,7 +17,7 @@ pub(super) fn backtrace_bilinear<T: Tensor>(
     match relevance.mode() {
         Mode::Default => {
             let (gross_a, gross_b) = (a.data()?.abs()?, b.data()?.abs()?);
-            let (per_unit, zero) = relevance.first().quotient(&gross_a.matmul(&gross_b)?)?;
+            let (per_unit, zero) = gross_a.matmul(&gross_b)?.dividing(relevance.first())?;
             context.lose(Loss::ZeroDenominator, Amount::default_mode(zero));
             // Half of everything, taken of the smallest of the three.
             let mut factors = [per_unit, gross_a, gross_b];
@@ -26,7 +26,13 @@ pub(super) fn backtrace_bilinear<T: Tensor>(
             }
             let [per_unit, gross_a, gross_b] = factors;
             let to_a = per_unit.matmul(&gross_b.transpose()?)?.sum_to(&a.meta.shape)?;
-            let to_b = gross_a.transpose()?.matmul(&per_unit)?.sum_to(&b.meta.shape)?;
+            // In the order in which B lies in memory.
+            let to_b = if b.data()?.lies_transposed() {
+                per_unit.transpose()?.matmul(&gross_a)?.transpose()?
+            } else {
+                gross_a.transpose()?.matmul(&per_unit)?
+            };
+            let to_b = to_b.sum_to(&b.meta.shape)?;
             Ok([
                 Relevance::default_mode(gross_a.multiplied(&to_a)?),
                 Relevance::default_mode(gross_b.multiplied(&to_b)?),

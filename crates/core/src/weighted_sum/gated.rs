@@ -112,10 +112,10 @@ impl<T: Tensor> WeightedSum<'_, T> {
             tilt = Some(tilt.map_or(Ok(lean.clone()), |tilt| tilt.add(&lean))?);
         }
         let bias = self.bias.as_ref().map(Tensor::abs).transpose()?;
-        if let Some(bias) = &bias {
-            denominator = denominator.add(bias)?;
-        }
-        let (per_unit, zero) = relevance.quotient(&denominator)?;
+        let (per_unit, zero) = match &bias {
+            Some(bias) => denominator.add(bias)?.dividing(relevance)?,
+            None => relevance.quotient(&denominator)?,
+        };
         context.lose(Loss::ZeroDenominator, Amount::default_mode(zero));
         if let Some(bias) = &bias {
             context.lose(Loss::Bias, Amount::default_mode(weighed(&per_unit, bias)?));

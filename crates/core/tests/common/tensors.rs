@@ -104,6 +104,11 @@ impl<T: Tensor> Run<'_, T> {
             self.keep("quotient", &ratio)?;
             self.number("lost to zeros", lost);
         }
+        for divisor in [x.affine(2.0, 1.0)?, x.abs()?.affine(1.0, 0.5)?, x.zeros(&x.shape())?] {
+            let (ratio, lost) = divisor.dividing(&z)?;
+            self.keep("dividing", &ratio)?;
+            self.number("lost to zeros", lost);
+        }
         let sum = x.affine(2.0, 1.0)?.accumulate(&z)?;
         self.keep("accumulate", &sum)?;
         self.keep("multiplied", &x.affine(2.0, 1.0)?.multiplied(&z)?)?;
