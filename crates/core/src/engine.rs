@@ -160,7 +160,7 @@ struct Explained<T> {
 impl<T: Tensor> Walk<'_, T> {
     /// Steps that may be walked together, the last first. Each is freed with what it recorded.
     fn run(&mut self, run: Vec<Step<T>>) -> Result<()> {
-        if let Some(blocks) = by_rows::blocks(&run, self) {
+        if let Some(blocks) = by_rows::blocks(&run, self)? {
             let last = run.first().and_then(|step| Some((step, *step.outputs.first()?)));
             if let Some((step, value)) = last
                 && let Some(relevance) = self.arrived.take(value)

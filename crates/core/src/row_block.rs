@@ -1,15 +1,17 @@
 //! Large tables a block of rows at a time.
 //!
-//! Rules go over attention scores several times. A block of them stays in the processor's caches, and small enough for
-//! allocators to use its memory again; and of each block only the columns that hold anything need be gone over: half of
-//! all under a causal mask, none where no relevance arrived.
+//! Rules go over attention scores several times. A block of some heads and rows stays in the processor's caches, and is
+//! small enough for allocators to use its memory again; and of each block only the columns that hold anything need be
+//! gone over: half of all under a causal mask, none where no relevance arrived.
 
 use crate::{Meta, Operand, Range, Relevance, Result, Tensor};
 
-/// Elements of a block, at most.
-const ELEMENTS: usize = 1 << 19;
-/// Rows of a block, at least: matrix products of fewer are slow.
-const ROWS: usize = 128;
+/// Elements of a block of several heads, at most.
+const ELEMENTS: usize = 1 << 18;
+/// Rows of a block: of fewer, products of matrices are slow; of more, a block outgrows the caches.
+const ROWS: usize = 512;
+/// Rows of a block where the first rows have fewer columns than the last: low blocks have less to go over.
+const CAUSAL_ROWS: usize = 128;
 
 /// How the rows of an operand go into those of the output `[…, rows, columns]`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -35,6 +37,8 @@ impl Rows {
 /// A block of the output of an operator that keeps rows apart.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct RowBlock {
+    /// Which heads: the axis before the rows, if it has that extent.
+    pub heads: Range,
     /// Which rows.
     pub rows: Range,
     /// How many columns, from the first on; none of the others holds any relevance.
@@ -44,13 +48,18 @@ pub struct RowBlock {
 }
 
 impl RowBlock {
-    /// Tables of this shape in blocks; a small one is one block.
-    pub(crate) fn of(shape: &[usize]) -> Vec<Self> {
-        let [lead @ .., rows, columns] = shape else { return Vec::new() };
-        let row = lead.iter().product::<usize>() * columns;
-        let (height, rows, columns) = ((ELEMENTS / row.max(1)).max(ROWS), *rows, *columns);
-        let block = |start| Self { rows: Range::span(start, height.min(rows - start)), columns, inner: 1 };
-        (0..rows).step_by(height).map(block).collect()
+    /// Tables `[…, heads, rows, columns]`, seen through a causal mask or not, in blocks; a small one is one block.
+    pub(crate) fn of(shape: &[usize], causal: bool) -> Vec<Self> {
+        let &[ref lead @ .., rows, columns] = shape else { return Vec::new() };
+        let (heads, batch) =
+            lead.split_last().map_or((1, 1), |(heads, batch)| (*heads, batch.iter().product()));
+        let height = if causal { CAUSAL_ROWS } else { ROWS };
+        let several = (ELEMENTS / (batch * height.min(rows) * columns).max(1)).max(1);
+        let spans = |extent: usize, step: usize| {
+            (0..extent).step_by(step).map(move |start| Range::span(start, step.min(extent - start)))
+        };
+        let of_heads = |heads| spans(rows, height).map(move |rows| Self { heads, rows, columns, inner: 1 });
+        spans(heads, several).flat_map(of_heads).collect()
     }
 
     /// Where the block has its part of an operand of this shape.
@@ -62,11 +71,14 @@ impl RowBlock {
             Rows::Right { transposed: false } => [columns, inner],
             Rows::Right { transposed: true } => [inner, columns],
         };
-        let mut region: Vec<Range> = shape.iter().copied().map(Range::full).collect();
+        let mut region = Range::whole(shape);
         for (range, wanted) in region.iter_mut().rev().zip(wanted) {
             if rows != Rows::Same || range.len != 1 {
                 *range = wanted;
             }
+        }
+        if let Some(range) = region.iter_mut().rev().nth(2).filter(|range| range.len != 1) {
+            *range = self.heads;
         }
         region
     }
@@ -109,31 +121,50 @@ impl RowBlock {
     }
 }
 
-/// How many columns there are up to the last that is not 0 throughout. What is not a number is not 0.
+/// Whether the last column holds nothing in the first row.
+pub(crate) fn is_causal<T: Tensor>(x: &T) -> Result<bool> {
+    match x.shape()[..] {
+        [.., rows, columns] if rows * columns > 0 => {
+            let corner = part(x, Range::span(0, 1), Range::span(columns - 1, 1))?;
+            Ok(used(&column_sizes(&corner)?) == 0)
+        }
+        _ => Ok(false),
+    }
+}
+
+/// How many columns there are up to the last that is not 0 throughout.
 fn used_columns<T: Tensor>(x: &T) -> Result<usize> {
     let shape = x.shape();
-    let &[ref lead @ .., rows, columns] = shape.as_slice() else { return Ok(1) };
+    let [.., rows, columns] = shape[..] else { return Ok(1) };
     if shape.contains(&0) {
         return Ok(0);
     }
-    let part = |rows: Range, columns: Range| {
-        let mut region: Vec<Range> = lead.iter().copied().map(Range::full).collect();
-        region.extend([rows, columns]);
-        x.slice(&region)?.abs()
-    };
     let all = Range::full(rows);
+    let used = |rows, columns| Ok(used(&column_sizes(&part(x, rows, columns)?)?));
     // Most tables hold something in the last column; of causal ones the last row holds most.
-    if part(all, Range::span(columns - 1, 1))?.total()? != 0.0 {
+    if used(all, Range::span(columns - 1, 1))? > 0 {
         return Ok(columns);
     }
-    let used = |part: T| -> Result<usize> {
-        let axes: Vec<usize> = (0..=lead.len()).collect();
-        let sizes = part.sum(&axes, false)?.to_array()?;
-        Ok((1..).zip(&sizes).filter(|(_, size)| **size != 0.0).last().map_or(0, |(column, _)| column))
-    };
-    let guess = used(part(Range::span(rows - 1, 1), Range::full(columns))?)?;
-    match part(all, Range::span(guess, columns - guess))?.total()? {
-        0.0 => Ok(guess),
-        _ => used(part(all, Range::full(columns))?),
+    let guess = used(Range::span(rows - 1, 1), Range::full(columns))?;
+    Ok(guess + used(all, Range::span(guess, columns - guess))?)
+}
+
+/// Some rows and columns of all tables.
+fn part<T: Tensor>(x: &T, rows: Range, columns: Range) -> Result<T> {
+    let mut region = Range::whole(&x.shape());
+    for (range, wanted) in region.iter_mut().rev().zip([columns, rows]) {
+        *range = wanted;
     }
+    x.slice(&region)
+}
+
+/// Σ|x| of each column over all rows of all tables.
+pub(crate) fn column_sizes<T: Tensor>(x: &T) -> Result<Vec<f64>> {
+    let above: Vec<usize> = (1..x.shape().len()).map(|axis| axis - 1).collect();
+    Ok(x.abs()?.sum(&above, false)?.to_array()?.into_iter().collect())
+}
+
+/// How many there are up to the last that is not 0. What is not a number is not 0.
+fn used(sizes: &[f64]) -> usize {
+    sizes.iter().rposition(|size| *size != 0.0).map_or(0, |last| last + 1)
 }

@@ -86,10 +86,7 @@ impl<T: Tensor> Operand<T> {
 
     /// This operand with other data: a part of its own, or the same under another shape. It is no longer the parameter
     /// it may have been.
-    pub(crate) fn holding(&self, data: T) -> Self
-    where
-        T: Tensor,
-    {
+    pub(crate) fn holding(&self, data: T) -> Self {
         let meta = Meta { shape: data.shape(), ..self.meta.clone() };
         Self { meta, data: Some(data), weight: None, ..*self }
     }

@@ -1,17 +1,30 @@
 //! Steps that hand tables on row by row, walked together: what lies between them never is whole in memory.
 
 use super::{Explained, Walk};
+use crate::row_block::is_causal;
 use crate::{Entry, Operand, Relevance, Result, RowBlock, Rows, Step, Tensor, ValueId};
 
 /// The blocks in which a run of steps, the last first, is walked; `None` if step by step does as well.
-pub(super) fn blocks<T: Tensor>(run: &[Step<T>], walk: &Walk<'_, T>) -> Option<Vec<RowBlock>> {
-    let [_, inner @ ..] = run else { return None };
+pub(super) fn blocks<T: Tensor>(run: &[Step<T>], walk: &Walk<'_, T>) -> Result<Option<Vec<RowBlock>>> {
+    let [last, inner @ ..] = run else { return Ok(None) };
+    if inner.is_empty() {
+        return Ok(None);
+    }
     let between = |step: &Step<T>| step.outputs.first().copied();
-    let table = &walk.values.get(between(inner.first()?)?.0)?.shape;
     // The walk may start between the steps.
     let started = inner.iter().filter_map(between).any(|value| walk.arrived.has(value));
-    let blocks = RowBlock::of(table);
-    (blocks.len() > 1 && !started).then_some(blocks)
+    let (Some(left), Some(result), false) = (last.inputs.first(), between(last), started) else {
+        return Ok(None);
+    };
+    let (table, result) = (&left.meta.shape, &walk.values[result.0].shape);
+    let tables = |shape: &[usize]| shape.split_last_chunk::<2>().map(|(tables, _)| tables.to_vec());
+    // A table may be read by several heads.
+    if tables(table) != tables(result) {
+        return Ok(None);
+    }
+    let causal = left.data().and_then(is_causal).map_err(|source| source.at(last))?;
+    let blocks = RowBlock::of(table, causal);
+    Ok((blocks.len() > 1).then_some(blocks))
 }
 
 /// What a run hands on to the outside, block after block.
@@ -58,7 +71,7 @@ impl<'a, T: Tensor> Run<'a, T> {
         let inner = |value: ValueId| made.get(1..).is_some_and(|made| made.contains(&Some(value)));
         let shares = steps.iter().map(|step| {
             let outside = |operand: &Operand<T>| operand.depends && !inner(operand.value);
-            let share = |operand| outside(operand).then(|| relevance.none(&operand.meta)).transpose();
+            let share = |operand| outside(operand).then(|| none(relevance, operand)).transpose();
             step.inputs.iter().map(share).collect()
         });
         let between = steps.iter().enumerate().map(|(index, step)| {
@@ -123,5 +136,17 @@ impl<'a, T: Tensor> Run<'a, T> {
             }
         }
         Ok(next)
+    }
+}
+
+/// No relevance of an operand, in the order in which it lies in memory, as its shares are.
+fn none<T: Tensor>(relevance: &Relevance<T>, operand: &Operand<T>) -> Result<Relevance<T>> {
+    let mut meta = operand.meta.clone();
+    match (&operand.data, meta.shape.as_mut_slice()) {
+        (Some(data), [.., rows, columns]) if data.lies_transposed() => {
+            std::mem::swap(rows, columns);
+            relevance.none(&meta)?.rearrange(Tensor::transpose)
+        }
+        _ => relevance.none(&meta),
     }
 }

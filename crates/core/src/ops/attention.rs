@@ -55,7 +55,7 @@ impl<T: Tensor> BacktraceOp<T> for Attention {
         let keys = key.meta.shape.iter().rev().nth(1).copied().unwrap_or(1);
         let mut scores = relevance.shape();
         scores.splice(scores.len() - 1.., [keys]);
-        for block in RowBlock::of(&scores) {
+        for block in RowBlock::of(&scores, self.causal) {
             let until = block.rows.start + block.rows.len;
             let seen = if self.causal { until.min(keys) } else { keys };
             let scores = RowBlock { columns: seen, inner: last(query), ..block };

@@ -52,7 +52,7 @@ impl<T: Tensor> BacktraceOp<T> for Concat {
                 "parts {extents:?} do not fill axis {axis} of the output {shape:?}"
             )));
         }
-        let mut region = super::movement::whole(&shape);
+        let mut region = Range::whole(&shape);
         let mut start = 0;
         inputs
             .iter()

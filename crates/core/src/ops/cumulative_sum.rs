@@ -24,7 +24,7 @@ impl CumulativeSum {
         if shape.is_empty() {
             return Ok(x.clone());
         }
-        let mut region = super::movement::whole(&shape);
+        let mut region = Range::whole(&shape);
         let no_axis = || Error::Shape(format!("no axis {} in {shape:?}", self.axis));
         let extent = *shape.get(self.axis).ok_or_else(no_axis)?;
         let (mut sum, mut reach) = (x.clone(), 1);

@@ -62,8 +62,3 @@ pub(super) fn collected<T: Tensor>(
 pub(super) fn volume(shape: &[usize]) -> usize {
     shape.iter().product()
 }
-
-/// All of a tensor.
-pub(super) fn whole(shape: &[usize]) -> Vec<crate::Range> {
-    shape.iter().map(|&extent| crate::Range::full(extent)).collect()
-}

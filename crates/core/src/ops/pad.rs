@@ -1,6 +1,6 @@
 //! Constant padding (rules §5): what lands on it is lost.
 
-use super::movement::{deliver, operand, whole};
+use super::movement::{deliver, operand};
 use crate::op::arrived;
 use crate::{
     Amount, BacktraceOp, Context, Error, Family, Loss, Operand, Range, Relevance, Result, Role, Tensor,
@@ -42,7 +42,7 @@ impl<T: Tensor> BacktraceOp<T> for Pad {
         }
         // The rest is taken off axis by axis and added up on its own, not as a difference of totals: a
         // border without relevance loses exactly nothing.
-        let mut region = whole(&relevance.shape());
+        let mut region = Range::whole(&relevance.shape());
         let mut lost = Amount::default();
         for (axis, &extent) in shape.iter().enumerate() {
             let inner = Range::span(self.before[axis], extent);

@@ -1,8 +1,9 @@
 //! Sums and differences of broadcast operands (rules §2): each takes its share |x| / Σ|x|.
 
-use super::movement::{volume, whole};
+use super::movement::volume;
 use crate::maps::Broadcast;
 use crate::op::arrived;
+use crate::row_block::column_sizes;
 use crate::weighted_sum::{Term, Variant, WeightedSum};
 use crate::{
     BacktraceOp, Context, Family, Mode, Operand, Range, Relevance, Result, Role, Rows, Tensor, ValueId,
@@ -124,7 +125,7 @@ impl Sum {
 
 /// Some of the columns; an axis of extent 1 broadcasts.
 fn columns_of<T: Tensor>(x: &T, columns: Range) -> Result<T> {
-    let mut region = whole(&x.shape());
+    let mut region = Range::whole(&x.shape());
     if let Some(range) = region.last_mut().filter(|range| range.len != 1) {
         *range = columns;
     }
@@ -133,9 +134,7 @@ fn columns_of<T: Tensor>(x: &T, columns: Range) -> Result<T> {
 
 /// How many of the columns that a constant broadcasts to are 0, from the first on. What is not a number is not 0.
 fn zero_columns<T: Tensor>(constant: &T, columns: usize) -> Result<usize> {
-    let rank = constant.shape().len();
-    let above: Vec<usize> = (1..rank).map(|axis| axis - 1).collect();
-    let sizes = constant.abs()?.sum(&above, false)?.to_array()?;
+    let sizes = column_sizes(constant)?;
     Ok(match sizes.iter().position(|size| *size != 0.0) {
         None => columns,
         Some(_) if sizes.len() == 1 => 0,

@@ -1,6 +1,5 @@
 //! What the operators with a winner share (rules §3): the largest cells of a window share R equally.
 
-use super::movement::whole;
 use super::windows::{Sight, cells_of_windows};
 use crate::{Amount, Context, Loss, Range, Relevance, Result, Tensor};
 
@@ -64,14 +63,17 @@ pub(super) fn winners<T: Tensor>(
 
 /// The regions of cells and of windows that belong together, over all axes.
 fn parts(windows: &[Windows], shape: &[usize], pooled: &[usize]) -> Vec<(Vec<Range>, Vec<Range>)> {
-    windows.iter().fold(vec![(whole(shape), whole(pooled))], |parts, Windows { axis, sights }| {
-        let with = |(cells, windows): &(Vec<Range>, Vec<Range>), sight: &Sight| {
-            let (mut cells, mut windows) = (cells.clone(), windows.clone());
-            (cells[*axis], windows[*axis]) = (sight.cells, sight.windows);
-            (cells, windows)
-        };
-        parts.iter().flat_map(|part| sights.iter().map(move |sight| with(part, sight))).collect()
-    })
+    windows.iter().fold(
+        vec![(Range::whole(shape), Range::whole(pooled))],
+        |parts, Windows { axis, sights }| {
+            let with = |(cells, windows): &(Vec<Range>, Vec<Range>), sight: &Sight| {
+                let (mut cells, mut windows) = (cells.clone(), windows.clone());
+                (cells[*axis], windows[*axis]) = (sight.cells, sight.windows);
+                (cells, windows)
+            };
+            parts.iter().flat_map(|part| sights.iter().map(move |sight| with(part, sight))).collect()
+        },
+    )
 }
 
 /// The largest element of each window: axis by axis, since a maximum of maxima is the maximum. A window that
