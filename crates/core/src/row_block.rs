@@ -1,4 +1,4 @@
-//! Large tables a block of rows at a time.
+//! Large tables a block of heads and rows at a time.
 //!
 //! Rules go over attention scores several times. A block of some heads and rows stays in the processor's caches, and is
 //! small enough for allocators to use its memory again; and of each block only the columns that hold anything need be
