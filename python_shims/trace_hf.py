@@ -59,7 +59,7 @@ RESULTS = (("logits",), ("start_logits", "end_logits"), ("last_hidden_state", "p
 
 def task_of(config) -> str:
     """What the architecture named in config.json is for."""
-    for name in getattr(config, "architectures", None) or []:
+    for name in config.architectures or []:
         for task, auto in TASKS.items():
             kinds = auto._model_mapping[type(config)] if type(config) in auto._model_mapping else ()
             if name in (kind.__name__ for kind in (kinds if isinstance(kinds, tuple) else (kinds,))):
@@ -72,6 +72,8 @@ def build(source: str, task: str | None, attention: str, random: bool) -> tuple[
     config = transformers.AutoConfig.from_pretrained(source)
     task = task or task_of(config)
     config.use_cache = False
+    # Where a task has several classes transformers looks for the one that config.json names, and needs a list to look in.
+    config.architectures = config.architectures or []
     if random:
         torch.manual_seed(SEED)
         model = TASKS[task].from_config(config, attn_implementation=attention)
