@@ -37,7 +37,7 @@ enum View {
 }
 
 impl Pictures<'_> {
-    /// Draws every input that can be seen, of the first samples one by one.
+    /// Draws every input that can be seen, of the first samples one by one; no bars of what received nothing, such as a mask.
     ///
     /// # Errors
     /// If a picture cannot be drawn or written.
@@ -82,7 +82,8 @@ impl Pictures<'_> {
         }
         let samples = samples(relevance, self.batch);
         let vectors = samples.iter().all(|sample| sample.ndim() == 1 && sample.len() > 1);
-        (vectors && !samples.is_empty()).then_some((View::Features, samples.len()))
+        let received = input.relevance.channels().flatten().any(|x| *x != 0.0);
+        (vectors && received && !samples.is_empty()).then_some((View::Features, samples.len()))
     }
 
     fn heatmap(

@@ -13,9 +13,10 @@ pub fn samples<T>(array: &ArrayD<T>, batch: usize) -> Vec<ArrayViewD<'_, T>> {
     }
 }
 
-/// The elements of the greatest magnitude, in falling order; equal ones in the array's.
+/// The elements of the greatest magnitude but 0, in falling order; equal ones in the array's.
 pub fn leaders(sample: ArrayViewD<'_, f64>, features: Option<&[String]>, most: usize) -> Vec<Leader> {
-    let mut ranked: Vec<(usize, f64)> = sample.iter().copied().enumerate().collect();
+    let mut ranked: Vec<(usize, f64)> =
+        sample.iter().copied().enumerate().filter(|(_, value)| *value != 0.0).collect();
     ranked.sort_by(|(_, a), (_, b)| b.abs().total_cmp(&a.abs()));
     let shape = sample.shape();
     let named = |(position, value)| Leader { name: name(position, shape, features), value };
@@ -76,8 +77,9 @@ mod tests {
             first.iter().map(|l| (l.name.as_str(), l.value)).collect::<Vec<_>>(),
             [("b", -3.0), ("c", 2.0)]
         );
-        let first = leaders(arr2(&[[0.0, 1.0], [-2.0, 0.0]]).into_dyn().view(), Some(&names), 1);
+        let first = leaders(arr2(&[[0.0, 1.0], [-2.0, 0.0]]).into_dyn().view(), Some(&names), 3);
         assert_eq!((first[0].name.as_str(), first[0].value), ("[1, 0]", -2.0));
+        assert_eq!(first.len(), 2, "what received nothing does not lead");
     }
 
     #[test]

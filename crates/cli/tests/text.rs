@@ -65,6 +65,9 @@ fn a_text_is_explained_as_its_tokens_are() -> Outcome {
         &given.iter().map(String::as_str).collect::<Vec<_>>(),
     ];
     run(line.concat())?.succeeded()?;
+    let pictures = listing(by_hand.as_ref())?;
+    assert!(pictures.iter().any(|file| file.contains("input_ids")), "{pictures:?}");
+    assert!(!pictures.iter().any(|file| file.contains("attention_mask")), "of nothing: {pictures:?}");
     let plain = document(by_hand.as_ref())?;
     assert_eq!(plain["inputs"][0]["total"], text["inputs"][0]["total"]);
     assert_eq!(plain["prediction"], text["prediction"]);

@@ -38,7 +38,9 @@ pub fn summary(document: &Document) -> String {
             &format!("{} on input {} of shape {}", amount(input.total), input.name, shape(&input.shape)),
         );
         for (sample, elements) in input.most_relevant.iter().enumerate().take(SAMPLES) {
-            lines.add(&of_sample("  most", sample, input.most_relevant.len()), &leaders(elements, " "));
+            if !elements.is_empty() {
+                lines.add(&of_sample("  most", sample, input.most_relevant.len()), &leaders(elements, " "));
+            }
         }
         lines.more(input.most_relevant.len());
     }
