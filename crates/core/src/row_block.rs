@@ -37,7 +37,7 @@ impl Rows {
 /// A block of the output of an operator that keeps rows apart.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct RowBlock {
-    /// Which heads: the axis before the rows, if it has that extent.
+    /// Which heads: of the axis before the rows, unless its extent is 1.
     pub heads: Range,
     /// Which rows.
     pub rows: Range,
