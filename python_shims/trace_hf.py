@@ -133,6 +133,8 @@ def answers(model: nn.Module, samples: list[tuple]) -> list[tuple]:
             if not answered:
                 raise
             print(f"not compared on inputs of {extents(inputs)}, on which the model itself fails: {error}", file=sys.stderr)
+    if not all(output.isfinite().all() for _, outputs in answered for output in outputs):
+        raise SystemExit("the model itself gives infinities or NaN on random inputs, which nothing can be compared with")
     return answered
 
 
@@ -157,9 +159,9 @@ def trace(model: nn.Module, task: str, unstack: bool = True) -> torch.jit.Script
         for got, want in zip(found, wanted, strict=True):
             if got.shape != want.shape:
                 raise SystemExit(f"on inputs of {shape} the trace gives {list(got.shape)} for {list(want.shape)}: {REASON}")
-            gap = (got - want).abs().max() / want.abs().max()
-            if not gap <= tolerance:
-                raise SystemExit(f"on inputs of {shape} the trace is off by {gap:.1e}: {REASON}")
+            gap, size = (got - want).abs().max(), want.abs().max()
+            if not gap <= tolerance * size:
+                raise SystemExit(f"on inputs of {shape} the trace is off by {gap:.1e} of {size:.1e}: {REASON}")
     return traced
 
 
