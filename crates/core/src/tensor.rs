@@ -285,7 +285,7 @@ pub trait Tensor: Clone + Debug + Send + Sized + 'static {
     }
     /// Parts of the given extents, one after the other along an axis.
     fn split(&self, axis: usize, extents: &[usize]) -> Result<Vec<Self>> {
-        let mut region: Vec<Range> = self.shape().into_iter().map(Range::full).collect();
+        let mut region = Range::whole(&self.shape());
         let mut parts = Vec::with_capacity(extents.len());
         let mut start = 0;
         for &extent in extents {

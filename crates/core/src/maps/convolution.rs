@@ -54,7 +54,7 @@ impl<T: Tensor> LinearMap<T> for TransposedConvolution<'_, T> {
         let weight = self.weights.part(self.weight.weight, part, self.weight.data()?)?;
         let seen = y.convolve(&weight, self.geometry)?;
         // An output padding as long as the stride makes room for cells that x does not have.
-        let mut region: Vec<Range> = seen.shape().into_iter().map(Range::full).collect();
+        let mut region = Range::whole(&seen.shape());
         for (range, &extent) in region.iter_mut().skip(2).zip(&self.from) {
             range.len = extent.min(range.len);
         }

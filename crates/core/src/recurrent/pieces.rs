@@ -63,7 +63,7 @@ pub(super) fn rows<T: Tensor>(x: &T, rows: Range) -> Result<T> {
     if shape.first() == Some(&rows.len) {
         return Ok(x.clone());
     }
-    let mut region: Vec<Range> = shape.into_iter().map(Range::full).collect();
+    let mut region = Range::whole(&shape);
     region[0] = rows;
     x.slice(&region)
 }

@@ -53,7 +53,7 @@ fn nearest(lowering: &mut Lowering, call: &Call) -> Result<()> {
             let Some(moved) = moved.first() else { return Err(Error::Shape("nothing was copied".into())) };
             let mut cells = TorchTensor::from(moved.shallow_clone());
             for other in (2..shape.len()).filter(|&other| other != axis) {
-                let mut region: Vec<Range> = cells.shape().into_iter().map(Range::full).collect();
+                let mut region = Range::whole(&cells.shape());
                 region[other] = Range::span(0, 1);
                 cells = cells.slice(&region)?;
             }
