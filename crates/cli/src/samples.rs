@@ -15,20 +15,20 @@ pub fn samples<T>(array: &ArrayD<T>, batch: usize) -> Vec<ArrayViewD<'_, T>> {
 
 /// The elements of the greatest magnitude but 0, in falling order; equal ones in the array's.
 pub fn leaders(sample: ArrayViewD<'_, f64>, features: Option<&[String]>, most: usize) -> Vec<Leader> {
-    let mut ranked: Vec<(usize, f64)> =
-        sample.iter().copied().enumerate().filter(|(_, value)| *value != 0.0).collect();
-    ranked.sort_by(|(_, a), (_, b)| b.abs().total_cmp(&a.abs()));
     let shape = sample.shape();
-    let named = |(position, value)| Leader { name: name(position, shape, features), value };
-    ranked.into_iter().take(most).map(named).collect()
+    ranked(sample.iter().copied().enumerate(), most, |position| name(position, shape, features))
 }
 
-/// The tokens of the greatest magnitude, in falling order; equal ones in the text's.
+/// The tokens of the greatest magnitude but 0, in falling order; equal ones in the text's.
 pub fn strongest(tokens: &[TokenEntry], most: usize) -> Vec<Leader> {
-    let mut ranked: Vec<&TokenEntry> = tokens.iter().collect();
-    ranked.sort_by(|a, b| b.difference().abs().total_cmp(&a.difference().abs()));
-    let named = |token: &TokenEntry| Leader { name: token.text.trim().to_owned(), value: token.difference() };
-    ranked.into_iter().take(most).map(named).collect()
+    let found = tokens.iter().map(|token| (token, token.difference()));
+    ranked(found, most, |token| token.text.trim().to_owned())
+}
+
+fn ranked<K>(found: impl Iterator<Item = (K, f64)>, most: usize, name: impl Fn(K) -> String) -> Vec<Leader> {
+    let mut found: Vec<_> = found.filter(|(_, value)| *value != 0.0).collect();
+    found.sort_by(|(_, a), (_, b)| b.abs().total_cmp(&a.abs()));
+    found.into_iter().take(most).map(|(key, value)| Leader { name: name(key), value }).collect()
 }
 
 /// The highest elements of a vector, in falling order, by their names or numbers.
