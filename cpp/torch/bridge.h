@@ -7,4 +7,5 @@
 #include "module.h"
 #include "policy.h"
 #include "session.h"
+#include "storage.h"
 #include "tape.h"

@@ -124,7 +124,7 @@ impl<T: Tensor> Arrived<T> {
     fn add(&mut self, value: ValueId, relevance: Relevance<T>) -> Result<()> {
         if let Some(slot) = self.relevances.get_mut(value.0) {
             *slot = Some(match slot.take() {
-                Some(sum) => sum.add(&relevance)?,
+                Some(sum) => sum.accumulate(&relevance)?,
                 None => relevance,
             });
         }

@@ -36,6 +36,6 @@ pub use op::{BacktraceOp, Context, Family, Function, Gate, Role};
 pub use relevance::{Mode, Relevance};
 pub use row_block::{RowBlock, Rows};
 pub use tape::{Meta, ModulePath, Operand, Place, Step, Tape, ValueId};
-pub use tensor::{BOUND, Binary, ConvGeometry, DType, Range, Tensor, Unary};
+pub use tensor::{BOUND, Binary, ConvGeometry, DType, PerUnit, Range, Tensor, Unary};
 pub use weights::{Part, WeightCache, WeightKey};
 pub use writer::TapeWriter;

@@ -95,15 +95,16 @@ impl<T: Tensor> Relevance<T> {
         self.rearrange(|channel| channel.cast(dtype))
     }
 
-    /// The sum of this relevance and another of the same value.
+    /// Adds other relevance of the same value.
     ///
     /// # Errors
     /// [`Error::Tensor`](crate::Error::Tensor).
-    pub fn add(&self, other: &Self) -> Result<Self> {
-        let sum = self.zip(other, Tensor::add)?;
+    pub fn accumulate(self, other: &Self) -> Result<Self> {
         // Totals that are known spare another pass over the sum.
-        if let (Some(a), Some(b)) = (self.amount.get(), other.amount.get()) {
-            let _ = sum.amount.set(*a + *b);
+        let amount = self.amount.get().zip(other.amount.get()).map(|(a, b)| *a + *b);
+        let sum = self.zip(other, Tensor::accumulate)?;
+        if let Some(amount) = amount {
+            let _ = sum.amount.set(amount);
         }
         Ok(sum)
     }
@@ -116,35 +117,29 @@ impl<T: Tensor> Relevance<T> {
         if dtype.is_float() { none.cast(dtype) } else { Ok(none) }
     }
 
-    /// Adds relevance of the same mode to a regular part, in the buffers of this one, which nothing else may hold.
+    /// Adds relevance of the same mode to a regular part.
     pub(crate) fn add_region(self, region: &[Range], part: &Self) -> Result<Self> {
-        let sum = match (self.channels, part.second()) {
-            (Channels::Contrastive { positive, negative }, Some(other)) => Self::contrastive(
-                positive.add_region(region, part.first())?,
-                negative.add_region(region, other)?,
-            ),
-            (Channels::Default(channel) | Channels::Contrastive { positive: channel, .. }, _) => {
-                Self::default_mode(channel.add_region(region, part.first())?)
-            }
-        };
         // A total of the part while it is at hand spares another pass over the whole.
-        if let Some(amount) = self.amount.get() {
-            let _ = sum.amount.set(*amount + part.amount()?);
+        let amount = self.amount.get().map(|amount| Ok(*amount + part.amount()?)).transpose()?;
+        let sum = self.zip(part, |whole, part| whole.add_region(region, part))?;
+        if let Some(amount) = amount {
+            let _ = sum.amount.set(amount);
         }
         Ok(sum)
     }
 
-    /// Applies a map to each channel and that of another relevance of the same mode.
+    /// Joins each channel with that of another relevance of the same mode.
     ///
     /// # Errors
-    /// What the map returns.
-    pub fn zip(&self, other: &Self, mut map: impl FnMut(&T, &T) -> Result<T>) -> Result<Self> {
-        Ok(match (&self.channels, &other.channels) {
-            (
-                Channels::Contrastive { positive, negative },
-                Channels::Contrastive { positive: other_positive, negative: other_negative },
-            ) => Self::contrastive(map(positive, other_positive)?, map(negative, other_negative)?),
-            _ => Self::default_mode(map(self.first(), other.first())?),
+    /// What joins them returns.
+    pub fn zip(self, other: &Self, mut join: impl FnMut(T, &T) -> Result<T>) -> Result<Self> {
+        Ok(match (self.channels, other.second()) {
+            (Channels::Contrastive { positive, negative }, Some(second)) => {
+                Self::contrastive(join(positive, other.first())?, join(negative, second)?)
+            }
+            (Channels::Default(channel) | Channels::Contrastive { positive: channel, .. }, _) => {
+                Self::default_mode(join(channel, other.first())?)
+            }
         })
     }
 

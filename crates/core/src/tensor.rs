@@ -127,11 +127,23 @@ pub struct ConvGeometry {
     pub groups: usize,
 }
 
+/// What each unit's relevance x comes to for 1 of what its denominator d is the sum of, a bias b among it.
+#[derive(Debug)]
+pub struct PerUnit<T> {
+    /// x ⊘ d
+    pub shares: T,
+    /// The sum of the x that met a d of 0.
+    pub zero: f64,
+    /// The bias's own share: Σ (x ⊘ d) ⊙ b.
+    pub bias: f64,
+}
+
 /// A tensor of some framework, with the operations the rules are written in.
 ///
-/// Handles are cheap to clone and share their data; no operation changes an operand, except that
-/// [`add_region`](Tensor::add_region), [`accumulate`](Tensor::accumulate), [`multiplied`](Tensor::multiplied),
-/// [`dividing`](Tensor::dividing) and [`index_add`](Tensor::index_add) may reuse the buffer of the tensor they consume.
+/// Handles are cheap to clone and share their data; no operation changes what another handle sees. Those that consume
+/// a tensor ([`add_region`](Tensor::add_region), [`accumulate`](Tensor::accumulate),
+/// [`multiplied`](Tensor::multiplied), [`dividing`](Tensor::dividing), [`index_add`](Tensor::index_add)) work in its
+/// buffer where no one else holds it.
 /// Callers pass a tensor they have made and not shared.
 /// All floating operands of one call have the same element type; shapes broadcast where said.
 ///
@@ -162,18 +174,24 @@ pub trait Tensor: Clone + Debug + Send + Sized + 'static {
     fn binary(&self, function: Binary, other: &Self) -> Result<Self>;
     /// `factor · x + offset`.
     fn affine(&self, factor: f64, offset: f64) -> Result<Self>;
-    /// Adds `other` (same shape), consuming this tensor's buffer where it can.
+    /// Adds `other` (same shape).
     fn accumulate(self, other: &Self) -> Result<Self>;
-    /// Multiplies by `other` (same shape), consuming this tensor's buffer where it can.
+    /// Multiplies by `other` (same shape).
     fn multiplied(self, other: &Self) -> Result<Self> {
         self.mul(other)
     }
     /// `self ⊘ denominator` with x/0 := 0 (rules §0), and the sum of the x that met a 0, or less than
     /// [`DType::negligible`]. The denominator broadcasts to this tensor's shape.
     fn quotient(&self, denominator: &Self) -> Result<(Self, f64)>;
-    /// The [`quotient`](Tensor::quotient) of `x` and this tensor (same shape), consuming its buffer where it can.
-    fn dividing(self, x: &Self) -> Result<(Self, f64)> {
-        x.quotient(&self)
+    /// The [`quotient`](Tensor::quotient) of `x` and this tensor plus a bias, if there is one, which broadcasts to it.
+    fn dividing(self, bias: Option<&Self>, x: &Self) -> Result<PerUnit<Self>> {
+        let denominator = match bias {
+            Some(bias) => self.add(bias)?,
+            None => self,
+        };
+        let (shares, zero) = x.quotient(&denominator)?;
+        let bias = bias.map_or(Ok(0.0), |bias| shares.weighed(bias))?;
+        Ok(PerUnit { shares, zero, bias })
     }
 
     /// Sum over the given axes.
@@ -303,6 +321,16 @@ pub trait Tensor: Clone + Debug + Send + Sized + 'static {
             order.swap(rank - 2, rank - 1);
         }
         self.permute(&order)
+    }
+    /// Σ x ⊙ y, y broadcast.
+    fn weighed(&self, y: &Self) -> Result<f64> {
+        // Summing x down to the shape of y first keeps a bias vector from being blown up to the size of x.
+        let shape = y.shape();
+        if shape.iter().product::<usize>() < self.shape().iter().product() {
+            self.sum_to(&shape)?.mul(y)?.total()
+        } else {
+            self.mul(y)?.total()
+        }
     }
     /// Sums out what broadcasting to this tensor's shape had repeated: the adjoint of
     /// [`broadcast_to`](Tensor::broadcast_to).

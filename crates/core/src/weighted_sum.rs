@@ -7,7 +7,7 @@ mod signs;
 pub(crate) use signs::Signs;
 
 use crate::maps::LinearMap;
-use crate::{Amount, Context, Loss, Mode, Operand, Part, Relevance, Result, Tensor};
+use crate::{Amount, Context, Loss, Mode, Operand, Part, PerUnit, Relevance, Result, Tensor};
 
 /// How contrastive mode treats units (rules §9).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -75,21 +75,10 @@ impl<T: Tensor> WeightedSum<'_, T> {
             });
             magnitudes.push(magnitude);
         }
-        let Some(mut denominator) = gross else { return Ok(Vec::new()) };
-        let bias = self.bias.as_ref().map(Tensor::abs).transpose()?;
-        if let Some(bias) = &bias {
-            denominator = denominator.add(bias)?;
-        }
-        // The share of a single operand may be the operand itself.
-        let is_own = bias.is_some() || self.terms.len() > 1;
-        let (per_unit, zero) =
-            if is_own { denominator.dividing(relevance)? } else { relevance.quotient(&denominator)? };
-        context.lose(Loss::ZeroDenominator, Amount::default_mode(zero));
-        if let Some(bias) = bias {
-            context.lose(Loss::Bias, Amount::default_mode(weighed(&per_unit, &bias)?));
-        }
+        let Some(gross) = gross else { return Ok(Vec::new()) };
+        let per_unit = self.per_unit(gross, relevance, context)?;
         for constant in constants {
-            context.lose(Loss::Constant, Amount::default_mode(weighed(&per_unit, &constant)?));
+            context.lose(Loss::Constant, Amount::default_mode(per_unit.weighed(&constant)?));
         }
         self.terms
             .iter()
@@ -103,15 +92,15 @@ impl<T: Tensor> WeightedSum<'_, T> {
             })
             .collect()
     }
-}
 
-/// Σ S ⊙ c over all units, c broadcast.
-pub(crate) fn weighed<T: Tensor>(per_unit: &T, share: &T) -> Result<f64> {
-    // Summing S down to the shape of c first keeps a bias vector from being blown up to the output's size.
-    let shape = share.shape();
-    if shape.iter().product::<usize>() < per_unit.shape().iter().product() {
-        per_unit.sum_to(&shape)?.mul(share)?.total()
-    } else {
-        per_unit.mul(share)?.total()
+    /// S = R ⊘ (g + |b|); what meets a 0 and what the bias takes is booked.
+    fn per_unit(&self, gross: T, relevance: &T, context: &mut Context<'_, T>) -> Result<T> {
+        let bias = self.bias.as_ref().map(Tensor::abs).transpose()?;
+        let PerUnit { shares, zero, bias: to_bias } = gross.dividing(bias.as_ref(), relevance)?;
+        context.lose(Loss::ZeroDenominator, Amount::default_mode(zero));
+        if bias.is_some() {
+            context.lose(Loss::Bias, Amount::default_mode(to_bias));
+        }
+        Ok(shares)
     }
 }

@@ -222,6 +222,8 @@ pub(crate) mod ffi {
         fn size(self: &Tensors) -> usize;
         fn at(self: &Tensors, index: usize) -> Result<UniquePtr<AtTensor>>;
 
+        fn holds_alone(tensor: &AtTensor) -> Result<bool>;
+
         fn libtorch_version() -> String;
         fn load_library(path: &str) -> Result<()>;
         fn tune_allocator();

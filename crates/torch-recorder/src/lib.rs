@@ -41,3 +41,4 @@ pub use policy::{Keep, Policy};
 pub use record::{Alias, Argument, ArgumentValue, Call, Output, Patch, Record, Slot, ValueId};
 pub use recorder::Recorder;
 pub use recording::{Origin, Port, Recording, Replay, Value};
+pub use tensor::holds_alone;

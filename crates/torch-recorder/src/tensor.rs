@@ -1,6 +1,6 @@
 //! The one place where a tensor crosses between tch and the bridge: `C_tensor` *is* `at::Tensor`, so nothing is copied.
 
-use crate::bridge::ffi::AtTensor;
+use crate::bridge::ffi::{self, AtTensor};
 use cxx::UniquePtr;
 use tch::{Kind, Tensor};
 use torch_sys::C_tensor;
@@ -10,6 +10,11 @@ pub(crate) fn share(tensor: &Tensor) -> &AtTensor {
     // SAFETY: torch-sys declares `typedef torch::Tensor *tensor`, and every tch tensor owns a live, non-null one.
     // The reference borrows the tch tensor, so it cannot outlive it.
     unsafe { &*tensor.as_ptr().cast::<AtTensor>() }
+}
+
+/// Whether nothing else sees what is written into this tensor: no clone, no view, no element of its own twice.
+pub fn holds_alone(tensor: &Tensor) -> bool {
+    ffi::holds_alone(share(tensor)).unwrap_or(false)
 }
 
 /// Takes over a tensor handed out by the bridge; `None` for a null pointer.

@@ -1,6 +1,7 @@
 //! libtorch tensors under the rules.
 
-use dlbacktrace_core::{BOUND, Binary, ConvGeometry, DType, Error, Range, Result, Tensor, Unary};
+use dlbacktrace_core::{BOUND, Binary, ConvGeometry, DType, Error, PerUnit, Range, Result, Tensor, Unary};
+use dlbacktrace_torch_recorder::holds_alone;
 use ndarray::{ArrayD, ArrayViewD};
 use tch::{Kind, TchError};
 
@@ -86,6 +87,14 @@ fn signed(extents: &[usize]) -> Vec<i64> {
 }
 
 impl TorchTensor {
+    /// The tensor to write into: itself where nothing else sees it, else a copy.
+    fn own(self, operation: &'static str) -> Result<tch::Tensor> {
+        if holds_alone(&self.0) {
+            return Ok(self.0);
+        }
+        self.0.f_to_dtype(self.0.kind(), false, true).map_err(named(operation))
+    }
+
     /// The part of this tensor that a region names; shares its data.
     fn view(&self, operation: &'static str, region: &[Range]) -> Result<tch::Tensor> {
         let shape = self.shape();
@@ -201,39 +210,34 @@ impl Tensor for TorchTensor {
     }
 
     fn accumulate(self, other: &Self) -> Result<Self> {
+        if !holds_alone(&self.0) {
+            return self.add(other);
+        }
         let mut sum = self.0;
         wrap("accumulate", sum.f_add_(&other.0))
     }
 
     fn multiplied(self, other: &Self) -> Result<Self> {
+        if !holds_alone(&self.0) {
+            return self.mul(other);
+        }
         let mut product = self.0;
         wrap("multiplied", product.f_mul_(&other.0))
     }
 
     fn quotient(&self, denominator: &Self) -> Result<(Self, f64)> {
-        let name = "quotient";
-        let (x, d) = (&self.0, &denominator.0);
-        let least = self.dtype().negligible();
-        // Denominators are mostly sums of magnitudes without a zero among them: one look spares three passes.
-        let smallest = denominator.least()?;
-        let ratio = x.f_div(d).map_err(named(name))?;
-        if smallest >= least {
-            return Ok((Self(ratio), 0.0));
-        }
-        let zero = d.f_abs().and_then(|size| size.f_lt(least)).map_err(named(name))?;
-        let lost = x
-            .f_mul(&zero)
-            .and_then(|lost| lost.f_sum(None))
-            .and_then(|lost| lost.f_double_value(&[]))
-            .map_err(named(name))?;
-        Ok((wrap(name, ratio.f_masked_fill(&zero, 0.0))?, lost))
+        divided(self, denominator, |x, d| x.f_div(d))
     }
 
-    fn dividing(self, x: &Self) -> Result<(Self, f64)> {
-        if x.0.size() != self.0.size() || self.least()? < self.dtype().negligible() {
-            return x.quotient(&self);
+    fn dividing(self, bias: Option<&Self>, x: &Self) -> Result<PerUnit<Self>> {
+        let name = "dividing";
+        let mut denominator = self.broadcast_to(&x.shape())?.own(name)?;
+        if let Some(bias) = bias {
+            denominator = denominator.f_add_(&bias.0).map_err(named(name))?;
         }
-        Ok((wrap("dividing", x.0.f_div_out(&self.0, &self.0))?, 0.0))
+        let (shares, zero) = divided(x, &Self(denominator), |x, d| x.f_div_out(d, d))?;
+        let bias = bias.map_or(Ok(0.0), |bias| shares.weighed(bias))?;
+        Ok(PerUnit { shares, zero, bias })
     }
 
     // To libtorch no axes mean all of them.
@@ -297,8 +301,9 @@ impl Tensor for TorchTensor {
     }
 
     fn add_region(self, region: &[Range], part: &Self) -> Result<Self> {
-        let _ = self.view("add_region", region)?.f_add_(&part.0).map_err(named("add_region"))?;
-        Ok(self)
+        let whole = Self(self.own("add_region")?);
+        let _ = whole.view("add_region", region)?.f_add_(&part.0).map_err(named("add_region"))?;
+        Ok(whole)
     }
 
     fn concat(parts: &[Self], axis: usize) -> Result<Self> {
@@ -315,8 +320,7 @@ impl Tensor for TorchTensor {
     }
 
     fn index_add(self, axis: usize, index: &Self, source: &Self) -> Result<Self> {
-        let mut sum = self.0;
-        wrap("index_add", sum.f_index_add_(axis as i64, &index.0, &source.0))
+        wrap("index_add", self.own("index_add")?.f_index_add_(axis as i64, &index.0, &source.0))
     }
 
     fn lies_transposed(&self) -> bool {
@@ -413,6 +417,24 @@ fn convolution(
         geometry.groups as i64,
     );
     wrap(operation, result)
+}
+
+/// The quotient of x and d as `divide` makes it, 0 where d is 0, and the sum of the x there.
+fn divided(
+    x: &TorchTensor,
+    d: &TorchTensor,
+    divide: impl FnOnce(&tch::Tensor, &tch::Tensor) -> std::result::Result<tch::Tensor, TchError>,
+) -> Result<(TorchTensor, f64)> {
+    let name = "quotient";
+    let negligible = x.dtype().negligible();
+    // Denominators are mostly sums of magnitudes without a zero among them: one look spares three passes.
+    if d.least()? >= negligible {
+        return Ok((wrap(name, divide(&x.0, &d.0))?, 0.0));
+    }
+    let zero = d.0.f_abs().and_then(|size| size.f_lt(negligible)).map_err(named(name))?;
+    let lost = x.0.f_mul(&zero).map(TorchTensor).map_err(named(name))?.total()?;
+    let ratio = divide(&x.0, &d.0).and_then(|ratio| ratio.f_masked_fill(&zero, 0.0));
+    Ok((wrap(name, ratio)?, lost))
 }
 
 /// Copies a tensor out in row-major order.

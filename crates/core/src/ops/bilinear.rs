@@ -3,7 +3,7 @@
 use super::movement::volume;
 use crate::maps::{Dense, Side};
 use crate::weighted_sum::{Term, Variant, WeightedSum};
-use crate::{Amount, Context, Loss, Mode, Operand, Relevance, Result, Tensor};
+use crate::{Amount, Context, Loss, Mode, Operand, PerUnit, Relevance, Result, Tensor};
 
 /// O = A·B over the last two axes; leading axes broadcast. Default: N = R ⊘ |A||B|, ½ on one of the three factors,
 /// r_A = |A| ⊙ (N|B|ᵀ), r_B = |B| ⊙ (|A|ᵀN). Contrastive: the two-sign rule on the contributions a·b, half
@@ -17,7 +17,8 @@ pub(super) fn backtrace_bilinear<T: Tensor>(
     match relevance.mode() {
         Mode::Default => {
             let (gross_a, gross_b) = (a.data()?.abs()?, b.data()?.abs()?);
-            let (per_unit, zero) = gross_a.matmul(&gross_b)?.dividing(relevance.first())?;
+            let PerUnit { shares: per_unit, zero, .. } =
+                gross_a.matmul(&gross_b)?.dividing(None, relevance.first())?;
             context.lose(Loss::ZeroDenominator, Amount::default_mode(zero));
             // Half of everything, taken of the smallest of the three.
             let mut factors = [per_unit, gross_a, gross_b];

@@ -51,7 +51,7 @@ impl<T: Tensor> BacktraceOp<T> for Select {
             let landed = landed.map(|channel| channel.sum_to(&operand.meta.shape))?;
             let share = deliver(operand, landed, context)?;
             shares[index] = match (shares[index].take(), share) {
-                (Some(other), Some(share)) => Some(other.add(&share)?),
+                (Some(other), Some(share)) => Some(other.accumulate(&share)?),
                 (other, share) => other.or(share),
             };
         }

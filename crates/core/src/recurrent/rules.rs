@@ -6,7 +6,6 @@
 
 use super::pieces::{Piece, rows, stacked};
 use crate::ops::{MatMul, Product, Sum};
-use crate::weighted_sum::weighed;
 use crate::{
     Amount, BacktraceOp, Context, Error, Family, Loss, Mode, Operand, Part, Range, Relevance, Result, Tensor,
     ValueId,
@@ -28,7 +27,7 @@ pub(super) fn part<T: Tensor>(x: &Operand<T>, place: Range) -> Result<Operand<T>
 /// Two flows of one value.
 pub(super) fn both<T: Tensor>(a: Flow<T>, b: Flow<T>) -> Result<Flow<T>> {
     match (a, b) {
-        (Some(a), Some(b)) => a.add(&b).map(Some),
+        (Some(a), Some(b)) => a.accumulate(&b).map(Some),
         (a, b) => Ok(a.or(b)),
     }
 }
@@ -239,12 +238,12 @@ impl<T: Tensor> Linear<T> {
         let count = self.x.meta.shape[0];
         let arrived = stacked(std::mem::take(&mut ahead.arrived), count)?;
         if let (Some(arrived), Some(dead)) = (arrived, &ahead.dead) {
-            let lost = weighed(arrived.first(), dead)?;
+            let lost = arrived.first().weighed(dead)?;
             context.lose(Loss::ZeroDenominator, Amount::default_mode(lost));
         }
         let per_unit = stacked(std::mem::take(&mut ahead.per_unit), count)?;
         if let (Some(per_unit), Some(bias)) = (per_unit, &self.bias) {
-            let lost = weighed(per_unit.first(), &bias.data()?.abs()?)?;
+            let lost = per_unit.first().weighed(&bias.data()?.abs()?)?;
             context.lose(Loss::Bias, Amount::default_mode(lost));
         }
         Ok(())

@@ -179,5 +179,5 @@ fn exchanged<T: Tensor>(all: Flow<T>, place: Range, some: Flow<T>, shape: &[usiz
     let Some(like) = all.clone().or_else(|| some.clone()) else { return Ok(None) };
     let zeros = |len: usize| like.map(|channel| channel.zeros(&[len, shape[1]]));
     let (all, some) = (all.map_or_else(|| zeros(shape[0]), Ok)?, some.map_or_else(|| zeros(place.len), Ok)?);
-    all.zip(&some, |all, some| replaced(all, place, some)).map(Some)
+    all.zip(&some, |all, some| replaced(&all, place, some)).map(Some)
 }

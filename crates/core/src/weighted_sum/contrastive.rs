@@ -1,7 +1,7 @@
 //! The contrastive rule of weighted sums (rules §2, "contrastive").
 
 use super::signs::Halves;
-use super::{Signs, Term, Variant, WeightedSum, weighed};
+use super::{Signs, Term, Variant, WeightedSum};
 use crate::{Amount, Context, Loss, Part, Relevance, Result, Tensor};
 
 impl<T: Tensor> WeightedSum<'_, T> {
@@ -99,7 +99,7 @@ impl<T: Tensor> Routing<T> {
             let (per_p, lost_p) = for_p.quotient(p)?;
             let (per_n, lost_n) = for_n.quotient(n)?;
             let undecided = either(&to_p[channel], &to_n[channel])?.complement()?;
-            missing[channel] = lost_p + lost_n + weighed(relevance, &undecided)?;
+            missing[channel] = lost_p + lost_n + relevance.weighed(&undecided)?;
             routed.push([per_p, per_n]);
         }
         context.lose(Loss::MissingSign, Amount::new(missing[0], missing[1]));

@@ -1,6 +1,6 @@
 //! The default rule behind a saturated activation (rules §2, "gates").
 
-use super::{Signs, Term, Variant, WeightedSum, weighed};
+use super::{Signs, Term, Variant, WeightedSum};
 use crate::{Amount, Context, Error, Gate, Loss, Part, Relevance, Result, Tensor, Unary};
 
 /// Conv units of a non-monotone activation count as equal within this distance.
@@ -32,17 +32,8 @@ impl<T: Tensor> WeightedSum<'_, T> {
             Variant::Linear => passed.clone(),
             Variant::Convolution => positive.add(&negative)?,
         };
-        let bias = self.bias.as_ref().map(Tensor::abs).transpose()?;
-        let denominator = match &bias {
-            Some(bias) => gross.add(bias)?,
-            None => gross.clone(),
-        };
-        let (per_unit, zero) = relevance.quotient(&denominator)?;
-        context.lose(Loss::ZeroDenominator, Amount::default_mode(zero));
-        if let Some(bias) = &bias {
-            context.lose(Loss::Bias, Amount::default_mode(weighed(&per_unit, bias)?));
-        }
-        context.lose(Loss::Gate, Amount::default_mode(weighed(&per_unit, &gross.sub(&passed)?)?));
+        let per_unit = self.per_unit(gross.clone(), relevance, context)?;
+        context.lose(Loss::Gate, Amount::default_mode(per_unit.weighed(&gross.sub(&passed)?)?));
         let to_positive = per_unit.mul(&open_positive)?;
         let to_negative = per_unit.mul(&open_negative)?;
         self.terms
@@ -111,15 +102,7 @@ impl<T: Tensor> WeightedSum<'_, T> {
             let lean = closed.scale(-sign)?;
             tilt = Some(tilt.map_or(Ok(lean.clone()), |tilt| tilt.add(&lean))?);
         }
-        let bias = self.bias.as_ref().map(Tensor::abs).transpose()?;
-        let (per_unit, zero) = match &bias {
-            Some(bias) => denominator.add(bias)?.dividing(relevance)?,
-            None => relevance.quotient(&denominator)?,
-        };
-        context.lose(Loss::ZeroDenominator, Amount::default_mode(zero));
-        if let Some(bias) = &bias {
-            context.lose(Loss::Bias, Amount::default_mode(weighed(&per_unit, bias)?));
-        }
+        let per_unit = self.per_unit(denominator, relevance, context)?;
         // S⊙(m₊+m₋)/2 and S⊙(m₊−m₋)/2: half of S at a unit with one sign closed.
         let (even, lean) = match tilt {
             Some(tilt) => {

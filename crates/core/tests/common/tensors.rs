@@ -2,7 +2,7 @@
 
 use super::geometry::{self, Convolution};
 use super::numbers::Numbers;
-use dlbacktrace_core::{BOUND, Binary, DType, Range, Result, Tensor, Unary};
+use dlbacktrace_core::{BOUND, Binary, DType, PerUnit, Range, Result, Tensor, Unary};
 use ndarray::ArrayD;
 use proptest::prelude::*;
 
@@ -105,14 +105,24 @@ impl<T: Tensor> Run<'_, T> {
             self.number("lost to zeros", lost);
         }
         for divisor in [x.affine(2.0, 1.0)?, x.abs()?.affine(1.0, 0.5)?, x.zeros(&x.shape())?] {
-            let (ratio, lost) = divisor.dividing(&z)?;
-            self.keep("dividing", &ratio)?;
-            self.number("lost to zeros", lost);
+            for bias in [None, Some(&y), Some(&divisor.zeros(&[])?)] {
+                let PerUnit { shares, zero, bias } = divisor.clone().dividing(bias, &z)?;
+                self.keep("dividing", &shares)?;
+                self.number("lost to zeros", zero);
+                self.number("taken by the bias", bias);
+            }
         }
         let sum = x.affine(2.0, 1.0)?.accumulate(&z)?;
         self.keep("accumulate", &sum)?;
         self.keep("multiplied", &x.affine(2.0, 1.0)?.multiplied(&z)?)?;
-        self.keep("the operand of them all", &x)
+        self.keep("accumulate to what another holds", &x.clone().accumulate(&z)?)?;
+        self.keep("multiplied, held by another", &x.clone().multiplied(&z)?)?;
+        self.keep("dividing, held by another", &x.clone().dividing(Some(&y), &z)?.shares)?;
+        let view = x.slice(&Range::whole(&wide))?;
+        self.keep("accumulate to a view", &view.accumulate(&z)?)?;
+        self.keep("the operand of them all", &x)?;
+        let repeated = x.full(&[], 2.0)?.broadcast_to(&wide)?;
+        self.keep("accumulate to one repeated element", &repeated.accumulate(&z)?)
     }
 
     fn conversions(&mut self) -> Result<()> {

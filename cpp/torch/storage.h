@@ -1,0 +1,11 @@
+#pragma once
+// Who holds a tensor's elements.
+
+#include "tape.h"
+
+namespace dlbacktrace::torch_ {
+
+/// Whether no other tensor, view or clone can see what is written into this one, and no element of it lies where another does.
+bool holds_alone(const AtTensor& tensor);
+
+}  // namespace dlbacktrace::torch_
