@@ -129,7 +129,10 @@ def main() -> None:
     kept = json.loads(index.read_text())["fixtures"] if options.names and index.exists() else []
     known = {entry["name"]: entry for entry in kept}
     every = {fixture.name: fixture for fixture in fixtures.every()}
-    chosen = options.names or list(every)
+    if unknown := set(options.names) - set(every):
+        parser.error(f"no fixture is called {', '.join(sorted(unknown))}")
+    # In their own order: a fixture is compared with the one it equals.
+    chosen = [name for name in every if name in options.names or not options.names]
     # A process each: the names of compiled classes depend on what the process compiled before.
     with multiprocessing.get_context("fork").Pool(1, maxtasksperchild=1) as pool:
         for entry in pool.imap(functools.partial(write_named, out=options.out), chosen, chunksize=1):
