@@ -114,32 +114,35 @@ fn convolutions() {
 fn matrix_products_with_one_constant_factor() {
     let extents = (1_usize..4, 1_usize..4, 1_usize..4);
     let leads = (geometry::broadcast(), any::<bool>());
-    for_all(96, (extents, leads, 0_usize..3, any::<bool>(), any::<u64>()), |drawn| {
-        let ((rows, inner, columns), ((wide, narrow), swapped), form, biased, seed) = drawn;
+    for_all(96, (extents, leads, any::<[bool; 3]>(), any::<u64>()), |drawn| {
+        let ((rows, inner, columns), ((wide, narrow), swapped), [moving_right, transposed, biased], seed) =
+            drawn;
         let mut numbers = Numbers::new(seed);
         let (lead_a, lead_b) = if swapped { (&narrow, &wide) } else { (&wide, &narrow) };
         let a = numbers.exact(&[lead_a.as_slice(), &[rows, inner]].concat());
-        let b = numbers.exact(&[lead_b.as_slice(), &[inner, columns]].concat());
-        let output = matmul(&a, &b).shape().to_vec();
-        // x·W with W upright or stored transposed, and W·x.
-        let (moving_right, transposed) = (form == 2, form == 1);
-        let bias = (biased && !moving_right).then(|| numbers.exact(&[columns]));
+        // x·W and W·x, the right factor upright or stored transposed.
+        let stored = if transposed { [columns, inner] } else { [inner, columns] };
+        let b = numbers.exact(&[lead_b.as_slice(), &stored].concat());
+        let product = |a: &ArrayD<f64>, b: &ArrayD<f64>| {
+            let mut upright = b.clone();
+            if transposed {
+                upright.swap_axes(b.ndim() - 2, b.ndim() - 1);
+            }
+            matmul(a, &upright)
+        };
+        let output = product(&a, &b).shape().to_vec();
+        let bias = biased.then(|| numbers.exact(&[columns]));
         let dense = Dense {
             weight: match moving_right {
-                true => matrix(b.shape(), |unit| matmul(&a, unit)),
-                false => matrix(a.shape(), |unit| matmul(unit, &b)),
+                true => matrix(b.shape(), |unit| product(&a, unit)),
+                false => matrix(a.shape(), |unit| product(unit, &b)),
             },
             x: flat(if moving_right { &b } else { &a }),
             bias: spread(bias.as_ref(), &[columns], &output),
         };
-        let mut stored = b;
-        if transposed {
-            let rank = stored.ndim();
-            stored.swap_axes(rank - 2, rank - 1);
-        }
         let operands = match moving_right {
-            true => [Data::constant(a), Data::moving(stored)],
-            false => [Data::moving(a), Data::constant(stored)],
+            true => [Data::constant(a), Data::moving(b)],
+            false => [Data::moving(a), Data::constant(b)],
         };
         let operands = operands.into_iter().chain(bias.map(Data::constant)).collect();
         let case = Case::new(operands, &[&output], &mut numbers).gated();

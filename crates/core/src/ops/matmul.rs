@@ -87,21 +87,28 @@ impl MatMul {
         relevance: &Relevance<T>,
         context: &mut Context<'_, T>,
     ) -> Result<Vec<Option<Relevance<T>>>> {
-        if a.depends && b.depends {
-            if bias.is_some() {
-                return Err(Error::Shape(
-                    "a bias on a product of two moving operands must be a step of its own".into(),
-                ));
+        if b.depends && self.transposed {
+            let upright = b.holding(b.data()?.transpose()?);
+            let mut shares = Self { transposed: false }.shares(a, &upright, bias, relevance, context)?;
+            if let Some(Some(share)) = shares.get_mut(1) {
+                *share = share.rearrange(Tensor::transpose)?;
             }
-            return self.bilinear(a, b, relevance, context);
+            return Ok(shares);
+        }
+        if a.depends && b.depends {
+            let Some(bias) = bias else {
+                return Ok(backtrace_bilinear(a, b, relevance, context)?.map(Some).into());
+            };
+            let product = a.holding(a.data()?.matmul(b.data()?)?);
+            let map = Broadcast { factor: 1.0, from: product.meta.shape.clone() };
+            let term = Term { operand: &product, map: Box::new(map) };
+            let [to_product, to_bias] = biased(term, Some(bias), relevance, context)?;
+            let shares = to_product.map(|share| backtrace_bilinear(a, b, &share, context)).transpose()?;
+            let [to_a, to_b] = shares.map_or([None, None], |shares| shares.map(Some));
+            return Ok(vec![to_a, to_b, to_bias]);
         }
         let (x, weight, transposed, side) =
             if b.depends { (b, a, false, Side::Right) } else { (a, b, self.transposed, Side::Left) };
-        if b.depends && self.transposed {
-            return Err(Error::Shape(
-                "a linear layer whose weight alone depends on the input has no rule".into(),
-            ));
-        }
         let by_rows = side == Side::Left
             && weight.meta.shape.len() == 2
             && bias.is_none_or(|bias| !bias.depends && bias.meta.shape.len() <= 1);
@@ -117,21 +124,6 @@ impl MatMul {
             *share = share.rearrange(|channel| rows.place(channel, &x.meta.shape))?;
         }
         Ok(shares)
-    }
-
-    fn bilinear<T: Tensor>(
-        &self,
-        a: &Operand<T>,
-        b: &Operand<T>,
-        relevance: &Relevance<T>,
-        context: &mut Context<'_, T>,
-    ) -> Result<Vec<Option<Relevance<T>>>> {
-        if !self.transposed {
-            return Ok(backtrace_bilinear(a, b, relevance, context)?.map(Some).into());
-        }
-        let upright = b.holding(b.data()?.transpose()?);
-        let [share_a, share_b] = backtrace_bilinear(a, &upright, relevance, context)?;
-        Ok(vec![Some(share_a), Some(share_b.rearrange(Tensor::transpose)?)])
     }
 }
 
@@ -152,7 +144,25 @@ fn linear<T: Tensor>(
 ) -> Result<Vec<Option<Relevance<T>>>> {
     let from = x.meta.shape.clone();
     let map = Box::new(Dense { weight, transposed, side, from, weights: context.weights });
-    let mut terms = vec![Term { operand: x, map }];
+    let [share, to_bias] = biased(Term { operand: x, map }, bias, relevance, context)?;
+    let mut shares = match side {
+        Side::Left => vec![share, None],
+        Side::Right => vec![None, share],
+    };
+    if bias.is_some() {
+        shares.push(to_bias);
+    }
+    Ok(shares)
+}
+
+/// The shares of a product and of what is added to it, which may be a constant.
+fn biased<T: Tensor>(
+    product: Term<'_, T>,
+    bias: Option<&Operand<T>>,
+    relevance: &Relevance<T>,
+    context: &mut Context<'_, T>,
+) -> Result<[Option<Relevance<T>>; 2]> {
+    let mut terms = vec![product];
     if let Some(operand) = bias.filter(|bias| bias.depends) {
         let from = operand.meta.shape.clone();
         terms.push(Term { operand, map: Box::new(Broadcast { factor: 1.0, from }) });
@@ -161,15 +171,7 @@ fn linear<T: Tensor>(
     let result = context.result.take();
     let sum = WeightedSum { terms, bias: constant, variant: Variant::Linear, result };
     let mut found = sum.backtrace(relevance, context)?.into_iter();
-    let share = found.next().flatten();
-    let mut shares = match side {
-        Side::Left => vec![share, None],
-        Side::Right => vec![None, share],
-    };
-    if bias.is_some() {
-        shares.push(found.next().flatten());
-    }
-    Ok(shares)
+    Ok([found.next().flatten(), found.next().flatten()])
 }
 
 /// The shape of a·b for operands of at least two axes.
@@ -195,6 +197,7 @@ fn product_shape(a: &[usize], b: &[usize], transposed: bool) -> Result<Vec<usize
 mod tests {
     use super::*;
     use crate::array::Array;
+    use crate::ops::Sum;
     use crate::ops::testing::{assert_close, channels, constant, moving, numbers, relevances, values};
     use crate::{Gate, Loss, WeightCache};
     use std::collections::BTreeMap;
@@ -243,6 +246,37 @@ mod tests {
                         (0..32).filter(|row| !ROWS.contains(row)).flat_map(|row| row * 3..row * 3 + 3);
                     assert!(others.map(|at| values(found)[at]).all(|value| value == 0.0));
                 }
+            }
+        }
+    }
+
+    /// A product of moving factors with a bias is the product and a sum.
+    #[test]
+    fn moving_factors_and_a_bias() {
+        let (a, b, c) = (moving(numbers(&[2, 3], 7)), moving(numbers(&[4, 3], 8)), numbers(&[4], 9));
+        let weights = WeightCache::new(0);
+        let product = a.data().unwrap().matmul(&b.data().unwrap().transpose().unwrap()).unwrap();
+        for bias in [moving(c.clone()), constant(c)] {
+            for relevance in relevances(&[2, 4]) {
+                let mut context = Context::new(&weights);
+                let operands = [a.clone(), b.clone(), bias.clone()];
+                let layer = MatMul { transposed: true };
+                let found = layer.backtrace(&operands, &[Some(relevance.clone())], &mut context).unwrap();
+                let mut apart = Context::new(&weights);
+                let terms = [moving(product.clone()), bias.clone()];
+                let sums = Sum::add().backtrace(&terms, &[Some(relevance)], &mut apart).unwrap();
+                let mut expected = layer.backtrace(&operands[..2], &sums[..1], &mut apart).unwrap();
+                expected.push(sums[1].clone());
+                for (found, expected) in found.iter().zip(&expected) {
+                    let all = |share: &Option<Relevance<Array>>| -> Vec<f64> {
+                        share.iter().flat_map(channels).flat_map(values).collect()
+                    };
+                    assert_close(&all(found), &all(expected), 1e-12);
+                }
+                let lost = |context: &Context<'_, Array>| -> f64 {
+                    context.lost().values().map(|amount| amount.magnitude()).sum()
+                };
+                assert_close(&[lost(&context)], &[lost(&apart)], 1e-12);
             }
         }
     }

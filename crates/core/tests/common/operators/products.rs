@@ -55,29 +55,37 @@ fn matrices<T: Tensor>(check: Check<T>) {
 /// Scores of the softmax are never exact, so neither are numbers and relevance: a tie would be decided by rounding.
 fn attention<T: Tensor>(check: Check<T>) {
     let extents = (1_usize..4, 1_usize..4, 1_usize..4, 1_usize..4);
-    for_all(48, (extents, 1_usize..3, 1_usize..3, any::<bool>(), 0_usize..3, any::<u64>()), |drawn| {
-        let ((queries, keys, inner, width), groups, repeats, causal, mask, seed) = drawn;
-        let mut numbers = Numbers::new(seed);
-        let mut part = |heads: usize, length: usize, width: usize| {
-            Data::moving(numbers.rough(&[2, heads, length, width]))
-        };
-        let mut operands = vec![
-            part(groups * repeats, queries, inner),
-            part(groups, keys, inner),
-            part(groups, keys, width),
-        ];
-        match mask {
-            1 => {
-                // Whole rows may be hidden.
-                let visible = numbers.whole(&[2, 1, queries, keys], 2);
-                operands.push(Data::of(visible, DType::Bool));
+    let moving = any::<[bool; 3]>().prop_filter("something moves", |moving| moving.contains(&true));
+    for_all(
+        64,
+        (extents, 1_usize..3, 1_usize..3, moving, any::<bool>(), 0_usize..3, any::<u64>()),
+        |drawn| {
+            let ((queries, keys, inner, width), groups, repeats, moving, causal, mask, seed) = drawn;
+            let mut numbers = Numbers::new(seed);
+            let mut part = |heads: usize, length: usize, width: usize| {
+                Data::moving(numbers.rough(&[2, heads, length, width]))
+            };
+            let mut operands = vec![
+                part(groups * repeats, queries, inner),
+                part(groups, keys, inner),
+                part(groups, keys, width),
+            ];
+            for (operand, depends) in operands.iter_mut().zip(moving) {
+                operand.depends = depends;
             }
-            2 => operands.push(Data::constant(numbers.rough(&[queries, keys]))),
-            _ => {}
-        }
-        let output = [2, groups * repeats, queries, width];
-        let arriving = vec![[numbers.rough(&output), numbers.rough(&output)]];
-        let case = Case { operands, arriving, gated: false };
-        both(check, &case, &Attention { scale: 1.0 / (inner as f64).sqrt(), causal });
-    });
+            match mask {
+                1 => {
+                    // Whole rows may be hidden.
+                    let visible = numbers.whole(&[2, 1, queries, keys], 2);
+                    operands.push(Data::of(visible, DType::Bool));
+                }
+                2 => operands.push(Data::constant(numbers.rough(&[queries, keys]))),
+                _ => {}
+            }
+            let output = [2, groups * repeats, queries, width];
+            let arriving = vec![[numbers.rough(&output), numbers.rough(&output)]];
+            let case = Case { operands, arriving, gated: false };
+            both(check, &case, &Attention { scale: 1.0 / (inner as f64).sqrt(), causal });
+        },
+    );
 }
