@@ -1,6 +1,7 @@
 """What a transformers model takes: names of its arguments, and random inputs of any batch and length."""
 
 import inspect
+import sys
 
 import torch
 from torch import nn
@@ -37,7 +38,8 @@ def texts(config, task: str, batch: int, length: int, noise: torch.Generator) ->
     longest = getattr(config, "max_position_embeddings", None) or -1
     length = min(length, longest - 2) if longest > 0 else length  # RoBERTa's positions begin after the padding's
     padding = config.pad_token_id if getattr(config, "pad_token_id", None) is not None else 0
-    ids = torch.randint(3, config.vocab_size, (batch, length), generator=noise)
+    vocabulary = getattr(config, "vocab_size", sys.maxunicode)  # characters, where there is none
+    ids = torch.randint(3, vocabulary, (batch, length), generator=noise)
     ids = torch.where(ids == padding, ids - 1, ids)
     mask = torch.ones(batch, length, dtype=torch.int64)
     for row in range(1, batch):
@@ -53,6 +55,7 @@ def signals(model: nn.Module, batch: int, length: int, noise: torch.Generator) -
     """Pictures and sounds. Of these only a wave is as long as one likes."""
     config, main = model.config, model.main_input_name
     if main == "pixel_values":
+        config = getattr(config, "vision_config", config)  # of a model of texts and pictures
         size = getattr(config, "image_size", 64)
         height, width = (size, size) if isinstance(size, int) else size
         shape = (config.num_channels, height, width)

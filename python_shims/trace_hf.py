@@ -131,7 +131,7 @@ def answers(model: nn.Module, samples: list[tuple]) -> list[tuple]:
             answered.append((inputs, flat(model(*inputs))))
         except (RuntimeError, IndexError) as error:
             if not answered:
-                raise
+                raise SystemExit(f"on inputs of {extents(inputs)} the model itself fails: {error}") from error
             print(f"not compared on inputs of {extents(inputs)}, on which the model itself fails: {error}", file=sys.stderr)
     if not all(output.isfinite().all() for _, outputs in answered for output in outputs):
         raise SystemExit("the model itself gives infinities or NaN on random inputs, which nothing can be compared with")
