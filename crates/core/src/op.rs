@@ -104,6 +104,8 @@ pub enum Role {
     },
     /// Product of operands 0 and 1.
     Product,
+    /// A function of integers, element by element, that numbers have no rule for.
+    Discrete,
     /// Matrix product of operands 0 and 1 over the last two axes; both depend on the input.
     Bilinear,
     /// Softmax-weighted sums of values, with the heads on the third axis from the end.

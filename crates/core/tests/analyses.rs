@@ -399,6 +399,39 @@ fn masks_are_constants() {
 }
 
 #[test]
+fn tokens_are_names() {
+    // Neither an offset nor a factor takes anything.
+    let mut net = Net::new();
+    let tokens = net.tokens(&[2, 3]);
+    let (offset, factor) = (net.integer(3), net.integer(1));
+    let shifted = net.add(tokens, offset);
+    let hashed = net.mul(shifted, factor);
+    let rows = net.embedding(hashed, 4);
+    let outcome = explained(net, rows);
+    assert!(outcome.ledger.losses().is_empty());
+    assert!(outcome.inputs[0].is_some());
+
+    // Tokens that make another one share equally.
+    let mut net = Net::new();
+    let (first, second) = (net.tokens(&[2, 3]), net.tokens(&[3]));
+    let pair = net.add(first, second);
+    let rows = net.embedding(pair, 4);
+    let totals = explained(net, rows).inputs.into_iter().map(|share| share.unwrap().first().total().unwrap());
+    let totals: Vec<f64> = totals.collect();
+    assert!((totals[0] - totals[1]).abs() < 1e-12 * totals[0].abs(), "{totals:?}");
+
+    // Made from tokens and what is no more than a mask of them: a position.
+    let mut net = Net::new();
+    let (x, mask) = (net.input(&[2, 3, 4]), net.tokens(&[2, 3]));
+    let present = net.mask(mask);
+    let counted = net.identity(present, DType::Int);
+    let places = net.mul(counted, mask);
+    let rows = net.embedding(places, 4);
+    let y = net.add(x, rows);
+    assert_eq!(arrives(net, y), [true, false]);
+}
+
+#[test]
 fn integers_named_as_numbers_receive_through_a_cast() {
     for named in [true, false] {
         let mut net = Net::new();

@@ -1,5 +1,6 @@
 //! Which values depend on an explained input (rules §9): the others are constants and receive nothing.
 
+use crate::ops::TokenArithmetic;
 use crate::{DType, Family, Role, Tape, Tensor};
 
 /// How a value depends on the explained inputs.
@@ -25,20 +26,32 @@ pub(super) fn mark<T: Tensor>(tape: &mut Tape<T>) -> Vec<bool> {
             _ => Dependence::Constant,
         };
     }
+    // Constants among them: masks and positions are made from tokens.
+    let mut from_inputs: Vec<bool> =
+        of_value.iter().map(|dependence| *dependence != Dependence::Constant).collect();
     for step in &mut tape.steps {
         let mut strongest = Dependence::Constant;
+        let mut known = true;
         for (index, operand) in step.inputs.iter_mut().enumerate() {
             let dependence = of_value[operand.value.0];
             operand.depends = dependence != Dependence::Constant;
+            known &= operand.depends || !from_inputs[operand.value.0];
             if step.op.carries(index) {
                 strongest = strongest.max(dependence);
             }
         }
+        let made_from_inputs = step.inputs.iter().any(|operand| from_inputs[operand.value.0]);
         let role = step.op.role(&step.inputs);
         let family = step.op.family();
         for &output in &step.outputs {
-            of_value[output.0] =
-                of_value[output.0].max(outcome(strongest, family, role, tape.values[output.0].dtype));
+            let dtype = tape.values[output.0].dtype;
+            let made = match (strongest, dtype) {
+                // With what is no more than a mask or a position of tokens, they make another one of these.
+                (Dependence::Tokens, DType::Int) if is_arithmetic(role) && known => Dependence::Tokens,
+                _ => outcome(strongest, family, role, dtype),
+            };
+            of_value[output.0] = of_value[output.0].max(made);
+            from_inputs[output.0] |= made_from_inputs;
         }
     }
     settle(tape, &of_value);
@@ -51,6 +64,9 @@ fn settle<T: Tensor>(tape: &mut Tape<T>, of_value: &[Dependence]) {
     for step in &mut tape.steps {
         let made = step.outputs.iter().map(|output| of_value[output.0]).max().unwrap_or(Dependence::Constant);
         let embeds = step.op.family() == Family::Embedding;
+        if made == Dependence::Tokens && is_arithmetic(step.op.role(&step.inputs)) {
+            step.op = Box::new(TokenArithmetic);
+        }
         for operand in &mut step.inputs {
             operand.depends = match of_value[operand.value.0] {
                 Dependence::Constant => false,
@@ -59,6 +75,11 @@ fn settle<T: Tensor>(tape: &mut Tape<T>, of_value: &[Dependence]) {
             };
         }
     }
+}
+
+/// Whether an operator computes with each element: with tokens, which are names, that makes other names.
+fn is_arithmetic(role: Role) -> bool {
+    matches!(role, Role::Sum { .. } | Role::Product | Role::Discrete)
 }
 
 fn outcome(inputs: Dependence, family: Family, role: Role, output: DType) -> Dependence {

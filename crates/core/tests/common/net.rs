@@ -70,6 +70,11 @@ impl Net {
         self.value(data, DType::F64)
     }
 
+    /// A number that is an integer.
+    pub fn integer(&mut self, number: i64) -> ValueId {
+        self.value(ndarray::arr0(number as f64).into_dyn(), DType::Int)
+    }
+
     /// The value that the model returns.
     pub fn returns(&mut self, value: ValueId) -> ValueId {
         self.tape.outputs.push(value);
@@ -145,10 +150,15 @@ impl Net {
         self.step(Sum { factors: vec![1.0], constant }, &[x], result, DType::F64)
     }
 
+    /// The element type of what is computed from two values.
+    fn common(&self, a: ValueId, b: ValueId) -> DType {
+        let ints = [a, b].iter().all(|&value| self.tape.meta(value).dtype == DType::Int);
+        if ints { DType::Int } else { DType::F64 }
+    }
+
     pub fn add(&mut self, a: ValueId, b: ValueId) -> ValueId {
         let result = self.data(a) + self.data(b);
-        let ints = [a, b].iter().all(|&value| self.tape.meta(value).dtype == DType::Int);
-        self.step(Sum::add(), &[a, b], result, if ints { DType::Int } else { DType::F64 })
+        self.step(Sum::add(), &[a, b], result, self.common(a, b))
     }
 
     pub fn sub(&mut self, a: ValueId, b: ValueId) -> ValueId {
@@ -158,7 +168,7 @@ impl Net {
 
     pub fn mul(&mut self, a: ValueId, b: ValueId) -> ValueId {
         let result = self.data(a) * self.data(b);
-        self.step(Product, &[a, b], result, DType::F64)
+        self.step(Product, &[a, b], result, self.common(a, b))
     }
 
     pub fn div(&mut self, a: ValueId, b: ValueId) -> ValueId {

@@ -4,7 +4,7 @@ use super::{Entry, complex};
 use crate::TorchTensor;
 use crate::arguments::Arguments;
 use crate::lowering::Lowering;
-use dlbacktrace_core::ops::{PairwiseExtremum, Pass, Product, Quotient, Sum};
+use dlbacktrace_core::ops::{Discrete, PairwiseExtremum, Pass, Product, Quotient, Sum};
 use dlbacktrace_core::{DType, Error, Family, Function, Operand, Result, Tensor};
 use dlbacktrace_torch_recorder::Call;
 
@@ -27,6 +27,25 @@ pub(super) const ENTRIES: &[Entry] = &[
         added(lowering, call, Box::new(Quotient))
     }),
     Entry::by_data(&["aten::lerp"], Family::WeightedSum, lerp),
+    Entry::by_shape(
+        &[
+            "aten::remainder",
+            "aten::fmod",
+            "aten::floor_divide",
+            "aten::bitwise_and",
+            "aten::bitwise_or",
+            "aten::bitwise_xor",
+            "aten::bitwise_left_shift",
+            "aten::bitwise_right_shift",
+            "aten::__and__",
+            "aten::__or__",
+            "aten::__xor__",
+            "aten::__lshift__",
+            "aten::__rshift__",
+        ],
+        Family::Unruled,
+        discrete,
+    ),
     Entry::by_data(&["aten::maximum", "aten::fmax"], Family::Winner, |lowering, call| {
         extremum(lowering, call, true)
     }),
@@ -34,6 +53,15 @@ pub(super) const ENTRIES: &[Entry] = &[
         extremum(lowering, call, false)
     }),
 ];
+
+fn discrete(lowering: &mut Lowering, call: &Call) -> Result<()> {
+    let operands = ["self", "other"]
+        .into_iter()
+        .filter_map(|name| call.optional(name))
+        .map(|slot| lowering.unread(slot));
+    let operands = operands.collect();
+    lowering.step(call, Box::new(Discrete), operands)
+}
 
 /// The element type arithmetic ran in.
 fn result_type(lowering: &Lowering, call: &Call) -> DType {

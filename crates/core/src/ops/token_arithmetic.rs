@@ -1,0 +1,32 @@
+//! Tokens computed from tokens (rules §9): offsets, hashes, pairs. A token is a name, no quantity.
+
+use crate::op::arrived;
+use crate::{BacktraceOp, Context, Family, Operand, Relevance, Result, Tensor};
+
+/// r = R / n on each of the n operands that are tokens. Operands broadcast.
+#[derive(Debug, Clone)]
+pub struct TokenArithmetic;
+
+impl<T: Tensor> BacktraceOp<T> for TokenArithmetic {
+    fn family(&self) -> Family {
+        Family::Pass
+    }
+
+    fn backtrace(
+        &self,
+        inputs: &[Operand<T>],
+        outputs: &[Option<Relevance<T>>],
+        _: &mut Context<'_, T>,
+    ) -> Result<Vec<Option<Relevance<T>>>> {
+        let relevance = arrived(outputs)?;
+        let tokens = inputs.iter().filter(|operand| operand.depends).count();
+        let share = relevance.map(|channel| channel.scale(1.0 / tokens.max(1) as f64))?;
+        inputs
+            .iter()
+            .map(|operand| {
+                let own = |channel: &T| channel.sum_to(&operand.meta.shape);
+                operand.depends.then(|| share.rearrange(own)).transpose()
+            })
+            .collect()
+    }
+}
