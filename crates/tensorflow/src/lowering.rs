@@ -115,7 +115,7 @@ impl Lowering {
         lowered.or_else(|error| match error {
             Error::Shape(reason) => {
                 self.writer.tape.steps.truncate(before);
-                self.all(&record, Box::new(Unruled { reason: Some(reason) }))
+                self.all(&record, Box::new(Unruled { reason: Some(reason), ..Unruled::default() }))
             }
             other => Err(other),
         })
@@ -155,7 +155,7 @@ impl Lowering {
                 return self.step(record, Box::new(Pass::identity()), operands);
             }
             let reason = Some("a variable that was changed in part has no rule".into());
-            return self.step(record, Box::new(Unruled { reason }), operands);
+            return self.step(record, Box::new(Unruled { reason, ..Unruled::default() }), operands);
         }
         if let (Some(name), Some(output)) = (name, record.outputs.first()) {
             self.stored.insert(output.value.0, Some(name));

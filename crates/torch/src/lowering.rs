@@ -86,7 +86,7 @@ impl Lowering {
         lowered.or_else(|error| match error {
             Error::Shape(reason) => {
                 self.writer.tape.steps.truncate(before);
-                self.all(call, Box::new(Unruled { reason: Some(reason) }))
+                self.all(call, Box::new(Unruled { reason: Some(reason), ..Unruled::default() }))
             }
             other => Err(other),
         })
@@ -143,8 +143,11 @@ impl Lowering {
         let complex =
             alias.sources.iter().chain([&alias.target]).any(|patch| self.complex.contains(&patch.value.0));
         let reason = "complex numbers written in place have no rule".to_owned();
-        let op: Box<dyn BacktraceOp<TorchTensor>> =
-            if complex { Box::new(Unruled { reason: Some(reason) }) } else { Box::new(op) };
+        let op: Box<dyn BacktraceOp<TorchTensor>> = if complex {
+            Box::new(Unruled { reason: Some(reason), ..Unruled::default() })
+        } else {
+            Box::new(op)
+        };
         self.writer.step(op, inputs, vec![ValueId(alias.target.value.0)]);
         Ok(())
     }

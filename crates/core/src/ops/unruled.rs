@@ -1,6 +1,6 @@
 //! An operator without a rule.
 
-use crate::{BacktraceOp, Context, Family, Loss, Operand, Relevance, Result, Tensor};
+use crate::{BacktraceOp, Context, Family, Loss, Operand, Relevance, Result, Role, Tensor};
 
 /// Stops the walk with [`Error::NoRule`](crate::Error::NoRule) when relevance reaches it; when the
 /// options allow unruled operators, what reaches it is booked as [`Loss::Unruled`] (rules §7).
@@ -8,11 +8,18 @@ use crate::{BacktraceOp, Context, Family, Loss, Operand, Relevance, Result, Tens
 pub struct Unruled {
     /// What of the call an existing rule does not cover, if there is one.
     pub reason: Option<String>,
+    /// Whether it is a function of integers, element by element, such as a remainder: of tokens it makes other tokens
+    /// (rules §9).
+    pub discrete: bool,
 }
 
 impl<T: Tensor> BacktraceOp<T> for Unruled {
     fn family(&self) -> Family {
         Family::Unruled
+    }
+
+    fn role(&self, _: &[Operand<T>]) -> Role {
+        if self.discrete { Role::Discrete } else { Role::Other }
     }
 
     fn uncovered(&self) -> Option<&str> {

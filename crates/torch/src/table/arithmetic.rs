@@ -4,7 +4,7 @@ use super::{Entry, complex};
 use crate::TorchTensor;
 use crate::arguments::Arguments;
 use crate::lowering::Lowering;
-use dlbacktrace_core::ops::{Discrete, PairwiseExtremum, Pass, Product, Quotient, Sum};
+use dlbacktrace_core::ops::{PairwiseExtremum, Pass, Product, Quotient, Sum, Unruled};
 use dlbacktrace_core::{DType, Error, Family, Function, Operand, Result, Tensor};
 use dlbacktrace_torch_recorder::Call;
 
@@ -55,12 +55,9 @@ pub(super) const ENTRIES: &[Entry] = &[
 ];
 
 fn discrete(lowering: &mut Lowering, call: &Call) -> Result<()> {
-    let operands = ["self", "other"]
-        .into_iter()
-        .filter_map(|name| call.optional(name))
-        .map(|slot| lowering.unread(slot));
-    let operands = operands.collect();
-    lowering.step(call, Box::new(Discrete), operands)
+    let operands = ["self", "other"].into_iter().filter_map(|name| call.optional(name));
+    let operands = operands.map(|slot| lowering.unread(slot)).collect();
+    lowering.step(call, Box::new(Unruled { discrete: true, ..Unruled::default() }), operands)
 }
 
 /// The element type arithmetic ran in.
