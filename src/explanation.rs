@@ -1,7 +1,7 @@
 //! The outcome of an explanation.
 
 use crate::native::{Channels, Native};
-use crate::{Amount, Ledger, Result};
+use crate::{Amount, Error, Ledger, Result};
 use dlbacktrace_core::{Tensor, explain};
 use ndarray::ArrayD;
 use std::time::Duration;
@@ -60,9 +60,20 @@ impl InputRelevance {
     /// The values of the input.
     ///
     /// # Errors
-    /// As [`relevance`](Self::relevance).
+    /// As [`relevance`](Self::relevance), and [`Error::Usage`] for texts.
     pub fn data(&self) -> Result<ArrayD<f64>> {
-        self.input.array()
+        match self.texts()? {
+            Some(_) => Err(Error::Usage(format!("{} holds no numbers but texts", self.name))),
+            None => self.input.array(),
+        }
+    }
+
+    /// The texts of the input; `None` if it holds numbers.
+    ///
+    /// # Errors
+    /// As [`relevance`](Self::relevance).
+    pub fn texts(&self) -> Result<Option<ArrayD<String>>> {
+        self.input.texts()
     }
 
     /// The relevance as a libtorch tensor, not copied; the positive channel in contrastive mode. `None` for a model of

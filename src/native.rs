@@ -37,7 +37,17 @@ impl Native {
         }
     }
 
-    /// Its elements; tokens that are texts have none.
+    /// Its texts, if these are its elements.
+    pub(crate) fn texts(&self) -> Result<Option<ArrayD<String>>> {
+        Ok(match self {
+            #[cfg(feature = "torch")]
+            Self::Torch(_) => None,
+            #[cfg(feature = "tensorflow")]
+            Self::TensorFlow(tensor) => tensor.texts()?,
+        })
+    }
+
+    /// Its elements, which must not be texts.
     pub(crate) fn array(&self) -> Result<ArrayD<f64>> {
         Ok(match self {
             #[cfg(feature = "torch")]

@@ -130,15 +130,14 @@ fn tensor(model: &Model, name: &str, value: &Value, wanted: Option<DataType>) ->
         Value::Float(number) => model.context().tensor(DataType::DOUBLE, &[], &number.to_ne_bytes()),
         Value::Integer(number) => model.context().tensor(DataType::INT64, &[], &number.to_ne_bytes()),
         Value::Flag(flag) => model.context().tensor(DataType::BOOL, &[], &[u8::from(*flag)]),
-        Value::Text(text) => model.context().strings(&[], &[text]),
-        Value::List(values) | Value::Tuple(values) => {
-            let texts: Option<Vec<&str>> = values.iter().map(text).collect();
-            let texts = texts.ok_or_else(|| {
+        Value::Text(_) | Value::List(_) | Value::Tuple(_) => {
+            let mut found = Vec::new();
+            let shape = texts(value, &mut found).ok_or_else(|| {
                 Error::Inputs(format!(
-                    "{name}: a SavedModel takes lists of texts only; give numbers as one array"
+                    "{name}: a SavedModel takes lists of texts only, nested ones of one length; give numbers as one array"
                 ))
             })?;
-            model.context().strings(&[texts.len()], &texts)
+            model.context().strings(&shape, &found)
         }
         Value::TensorFlow(tensor) => Ok(tensor.clone()),
         #[cfg(feature = "torch")]
@@ -159,9 +158,18 @@ fn tensor(model: &Model, name: &str, value: &Value, wanted: Option<DataType>) ->
     Ok(made.cast(wanted)?)
 }
 
-fn text(value: &Value) -> Option<&str> {
+/// The shape of a text or of nested lists of texts, and these in order.
+fn texts<'a>(value: &'a Value, found: &mut Vec<&'a str>) -> Option<Vec<usize>> {
     match value {
-        Value::Text(text) => Some(text),
+        Value::Text(text) => {
+            found.push(text);
+            Some(Vec::new())
+        }
+        Value::List(values) | Value::Tuple(values) => {
+            let shapes = values.iter().map(|value| texts(value, found)).collect::<Option<Vec<_>>>()?;
+            let first = shapes.first().cloned().unwrap_or_default();
+            shapes.iter().all(|shape| *shape == first).then(|| [&[values.len()], &first[..]].concat())
+        }
         _ => None,
     }
 }

@@ -1,7 +1,7 @@
 //! The document of an explanation.
 
 use crate::args::Explain;
-use crate::explained::{Arrays, Explained};
+use crate::explained::{Arrays, Explained, Values};
 use crate::failure::Result;
 use crate::samples::{highest, leaders, samples, strongest};
 use crate::text::{self, labels};
@@ -103,8 +103,11 @@ pub fn values(explanation: &Explanation, mode: Mode, file: &mut ArrayFile) -> Re
 fn entry(input: &Explained, mode: Mode, batch: usize, words: bool) -> InputEntry {
     let difference = input.relevance.difference();
     let features = input.note.features.as_deref();
-    let texts = input.note.texts.as_ref();
-    let tokens = texts.and_then(|rows| text::entries(rows, input.relevance.channels(), words));
+    let tokens = match (&input.values, &input.note.texts) {
+        (Values::Texts(texts), _) => Some(text::whole(texts, input.relevance.channels(), batch)),
+        (Values::Numbers(_), Some(rows)) => text::entries(rows, input.relevance.channels(), words),
+        (Values::Numbers(_), None) => None,
+    };
     let most_relevant = match &tokens {
         Some(texts) => texts.iter().take(SHOWN).map(|tokens| strongest(tokens, LEADERS)).collect(),
         None => samples(&difference, batch)

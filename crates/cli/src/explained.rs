@@ -13,8 +13,14 @@ pub struct Explained {
     pub relevance: Arrays,
     pub total: Amount,
     /// The values of the input.
-    pub data: ArrayD<f64>,
+    pub values: Values,
     pub note: Note,
+}
+
+/// What an input holds.
+pub enum Values {
+    Numbers(ArrayD<f64>),
+    Texts(ArrayD<String>),
 }
 
 /// Relevance of one value, with both channels in contrastive mode.
@@ -34,7 +40,10 @@ impl Explained {
                 name: input.name.clone(),
                 relevance: Arrays { positive: input.relevance()?, negative: input.negative()? },
                 total: input.amount(),
-                data: input.data()?,
+                values: match input.texts()? {
+                    Some(texts) => Values::Texts(texts),
+                    None => Values::Numbers(input.data()?),
+                },
                 note: notes.get(&input.name).cloned().unwrap_or_default(),
             })
         };

@@ -2,7 +2,7 @@
 
 use crate::args::Layout;
 use crate::document::SHOWN;
-use crate::explained::Explained;
+use crate::explained::{Explained, Values};
 use crate::failure::Result;
 use crate::samples::{self, samples};
 use dlbacktrace_report::Staging;
@@ -44,18 +44,20 @@ impl Pictures<'_> {
     pub fn draw(&self, inputs: &[Explained]) -> Result<Drawn> {
         let mut drawn = Drawn::default();
         // Masks and types of a text's tokens are of its shape; the text itself is shown elsewhere.
-        let text = inputs.iter().find(|input| input.note.texts.is_some()).map(|input| input.data.shape());
+        let text = inputs.iter().find(|input| input.note.texts.is_some());
+        let text = text.map(|input| input.relevance.positive.shape());
         for (index, input) in inputs.iter().enumerate() {
-            if text == Some(input.data.shape()) {
+            let Values::Numbers(data) = &input.values else { continue };
+            if text == Some(data.shape()) {
                 continue;
             }
-            let Some((view, count)) = self.view(input) else { continue };
+            let Some((view, count)) = self.view(input, data) else { continue };
             let name = file_name(index, inputs);
             for sample in 0..count.min(SHOWN) {
                 let name = if count == 1 { name.clone() } else { format!("{name}-{sample}") };
                 match &view {
-                    View::Image(layout) => self.heatmap(input, *layout, sample, &name, &mut drawn)?,
-                    View::Features => self.chart(input, sample, &name, &mut drawn)?,
+                    View::Image(layout) => self.heatmap(input, data, *layout, sample, &name, &mut drawn)?,
+                    View::Features => self.chart(input, data, sample, &name, &mut drawn)?,
                 }
             }
             if count > SHOWN {
@@ -69,7 +71,7 @@ impl Pictures<'_> {
     }
 
     /// How an input can be seen, and the number of its samples.
-    fn view(&self, input: &Explained) -> Option<(View, usize)> {
+    fn view(&self, input: &Explained, data: &ArrayD<f64>) -> Option<(View, usize)> {
         let relevance = &input.relevance.positive;
         let layout = match input.note.image {
             Some(Layout::Nchw) => ImageLayout::of_images(relevance.shape(), Channels::First),
@@ -77,7 +79,7 @@ impl Pictures<'_> {
             None => ImageLayout::detect(relevance.shape()),
         };
         // What belongs to the elements of the relevance only where it has the input's shape: not to tokens.
-        if let Some(layout) = layout.filter(|_| relevance.shape() == input.data.shape()) {
+        if let Some(layout) = layout.filter(|_| relevance.shape() == data.shape()) {
             return Some((View::Image(layout), layout.images(relevance.shape())));
         }
         let samples = samples(relevance, self.batch);
@@ -89,6 +91,7 @@ impl Pictures<'_> {
     fn heatmap(
         &self,
         input: &Explained,
+        data: &ArrayD<f64>,
         layout: ImageLayout,
         sample: usize,
         name: &str,
@@ -109,7 +112,7 @@ impl Pictures<'_> {
                 })
             }
         };
-        let Some((image, panels)) = layout.plane(input.data.view(), sample).zip(panels) else {
+        let Some((image, panels)) = layout.plane(data.view(), sample).zip(panels) else {
             return Ok(());
         };
         let file = format!("heatmap-{name}.png");
@@ -118,19 +121,26 @@ impl Pictures<'_> {
         Ok(())
     }
 
-    fn chart(&self, input: &Explained, sample: usize, name: &str, drawn: &mut Drawn) -> Result<()> {
+    fn chart(
+        &self,
+        input: &Explained,
+        data: &ArrayD<f64>,
+        sample: usize,
+        name: &str,
+        drawn: &mut Drawn,
+    ) -> Result<()> {
         let channels: Vec<_> =
             input.relevance.channels().map(|channel| samples(channel, self.batch)).collect();
-        let data = samples(&input.data, self.batch);
+        let values = samples(data, self.batch);
         let features = input.note.features.as_deref();
         let bar = |(position, value): (usize, &f64)| Bar {
-            name: format!("{} = {}", samples::name(position, &[input.data.len()], features), plain(*value)),
+            name: format!("{} = {}", samples::name(position, &[data.len()], features), plain(*value)),
             relevance: channels
                 .iter()
                 .filter_map(|samples| Some(f64::from(*samples.get(sample)?.iter().nth(position)?)))
                 .collect(),
         };
-        let bars = data.get(sample).into_iter().flatten().enumerate().map(bar).collect();
+        let bars = values.get(sample).into_iter().flatten().enumerate().map(bar).collect();
         let both = if channels.len() > 1 { " for (right) and against (left)" } else { "" };
         let chart =
             BarChart::new(format!("relevance of {}{both}{}", input.name, self.unit(sample)), bars, BARS);

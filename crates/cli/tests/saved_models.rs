@@ -39,6 +39,37 @@ fn a_table_is_explained_in_both_modes() -> Outcome {
 }
 
 #[test]
+fn texts_that_the_model_cuts_itself_are_shown() -> Outcome {
+    let room = tempfile::tempdir()?;
+    let out = room.path().join("out");
+    let texts = r#"text=[["The dog sat!"],["a <cat>"]]"#;
+    let arguments =
+        ["explain", "tests/savedmodels/text_export", "--input", texts, "--out", &out.to_string_lossy()];
+    let said = run(arguments)?.succeeded()?.out;
+    assert!(said.contains("most 0      The dog sat!") && said.contains("text 1"), "{said}");
+    let document = document(&out)?;
+    let tokens = &document["inputs"][0]["tokens"];
+    assert_eq!(tokens[1][0]["text"], "a <cat>");
+    let of = |sample: usize| tokens[sample][0]["relevance"]["positive"].as_f64().unwrap_or_default();
+    let total = document["inputs"][0]["total"]["positive"].as_f64().unwrap_or_default();
+    assert!((of(0) + of(1) - total).abs() < 1e-6 && of(0) != 0.0, "{tokens}");
+    assert!(fs::read_to_string(out.join("tokens.html"))?.contains("a &lt;cat&gt;"));
+
+    // Some columns are texts.
+    let words = |texts: &str| {
+        let words = format!("word={texts}");
+        let inputs = ["kind=[[1,5,1],[0,2,3]]", "number=[[0.1,-0.7],[0.3,2.0]]", &words];
+        run([&["explain", "tests/savedmodels/categories_export", "--json", "--input"][..], &inputs].concat())
+    };
+    let document: Value =
+        serde_json::from_str(&words(r#"[["dog","zebra"],["the","cat"]]"#)?.succeeded()?.out)?;
+    let received = document["inputs"].as_array().into_iter().flatten();
+    assert!(received.clone().count() == 3 && received.clone().all(|input| input["total"]["positive"] != 0.0));
+    assert!(words(r#"[["dog","zebra"],["the"]]"#)?.failed(2)?.contains("different lengths"));
+    Ok(())
+}
+
+#[test]
 fn inspect_and_verify() -> Outcome {
     let inspection: Value = serde_json::from_str(&run(["inspect", CANCER, "--json"])?.succeeded()?.out)?;
     assert_eq!(inspection["coverage"], 1.0);

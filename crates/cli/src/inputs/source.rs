@@ -35,13 +35,17 @@ pub fn parse(text: &str, arguments: &[Argument]) -> Result<(Option<String>, Sour
         Source::File { path: rest.into(), key: None }
     } else if let Some((path, key)) = rest.rsplit_once(':').filter(|(path, _)| is_file_name(path)) {
         Source::File { path: path.into(), key: Some(key.to_owned()) }
-    } else if let Ok(value) = json::parse(rest) {
-        Source::Value(value)
     } else {
-        return Err(Failure::Usage(format!(
-            "--input {text}: `{rest}` is neither a file ({}) nor a number, true, false or a JSON list",
-            KINDS.join(" ")
-        )));
+        Source::Value(json::parse(rest).map_err(|reason| {
+            let what = match rest.starts_with(['[', '{']) {
+                true => reason,
+                false => format!(
+                    "`{rest}` is neither a file ({}) nor a number, true, false or a JSON list",
+                    KINDS.join(" ")
+                ),
+            };
+            Failure::Usage(format!("--input {text}: {what}"))
+        })?)
     };
     Ok((name.map(str::to_owned), source))
 }

@@ -1,9 +1,10 @@
 //! Tokens, or words, with their relevance.
 
 use super::Row;
+use crate::samples::samples;
 use dlbacktrace::Amount;
 use dlbacktrace_report::tokens::TokenEntry;
-use ndarray::ArrayD;
+use ndarray::{ArrayD, ArrayViewD};
 
 /// The tokens of each text with their relevance, of which `channels` are one or two of shape `[N, T]`; joined to words if
 /// asked. `None` if relevance is of another shape.
@@ -40,6 +41,30 @@ pub fn entries<'a>(
         Some(entries)
     };
     rows.iter().enumerate().map(row).collect()
+}
+
+/// Whole texts, which a model reads itself, sample by sample; `channels` are of their shape.
+pub fn whole<'a>(
+    texts: &ArrayD<String>,
+    channels: impl Iterator<Item = &'a ArrayD<f32>>,
+    batch: usize,
+) -> Vec<Vec<TokenEntry>> {
+    let channels: Vec<_> = channels.map(|channel| samples(channel, batch)).collect();
+    let at = |channel: usize, sample: usize, place: usize| {
+        let values = channels.get(channel).and_then(|samples| samples.get(sample));
+        values.and_then(|values| values.iter().nth(place)).map_or(0.0, |value| f64::from(*value))
+    };
+    let entry = |sample: usize, place: usize, text: &String| TokenEntry {
+        text: text.clone(),
+        tokens: vec![text.clone()],
+        ids: Vec::new(),
+        relevance: Amount::new(at(0, sample, place), at(1, sample, place)),
+    };
+    let texts = samples(texts, batch);
+    let row = |(sample, texts): (usize, &ArrayViewD<'_, String>)| {
+        texts.iter().enumerate().map(|(place, text)| entry(sample, place, text)).collect()
+    };
+    texts.iter().enumerate().map(row).collect()
 }
 
 #[cfg(test)]

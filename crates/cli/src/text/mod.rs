@@ -6,7 +6,7 @@ mod roles;
 pub mod texts;
 mod tokenizer;
 
-pub use entries::entries;
+pub use entries::{entries, whole};
 pub use roles::Roles;
 pub use tokenizer::{Token, Tokenizer};
 

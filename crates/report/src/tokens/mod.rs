@@ -23,7 +23,7 @@ pub struct TokenEntry {
     pub text: String,
     /// Names in the vocabulary.
     pub tokens: Vec<String>,
-    /// Numbers in the vocabulary.
+    /// Numbers in the vocabulary; none of a text that the model takes as it stands.
     pub ids: Vec<u32>,
     /// Their relevance, summed up.
     pub relevance: Amount,

@@ -47,7 +47,10 @@ pub(super) fn style(value: f64) -> String {
 }
 
 fn hint(token: &TokenEntry) -> String {
-    let names = token.tokens.iter().zip(&token.ids).map(|(name, id)| format!("{} ({id})", visible(name)));
+    let names = token.tokens.iter().enumerate().map(|(place, name)| match token.ids.get(place) {
+        Some(id) => format!("{} ({id})", visible(name)),
+        None => visible(name),
+    });
     let names: Vec<String> = names.collect();
     escape(&format!("{}: {}", names.join(" "), significant(token.difference(), 4)))
 }

@@ -2,9 +2,10 @@
 
 use super::conversion::{numbers, reshaped};
 use super::failed;
-use crate::Tensor as Handle;
 use crate::eager::Attributes;
+use crate::{DataType, Tensor as Handle};
 use dlbacktrace_core::{Error, Result};
+use ndarray::ArrayD;
 use std::ffi::CStr;
 use std::fmt;
 use std::sync::Arc;
@@ -42,6 +43,20 @@ impl TfTensor {
         let mut tensor = Self::from(stored);
         tensor.shape = order.iter().map(|&axis| tensor.shape[axis]).collect();
         Self { order, ..tensor }
+    }
+
+    /// Its elements if they are texts; bytes that are no UTF-8 are marked as such.
+    ///
+    /// # Errors
+    /// [`Error::Tensor`] when they cannot be read.
+    pub fn texts(&self) -> Result<Option<ArrayD<String>>> {
+        if self.stored.data_type() != DataType::STRING {
+            return Ok(None);
+        }
+        let texts = self.to_tensor()?.strings().map_err(failed("texts"))?;
+        let texts = texts.iter().map(|text| String::from_utf8_lossy(text).into_owned()).collect();
+        let texts = ArrayD::from_shape_vec(self.shape.as_slice(), texts);
+        texts.map(Some).map_err(|error| Error::tensor("texts", error))
     }
 
     /// The extents, axis by axis.
