@@ -420,6 +420,15 @@ fn tokens_are_names() {
     let totals: Vec<f64> = totals.collect();
     assert!((totals[0] - totals[1]).abs() < 1e-12 * totals[0].abs(), "{totals:?}");
 
+    // Through a floating type and back.
+    let mut net = Net::new();
+    let tokens = net.tokens(&[2, 3]);
+    let floating = net.identity(tokens, DType::F64);
+    let moved = net.reshape(floating, &[6]);
+    let back = net.identity(moved, DType::Int);
+    let rows = net.embedding(back, 4);
+    assert!(explained(net, rows).inputs[0].is_some());
+
     // Made from tokens and what is no more than a mask of them: a position.
     let mut net = Net::new();
     let (x, mask) = (net.input(&[2, 3, 4]), net.tokens(&[2, 3]));
@@ -429,6 +438,31 @@ fn tokens_are_names() {
     let rows = net.embedding(places, 4);
     let y = net.add(x, rows);
     assert_eq!(arrives(net, y), [true, false]);
+}
+
+#[test]
+fn rows_of_ones_are_numbers() {
+    let mut net = Net::new();
+    let tokens = net.tokens(&[2, 3]);
+    let rows = net.one_hot(tokens);
+    let numbers = net.identity(rows, DType::F64);
+    let table = net.constant(&[8, 4]);
+    let y = net.matmul(numbers, table);
+    let outcome = explained(net, y);
+    assert_eq!(outcome.inputs[0].as_ref().unwrap().shape(), [2, 3]);
+    assert!(outcome.ledger.losses().is_empty());
+}
+
+#[test]
+fn where_a_winner_stood_is_a_position() {
+    let mut net = Net::new();
+    let x = net.input(&[3, 4]);
+    let place = net.place_of_largest(x);
+    let rows = net.embedding(place, 4);
+    let y = net.add(x, rows);
+    let ledger = explained(net, y).ledger;
+    assert_eq!(ledger.entries.len(), 1, "only the sum is reached");
+    assert_eq!(ledger.losses().into_keys().collect::<Vec<_>>(), [Loss::Constant]);
 }
 
 #[test]

@@ -218,9 +218,10 @@ impl Lowering {
         Ok(operand)
     }
 
-    /// An operand of arithmetic: integers among floats count as numbers.
-    pub(crate) fn number(&self, slot: &Slot, like: DType) -> Result<Operand<TfTensor>> {
+    /// An operand of arithmetic, in the element type it ran in: integers count as numbers.
+    pub(crate) fn number(&self, record: &Record, slot: &Slot) -> Result<Operand<TfTensor>> {
         let mut operand = self.operand(slot)?;
+        let like = record.outputs.first().map_or(DType::F32, |output| self.meta(output).dtype);
         let wanted = if like.is_float() { like.compute() } else { DType::F32 };
         operand.data = operand.data.map(|data| data.cast(wanted)).transpose()?;
         Ok(operand)

@@ -209,9 +209,10 @@ impl Lowering {
         Ok(operand)
     }
 
-    /// An operand of arithmetic: integers among floats count as numbers.
-    pub(crate) fn number(&self, slot: &Slot, like: DType) -> Result<Operand<TorchTensor>> {
+    /// An operand of arithmetic, in the element type it ran in: integers count as numbers.
+    pub(crate) fn number(&self, call: &Call, slot: &Slot) -> Result<Operand<TorchTensor>> {
         let mut operand = self.operand(slot)?;
+        let like = call.outputs.first().map_or(DType::F32, |output| self.meta(&output.slot).dtype);
         let wanted = if like.is_float() { like.compute() } else { DType::F32 };
         operand.data = operand.data.map(|data| data.cast(wanted)).transpose()?;
         Ok(operand)

@@ -8,54 +8,58 @@ use crate::{DType, Family, Role, Tape, Tensor};
 enum Dependence {
     /// Not at all.
     Constant,
-    /// Integers that come from token inputs: they carry relevance from embeddings only.
+    /// Made from inputs, yet it carries no relevance: masks, positions, indices.
+    Derived,
+    /// Names that come from token inputs, mostly integers: they carry relevance from embeddings only.
     Tokens,
     /// As a number.
     Numbers,
+}
+
+impl Dependence {
+    /// Of an input.
+    fn of(dtype: DType, numeric: bool) -> Self {
+        match dtype {
+            _ if numeric => Self::Numbers,
+            DType::Int => Self::Tokens,
+            dtype if dtype.is_float() => Self::Numbers,
+            _ => Self::Derived,
+        }
+    }
+
+    /// Whether it carries relevance.
+    fn carries(self) -> bool {
+        self >= Self::Tokens
+    }
 }
 
 /// Marks every operand; says of every value whether it depends.
 pub(super) fn mark<T: Tensor>(tape: &mut Tape<T>) -> Vec<bool> {
     let mut of_value = vec![Dependence::Constant; tape.values.len()];
     for &input in &tape.inputs {
-        let dtype = tape.values[input.0].dtype;
-        of_value[input.0] = match dtype {
-            _ if tape.numeric_inputs.contains(&input) => Dependence::Numbers,
-            DType::Int => Dependence::Tokens,
-            dtype if dtype.is_float() => Dependence::Numbers,
-            _ => Dependence::Constant,
-        };
+        of_value[input.0] = Dependence::of(tape.values[input.0].dtype, tape.numeric_inputs.contains(&input));
     }
-    // Constants among them: masks and positions are made from tokens.
-    let mut from_inputs: Vec<bool> =
-        of_value.iter().map(|dependence| *dependence != Dependence::Constant).collect();
     for step in &mut tape.steps {
-        let mut strongest = Dependence::Constant;
-        let mut known = true;
-        for (index, operand) in step.inputs.iter_mut().enumerate() {
+        let mut operands = Operands { strongest: Dependence::Constant, masked: false, integers: false };
+        for (input, operand) in step.inputs.iter_mut().enumerate() {
             let dependence = of_value[operand.value.0];
-            operand.depends = dependence != Dependence::Constant;
-            known &= operand.depends || !from_inputs[operand.value.0];
-            if step.op.carries(index) {
-                strongest = strongest.max(dependence);
+            operand.depends = dependence.carries();
+            operands.masked |= dependence == Dependence::Derived;
+            if step.op.carries(input) {
+                operands.strongest = operands.strongest.max(dependence);
+                operands.integers |= operand.depends && operand.meta.dtype == DType::Int;
+            } else {
+                operands.strongest = operands.strongest.max(dependence.min(Dependence::Derived));
             }
         }
-        let made_from_inputs = step.inputs.iter().any(|operand| from_inputs[operand.value.0]);
-        let role = step.op.role(&step.inputs);
-        let family = step.op.family();
+        let (family, role) = (step.op.family(), step.op.role(&step.inputs));
         for &output in &step.outputs {
-            let dtype = tape.values[output.0].dtype;
-            let made = match (strongest, dtype) {
-                // With what is no more than a mask or a position of tokens, they make another one of these.
-                (Dependence::Tokens, DType::Int) if is_arithmetic(role) && known => Dependence::Tokens,
-                _ => outcome(strongest, family, role, dtype),
-            };
+            let made = operands.make(family, role, tape.values[output.0].dtype);
             of_value[output.0] = of_value[output.0].max(made);
-            from_inputs[output.0] |= made_from_inputs;
         }
     }
     settle(tape, &of_value);
-    of_value.into_iter().map(|dependence| dependence != Dependence::Constant).collect()
+    of_value.into_iter().map(Dependence::carries).collect()
 }
 
 /// Token operands of anything but routing and embeddings are constants: a mask made from tokens is a mask, also
@@ -64,36 +68,57 @@ fn settle<T: Tensor>(tape: &mut Tape<T>, of_value: &[Dependence]) {
     for step in &mut tape.steps {
         let made = step.outputs.iter().map(|output| of_value[output.0]).max().unwrap_or(Dependence::Constant);
         let embeds = step.op.family() == Family::Embedding;
-        if made == Dependence::Tokens && is_arithmetic(step.op.role(&step.inputs)) {
+        if made == Dependence::Tokens && computes(step.op.role(&step.inputs)) {
             step.op = Box::new(TokenArithmetic);
         }
         for operand in &mut step.inputs {
             operand.depends = match of_value[operand.value.0] {
-                Dependence::Constant => false,
+                Dependence::Constant | Dependence::Derived => false,
                 Dependence::Tokens => made == Dependence::Tokens || (embeds && made == Dependence::Numbers),
-                Dependence::Numbers => made != Dependence::Constant,
+                Dependence::Numbers => made.carries(),
             };
         }
     }
 }
 
 /// Whether an operator computes with each element: with tokens, which are names, that makes other names.
-fn is_arithmetic(role: Role) -> bool {
+fn computes(role: Role) -> bool {
     matches!(role, Role::Sum { .. } | Role::Product | Role::Discrete)
 }
 
-fn outcome(inputs: Dependence, family: Family, role: Role, output: DType) -> Dependence {
-    let routes = matches!(family, Family::Movement | Family::Pass | Family::Unruled)
-        || matches!(role, Role::Sum { .. });
-    match (inputs, output) {
-        (Dependence::Constant, _) | (_, DType::Bool) => Dependence::Constant,
-        (Dependence::Numbers, DType::Int) if routes => Dependence::Numbers,
-        // A type the rules do not know, such as complex numbers: what comes out of an operator without a rule
-        // must not pass for a constant.
-        (Dependence::Numbers, DType::Other) => Dependence::Numbers,
-        (Dependence::Numbers, dtype) if dtype.is_float() => Dependence::Numbers,
-        (Dependence::Tokens, DType::Int) if routes => Dependence::Tokens,
-        (Dependence::Tokens, dtype) if dtype.is_float() && family == Family::Embedding => Dependence::Numbers,
-        _ => Dependence::Constant,
+/// What matters of a step's operands.
+struct Operands {
+    /// The strongest dependence among them.
+    strongest: Dependence,
+    /// Whether one of them is no more than a mask or a position.
+    masked: bool,
+    /// Whether integers are among those that carry relevance.
+    integers: bool,
+}
+
+impl Operands {
+    /// How an output depends.
+    fn make(&self, family: Family, role: Role, output: DType) -> Dependence {
+        let hands_on = matches!(family, Family::Movement | Family::Pass | Family::Unruled);
+        let picks = matches!(family, Family::Movement | Family::Winner);
+        let keeps = family == Family::Movement || role == Role::Identity;
+        match (self.strongest, output) {
+            (Dependence::Constant | Dependence::Derived, _) => self.strongest,
+            (_, DType::Bool) => Dependence::Derived,
+            // Beside what was picked, where it stood.
+            (Dependence::Numbers, DType::Int) if picks && !self.integers => Dependence::Derived,
+            // Also of a type the rules do not know, such as complex numbers: what comes out of an operator without a
+            // rule must not pass for a constant.
+            (Dependence::Numbers, _) => Dependence::Numbers,
+            (Dependence::Tokens, _) if family == Family::Embedding => Dependence::Numbers,
+            // Also on the way through a floating type, where it is no number yet.
+            (Dependence::Tokens, _) if keeps => Dependence::Tokens,
+            // What a mask is added to stays a token; a product with one is a mask or a position.
+            (Dependence::Tokens, DType::Int) if hands_on || matches!(role, Role::Sum { .. }) => {
+                Dependence::Tokens
+            }
+            (Dependence::Tokens, DType::Int) if computes(role) && !self.masked => Dependence::Tokens,
+            (Dependence::Tokens, _) => Dependence::Derived,
+        }
     }
 }

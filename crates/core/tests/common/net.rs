@@ -4,8 +4,8 @@ use super::numbers::Numbers;
 use dlbacktrace_core::analysis::PrepareOptions;
 use dlbacktrace_core::array::Array;
 use dlbacktrace_core::ops::{
-    Constant, Convolution, Embedding, MatMul, Pass, Permute, Product, Quotient, Reduce, Reshape, Statistic,
-    Sum,
+    Constant, Convolution, Embedding, Extremum, MatMul, OneHot, Pass, Permute, Product, Quotient, Reduce,
+    Reshape, Statistic, Sum,
 };
 use dlbacktrace_core::{
     Backtrace, BacktraceOp, ConvGeometry, DType, Error, Function, Meta, ModulePath, Operand, Place, Prepared,
@@ -254,6 +254,28 @@ impl Net {
         let result = rows.map(|at| self.data(table)[at]).collect();
         let result = ArrayD::from_shape_vec(shape, result).unwrap();
         self.step(Embedding, &[table, tokens], result, DType::F64)
+    }
+
+    /// Rows of zeros with a one where each of 8 tokens has its place, as integers.
+    pub fn one_hot(&mut self, tokens: ValueId) -> ValueId {
+        let shape = self.data(tokens).shape().to_vec();
+        let rows = self
+            .data(tokens)
+            .iter()
+            .flat_map(|&token| (0..8).map(move |name| f64::from(u8::from(token == f64::from(name)))));
+        let result = ArrayD::from_shape_vec([&shape[..], &[8]].concat(), rows.collect()).unwrap();
+        self.step(OneHot { axis: shape.len() }, &[tokens], result, DType::Int)
+    }
+
+    /// Where the largest of each row stands.
+    pub fn place_of_largest(&mut self, x: ValueId) -> ValueId {
+        let rows = self.data(x).rows().into_iter();
+        let place = |row: ndarray::ArrayView1<f64>| {
+            (0..row.len()).max_by(|&a, &b| row[a].total_cmp(&row[b])).unwrap() as f64
+        };
+        let places: Vec<f64> = rows.map(place).collect();
+        let result = ArrayD::from_shape_vec(vec![places.len()], places).unwrap();
+        self.step(Extremum { axes: vec![1], largest: true }, &[x], result, DType::Int)
     }
 
     /// Where tokens are not 0: a comparison.

@@ -5,7 +5,7 @@ use crate::eager::Attributes;
 use crate::lowering::{Lowering, input};
 use crate::{Record, TfTensor};
 use dlbacktrace_core::ops::{PairwiseExtremum, Pass, Product, Quotient, Sum};
-use dlbacktrace_core::{DType, Error, Family, Function, Operand, Result, Tensor};
+use dlbacktrace_core::{Error, Family, Function, Operand, Result, Tensor};
 use std::ffi::CStr;
 
 pub(super) const ENTRIES: &[Entry] = &[
@@ -29,8 +29,7 @@ pub(super) const ENTRIES: &[Entry] = &[
 
 /// All inputs, as numbers of the element type that arithmetic ran in.
 fn numbers(lowering: &Lowering, record: &Record) -> Result<Vec<Operand<TfTensor>>> {
-    let like = record.outputs.first().map_or(DType::F32, |output| lowering.meta(output).dtype);
-    record.inputs.iter().map(|slot| lowering.number(slot, like)).collect()
+    record.inputs.iter().map(|slot| lowering.number(record, slot)).collect()
 }
 
 fn sum(lowering: &mut Lowering, record: &Record) -> Result<()> {

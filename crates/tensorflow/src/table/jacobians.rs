@@ -151,7 +151,7 @@ impl Case {
     }
 
     #[track_caller]
-    fn compare(&self, moving: &[usize], expected: Vec<f64>) {
+    pub(super) fn compare(&self, moving: &[usize], expected: Vec<f64>) {
         let found = self.relevance(moving);
         assert_eq!(found.len(), expected.len(), "{}", self.operation.operator);
         let scale = expected.iter().fold(1e-3, |scale: f64, value| scale.max(value.abs()));

@@ -5,12 +5,18 @@ use super::arguments::integer;
 use super::geometry::shape;
 use crate::lowering::{Lowering, axis, input};
 use crate::{Record, Slot, rearrange};
-use dlbacktrace_core::ops::{Embedding, IndexSelect, Pass, Permute};
+use dlbacktrace_core::ops::{Embedding, IndexSelect, OneHot, Pass, Permute};
 use dlbacktrace_core::{Error, Family, Result, Role};
 
 pub(super) const ENTRIES: &[Entry] = &[
     Entry::by_shape(&["ResourceGather"], Family::Embedding, resource_gather),
     Entry::by_shape(&["Gather", "GatherV2"], Family::Embedding, gather),
+    Entry::by_shape(&["OneHot"], Family::Embedding, |lowering, record| {
+        let tokens = lowering.unread(input(record, 0)?);
+        let rank = tokens.meta.shape.len() + 1;
+        let axis = axis(record.operation.int("axis").unwrap_or(-1), rank)?;
+        lowering.step(record, Box::new(OneHot { axis }), vec![tokens])
+    }),
     // A word, or a number, for another: the token stays.
     Entry::by_shape(&["LookupTableFind", "LookupTableFindV2"], Family::Pass, |lowering, record| {
         lowering.all(record, Box::new(Pass { operand: 1, role: Role::Identity }))

@@ -37,7 +37,7 @@ fn over_axes(
     record: &Record,
     rule: fn(Vec<usize>) -> Box<dyn BacktraceOp<TfTensor>>,
 ) -> Result<()> {
-    let operand = lowering.operand(input(record, 0)?)?;
+    let operand = lowering.number(record, input(record, 0)?)?;
     let axes = axes(record, 1, operand.meta.shape.len())?;
     let op = if axes.is_empty() { Box::new(Pass::identity()) } else { rule(axes) };
     lowering.step(record, op, vec![operand])
@@ -45,7 +45,7 @@ fn over_axes(
 
 /// Reversed: from the end. Exclusive: each sum lacks its own element, so the sums of all but the last come after a 0.
 fn cumulative(lowering: &mut Lowering, record: &Record) -> Result<()> {
-    let mut x = lowering.operand(input(record, 0)?)?;
+    let mut x = lowering.number(record, input(record, 0)?)?;
     let shape = x.meta.shape.clone();
     let axis = axis(integer(record, 1)?, shape.len())?;
     let (exclusive, reverse) = (flag(record, "exclusive") && shape[axis] > 0, flag(record, "reverse"));
@@ -98,7 +98,7 @@ fn segments(record: &Record) -> Result<TfTensor> {
 
 /// The divisor of a mean cancels.
 fn segment_sum(lowering: &mut Lowering, record: &Record) -> Result<()> {
-    let source = lowering.operand(input(record, 0)?)?;
+    let source = lowering.number(record, input(record, 0)?)?;
     lowering.step(record, Box::new(IndexAdd { axis: 0, index: segments(record)? }), vec![source])
 }
 

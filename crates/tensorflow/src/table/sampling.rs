@@ -43,7 +43,7 @@ fn nearest(lowering: &mut Lowering, record: &Record) -> Result<()> {
 }
 
 fn interpolate(lowering: &mut Lowering, record: &Record) -> Result<()> {
-    let operand = lowering.number(input(record, 0)?, lowering.meta(input(record, 0)?).dtype)?;
+    let operand = lowering.number(record, input(record, 0)?)?;
     let shape = operand.meta.shape.clone();
     let types = (rearrange::types(lowering, input(record, 0)?)?.0, DataType::FLOAT);
     let matrices = AXES

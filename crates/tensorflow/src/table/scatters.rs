@@ -1,11 +1,12 @@
 //! Elements written or added into others by index (rules §2, §3 and §5).
 
 use super::Entry;
+use super::arguments::integer;
 use crate::lowering::{Lowering, input};
 use crate::rearrange::{self, places};
 use crate::{Record, TfTensor};
-use dlbacktrace_core::ops::{Embedding, IndexAdd, IndexExtremum, Pass, Reshape};
-use dlbacktrace_core::{BacktraceOp, Error, Family, Function, Operand, Result, Tensor};
+use dlbacktrace_core::ops::{Constant, Embedding, IndexAdd, IndexExtremum, Pass, Reshape, Slice};
+use dlbacktrace_core::{BacktraceOp, DType, Error, Family, Function, Operand, Range, Result, Tensor};
 
 pub(super) const ENTRIES: &[Entry] = &[
     Entry::by_data(&["ScatterNd"], Family::WeightedSum, |lowering, record| {
@@ -51,6 +52,7 @@ pub(super) const ENTRIES: &[Entry] = &[
         Family::WeightedSum,
         bags,
     ),
+    Entry::by_data(&["Bincount", "DenseBincount"], Family::Embedding, counts),
 ];
 
 /// What becomes of the values that meet in a cell.
@@ -127,9 +129,49 @@ fn bags(lowering: &mut Lowering, record: &Record) -> Result<()> {
     lowering.step(record, Box::new(IndexAdd { axis: 0, index }), vec![found])
 }
 
+/// How often each token occurs, or whether it does, in each sample or in all: a sum of ones, one for each token.
+fn counts(lowering: &mut Lowering, record: &Record) -> Result<()> {
+    if lowering.meta(input(record, 2)?).shape.iter().product::<usize>() > 0 {
+        return Err(Error::Shape("tokens counted by weights have no rule".into()));
+    }
+    let tokens = lowering.operand(input(record, 0)?)?;
+    let size = integer(record, 1)?;
+    let count: usize = tokens.meta.shape.iter().product();
+    let samples = match tokens.meta.shape[..] {
+        [samples, _] if record.operation.operator == "DenseBincount" => samples,
+        _ => 1,
+    };
+    // Tokens beyond the last that is counted meet in a column of their own, which is left out.
+    let column = |token: i64| if (0..size).contains(&token) { token } else { size };
+    let cells: Vec<i64> = tokens
+        .data()?
+        .to_indices()?
+        .iter()
+        .enumerate()
+        .map(|(place, &token)| (place * samples / count.max(1)) as i64 * (size + 1) + column(token))
+        .collect();
+    let columns = size as usize + 1;
+    let index = tokens.data()?.indices(&cells)?;
+    let one_each = tokens.data()?.cast(DType::F32)?.full(&[count], 1.0)?;
+    let table = lowering.writer.inner_shape(Box::new(Constant), Vec::new(), vec![columns]);
+    let tokens = lowering.writer.reshape(&tokens, &[count])?;
+    let ones = lowering.writer.inner(Box::new(Embedding), vec![table, tokens], one_each);
+    let rule = Box::new(IndexAdd { axis: 0, index });
+    let met = lowering.writer.inner_shape(rule, vec![ones], vec![samples * columns]);
+    let table = lowering.writer.inner_shape(Box::new(Reshape), vec![met], vec![samples, columns]);
+    let regions = vec![vec![Range::full(samples), Range::span(0, columns - 1)]];
+    let rule = Box::new(Slice { regions });
+    let counted = lowering.writer.inner_shape(rule, vec![table], vec![samples, columns - 1]);
+    let shape = lowering.output_shape(record)?;
+    let counted = lowering.writer.inner_shape(Box::new(Reshape), vec![counted], shape);
+    // Counts may be integers.
+    lowering.step(record, Box::new(Pass::identity()), vec![counted])
+}
+
 #[cfg(test)]
 mod tests {
-    use super::super::jacobians::{Case, integers, values};
+    use super::super::jacobians::{Case, integers, numbers, relevance, values};
+    use crate::proto::Attribute::Bool;
 
     #[test]
     fn what_meets_in_a_cell_shares() {
@@ -148,6 +190,23 @@ mod tests {
         for operator in ["SparseSegmentSum", "SparseSegmentMean", "SparseSegmentSqrtN"] {
             Case::new(operator, &[], &bags).is_a_sum_of(&[0]);
         }
+    }
+
+    #[test]
+    fn tokens_share_where_they_are_counted() {
+        // 7 is beyond what is counted.
+        let tokens = integers(&[2, 4], &[2, 0, 2, 7, 1, 1, 1, 0]);
+        let inputs = [tokens, integers(&[], &[3]), numbers(&[0], &[])];
+        let start = relevance(6);
+        let (twice, thrice) = (start[2] / 2.0, start[4] / 3.0);
+        for binary in [false, true] {
+            Case::new("DenseBincount", &[("binary_output", Bool(binary))], &inputs)
+                .compare(&[0], vec![twice, start[0], twice, 0.0, thrice, thrice, thrice, start[3]]);
+        }
+        let start = relevance(3);
+        let all = [integers(&[4], &[2, 0, 2, 1]), integers(&[], &[3]), numbers(&[0], &[])];
+        Case::new("Bincount", &[], &all)
+            .compare(&[0], vec![start[2] / 2.0, start[0], start[2] / 2.0, start[1]]);
     }
 
     #[test]

@@ -5,7 +5,7 @@ use crate::TorchTensor;
 use crate::arguments::Arguments;
 use crate::lowering::Lowering;
 use dlbacktrace_core::ops::{PairwiseExtremum, Pass, Product, Quotient, Sum, Unruled};
-use dlbacktrace_core::{DType, Error, Family, Function, Operand, Result, Tensor};
+use dlbacktrace_core::{Error, Family, Function, Operand, Result, Tensor};
 use dlbacktrace_torch_recorder::Call;
 
 pub(super) const ENTRIES: &[Entry] = &[
@@ -60,19 +60,13 @@ fn discrete(lowering: &mut Lowering, call: &Call) -> Result<()> {
     lowering.step(call, Box::new(Unruled { discrete: true, ..Unruled::default() }), operands)
 }
 
-/// The element type arithmetic ran in.
-fn result_type(lowering: &Lowering, call: &Call) -> DType {
-    call.outputs.first().map_or(DType::F32, |output| lowering.meta(&output.slot).dtype)
-}
-
 /// The tensor operands among `self` and `other`, with their places; a number is none.
 fn pair(lowering: &Lowering, call: &Call) -> Result<Vec<(usize, Operand<TorchTensor>)>> {
-    let like = result_type(lowering, call);
     ["self", "other"]
         .into_iter()
         .enumerate()
         .filter_map(|(place, name)| Some((place, call.optional(name)?)))
-        .map(|(place, slot)| Ok((place, lowering.number(slot, like)?)))
+        .map(|(place, slot)| Ok((place, lowering.number(call, slot)?)))
         .collect()
 }
 
@@ -116,10 +110,9 @@ fn added(
     call: &Call,
     combine: Box<dyn dlbacktrace_core::BacktraceOp<TorchTensor>>,
 ) -> Result<()> {
-    let like = result_type(lowering, call);
-    let base = lowering.number(call.tensor("self")?, like)?;
-    let a = lowering.number(call.tensor("tensor1")?, like)?;
-    let b = lowering.number(call.tensor("tensor2")?, like)?;
+    let base = lowering.number(call, call.tensor("self")?)?;
+    let a = lowering.number(call, call.tensor("tensor1")?)?;
+    let b = lowering.number(call, call.tensor("tensor2")?)?;
     let data = match combine.role(&[]) {
         dlbacktrace_core::Role::Quotient => a.data()?.quotient(b.data()?)?.0,
         _ => a.data()?.mul(b.data()?)?,
@@ -131,9 +124,8 @@ fn added(
 
 /// self + weight · (end − self) as the blend (1 − w)·self + w·end.
 fn lerp(lowering: &mut Lowering, call: &Call) -> Result<()> {
-    let like = result_type(lowering, call);
-    let (start, end) =
-        (lowering.number(call.tensor("self")?, like)?, lowering.number(call.tensor("end")?, like)?);
+    let start = lowering.number(call, call.tensor("self")?)?;
+    let end = lowering.number(call, call.tensor("end")?)?;
     let weight = call.optional_number("weight").ok_or_else(|| {
         Error::Shape("lerp with a tensor as weight has no rule; write it as a sum of products".into())
     })?;

@@ -4,7 +4,7 @@ use super::Entry;
 use crate::arguments::{Arguments, axis};
 use crate::lowering::Lowering;
 use crate::rearrange;
-use dlbacktrace_core::ops::{Embedding, IndexSelect};
+use dlbacktrace_core::ops::{Embedding, IndexSelect, OneHot};
 use dlbacktrace_core::{DType, Family, Result};
 use dlbacktrace_torch_recorder::{Call, Slot};
 
@@ -14,6 +14,11 @@ pub(super) const ENTRIES: &[Entry] = &[
     }),
     Entry::by_shape(&["aten::index_select"], Family::Embedding, index_select),
     Entry::by_shape(&["aten::index"], Family::Embedding, index),
+    Entry::by_shape(&["aten::one_hot"], Family::Embedding, |lowering, call| {
+        let tokens = lowering.unread(call.tensor("self")?);
+        let axis = tokens.meta.shape.len();
+        lowering.step(call, Box::new(OneHot { axis }), vec![tokens])
+    }),
 ];
 
 fn embedding(lowering: &mut Lowering, call: &Call, table: &Slot, tokens: &Slot) -> Result<()> {

@@ -94,7 +94,6 @@ pub(super) const ENTRIES: &[Entry] = &[
             "aten::sgn",
             "aten::heaviside",
             "aten::_shape_as_tensor",
-            "aten::one_hot",
             "aten::bucketize",
             "aten::searchsorted",
             "aten::nonzero",

@@ -50,21 +50,21 @@ pub(super) const ENTRIES: &[Entry] = &[
 ];
 
 fn reduce(lowering: &mut Lowering, call: &Call) -> Result<()> {
-    let operand = lowering.operand(call.tensor("self")?)?;
+    let operand = lowering.number(call, call.tensor("self")?)?;
     let axes = axes(call.ints("dim"), operand.meta.shape.len())?;
     lowering.step(call, Box::new(Reduce { axes }), vec![operand])
 }
 
 fn cumulative(lowering: &mut Lowering, call: &Call) -> Result<()> {
-    let operand = lowering.operand(call.tensor("self")?)?;
+    let operand = lowering.number(call, call.tensor("self")?)?;
     let axis = axis(call.int("dim")?, operand.meta.shape.len())?;
     lowering.step(call, Box::new(CumulativeSum { axis }), vec![operand])
 }
 
 fn extremum(lowering: &mut Lowering, call: &Call, largest: bool) -> Result<()> {
-    let operand = lowering.operand(call.tensor("self")?)?;
+    let operand = lowering.number(call, call.tensor("self")?)?;
     if let Some(other) = call.optional("other") {
-        let other = lowering.operand(other)?;
+        let other = lowering.number(call, other)?;
         return lowering.step(call, Box::new(PairwiseExtremum { largest }), vec![operand, other]);
     }
     let axes = axes(call.ints("dim"), operand.meta.shape.len())?;

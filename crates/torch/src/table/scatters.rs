@@ -5,8 +5,8 @@ use super::parts::{self, Operand, computed};
 use crate::arguments::{Arguments, axis};
 use crate::lowering::Lowering;
 use crate::{TorchTensor, rearrange};
-use dlbacktrace_core::ops::{Expand, IndexAdd, IndexExtremum, Pass, Select, Slice};
-use dlbacktrace_core::{BacktraceOp, Error, Family, Function, Range, Result, Tensor};
+use dlbacktrace_core::ops::{Constant, Embedding, Expand, IndexAdd, IndexExtremum, Pass, Select, Slice};
+use dlbacktrace_core::{BacktraceOp, DType, Error, Family, Function, Range, Result, Tensor};
 use dlbacktrace_torch_recorder::Call;
 
 pub(super) const ENTRIES: &[Entry] = &[
@@ -23,6 +23,7 @@ pub(super) const ENTRIES: &[Entry] = &[
         }
     }),
     Entry::by_result(&["aten::col2im"], Family::WeightedSum, fold),
+    Entry::by_data(&["aten::bincount"], Family::Embedding, counts),
 ];
 
 /// What becomes of the values that meet in a cell.
@@ -174,4 +175,18 @@ fn fold(lowering: &mut Lowering, call: &Call) -> Result<()> {
     let regions = vec![vec![Range::span(1, count)]];
     let inside = lowering.writer.inner_shape(Box::new(Slice { regions }), vec![padded], vec![count]);
     parts::finish(lowering, call, inside)
+}
+
+/// How often each token occurs: a sum of ones, one for each token.
+fn counts(lowering: &mut Lowering, call: &Call) -> Result<()> {
+    if call.optional("weights").is_some() {
+        return Err(Error::Shape("tokens counted by weights have no rule".into()));
+    }
+    let tokens = lowering.operand(call.tensor("self")?)?;
+    let index = tokens.data()?.clone();
+    let one_each = index.cast(DType::F32)?.full(&tokens.meta.shape, 1.0)?;
+    let table = lowering.output_shape(call)?;
+    let table = lowering.writer.inner_shape(Box::new(Constant), Vec::new(), table);
+    let ones = lowering.writer.inner(Box::new(Embedding), vec![table, tokens], one_each);
+    lowering.step(call, Box::new(IndexAdd { axis: 0, index }), vec![ones])
 }

@@ -5,8 +5,8 @@ use super::super::numbers::Numbers;
 use super::super::{Case, Data, for_all, oracle};
 use super::{Check, both};
 use dlbacktrace_core::ops::{
-    Alias, Bundle, Concat, Embedding, Expand, Flip, IndexSelect, Nearest, Pad, Pass, Permute, Rearrange,
-    Reshape, Select, Slice, Strided,
+    Alias, Bundle, Concat, Embedding, Expand, Flip, IndexSelect, Nearest, OneHot, Pad, Pass, Permute,
+    Rearrange, Reshape, Select, Slice, Strided,
 };
 use dlbacktrace_core::{DType, Function, Range, Tensor};
 use proptest::prelude::*;
@@ -97,6 +97,11 @@ fn by_index<T: Tensor>(like: &T, check: Check<T>, shape: &[usize], numbers: &mut
         let table = Data { depends: !token_input, ..Data::moving(numbers.exact(&[rows, width])) };
         both(check, &Case::new(vec![table, tokens], &[&output], numbers), &Embedding);
     }
+    let axis = numbers.below(shape.len() + 1);
+    let mut spread = shape.to_vec();
+    spread.insert(axis, rows);
+    let tokens = Data { depends: true, ..Data::of(tokens, DType::Int) };
+    both(check, &Case::new(vec![tokens], &[&spread], numbers), &OneHot { axis });
 }
 
 fn between_several<T: Tensor>(check: Check<T>, shape: &[usize], numbers: &mut Numbers) {

@@ -1,0 +1,29 @@
+//! Tokens spread over an axis of their names (rules §5): an embedding by the rows of an identity matrix.
+
+use super::exactly;
+use crate::op::arrived;
+use crate::{BacktraceOp, Context, Family, Operand, Relevance, Result, Tensor};
+
+/// Operand: tokens; the output has one axis more. A token's relevance is the sum along it.
+#[derive(Debug, Clone, Copy)]
+pub struct OneHot {
+    /// The axis of the output that counts names.
+    pub axis: usize,
+}
+
+impl<T: Tensor> BacktraceOp<T> for OneHot {
+    fn family(&self) -> Family {
+        Family::Embedding
+    }
+
+    fn backtrace(
+        &self,
+        inputs: &[Operand<T>],
+        outputs: &[Option<Relevance<T>>],
+        _: &mut Context<'_, T>,
+    ) -> Result<Vec<Option<Relevance<T>>>> {
+        let [_] = exactly(inputs)?;
+        let share = arrived(outputs)?.rearrange(|channel| channel.sum(&[self.axis], false))?;
+        Ok(vec![Some(share)])
+    }
+}
