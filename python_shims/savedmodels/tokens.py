@@ -1,12 +1,15 @@
 """Inputs of tokens, categories and text."""
 
 import numpy as np
+import tensorflow as tf
 
-from .kit import EXPORT, TF_KERAS, every_way, keras_fixture
+from .kit import EXPORT, TF_KERAS, every_way, keras_fixture, module_fixture
 
 BOTH = (EXPORT, TF_KERAS)
 WORDS = ["the", "dog", "cat", "sat", "ran"]
 IDS = np.array([[3, 7, 1, 0, 0], [5, 2, 8, 4, 6]], np.int32)
+
+NAMES = np.array([[3, 7, 1], [12, 0, 12]], np.int32)
 
 
 def ids(random):
@@ -73,6 +76,52 @@ def table(keras):
     return keras.Model({"numbers": numbers, "place": place}, {"risk": layers.Dense(1, activation="sigmoid")(x), "hidden": x})
 
 
+def named(computed: bool):
+    """Rows of one table by arithmetic on the tokens, or the same rows of a table for each column and of hashed ones."""
+
+    def call(weights):
+        table, head = weights(60, 4), weights(4, 2)
+        every, offsets = np.arange(20), np.array([0, 20, 40])
+
+        def body(ids):
+            if computed:
+                rows = [tf.gather(table, ids + offsets), tf.gather(table, (ids * 31 + 7) % 60), tf.gather(table, tf.bitwise.bitwise_xor(ids // 2, 5))]
+            else:
+                columns = [tf.gather(table[20 * i:20 * i + 20], ids[:, i]) for i in range(3)]
+                tables = tf.gather(table, (every * 31 + 7) % 60), tf.gather(table, (every // 2) ^ 5)
+                rows = [tf.stack(columns, 1), *(tf.gather(hashed, ids) for hashed in tables)]
+            return {"output": tf.reduce_mean(tf.nn.relu(tf.concat(rows, 1)), 1) @ head}
+
+        return body
+
+    return call
+
+
+def counted(weights):
+    """Tokens by rows of ones and by their counts, of a kind of their own each."""
+    table, head = weights(20, 4), weights(8, 2)
+
+    def body(ids):
+        rows = tf.reduce_mean(tf.nn.relu(tf.one_hot(ids, 20) @ table), 1)
+        columns = tf.transpose(tf.one_hot(ids, 20, axis=1), [0, 2, 1])
+        bags = tf.math.bincount(ids, minlength=20, maxlength=20, axis=-1, dtype=tf.float32) @ table
+        return {"output": tf.concat([rows + tf.reduce_mean(columns @ table, 1), bags], -1) @ head}
+
+    return body
+
+
+def looked_up(weights):
+    """The same by rows of tables."""
+    table, head = weights(20, 4), weights(8, 2)
+
+    def body(ids):
+        found = tf.gather(table, ids)
+        parts = tf.reduce_mean(tf.nn.relu(found), 1) + tf.reduce_mean(found, 1), tf.reduce_sum(found, 1)
+        return {"output": tf.concat(parts, -1) @ head}
+
+    return body
+
+
 def picture(keras):
     """Bytes of a picture, scaled inside."""
     layers = keras.layers
@@ -106,5 +155,9 @@ FIXTURES = [
     *every_way("string_lookup", lookups, lambda random: CODES, "StringLookup and IntegerLookup", BOTH),
     *every_way("categories", categories, category_inputs, "CategoryEncoding, Hashing, Discretization", BOTH),
     *every_way("table", table, table_inputs, "numbers and a category, inputs and outputs by name", BOTH),
+    module_fixture("token_tables", named(False), lambda random: {"ids": NAMES}, "a table for each column, and hashed ones", seed="names"),
+    module_fixture("token_arithmetic", named(True), lambda random: {"ids": NAMES}, "the same rows of one table, by arithmetic", seed="names", equals="token_tables"),
+    module_fixture("token_rows", looked_up, lambda random: {"ids": NAMES}, "rows of a table, and their sum", seed="ones"),
+    module_fixture("token_counts", counted, lambda random: {"ids": NAMES}, "the same by ones and counts", seed="ones", equals="token_rows"),
     keras_fixture("picture", picture, picture_inputs, "bytes of a picture, scaled inside", numeric_inputs=("image",)),
 ]

@@ -4,7 +4,7 @@ use super::Entry;
 use crate::eager::Attributes;
 use crate::lowering::{Lowering, input};
 use crate::{Record, TfTensor};
-use dlbacktrace_core::ops::{PairwiseExtremum, Pass, Product, Quotient, Sum};
+use dlbacktrace_core::ops::{PairwiseExtremum, Pass, Product, Quotient, Sum, Unruled};
 use dlbacktrace_core::{Error, Family, Function, Operand, Result, Tensor};
 use std::ffi::CStr;
 
@@ -15,6 +15,22 @@ pub(super) const ENTRIES: &[Entry] = &[
     Entry::by_data(&["BiasAdd", "BiasAddV1"], Family::WeightedSum, bias),
     Entry::by_data(&["Mul", "MulNoNan"], Family::Product, product),
     Entry::by_data(&["RealDiv", "Div", "DivNoNan", "Xdivy"], Family::Product, quotient),
+    Entry::by_shape(
+        &[
+            "FloorMod",
+            "Mod",
+            "TruncateMod",
+            "FloorDiv",
+            "TruncateDiv",
+            "BitwiseAnd",
+            "BitwiseOr",
+            "BitwiseXor",
+            "LeftShift",
+            "RightShift",
+        ],
+        Family::Unruled,
+        |lowering, record| discrete(lowering, record, None),
+    ),
     Entry::by_data(&["Xlogy"], Family::Product, |lowering, record| {
         times_logarithm(lowering, record, c"Log", Function::Log)
     }),
@@ -77,10 +93,18 @@ fn product(lowering: &mut Lowering, record: &Record) -> Result<()> {
     lowering.step(record, Box::new(Product), operands)
 }
 
+fn discrete(lowering: &mut Lowering, record: &Record, reason: Option<String>) -> Result<()> {
+    lowering.all(record, Box::new(Unruled { reason, discrete: true }))
+}
+
 fn quotient(lowering: &mut Lowering, record: &Record) -> Result<()> {
     let output = record.outputs.first().map(|output| lowering.meta(output).dtype);
     if record.operation.operator == "Div" && output.is_some_and(|dtype| !dtype.is_float()) {
-        return Err(Error::Shape("a quotient of integers is rounded, and so has no rule".into()));
+        return discrete(
+            lowering,
+            record,
+            Some("a quotient of integers is rounded, and so has no rule".into()),
+        );
     }
     let mut operands = numbers(lowering, record)?;
     match with_number(lowering, record)? {

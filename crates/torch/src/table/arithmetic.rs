@@ -44,7 +44,7 @@ pub(super) const ENTRIES: &[Entry] = &[
             "aten::__rshift__",
         ],
         Family::Unruled,
-        discrete,
+        |lowering, call| discrete(lowering, call, None),
     ),
     Entry::by_data(&["aten::maximum", "aten::fmax"], Family::Winner, |lowering, call| {
         extremum(lowering, call, true)
@@ -54,10 +54,10 @@ pub(super) const ENTRIES: &[Entry] = &[
     }),
 ];
 
-fn discrete(lowering: &mut Lowering, call: &Call) -> Result<()> {
+fn discrete(lowering: &mut Lowering, call: &Call, reason: Option<String>) -> Result<()> {
     let operands = ["self", "other"].into_iter().filter_map(|name| call.optional(name));
     let operands = operands.map(|slot| lowering.unread(slot)).collect();
-    lowering.step(call, Box::new(Unruled { discrete: true, ..Unruled::default() }), operands)
+    lowering.step(call, Box::new(Unruled { reason, discrete: true }), operands)
 }
 
 /// The tensor operands among `self` and `other`, with their places; a number is none.
@@ -93,7 +93,8 @@ fn product(lowering: &mut Lowering, call: &Call) -> Result<()> {
 
 fn quotient(lowering: &mut Lowering, call: &Call) -> Result<()> {
     if let Some(rounding) = call.text("rounding_mode") {
-        return Err(Error::Shape(format!("division rounded by {rounding} has no rule")));
+        let reason = format!("division rounded by {rounding} has no rule for numbers");
+        return discrete(lowering, call, Some(reason));
     }
     let operands: Vec<_> = pair(lowering, call)?.into_iter().map(|(_, operand)| operand).collect();
     match call.optional_number("other") {
