@@ -5,7 +5,9 @@ use super::parts::{self, Operand, computed};
 use crate::arguments::{Arguments, axis};
 use crate::lowering::Lowering;
 use crate::{TorchTensor, rearrange};
-use dlbacktrace_core::ops::{Constant, Embedding, Expand, IndexAdd, IndexExtremum, Pass, Select, Slice};
+use dlbacktrace_core::ops::{
+    Constant, Embedding, Expand, IndexAdd, IndexExtremum, Pass, Placed, Rearrange, Select, Slice,
+};
 use dlbacktrace_core::{BacktraceOp, DType, Error, Family, Function, Range, Result, Tensor};
 use dlbacktrace_torch_recorder::Call;
 
@@ -14,7 +16,7 @@ pub(super) const ENTRIES: &[Entry] = &[
     Entry::by_result(&["aten::scatter_add", "aten::scatter_reduce"], Family::WeightedSum, scatter),
     Entry::by_result(&["aten::scatter"], Family::Movement, |lowering, call| match call.text("reduce") {
         Some(_) => scatter(lowering, call),
-        None => rearrange::lower(lowering, call),
+        None => written(lowering, call),
     }),
     Entry::by_result(&["aten::index_put"], Family::Movement, |lowering, call| {
         match call.flag("accumulate") {
@@ -75,12 +77,30 @@ fn along_axis(lowering: &mut Lowering, call: &Call) -> Result<()> {
     parts::finish(lowering, call, met)
 }
 
-/// Elements that land along an axis, each at its own index: as many of the source as there are indices.
+/// Elements that land along an axis, each at its own index.
 fn scatter(lowering: &mut Lowering, call: &Call) -> Result<()> {
     let meeting = Meeting::of(call)?;
+    let (base, source, cells) = landing(lowering, call)?;
+    by_element(lowering, call, meeting, source, base, cells)
+}
+
+/// As [`scatter`], where the last that lands in a cell is all that is left.
+fn written(lowering: &mut Lowering, call: &Call) -> Result<()> {
+    let (base, source, _) = landing(lowering, call)?;
+    let index = lowering.operand(call.tensor("index")?)?;
+    let cells = rearrange::numbers(&base.meta.shape)?;
+    let landing = rearrange::numbers(&source.meta.shape)?.f_add_scalar(cells.numel() as i64);
+    let (dim, index) = (call.int("dim")?, index.data()?.as_tch());
+    let written = computed(landing.and_then(|landing| cells.f_scatter(dim, index, &landing)))?;
+    let indices = vec![rearrange::to_index(written.as_tch())?];
+    lowering.step(call, Box::new(Rearrange { indices }), vec![base, source])
+}
+
+/// What elements land on, these, as many as there are indices, and the cell of each.
+fn landing(lowering: &mut Lowering, call: &Call) -> Result<(Operand, Operand, TorchTensor)> {
     let base = lowering.operand(call.tensor("self")?)?;
     let index = lowering.operand(call.tensor("index")?)?;
-    let source = match call.optional_number("value") {
+    let value = match call.optional_number("value") {
         Some(value) => {
             let filled = base.data()?.full(&index.meta.shape, value)?;
             lowering.writer.constant(filled)
@@ -94,7 +114,9 @@ fn scatter(lowering: &mut Lowering, call: &Call) -> Result<()> {
     let dim = call.int("dim")?;
     let numbers = rearrange::numbers(&base.meta.shape)?.f_gather(dim, index.data()?.as_tch(), false);
     let cells = rearrange::to_index(computed(numbers)?.as_tch())?;
-    by_element(lowering, call, meeting, source, base, cells)
+    let placed = value.data()?.clone();
+    let source = lowering.writer.inner(Box::new(Placed), vec![value, index], placed);
+    Ok((base, source, cells))
 }
 
 /// Values added at the cells that indices name.

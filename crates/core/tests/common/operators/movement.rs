@@ -5,7 +5,7 @@ use super::super::numbers::Numbers;
 use super::super::{Case, Data, for_all, oracle};
 use super::{Check, both};
 use dlbacktrace_core::ops::{
-    Alias, Bundle, Concat, Embedding, Expand, Flip, IndexSelect, Nearest, OneHot, Pad, Pass, Permute,
+    Alias, Bundle, Concat, Embedding, Expand, Flip, IndexSelect, Nearest, OneHot, Pad, Pass, Permute, Placed,
     Rearrange, Reshape, Select, Slice, Strided,
 };
 use dlbacktrace_core::{DType, Function, Range, Tensor};
@@ -96,6 +96,11 @@ fn by_index<T: Tensor>(like: &T, check: Check<T>, shape: &[usize], numbers: &mut
         let tokens = Data { depends: token_input, ..Data::of(tokens.clone(), DType::Int) };
         let table = Data { depends: !token_input, ..Data::moving(numbers.exact(&[rows, width])) };
         both(check, &Case::new(vec![table, tokens], &[&output], numbers), &Embedding);
+    }
+    for moving in [true, false] {
+        let value = Data { depends: moving, ..Data::moving(numbers.exact(shape)) };
+        let tokens = Data { depends: true, ..Data::of(tokens.clone(), DType::Int) };
+        both(check, &Case::new(vec![value, tokens], &[shape], numbers), &Placed);
     }
     let axis = numbers.below(shape.len() + 1);
     let mut spread = shape.to_vec();
