@@ -68,8 +68,9 @@ impl Lowering {
         };
         let outputs = call.outputs.iter().map(|output| &output.slot);
         let complex = slots(call).chain(outputs).any(|slot| self.is_complex(slot));
-        let entry = table.get(call.base.as_str()).filter(|_| !complex || complex::covers(&call.base));
+        let entry = table.get(call.base.as_str());
         let lowered = match entry.map(|entry| &entry.lower) {
+            _ if complex => complex::lower(self, call, entry.copied()),
             Some(Lower::Function(function)) => self.function(call, *function),
             Some(Lower::Identity) => self.pass(call, Pass::identity()),
             Some(Lower::Norm) => self.pass(call, Pass::norm()),
@@ -112,7 +113,7 @@ impl Lowering {
     }
 
     /// Every tensor argument is an operand that the rule does not read.
-    fn all(&mut self, call: &Call, op: Box<dyn BacktraceOp<TorchTensor>>) -> Result<()> {
+    pub(crate) fn all(&mut self, call: &Call, op: Box<dyn BacktraceOp<TorchTensor>>) -> Result<()> {
         let operands = slots(call).map(|slot| self.unread(slot)).collect();
         self.step(call, op, operands)
     }

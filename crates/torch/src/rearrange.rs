@@ -4,7 +4,7 @@
 //! once more with every moving operand replaced by numbers, whatever the operator is.
 
 use crate::TorchTensor;
-use crate::lowering::Lowering;
+use crate::lowering::{Lowering, slots};
 use dlbacktrace_core::ops::Rearrange;
 use dlbacktrace_core::{Error, Result};
 use dlbacktrace_torch_recorder::{ArgumentValue, Call, Input, Slot, call_operator};
@@ -14,7 +14,9 @@ use tch::{Device, Kind, Tensor};
 pub(crate) fn lower(lowering: &mut Lowering, call: &Call) -> Result<()> {
     let mut numbering = Numbering::default();
     let moved = again(call, |name, slot| numbering.tensor(lowering, name, slot))?;
-    let indices = moved.iter().map(to_index).collect::<Result<Vec<_>>>()?;
+    let complex = slots(call).any(|slot| lowering.is_complex(slot));
+    let index = |moved: &Tensor| if complex { of_parts(to_index(moved)?) } else { to_index(moved) };
+    let indices = moved.iter().map(index).collect::<Result<Vec<_>>>()?;
     lowering.step(call, Box::new(Rearrange { indices }), numbering.operands)
 }
 
@@ -87,6 +89,8 @@ pub(crate) fn lower_by(
 struct Numbering {
     operands: Vec<dlbacktrace_core::Operand<TorchTensor>>,
     used: i64,
+    /// Whether they are complex.
+    complex: bool,
 }
 
 impl Numbering {
@@ -103,7 +107,16 @@ impl Numbering {
     }
 
     fn operand(&mut self, lowering: &Lowering, slot: &Slot) -> Result<Tensor> {
-        let shape = lowering.meta(slot).shape;
+        let mut shape = lowering.meta(slot).shape;
+        let complex = lowering.is_complex(slot);
+        if !self.operands.is_empty() && complex != self.complex {
+            return Err(Error::Shape("real and complex numbers that move together have no rule".into()));
+        }
+        self.complex = complex;
+        if complex {
+            // A complex number moves as one.
+            shape.pop();
+        }
         let numbers = numbers(&shape)?
             .f_add_scalar(self.used)
             .map_err(|error| Error::tensor("numbering of elements", error))?;
@@ -133,8 +146,24 @@ pub(crate) fn to_index(moved: &Tensor) -> Result<TorchTensor> {
         .map_err(|error| Error::tensor("numbers of elements", error))
 }
 
+/// Indices of real and imaginary parts from those of complex numbers.
+fn of_parts(index: TorchTensor) -> Result<TorchTensor> {
+    let index = index.as_tch().f_unsqueeze(-1);
+    index
+        .and_then(|index| {
+            let parts = index.f_mul_scalar(2)?.f_add(&Tensor::from_slice(&[0_i64, 1]))?;
+            parts.f_masked_fill(&index.f_lt(0)?, -1)?.f_reshape([-1])
+        })
+        .map(TorchTensor::from)
+        .map_err(|error| Error::tensor("numbers of elements", error))
+}
+
 /// The twin of an in-place operator that leaves its operand alone.
 fn functional(call: &Call) -> (&str, &str) {
-    let overload = if call.overload == "out" { "" } else { call.overload.as_str() };
+    let overload = match (call.base.as_str(), call.overload.as_str()) {
+        (_, "out") => "",
+        ("aten::transpose", "") => "int",
+        (_, overload) => overload,
+    };
     (call.base.as_str(), overload)
 }

@@ -6,6 +6,7 @@ mod bags;
 pub(crate) mod complex;
 mod convolutions;
 mod einsum;
+mod fourier;
 mod functions;
 mod grids;
 mod lookups;
@@ -110,6 +111,7 @@ fn entries() -> impl Iterator<Item = &'static Entry> {
         complex::ENTRIES,
         convolutions::ENTRIES,
         einsum::ENTRIES,
+        fourier::ENTRIES,
         functions::ENTRIES,
         grids::ENTRIES,
         lookups::ENTRIES,

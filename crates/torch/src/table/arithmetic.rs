@@ -1,6 +1,6 @@
 //! Sums, products and quotients of elements (rules §2 and §4).
 
-use super::{Entry, complex};
+use super::Entry;
 use crate::TorchTensor;
 use crate::arguments::Arguments;
 use crate::lowering::Lowering;
@@ -80,10 +80,6 @@ fn sum(lowering: &mut Lowering, call: &Call, factors: fn(f64) -> [f64; 2]) -> Re
 }
 
 fn product(lowering: &mut Lowering, call: &Call) -> Result<()> {
-    if call.outputs.iter().any(|output| lowering.is_complex(&output.slot)) && call.optional("other").is_some()
-    {
-        return complex::product(lowering, call);
-    }
     let operands: Vec<_> = pair(lowering, call)?.into_iter().map(|(_, operand)| operand).collect();
     match call.optional_number("other") {
         Some(factor) => lowering.step(call, Box::new(Pass::function(Function::Scale(factor))), operands),

@@ -1,6 +1,6 @@
 //! Functions of each element (rules §5).
 
-use super::{Entry, Lower, complex};
+use super::{Entry, Lower};
 use crate::arguments::{Arguments, axis};
 use crate::lowering::Lowering;
 use dlbacktrace_core::ops::{Pass, Product};
@@ -32,7 +32,11 @@ pub(super) const ENTRIES: &[Entry] = &[
     Entry::function(&["aten::square"], Function::Power(2.0)),
     Entry::function(&["aten::neg", "aten::negative"], Function::Scale(-1.0)),
     Entry::function(&["aten::clamp_min"], Function::Magnitude),
-    Entry::by_data(&["aten::abs", "aten::absolute"], Family::Pass, magnitude),
+    Entry {
+        // That of complex numbers reads them.
+        keep: Keep::Read,
+        ..Entry::function(&["aten::abs", "aten::absolute"], Function::Magnitude)
+    },
     Entry::function(
         &[
             "aten::relu",
@@ -95,16 +99,6 @@ pub(super) const ENTRIES: &[Entry] = &[
     Entry::by_shape(&["aten::pow", "aten::float_power"], Family::Pass, power),
     Entry::by_data(&["aten::glu"], Family::Product, glu),
 ];
-
-/// |x|, of complex numbers by their parts.
-fn magnitude(lowering: &mut Lowering, call: &Call) -> Result<()> {
-    let slot = call.tensor("self")?;
-    if lowering.is_complex(slot) {
-        return complex::magnitude(lowering, call, slot);
-    }
-    let operand = lowering.unread(slot);
-    lowering.step(call, Box::new(Pass::function(Function::Magnitude)), vec![operand])
-}
 
 /// Only a clamp on both sides is bounded; a lower bound alone keeps a statistic from 0.
 fn clamp(lowering: &mut Lowering, call: &Call) -> Result<()> {

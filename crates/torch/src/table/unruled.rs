@@ -6,24 +6,7 @@ use dlbacktrace_core::Family;
 use dlbacktrace_torch_recorder::Keep;
 
 pub(super) const ENTRIES: &[Entry] = &[Entry {
-    names: &[
-        "aten::quantized_lstm",
-        "aten::quantized_gru",
-        "aten::fake_quantize_per_tensor_affine",
-        // Followed into their parts, an error would name an operator nobody wrote.
-        "aten::fft_fft",
-        "aten::fft_ifft",
-        "aten::fft_rfft",
-        "aten::fft_irfft",
-        "aten::fft_fft2",
-        "aten::fft_ifft2",
-        "aten::fft_rfft2",
-        "aten::fft_irfft2",
-        "aten::fft_fftn",
-        "aten::fft_ifftn",
-        "aten::stft",
-        "aten::istft",
-    ],
+    names: &["aten::quantized_lstm", "aten::quantized_gru", "aten::fake_quantize_per_tensor_affine"],
     family: Family::Unruled,
     keep: Keep::Indices,
     lower: Lower::Unruled,

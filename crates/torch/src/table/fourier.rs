@@ -1,0 +1,114 @@
+//! Discrete Fourier transforms (rules §2): weighted sums of real and imaginary parts. Transforms along several axes, of texts
+//! as of pictures, and spectrograms are made of these.
+
+use super::Entry;
+use super::parts::{Operand, computed, finish};
+use crate::TorchTensor;
+use crate::arguments::{Arguments, axes};
+use crate::lowering::Lowering;
+use dlbacktrace_core::ops::MatMul;
+use dlbacktrace_core::{Error, Family, Result, Tensor};
+use dlbacktrace_torch_recorder::Call;
+use tch::{Kind, TchError};
+
+pub(super) const ENTRIES: &[Entry] = &[
+    Entry::by_data(&["aten::_fft_r2c"], Family::WeightedSum, |lowering, call| {
+        let first = Transform::FromReal { one_sided: call.flag("onesided") };
+        transform(lowering, call, |axes| {
+            let others = axes.iter().rev().skip(1).map(|&axis| (axis, Transform::Between { forward: true }));
+            axes.last().map(|&last| (last, first)).into_iter().chain(others).collect()
+        })
+    }),
+    Entry::by_data(&["aten::_fft_c2c"], Family::WeightedSum, |lowering, call| {
+        let forward = call.flag("forward");
+        transform(lowering, call, |axes| {
+            axes.iter().rev().map(|&axis| (axis, Transform::Between { forward })).collect()
+        })
+    }),
+    Entry::by_data(&["aten::_fft_c2r"], Family::WeightedSum, |lowering, call| {
+        let extent = call.int("last_dim_size")?;
+        transform(lowering, call, |axes| {
+            let others = axes.iter().rev().skip(1).map(|&axis| (axis, Transform::Between { forward: false }));
+            others.chain(axes.last().map(|&last| (last, Transform::ToReal { extent }))).collect()
+        })
+    }),
+];
+
+/// The most numbers of a matrix.
+const LIMIT: usize = 1 << 26;
+
+/// A transform along one axis.
+#[derive(Clone, Copy)]
+enum Transform {
+    /// Of real numbers, to the whole spectrum or to the half that says all.
+    FromReal { one_sided: bool },
+    /// Of complex numbers.
+    Between { forward: bool },
+    /// Back to as many real numbers.
+    ToReal { extent: i64 },
+}
+
+impl Transform {
+    /// Its matrix over real and imaginary parts: what libtorch makes of unit vectors.
+    fn matrix(self, extent: usize, how: i64, like: &TorchTensor) -> Result<TorchTensor> {
+        let complex = !matches!(self, Self::FromReal { .. });
+        let units = extent * if complex { 2 } else { 1 };
+        if units * units > LIMIT {
+            return Err(Error::Shape(format!(
+                "a Fourier transform of {extent} points is too long for its rule"
+            )));
+        }
+        let (count, axis) = (units as i64, [1].as_slice());
+        let of_units = || -> std::result::Result<tch::Tensor, TchError> {
+            let units = tch::Tensor::f_eye(count, (Kind::Double, tch::Device::Cpu))?;
+            let complex = || units.f_reshape([count, -1, 2])?.f_view_as_complex();
+            let made = match self {
+                Self::FromReal { one_sided } => units.f_internal_fft_r2c(axis, how, one_sided)?,
+                Self::Between { forward } => complex()?.f_internal_fft_c2c(axis, how, forward)?,
+                Self::ToReal { extent } => complex()?.f_internal_fft_c2r(axis, how, extent)?,
+            };
+            if made.is_complex() { made.f_view_as_real()?.f_reshape([count, -1]) } else { Ok(made) }
+        };
+        computed(of_units())?.cast(like.dtype())
+    }
+
+    /// The transform of x along an axis.
+    fn along(self, lowering: &mut Lowering, x: &Operand, axis: usize, how: i64) -> Result<Operand> {
+        let from_parts = usize::from(!matches!(self, Self::FromReal { .. }));
+        let to_parts = usize::from(!matches!(self, Self::ToReal { .. }));
+        let axes = x.meta.shape.len() - from_parts;
+        let extent = x.meta.shape[axis];
+        let matrix = self.matrix(extent, how, x.data()?)?;
+
+        // The axis goes last, and becomes one with that of the parts.
+        let mut order: Vec<usize> = (0..axes).collect();
+        order[axis..].rotate_left(1);
+        let rows: Vec<usize> = order[..axes - 1].iter().map(|&axis| x.meta.shape[axis]).collect();
+        let x = lowering.writer.permute(x, &[&order[..], &vec![axes; from_parts]].concat())?;
+        let x = lowering.writer.reshape(&x, &[&rows[..], &[extent << from_parts]].concat())?;
+        let (data, columns) = (x.data()?.matmul(&matrix)?, matrix.shape()[1]);
+        let matrix = lowering.writer.constant(matrix);
+        let made = lowering.writer.inner(Box::new(MatMul { transposed: false }), vec![x, matrix], data);
+        let parts = [&rows[..], &[columns >> to_parts], &vec![2; to_parts]].concat();
+        let made = lowering.writer.reshape(&made, &parts)?;
+        let mut back: Vec<usize> = (0..axes).collect();
+        back[axis..].rotate_right(1);
+        lowering.writer.permute(&made, &[&back[..], &vec![axes; to_parts]].concat())
+    }
+}
+
+/// Transforms along one axis after the other, as they would be written out: to a spectrum from the last axis on.
+fn transform(
+    lowering: &mut Lowering,
+    call: &Call,
+    steps: impl Fn(&[usize]) -> Vec<(usize, Transform)>,
+) -> Result<()> {
+    let slot = call.tensor("self")?;
+    let mut x = lowering.operand(slot)?;
+    let axes = axes(call.ints("dim"), x.meta.shape.len() - usize::from(lowering.is_complex(slot)))?;
+    let how = call.int("normalization")?;
+    for (axis, transform) in steps(&axes) {
+        x = transform.along(lowering, &x, axis, how)?;
+    }
+    finish(lowering, call, x)
+}

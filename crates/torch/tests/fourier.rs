@@ -1,0 +1,111 @@
+//! Fourier transforms against their matrices.
+
+mod common;
+
+use common::{assert_equal, explain, numbers};
+use dlbacktrace_core::Mode;
+use tch::{Kind, Tensor};
+
+/// Both ways give the same numbers and, in both modes, the same relevance.
+#[track_caller]
+fn check_twin(name: &str, x: &Tensor, f: &dyn Fn(&Tensor) -> Tensor, twin: &dyn Fn(&Tensor) -> Tensor) {
+    assert_equal(&f(x), &twin(x), name);
+    let start = numbers(&f(x).size(), 9);
+    for mode in [Mode::Default, Mode::Contrastive] {
+        let found = explain(x, &start, mode, || f(x)).unwrap();
+        let expected = explain(x, &start, mode, || twin(x)).unwrap();
+        for (found, expected) in found.iter().zip(&expected) {
+            assert_equal(found, expected, name);
+        }
+    }
+}
+
+/// A linear function of a tensor of a shape is the product with the matrix of its results on unit tensors.
+#[track_caller]
+fn check_linear(name: &str, shape: &[i64], f: &dyn Fn(&Tensor) -> Tensor) {
+    let count: i64 = shape.iter().product();
+    let units = Tensor::eye(count, (Kind::Double, tch::Device::Cpu));
+    let rows: Vec<Tensor> =
+        (0..count).map(|unit| f(&units.get(unit).reshape(shape)).flatten(0, -1)).collect();
+    let matrix = Tensor::stack(&rows, 0);
+    let size = f(&units.get(0).reshape(shape)).size();
+    check_twin(name, &numbers(shape, 1), f, &|x| x.reshape([1, -1]).matmul(&matrix).reshape(&size));
+}
+
+fn parts(x: &Tensor) -> Tensor {
+    x.view_as_real()
+}
+
+fn complex(x: &Tensor) -> Tensor {
+    x.view_as_complex()
+}
+
+#[test]
+fn along_one_axis() {
+    for (axis, extent) in [(-1, None), (0, None), (1, None), (-1, Some(3)), (0, Some(2))] {
+        for norm in ["backward", "ortho", "forward"] {
+            let name = format!("axis {axis}, {extent:?}, {norm}");
+            check_linear(&format!("fft {name}"), &[3, 2, 5], &|x| parts(&x.fft_fft(extent, axis, norm)));
+            check_linear(&format!("rfft {name}"), &[3, 2, 5], &|x| parts(&x.fft_rfft(extent, axis, norm)));
+            check_linear(&format!("fft of complex {name}"), &[3, 4, 5, 2], &|x| {
+                parts(&complex(x).fft_fft(None, axis, norm))
+            });
+            check_linear(&format!("ifft {name}"), &[3, 4, 5, 2], &|x| {
+                parts(&complex(x).fft_ifft(None, axis, norm))
+            });
+        }
+    }
+    check_linear("irfft", &[2, 4, 2], &|x| complex(x).fft_irfft(None, -1, "backward"));
+    check_linear("irfft of an odd extent", &[4, 3, 2], &|x| complex(x).fft_irfft(7, 0, "ortho"));
+}
+
+#[test]
+fn along_several_axes_one_after_the_other() {
+    let x = numbers(&[2, 3, 4], 1);
+    let none: Option<&[i64]> = None;
+    check_twin("fft2", &x, &|x| parts(&x.fft_fft2(none, &[-2, -1][..], "backward")), &|x| {
+        parts(&x.fft_fft(None, -1, "backward").fft_fft(None, -2, "backward"))
+    });
+    check_twin("rfftn", &x, &|x| parts(&x.fft_rfftn(none, &[0, 1, 2][..], "ortho")), &|x| {
+        let last = x.fft_rfft(None, 2, "ortho");
+        parts(&last.fft_fft(None, 1, "ortho").fft_fft(None, 0, "ortho"))
+    });
+    let x = numbers(&[3, 4, 3, 2], 2);
+    check_twin("irfft2", &x, &|x| complex(x).fft_irfft2(none, &[-2, -1][..], "backward"), &|x| {
+        complex(x).fft_ifft(None, -2, "backward").fft_irfft(None, -1, "backward")
+    });
+}
+
+#[test]
+fn complex_numbers_move_and_add() {
+    let x = numbers(&[2, 3, 4, 2], 3);
+    let y = numbers(&[2, 3, 4, 2], 4);
+    let moves: [(&str, &dyn Fn(&Tensor) -> Tensor, &dyn Fn(&Tensor) -> Tensor); 7] = [
+        ("transpose", &|x| parts(&complex(x).transpose(0, 2)), &|x| x.transpose(0, 2)),
+        ("slice", &|x| parts(&complex(x).narrow(2, 1, 2)), &|x| x.narrow(2, 1, 2)),
+        ("roll", &|x| parts(&complex(x).roll([1], [1])), &|x| x.roll([1], [1])),
+        ("cat", &|x| parts(&Tensor::cat(&[complex(x), complex(x)], 1)), &|x| Tensor::cat(&[x, x], 1)),
+        ("pad", &|x| parts(&complex(x).constant_pad_nd([1, 2])), &|x| x.constant_pad_nd([0, 0, 1, 2])),
+        ("neg", &|x| parts(&-complex(x)), &|x| -x),
+        ("half", &|x| parts(&(complex(x) * 0.5)), &|x| x * 0.5),
+    ];
+    for (name, f, twin) in moves {
+        check_twin(name, &x, f, twin);
+    }
+    check_twin("add", &x, &|x| parts(&(complex(x) + complex(&y))), &|x| x + &y);
+    check_twin("sub", &x, &|x| parts(&(complex(&y) - complex(x))), &|x| &y - x);
+    let real = numbers(&[2, 3], 5);
+    check_twin("parts side by side", &real, &|x| parts(&Tensor::complex(x, &(x * 2.0))), &|x| {
+        Tensor::stack(&[x.shallow_clone(), x * 2.0], -1)
+    });
+}
+
+#[test]
+fn a_spectrogram_is_frames_a_window_and_a_transform() {
+    let x = numbers(&[2, 24], 5);
+    let window = Tensor::hann_window(8, (Kind::Double, tch::Device::Cpu)) + 0.1;
+    let by_stft = |x: &Tensor| x.stft(8, Some(4), Some(8), Some(&window), false, true, true, false).abs();
+    check_twin("stft", &x, &by_stft, &|x| {
+        (x.unfold(-1, 8, 4) * &window).fft_rfft(None, -1, "backward").transpose(-1, -2).abs()
+    });
+}
