@@ -6,9 +6,11 @@ use common::{assert_equal, explain, numbers};
 use dlbacktrace_core::Mode;
 use tch::{Kind, Tensor};
 
+type Function<'a> = &'a dyn Fn(&Tensor) -> Tensor;
+
 /// Both ways give the same numbers and, in both modes, the same relevance.
 #[track_caller]
-fn check_twin(name: &str, x: &Tensor, f: &dyn Fn(&Tensor) -> Tensor, twin: &dyn Fn(&Tensor) -> Tensor) {
+fn check_twin(name: &str, x: &Tensor, f: Function, twin: Function) {
     assert_equal(&f(x), &twin(x), name);
     let start = numbers(&f(x).size(), 9);
     for mode in [Mode::Default, Mode::Contrastive] {
@@ -22,7 +24,7 @@ fn check_twin(name: &str, x: &Tensor, f: &dyn Fn(&Tensor) -> Tensor, twin: &dyn 
 
 /// A linear function of a tensor of a shape is the product with the matrix of its results on unit tensors.
 #[track_caller]
-fn check_linear(name: &str, shape: &[i64], f: &dyn Fn(&Tensor) -> Tensor) {
+fn check_linear(name: &str, shape: &[i64], f: Function) {
     let count: i64 = shape.iter().product();
     let units = Tensor::eye(count, (Kind::Double, tch::Device::Cpu));
     let rows: Vec<Tensor> =
@@ -80,7 +82,7 @@ fn along_several_axes_one_after_the_other() {
 fn complex_numbers_move_and_add() {
     let x = numbers(&[2, 3, 4, 2], 3);
     let y = numbers(&[2, 3, 4, 2], 4);
-    let moves: [(&str, &dyn Fn(&Tensor) -> Tensor, &dyn Fn(&Tensor) -> Tensor); 7] = [
+    let moves: [(&str, Function, Function); 7] = [
         ("transpose", &|x| parts(&complex(x).transpose(0, 2)), &|x| x.transpose(0, 2)),
         ("slice", &|x| parts(&complex(x).narrow(2, 1, 2)), &|x| x.narrow(2, 1, 2)),
         ("roll", &|x| parts(&complex(x).roll([1], [1])), &|x| x.roll([1], [1])),
