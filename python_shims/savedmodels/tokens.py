@@ -122,6 +122,38 @@ def looked_up(weights):
     return body
 
 
+def bags(how: str):
+    """Means of rows, 0 being no token: written out, or of sparse tables, which look up each token once."""
+
+    def call(weights):
+        table, head = weights(20, 4), weights(4, 2)
+
+        def body(ids):
+            if how == "dense":
+                present = tf.cast(tf.not_equal(ids, 0), tf.float32)[..., tf.newaxis]
+                bag = tf.reduce_sum(tf.gather(table, ids) * present, 1) / tf.reduce_sum(present, 1)
+            elif how == "sparse":
+                bag = tf.nn.embedding_lookup_sparse(table, tf.sparse.from_dense(ids), None, combiner="mean")
+            else:
+                bag = tf.nn.safe_embedding_lookup_sparse(table, tf.sparse.from_dense(ids), combiner="mean")
+            return {"output": tf.nn.relu(bag) @ head}
+
+        return body
+
+    return call
+
+
+def pairs(weights):
+    """Rows of pairs of words, joined and hashed."""
+    table, head = weights(20, 4), weights(4, 2)
+
+    def body(words):
+        pair = tf.strings.to_hash_bucket_fast(tf.strings.join([words[:, 0], words[:, 1]], "_x_"), 20)
+        return {"output": tf.nn.relu(tf.gather(table, pair)) @ head}
+
+    return body
+
+
 def picture(keras):
     """Bytes of a picture, scaled inside."""
     layers = keras.layers
@@ -131,6 +163,7 @@ def picture(keras):
 
 
 SENTENCES = {"text": np.array([["The dog sat!"], ["a cat, the DOG ran off"]])}
+WORD_PAIRS = np.array([["dog", "zebra"], ["the", "cat"]])
 CODES = {"word": np.array([["dog", "zebra", "sat"], ["the", "the", "ran"]]), "code": np.array([[10, 99], [40, 20]])}
 
 
@@ -159,5 +192,9 @@ FIXTURES = [
     module_fixture("token_arithmetic", named(True), lambda random: {"ids": NAMES}, "the same rows of one table, by arithmetic", seed="names", equals="token_tables"),
     module_fixture("token_rows", looked_up, lambda random: {"ids": NAMES}, "rows of a table, and their sum", seed="ones"),
     module_fixture("token_counts", counted, lambda random: {"ids": NAMES}, "the same by ones and counts", seed="ones", equals="token_rows"),
+    module_fixture("bags_dense", bags("dense"), lambda random: {"ids": IDS.astype(np.int64)}, "means of rows", seed="bags"),
+    module_fixture("bags_sparse", bags("sparse"), lambda random: {"ids": IDS.astype(np.int64)}, "the same of a sparse table", seed="bags", equals="bags_dense"),
+    module_fixture("bags_sparse_safe", bags("safe"), lambda random: {"ids": IDS.astype(np.int64)}, "the same, rows without tokens filled", seed="bags", equals="bags_dense"),
+    module_fixture("words_joined", pairs, lambda random: {"words": WORD_PAIRS}, "pairs of words, hashed"),
     keras_fixture("picture", picture, picture_inputs, "bytes of a picture, scaled inside", numeric_inputs=("image",)),
 ]

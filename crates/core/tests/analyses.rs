@@ -6,7 +6,9 @@ use common::net::Net;
 use dlbacktrace_core::analysis::PrepareOptions;
 use dlbacktrace_core::array::Array;
 use dlbacktrace_core::ops::{ChannelsLast, Constant, Convolution, Sum};
-use dlbacktrace_core::{Backtrace, ConvGeometry, DType, Function, Gate, Ledger, Loss, Tensor, ValueId};
+use dlbacktrace_core::{
+    Backtrace, ConvGeometry, DType, Family, Function, Gate, Ledger, Loss, Tensor, ValueId,
+};
 
 fn tanh() -> Option<Gate> {
     Gate::of(Function::Tanh)
@@ -419,6 +421,14 @@ fn tokens_are_names() {
     let totals = explained(net, rows).inputs.into_iter().map(|share| share.unwrap().first().total().unwrap());
     let totals: Vec<f64> = totals.collect();
     assert!((totals[0] - totals[1]).abs() < 1e-12 * totals[0].abs(), "{totals:?}");
+
+    // Tokens chosen by index are tokens still.
+    let mut net = Net::new();
+    let (tokens, index, offset) = (net.tokens(&[4]), net.integer(2), net.integer(3));
+    let chosen = net.element(tokens, index);
+    net.add(chosen, offset);
+    let prepared = net.tape.prepare(&PrepareOptions::default());
+    assert_eq!(prepared.steps()[1].op.family(), Family::Pass, "the sum makes another token");
 
     // Through a floating type and back.
     let mut net = Net::new();

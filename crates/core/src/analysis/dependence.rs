@@ -101,7 +101,7 @@ impl Operands {
     fn make(&self, family: Family, role: Role, output: DType) -> Dependence {
         let hands_on = matches!(family, Family::Movement | Family::Pass | Family::Unruled);
         let picks = matches!(family, Family::Movement | Family::Winner);
-        let keeps = family == Family::Movement || role == Role::Identity;
+        let keeps = family == Family::Movement || matches!(role, Role::Movement | Role::Identity);
         match (self.strongest, output) {
             (Dependence::Constant | Dependence::Derived, _) => self.strongest,
             (_, DType::Bool) => Dependence::Derived,
@@ -110,9 +110,9 @@ impl Operands {
             // Also of a type the rules do not know, such as complex numbers: what comes out of an operator without a
             // rule must not pass for a constant.
             (Dependence::Numbers, _) => Dependence::Numbers,
-            (Dependence::Tokens, _) if family == Family::Embedding => Dependence::Numbers,
             // Also on the way through a floating type, where it is no number yet.
             (Dependence::Tokens, _) if keeps => Dependence::Tokens,
+            (Dependence::Tokens, _) if family == Family::Embedding => Dependence::Numbers,
             // What a mask is added to stays a token; a product with one is a mask or a position.
             (Dependence::Tokens, DType::Int) if hands_on || matches!(role, Role::Sum { .. }) => {
                 Dependence::Tokens

@@ -2,7 +2,7 @@
 
 use super::exactly;
 use crate::op::arrived;
-use crate::{BacktraceOp, Context, Family, Operand, Relevance, Result, Tensor};
+use crate::{BacktraceOp, Context, Family, Operand, Relevance, Result, Role, Tensor};
 
 /// Operands: table `[V, …]`, tokens of any shape; output `[tokens…, …]`. A constant table takes nothing: a
 /// token's relevance is the sum over its row. A table that depends on the input has its rows moved, and
@@ -13,6 +13,13 @@ pub struct Embedding;
 impl<T: Tensor> BacktraceOp<T> for Embedding {
     fn family(&self) -> Family {
         Family::Embedding
+    }
+
+    fn role(&self, inputs: &[Operand<T>]) -> Role {
+        match inputs {
+            [table, _] if table.depends => Role::Movement,
+            _ => Role::Other,
+        }
     }
 
     fn backtrace(

@@ -2,7 +2,7 @@
 
 use super::exactly;
 use crate::op::arrived;
-use crate::{BacktraceOp, Context, Family, Operand, Relevance, Result, Tensor};
+use crate::{BacktraceOp, Context, Family, Operand, Relevance, Result, Role, Tensor};
 
 /// Operands of one shape: values, and the tokens that say where each is to go. A value that depends on the input takes
 /// everything; of a constant one, the token does.
@@ -12,6 +12,13 @@ pub struct Placed;
 impl<T: Tensor> BacktraceOp<T> for Placed {
     fn family(&self) -> Family {
         Family::Embedding
+    }
+
+    fn role(&self, inputs: &[Operand<T>]) -> Role {
+        match inputs {
+            [value, _] if value.depends => Role::Movement,
+            _ => Role::Other,
+        }
     }
 
     fn backtrace(

@@ -256,6 +256,14 @@ impl Net {
         self.step(Embedding, &[table, tokens], result, DType::F64)
     }
 
+    /// The element of a vector at an index.
+    pub fn element(&mut self, table: ValueId, index: ValueId) -> ValueId {
+        let at = self.data(index).iter().map(|&at| at as usize).next().unwrap();
+        let result = ArrayD::from_elem(self.data(index).shape(), self.data(table)[[at]]);
+        let dtype = self.tape.meta(table).dtype;
+        self.step(Embedding, &[table, index], result, dtype)
+    }
+
     /// Rows of zeros with a one where each of 8 tokens has its place, as integers.
     pub fn one_hot(&mut self, tokens: ValueId) -> ValueId {
         let shape = self.data(tokens).shape().to_vec();

@@ -4,9 +4,9 @@ use super::Entry;
 use super::arguments::integer;
 use super::geometry::shape;
 use crate::lowering::{Lowering, axis, input};
-use crate::{Record, Slot, rearrange};
-use dlbacktrace_core::ops::{Embedding, IndexSelect, OneHot, Pass, Permute};
-use dlbacktrace_core::{Error, Family, Result, Role};
+use crate::{Record, Slot, TfTensor, rearrange};
+use dlbacktrace_core::ops::{Constant, Embedding, OneHot, Pass, Permute, Rearrange};
+use dlbacktrace_core::{DType, Error, Family, Operand, Result, Role, Tensor, ValueId};
 
 pub(super) const ENTRIES: &[Entry] = &[
     Entry::by_shape(&["ResourceGather"], Family::Embedding, resource_gather),
@@ -17,6 +17,8 @@ pub(super) const ENTRIES: &[Entry] = &[
         let axis = axis(record.operation.int("axis").unwrap_or(-1), rank)?;
         lowering.step(record, Box::new(OneHot { axis }), vec![tokens])
     }),
+    Entry::by_shape(&["Unique", "UniqueV2", "UniqueWithCounts", "UniqueWithCountsV2"], Family::Pass, unique),
+    Entry::by_result(&["SparseFillEmptyRows"], Family::Movement, filled),
     // A word, or a number, for another: the token stays.
     Entry::by_shape(&["LookupTableFind", "LookupTableFindV2"], Family::Pass, |lowering, record| {
         lowering.all(record, Box::new(Pass { operand: 1, role: Role::Identity }))
@@ -59,7 +61,7 @@ fn embedding(lowering: &mut Lowering, record: &Record, table: &Slot) -> Result<(
     lowering.step(record, Box::new(Embedding), operands)
 }
 
-/// Rows of a table are an embedding, whether the table is constant or moves; integers are routed.
+/// Rows of a table are an embedding, whether the table is constant or moves.
 fn gather(lowering: &mut Lowering, record: &Record) -> Result<()> {
     let (table, index) = (input(record, 0)?, input(record, 1)?);
     let (shape, rank) = (shape(lowering, record, 0)?, lowering.meta(index).shape.len());
@@ -67,10 +69,6 @@ fn gather(lowering: &mut Lowering, record: &Record) -> Result<()> {
     let axis = axis(along, shape.len())?;
     if record.operation.int("batch_dims").unwrap_or(0) != 0 {
         return rearrange::lower(lowering, record, &[0]);
-    }
-    if !lowering.meta(table).dtype.is_float() {
-        let operands = vec![lowering.unread(table), lowering.operand(index)?];
-        return lowering.step(record, Box::new(IndexSelect { axis }), operands);
     }
     if axis == 0 {
         return embedding(lowering, record, table);
@@ -87,6 +85,49 @@ fn gather(lowering: &mut Lowering, record: &Record) -> Result<()> {
     let mut back: Vec<usize> = (0..found.len()).collect();
     back[..rank + axis].rotate_left(rank);
     lowering.step(record, Box::new(Permute { order: back }), vec![embedded])
+}
+
+/// Each token once, and which of these each was: tables are read by the former, but it is the latter that stands for a
+/// token, so that each of several equal ones keeps its own relevance.
+fn unique(lowering: &mut Lowering, record: &Record) -> Result<()> {
+    let tokens = lowering.unread(input(record, 0)?);
+    let [each, which, counts @ ..] = record.outputs.as_slice() else {
+        return Err(Error::Shape("it returned no places".into()));
+    };
+    if tokens.meta.dtype != DType::Int || tokens.meta.shape != lowering.meta(which).shape {
+        return Err(Error::Shape("only tokens along one axis are told apart".into()));
+    }
+    constant(lowering, &tokens, [each].into_iter().chain(counts));
+    lowering.writer.step(Box::new(Pass::identity()), vec![tokens], vec![ValueId(which.value.0)]);
+    Ok(())
+}
+
+/// Values of a sparse table, and one more where a row has none. The places of all, and of the former among these, are constants.
+fn filled(lowering: &mut Lowering, record: &Record) -> Result<()> {
+    let values = lowering.unread(input(record, 1)?);
+    let [places, all, empty, places_of_old] = record.outputs.as_slice() else {
+        return Err(Error::Shape("it returned no places".into()));
+    };
+    let moved = lowering.operand(places_of_old)?.data()?.to_indices()?;
+    let mut sources = vec![-1; lowering.meta(all).shape.iter().product()];
+    for (old, &new) in moved.iter().enumerate() {
+        let source = usize::try_from(new).ok().and_then(|new| sources.get_mut(new));
+        *source.ok_or_else(|| Error::Shape(format!("there is no place {new}")))? = old as i64;
+    }
+    let index = lowering.operand(places_of_old)?.data()?.indices(&sources)?;
+    constant(lowering, &values, [places, empty, places_of_old]);
+    lowering.writer.step(Box::new(Rearrange::new(index)), vec![values], vec![ValueId(all.value.0)]);
+    Ok(())
+}
+
+/// Outputs that are made from an operand and carry nothing.
+fn constant<'a>(
+    lowering: &mut Lowering,
+    from: &Operand<TfTensor>,
+    outputs: impl IntoIterator<Item = &'a Slot>,
+) {
+    let outputs = outputs.into_iter().map(|output| ValueId(output.value.0)).collect();
+    lowering.writer.step(Box::new(Constant), vec![from.clone()], outputs);
 }
 
 #[cfg(test)]

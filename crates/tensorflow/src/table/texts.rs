@@ -3,7 +3,7 @@
 use super::{Entry, Lower};
 use crate::lowering::{Lowering, input};
 use crate::{Keep, Record, rearrange};
-use dlbacktrace_core::ops::Rearrange;
+use dlbacktrace_core::ops::{Rearrange, Unruled};
 use dlbacktrace_core::{Error, Family, Range, Result, Tensor};
 
 pub(super) const ENTRIES: &[Entry] = &[
@@ -13,15 +13,12 @@ pub(super) const ENTRIES: &[Entry] = &[
         rearrange::lower_filling(lowering, record, &[1], Some(2))
     }),
     Entry::by_shape(&["RaggedGather"], Family::Movement, ragged_gather),
+    // A name made of names.
+    Entry::by_shape(&["StringJoin"], Family::Unruled, |lowering, record| {
+        lowering.all(record, Box::new(Unruled { discrete: true, ..Unruled::default() }))
+    }),
     Entry {
-        names: &[
-            "StringLength",
-            "UnicodeDecode",
-            "StringNGrams",
-            "StringJoin",
-            "ReduceJoin",
-            "UnsortedSegmentJoin",
-        ],
+        names: &["StringLength", "UnicodeDecode", "StringNGrams", "ReduceJoin", "UnsortedSegmentJoin"],
         family: Family::Unruled,
         keep: Keep::Indices,
         lower: Lower::Unruled,

@@ -1,11 +1,12 @@
 //! Rows looked up by index (rules §5).
 
 use super::Entry;
+use super::parts::computed;
 use crate::arguments::{Arguments, axis};
 use crate::lowering::Lowering;
 use crate::rearrange;
-use dlbacktrace_core::ops::{Embedding, IndexSelect, OneHot};
-use dlbacktrace_core::{DType, Family, Result};
+use dlbacktrace_core::ops::{Constant, Embedding, IndexSelect, OneHot, Pass};
+use dlbacktrace_core::{DType, Error, Family, Result};
 use dlbacktrace_torch_recorder::{Call, Slot};
 
 pub(super) const ENTRIES: &[Entry] = &[
@@ -14,6 +15,7 @@ pub(super) const ENTRIES: &[Entry] = &[
     }),
     Entry::by_shape(&["aten::index_select"], Family::Embedding, index_select),
     Entry::by_shape(&["aten::index"], Family::Embedding, index),
+    Entry::by_shape(&["aten::_unique2", "aten::unique_consecutive"], Family::Pass, unique),
     Entry::by_shape(&["aten::one_hot"], Family::Embedding, |lowering, call| {
         let tokens = lowering.unread(call.tensor("self")?);
         let axis = tokens.meta.shape.len();
@@ -26,26 +28,47 @@ fn embedding(lowering: &mut Lowering, call: &Call, table: &Slot, tokens: &Slot) 
     lowering.step(call, Box::new(Embedding), operands)
 }
 
-/// Rows of a stored table are an embedding; elsewhere elements move.
+/// Rows are an embedding, whether the table is constant or moves.
 fn index_select(lowering: &mut Lowering, call: &Call) -> Result<()> {
     let (table, index) = (call.tensor("self")?, call.tensor("index")?);
-    let axis = axis(call.int("dim")?, lowering.meta(table).shape.len())?;
-    if axis == 0 && lowering.is_stored(table) {
+    let rank = lowering.meta(table).shape.len();
+    let axis = axis(call.int("dim")?, rank)?;
+    if axis == 0 && rank > 0 {
         return embedding(lowering, call, table, index);
     }
     let operands = vec![lowering.unread(table), lowering.operand(index)?];
     lowering.step(call, Box::new(IndexSelect { axis }), operands)
 }
 
-/// table[tokens] of a stored table is an embedding; elsewhere elements move.
+/// table[tokens] is an embedding, where tokens may count from the end; by several indices elements move.
 fn index(lowering: &mut Lowering, call: &Call) -> Result<()> {
     let table = call.tensor("self")?;
     let indices = call.tensors("indices")?;
     if let [Some(tokens)] = indices.as_slice()
-        && lowering.is_stored(table)
         && lowering.meta(tokens).dtype == DType::Int
+        && let Some(&rows) = lowering.meta(table).shape.first()
     {
-        return embedding(lowering, call, table, tokens);
+        let mut tokens = lowering.operand(tokens)?;
+        tokens.data = Some(computed(tokens.data()?.as_tch().f_remainder(rows.max(1) as i64))?);
+        let operands = vec![lowering.unread(table), tokens];
+        return lowering.step(call, Box::new(Embedding), operands);
     }
     rearrange::lower(lowering, call)
+}
+
+/// Each token once, and which of these each was: tables are read by the former, but it is the latter that stands for a
+/// token, so that each of several equal ones keeps its own relevance.
+fn unique(lowering: &mut Lowering, call: &Call) -> Result<()> {
+    let tokens = lowering.unread(call.tensor("self")?);
+    let [_, which, ..] = call.outputs.as_slice() else {
+        return Err(Error::Shape("it returned no places".into()));
+    };
+    if tokens.meta.dtype != DType::Int || tokens.meta.shape != lowering.meta(&which.slot).shape {
+        return Err(Error::Shape("only tokens are told apart, with the place of each".into()));
+    }
+    let mut made = lowering.made(call);
+    let which = made.remove(1);
+    lowering.writer.step(Box::new(Constant), vec![tokens.clone()], made);
+    lowering.writer.step(Box::new(Pass::identity()), vec![tokens], vec![which]);
+    Ok(())
 }
