@@ -82,7 +82,9 @@ fn along_several_axes_one_after_the_other() {
 fn complex_numbers_move_and_add() {
     let x = numbers(&[2, 3, 4, 2], 3);
     let y = numbers(&[2, 3, 4, 2], 4);
-    let moves: [(&str, Function, Function); 7] = [
+    let signs = Tensor::from_slice(&[1.0, -1.0]);
+    let moves: [(&str, Function, Function); 8] = [
+        ("conjugate", &|x| parts(&complex(x).conj().resolve_conj()), &|x| x * &signs),
         ("transpose", &|x| parts(&complex(x).transpose(0, 2)), &|x| x.transpose(0, 2)),
         ("slice", &|x| parts(&complex(x).narrow(2, 1, 2)), &|x| x.narrow(2, 1, 2)),
         ("roll", &|x| parts(&complex(x).roll([1], [1])), &|x| x.roll([1], [1])),

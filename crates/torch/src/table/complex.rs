@@ -2,7 +2,7 @@
 //! them.
 
 use super::parts::{Operand, finish};
-use super::{Entry, Lower};
+use super::{Entry, Lower, fourier};
 use crate::arguments::Arguments;
 use crate::lowering::{Lowering, slots};
 use crate::rearrange;
@@ -18,6 +18,7 @@ pub(super) const ENTRIES: &[Entry] = &[
         lower: Lower::Identity,
     },
     Entry::by_shape(&["aten::complex"], Family::Movement, joined),
+    Entry::by_shape(&["aten::_conj", "aten::conj_physical", "aten::_conj_physical"], Family::Pass, conjugate),
 ];
 
 /// Lowers a call that takes or makes complex numbers, by the entry of its operator.
@@ -34,13 +35,16 @@ pub(crate) fn lower(lowering: &mut Lowering, call: &Call, entry: Option<&Entry>)
         }
         ("aten::abs" | "aten::absolute", _) => magnitude(lowering, call),
         ("aten::add" | "aten::sub", Lower::By(lower)) if both(lowering, call) => lower(lowering, call),
-        ("aten::complex" | "aten::_fft_r2c" | "aten::_fft_c2c" | "aten::_fft_c2r", Lower::By(lower)) => {
-            lower(lowering, call)
-        }
+        (name, Lower::By(lower)) if of_complex(name) => lower(lowering, call),
         (_, Lower::Identity) => converted(lowering, call),
         _ if entry.family == Family::Movement => rearrange::lower(lowering, call),
         _ => lowering.all(call, Box::new(Unruled::default())),
     }
+}
+
+/// Whether an operator's own rule is of complex numbers.
+fn of_complex(name: &str) -> bool {
+    ENTRIES.iter().chain(fourier::ENTRIES).any(|entry| entry.names.contains(&name))
 }
 
 /// Whether `self` and `other` are complex.
@@ -63,6 +67,12 @@ fn converted(lowering: &mut Lowering, call: &Call) -> Result<()> {
     let mut after = vec![0; output.len()];
     after[shape.len()] = 1;
     lowering.step(call, Box::new(Pad { before: vec![0; output.len()], after }), vec![real])
+}
+
+/// The other sign of the imaginary part.
+fn conjugate(lowering: &mut Lowering, call: &Call) -> Result<()> {
+    let operand = lowering.unread(call.tensor("self")?);
+    lowering.step(call, Box::new(Pass::function(Function::Other)), vec![operand])
 }
 
 /// Real and imaginary parts, side by side.
