@@ -5,7 +5,7 @@ use crate::{
     Argument, Computed, Error, Explanation, Inputs, LoadOptions, ModuleEntry, Options, ReplayReport, Result,
     Value,
 };
-use dlbacktrace_core::DType;
+use dlbacktrace_core::{DType, Tensor as _};
 use dlbacktrace_tensorflow as native;
 use native::TensorSpec;
 use ndarray::ArrayD;
@@ -111,7 +111,8 @@ fn bound(model: &Model, inputs: &Inputs) -> Result<Vec<(String, Tensor)>> {
     let given = positional.chain(named).filter(|(_, value)| !matches!(value, Value::Nothing));
     let tensor = |(name, value): (&str, &Value)| {
         let spec = specs.iter().find(|spec| spec.name == name);
-        Ok((name.to_owned(), tensor(model, name, value, spec.map(|spec| spec.data_type))?))
+        let tensor = tensor(model, name, value, spec.map(|spec| spec.data_type))?;
+        Ok((name.to_owned(), as_column(tensor, spec.and_then(|spec| spec.shape.as_deref()))?))
     };
     given.map(tensor).collect()
 }
@@ -156,6 +157,19 @@ fn tensor(model: &Model, name: &str, value: &Value, wanted: Option<DataType>) ->
         return Err(Error::Inputs(format!("{name} is {wanted} and was given {given}")));
     }
     Ok(made.cast(wanted)?)
+}
+
+/// A column for an input of one feature: `[N]` as the `[N, 1]` of the signature, and the reverse.
+fn as_column(tensor: Tensor, wanted: Option<&[Option<usize>]>) -> Result<Tensor> {
+    let (mut shape, Some(wanted)) = (tensor.shape()?, wanted) else { return Ok(tensor) };
+    if wanted.len() == shape.len() + 1 && !shape.is_empty() && wanted.ends_with(&[Some(1)]) {
+        shape.push(1);
+    } else if shape.len() == wanted.len() + 1 && !wanted.is_empty() && shape.ends_with(&[1]) {
+        shape.pop();
+    } else {
+        return Ok(tensor);
+    }
+    Ok(TfTensor::from(tensor).reshape(&shape)?.to_tensor()?)
 }
 
 /// The shape of a text or of nested lists of texts, and these in order.

@@ -154,6 +154,19 @@ def pairs(weights):
     return body
 
 
+def applicants(keras):
+    """An input for each column of a table, as tables of people come."""
+    layers = keras.layers
+    age, rate = keras.Input((1,), name="age"), keras.Input((), name="rate")
+    job, children = keras.Input((1,), dtype="string", name="job"), keras.Input((1,), dtype="int64", name="children")
+    parts = [
+        layers.Normalization(mean=40.0, variance=100.0)(age), layers.Reshape((1,))(rate), layers.StringLookup(vocabulary=WORDS, output_mode="one_hot")(job),
+        layers.CategoryEncoding(5, output_mode="one_hot")(children),
+    ]
+    x = layers.Dense(6, activation="relu")(layers.Concatenate()(parts))
+    return keras.Model([age, rate, job, children], layers.Dense(1, activation="sigmoid")(x))
+
+
 def picture(keras):
     """Bytes of a picture, scaled inside."""
     layers = keras.layers
@@ -176,6 +189,11 @@ def table_inputs(random):
     return {"numbers": random.normal(size=(2, 4)).astype(np.float32), "place": np.array([["cat"], ["nowhere"]])}
 
 
+def applicant_inputs(random):
+    return {"age": np.array([[31.5], [52.0]], np.float32), "rate": np.array([0.3, 1.5], np.float32), "job": np.array([["cat"], ["nowhere"]]),
+            "children": np.array([[2], [0]])}
+
+
 def picture_inputs(random):
     return {"image": random.integers(0, 256, (2, 6, 6, 3)).astype(np.uint8)}
 
@@ -196,5 +214,6 @@ FIXTURES = [
     module_fixture("bags_sparse", bags("sparse"), lambda random: {"ids": IDS.astype(np.int64)}, "the same of a sparse table", seed="bags", equals="bags_dense"),
     module_fixture("bags_sparse_safe", bags("safe"), lambda random: {"ids": IDS.astype(np.int64)}, "the same, rows without tokens filled", seed="bags", equals="bags_dense"),
     module_fixture("words_joined", pairs, lambda random: {"words": WORD_PAIRS}, "pairs of words, hashed"),
+    *every_way("applicants", applicants, applicant_inputs, "an input for each column", BOTH),
     keras_fixture("picture", picture, picture_inputs, "bytes of a picture, scaled inside", numeric_inputs=("image",)),
 ]

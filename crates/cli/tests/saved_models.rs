@@ -70,6 +70,30 @@ fn texts_that_the_model_cuts_itself_are_shown() -> Outcome {
 }
 
 #[test]
+fn a_table_fills_the_inputs_that_its_columns_name() -> Outcome {
+    let room = tempfile::tempdir()?;
+    let table = room.path().join("people.csv");
+    fs::write(&table, "name,age,rate,job,children\nAnn,31.5,0.3,cat,2\nBob,52,1.5,nowhere,0\n")?;
+    let explain = |more: &[&str]| {
+        run([&["explain", "tests/savedmodels/applicants_export", "--json", "--input"], more].concat())
+    };
+    let relevance = |more: &[&str]| -> Result<Vec<(String, f64)>, Box<dyn std::error::Error>> {
+        let document: Value = serde_json::from_str(&explain(more)?.succeeded()?.out)?;
+        let inputs = document["inputs"].as_array().cloned().unwrap_or_default();
+        let total = |input: &Value| input["total"]["positive"].as_f64().unwrap_or_default();
+        Ok(inputs.iter().map(|input| (input["name"].to_string(), total(input))).collect())
+    };
+    let of_table = relevance(&[&table.to_string_lossy()])?;
+    assert!(of_table.len() == 4 && of_table.iter().all(|(_, total)| *total != 0.0), "{of_table:?}");
+    let one_by_one =
+        ["age=[[31.5],[52]]", "rate=[0.3,1.5]", r#"job=[["cat"],["nowhere"]]"#, "children=[[2],[0]]"];
+    assert_eq!(of_table, relevance(&one_by_one)?);
+    let missing = explain(&[&table.to_string_lossy(), "--drop", "job"])?;
+    assert!(missing.failed(5)?.contains("nothing is given for job"));
+    Ok(())
+}
+
+#[test]
 fn inspect_and_verify() -> Outcome {
     let inspection: Value = serde_json::from_str(&run(["inspect", CANCER, "--json"])?.succeeded()?.out)?;
     assert_eq!(inspection["coverage"], 1.0);

@@ -18,7 +18,7 @@ pub use bind::{Bound, Note};
 use crate::args::InputArgs;
 use crate::failure::{Failure, Result};
 use crate::text::{self, Batch};
-use dlbacktrace::{Model, Value};
+use dlbacktrace::{Argument, Model, Value};
 use std::fs;
 use std::path::Path;
 
@@ -62,7 +62,7 @@ pub fn read(model: &Model, options: &InputArgs) -> Result<Bound> {
         let contents = match source {
             source::Source::Value(value) => Contents::One(value.into()),
             source::Source::File { path, key } => {
-                let contents = file(&path, options)?;
+                let contents = file(&path, options, arguments)?;
                 match key {
                     Some(key) => Contents::One(pick(contents, &key, &path)?),
                     None => contents,
@@ -86,7 +86,7 @@ pub fn array(path: &Path) -> Result<Value> {
     npy::parse(&content(path)?).map_err(|e| unreadable(path, &e))
 }
 
-fn file(path: &Path, options: &InputArgs) -> Result<Contents> {
+fn file(path: &Path, options: &InputArgs, arguments: &[Argument]) -> Result<Contents> {
     let bytes = content(path)?;
     let one = |value: Value| Contents::One(value.into());
     let many = |arrays: Vec<(String, Value)>| {
@@ -103,9 +103,12 @@ fn file(path: &Path, options: &InputArgs) -> Result<Contents> {
             }),
             Err(_) => Err("it is no text".to_owned()),
         },
-        "csv" => csv::parse(&bytes, &options.table).map(|table| {
-            let note = Note { features: table.names, ..Note::default() };
-            Contents::One(Item { value: Value::F64(table.values.into_dyn()), note })
+        "csv" => csv::parse(&bytes, &options.table, arguments).map(|table| match table {
+            csv::Table::Numbers { values, names } => {
+                let note = Note { features: names, ..Note::default() };
+                Contents::One(Item { value: Value::F64(values.into_dyn()), note })
+            }
+            csv::Table::Columns(columns) => many(columns),
         }),
         "png" | "jpg" | "jpeg" => picture::parse(&bytes, &options.image).map(|pixels| {
             let note = Note { image: Some(options.image.layout), ..Note::default() };
