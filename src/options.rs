@@ -144,6 +144,14 @@ impl Options {
         self
     }
 
+    /// This input is no evidence, such as a mask of floats or which nodes of a graph are neighbours: it is not explained,
+    /// and what is made of it is constant.
+    #[must_use]
+    pub fn constant_input(mut self, name: &str) -> Self {
+        self.0.constant_inputs.push(name.to_owned());
+        self
+    }
+
     /// Book what reaches operators without a rule as lost, instead of failing.
     #[must_use]
     pub fn allow_unruled(mut self, allow: bool) -> Self {

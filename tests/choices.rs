@@ -94,6 +94,21 @@ fn a_start_within_is_the_rest_of_the_walk() {
 }
 
 #[test]
+fn inputs_that_are_no_evidence_are_constants() {
+    let (fixture, model) = load("tabular_wide");
+    let of = |options: Options| model.explain(&inputs(&fixture), &options).unwrap();
+    let names = |explanation: &Explanation| -> Vec<String> {
+        explanation.inputs().iter().map(|input| input.name.clone()).collect()
+    };
+    let (whole, rest) = (of(Options::new()), of(Options::new().constant_input("categories")));
+    assert_eq!(names(&whole), ["categories", "numbers"]);
+    assert_eq!(names(&rest), ["numbers"]);
+    assert!(rest.ledger().closes() && rest.inputs()[0].amount().magnitude() > 0.0);
+    // No other input gains by it: a weighted sum gives to each what its size says.
+    assert_eq!(rest.inputs()[0].relevance().unwrap(), whole.inputs()[1].relevance().unwrap());
+}
+
+#[test]
 fn integers_are_explained_as_numbers_on_request() {
     let (fixture, model) = load("image_bytes");
     let error = model.explain(&inputs(&fixture), &Options::new()).unwrap_err();

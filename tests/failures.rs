@@ -103,6 +103,8 @@ fn options_that_do_not_fit() {
     given(Options::new().seed_at("third", ArrayD::zeros(vec![2, 6])), "third");
     given(Options::new().seed_at("second", ArrayD::zeros(vec![2, 7])), "[2, 6]");
     given(Options::new().numeric_input("z"), "z");
+    given(Options::new().constant_input("z"), "z");
+    given(Options::new().constant_input("x"), "does not depend");
     given(Options::new().task(Task::NextToken).mode(Mode::Contrastive), "contrastive");
     given(Options::new().task(Task::NextToken).target(Target::Class(99)), "99");
 }

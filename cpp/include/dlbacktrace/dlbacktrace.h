@@ -165,6 +165,8 @@ int dlb_request_all_values(dlb_request *request, int all_values);
 int dlb_request_modules(dlb_request *request, int modules);
 /* Explains this integer input as numbers. */
 int dlb_request_numeric_input(dlb_request *request, const char *name);
+/* Counts this input as constant, such as a mask of floats: it is not explained. */
+int dlb_request_constant_input(dlb_request *request, const char *name);
 /* Books what reaches operators without a rule as lost, instead of failing. */
 int dlb_request_allow_unruled(dlb_request *request, int allow);
 /* NULL for none. */

@@ -61,6 +61,7 @@ struct Options {
   bool all_values = false;
   bool modules = false;  ///< what passed through each module, in the JSON
   std::vector<std::string> numeric_inputs;
+  std::vector<std::string> constant_inputs;
   bool allow_unruled = false;
   /// Told of each walked step. What it throws leaves explain() when the walk is done.
   std::function<void(std::size_t done, std::size_t total)> progress;
@@ -81,6 +82,7 @@ struct Options {
     check(dlb_request_all_values(request, all_values));
     check(dlb_request_modules(request, modules));
     for (const auto& name : numeric_inputs) check(dlb_request_numeric_input(request, name.c_str()));
+    for (const auto& name : constant_inputs) check(dlb_request_constant_input(request, name.c_str()));
     check(dlb_request_allow_unruled(request, allow_unruled));
   }
 

@@ -41,7 +41,8 @@ pub fn of(args: &RuleArgs) -> Result<Options> {
     if let Some(path) = &args.negative_seed {
         options = options.negative_seed(seed(path)?);
     }
-    Ok(args.numeric_input.iter().fold(options, |options, name| options.numeric_input(name)))
+    let options = args.numeric_input.iter().fold(options, |options, name| options.numeric_input(name));
+    Ok(args.constant_input.iter().fold(options, |options, name| options.constant_input(name)))
 }
 
 /// The same options as the document states them.

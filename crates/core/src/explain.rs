@@ -55,12 +55,14 @@ pub fn explain<T: Tensor>(
     weights: &WeightCache<T>,
 ) -> Result<Explanation<T>> {
     let Run { mut tape, inputs, outputs, recorded, forward } = run;
-    tape.inputs = inputs.iter().map(|port| port.value).collect();
     tape.outputs = outputs.iter().map(|port| port.value).collect();
-    tape.numeric_inputs = numeric(&inputs, &options.numeric_inputs)?;
+    tape.numeric_inputs = named(&inputs, &options.numeric_inputs)?;
+    let constant = named(&inputs, &options.constant_inputs)?;
 
     let output = chosen(&outputs, &options.output)?;
     let (value, seed) = starting(&tape, output, &inputs, options)?;
+    let inputs: Vec<_> = inputs.into_iter().filter(|port| !constant.contains(&port.value)).collect();
+    tape.inputs = inputs.iter().map(|port| port.value).collect();
     let (output_name, output) = (output.name.clone(), output.tensor.clone());
     drop(outputs);
     let prepared = tape.prepare(&options.prepare);
@@ -159,7 +161,8 @@ fn listed<'a>(names: impl Iterator<Item = &'a str>) -> String {
     if names.is_empty() { "none".into() } else { names.join(", ") }
 }
 
-fn numeric<T>(inputs: &[Port<T>], names: &[String]) -> Result<Vec<ValueId>> {
+/// The values of the inputs of these names.
+fn named<T>(inputs: &[Port<T>], names: &[String]) -> Result<Vec<ValueId>> {
     names
         .iter()
         .map(|name| {

@@ -164,6 +164,14 @@ pub(crate) unsafe extern "C" fn dlb_request_numeric_input(
     unsafe { change(request, |options| Ok(options.numeric_input(needed(name, "the name")?))) }
 }
 
+pub(crate) unsafe extern "C" fn dlb_request_constant_input(
+    request: *mut Request,
+    name: *const c_char,
+) -> c_int {
+    // SAFETY: the header asks for a request and a name.
+    unsafe { change(request, |options| Ok(options.constant_input(needed(name, "the name")?))) }
+}
+
 pub(crate) unsafe extern "C" fn dlb_request_allow_unruled(request: *mut Request, allow: c_int) -> c_int {
     // SAFETY: the header asks for a request.
     unsafe { change(request, |options| Ok(options.allow_unruled(allow != 0))) }

@@ -42,6 +42,7 @@ macro_rules! interface {
             fn dlb_request_all_values(request: *mut Request, all_values: c_int);
             fn dlb_request_modules(request: *mut Request, modules: c_int);
             fn dlb_request_numeric_input(request: *mut Request, name: *const c_char);
+            fn dlb_request_constant_input(request: *mut Request, name: *const c_char);
             fn dlb_request_allow_unruled(request: *mut Request, allow: c_int);
             fn dlb_request_progress(request: *mut Request, progress: Progress, user: *mut c_void);
             fn dlb_request_explain(request: *const Request, explanation: *mut *mut Explanation);

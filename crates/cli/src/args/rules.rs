@@ -47,6 +47,10 @@ pub struct RuleArgs {
     /// An integer input that is a quantity to explain, not a token; may be given several times
     #[arg(long, value_name = "NAME")]
     pub numeric_input: Vec<String>,
+    /// An input that is no evidence, such as a mask of floats: it is not explained, and what is made of it is constant; may
+    /// be given several times
+    #[arg(long, value_name = "NAME")]
+    pub constant_input: Vec<String>,
     /// Let operators without a rule through; what reaches them is lost and the ledger says so
     #[arg(long)]
     pub allow_unruled: bool,

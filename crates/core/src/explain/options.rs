@@ -53,6 +53,8 @@ pub struct Options {
     pub modules: bool,
     /// Integer inputs to explain as numbers, by name.
     pub numeric_inputs: Vec<String>,
+    /// Inputs that are no evidence, by name: they are not explained, and what is made of them is constant.
+    pub constant_inputs: Vec<String>,
     /// Book what reaches operators without a rule as lost instead of failing.
     pub allow_unruled: bool,
     /// Where to tell progress.
@@ -69,6 +71,7 @@ impl fmt::Debug for Options {
             .field("all_values", &self.all_values)
             .field("modules", &self.modules)
             .field("numeric_inputs", &self.numeric_inputs)
+            .field("constant_inputs", &self.constant_inputs)
             .field("allow_unruled", &self.allow_unruled)
             .finish_non_exhaustive()
     }
