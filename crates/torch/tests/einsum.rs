@@ -94,3 +94,20 @@ fn more_operands_go_pair_by_pair() {
         &|| x.matmul(&w.matmul(&v)),
     );
 }
+
+#[test]
+fn a_bilinear_layer_is_an_einsum_and_a_bias() {
+    let (x, z) = (numbers(&[3, 2, 4], 1), numbers(&[3, 2, 5], 2));
+    let (weight, bias) = (numbers(&[6, 4, 5], 3), numbers(&[6], 4));
+    let by_einsum = |x: &Tensor, z: &Tensor| einsum("...i,oij,...j->...o", &[x, &weight, z]);
+    check_twin(&x, "z constant", &|| Tensor::bilinear(&x, &z, &weight, Some(&bias)), &|| {
+        by_einsum(&x, &z) + &bias
+    });
+    check_twin(
+        &x,
+        "both depend",
+        &|| Tensor::bilinear(&x, &x.pad([0, 1], "constant", 0.5), &weight, Some(&bias)),
+        &|| by_einsum(&x, &x.pad([0, 1], "constant", 0.5)) + &bias,
+    );
+    check_twin(&x, "no bias", &|| Tensor::bilinear(&x, &z, &weight, None::<&Tensor>), &|| by_einsum(&x, &z));
+}
