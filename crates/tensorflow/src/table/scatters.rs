@@ -5,7 +5,7 @@ use super::arguments::integer;
 use crate::lowering::{Lowering, input};
 use crate::rearrange::{self, places};
 use crate::{Record, TfTensor};
-use dlbacktrace_core::ops::{Constant, Embedding, IndexAdd, IndexExtremum, Pass, Reshape, Slice};
+use dlbacktrace_core::ops::{Embedding, IndexAdd, IndexExtremum, Pass, Placed, Reshape, Slice};
 use dlbacktrace_core::{BacktraceOp, DType, Error, Family, Function, Operand, Range, Result, Tensor};
 
 pub(super) const ENTRIES: &[Entry] = &[
@@ -153,9 +153,9 @@ fn counts(lowering: &mut Lowering, record: &Record) -> Result<()> {
     let columns = size as usize + 1;
     let index = tokens.data()?.indices(&cells)?;
     let one_each = tokens.data()?.cast(DType::F32)?.full(&[count], 1.0)?;
-    let table = lowering.writer.inner_shape(Box::new(Constant), Vec::new(), vec![columns]);
     let tokens = lowering.writer.reshape(&tokens, &[count])?;
-    let ones = lowering.writer.inner(Box::new(Embedding), vec![table, tokens], one_each);
+    let ones = lowering.writer.constant(one_each.clone());
+    let ones = lowering.writer.inner(Box::new(Placed), vec![ones, tokens], one_each);
     let rule = Box::new(IndexAdd { axis: 0, index });
     let met = lowering.writer.inner_shape(rule, vec![ones], vec![samples * columns]);
     let table = lowering.writer.inner_shape(Box::new(Reshape), vec![met], vec![samples, columns]);

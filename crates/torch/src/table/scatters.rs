@@ -5,9 +5,7 @@ use super::parts::{self, Operand, computed};
 use crate::arguments::{Arguments, axis};
 use crate::lowering::Lowering;
 use crate::{TorchTensor, rearrange};
-use dlbacktrace_core::ops::{
-    Constant, Embedding, Expand, IndexAdd, IndexExtremum, Pass, Placed, Rearrange, Select, Slice,
-};
+use dlbacktrace_core::ops::{Expand, IndexAdd, IndexExtremum, Pass, Placed, Rearrange, Select, Slice};
 use dlbacktrace_core::{BacktraceOp, DType, Error, Family, Function, Range, Result, Tensor};
 use dlbacktrace_torch_recorder::Call;
 
@@ -80,24 +78,26 @@ fn along_axis(lowering: &mut Lowering, call: &Call) -> Result<()> {
 /// Elements that land along an axis, each at its own index.
 fn scatter(lowering: &mut Lowering, call: &Call) -> Result<()> {
     let meeting = Meeting::of(call)?;
-    let (base, source, cells) = landing(lowering, call)?;
+    let (base, index, source) = landing(lowering, call)?;
+    let dim = call.int("dim")?;
+    let numbers = rearrange::numbers(&base.meta.shape)?.f_gather(dim, index.as_tch(), false);
+    let cells = rearrange::to_index(computed(numbers)?.as_tch())?;
     by_element(lowering, call, meeting, source, base, cells)
 }
 
 /// As [`scatter`], where the last that lands in a cell is all that is left.
 fn written(lowering: &mut Lowering, call: &Call) -> Result<()> {
-    let (base, source, _) = landing(lowering, call)?;
-    let index = lowering.operand(call.tensor("index")?)?;
+    let (base, index, source) = landing(lowering, call)?;
     let cells = rearrange::numbers(&base.meta.shape)?;
     let landing = rearrange::numbers(&source.meta.shape)?.f_add_scalar(cells.numel() as i64);
-    let (dim, index) = (call.int("dim")?, index.data()?.as_tch());
-    let written = computed(landing.and_then(|landing| cells.f_scatter(dim, index, &landing)))?;
+    let dim = call.int("dim")?;
+    let written = computed(landing.and_then(|landing| cells.f_scatter(dim, index.as_tch(), &landing)))?;
     let indices = vec![rearrange::to_index(written.as_tch())?];
     lowering.step(call, Box::new(Rearrange { indices }), vec![base, source])
 }
 
-/// What elements land on, these, as many as there are indices, and the cell of each.
-fn landing(lowering: &mut Lowering, call: &Call) -> Result<(Operand, Operand, TorchTensor)> {
+/// What elements land on, at which indices, and these, as many as there are indices.
+fn landing(lowering: &mut Lowering, call: &Call) -> Result<(Operand, TorchTensor, Operand)> {
     let base = lowering.operand(call.tensor("self")?)?;
     let index = lowering.operand(call.tensor("index")?)?;
     let value = match call.optional_number("value") {
@@ -111,12 +111,9 @@ fn landing(lowering: &mut Lowering, call: &Call) -> Result<(Operand, Operand, To
             lowering.writer.slice(&source, region)?
         }
     };
-    let dim = call.int("dim")?;
-    let numbers = rearrange::numbers(&base.meta.shape)?.f_gather(dim, index.data()?.as_tch(), false);
-    let cells = rearrange::to_index(computed(numbers)?.as_tch())?;
-    let placed = value.data()?.clone();
+    let (placed, places) = (value.data()?.clone(), index.data()?.clone());
     let source = lowering.writer.inner(Box::new(Placed), vec![value, index], placed);
-    Ok((base, source, cells))
+    Ok((base, places, source))
 }
 
 /// Values added at the cells that indices name.
@@ -207,8 +204,7 @@ fn counts(lowering: &mut Lowering, call: &Call) -> Result<()> {
     let tokens = lowering.operand(call.tensor("self")?)?;
     let index = tokens.data()?.clone();
     let one_each = index.cast(DType::F32)?.full(&tokens.meta.shape, 1.0)?;
-    let table = lowering.output_shape(call)?;
-    let table = lowering.writer.inner_shape(Box::new(Constant), Vec::new(), table);
-    let ones = lowering.writer.inner(Box::new(Embedding), vec![table, tokens], one_each);
+    let ones = lowering.writer.constant(one_each.clone());
+    let ones = lowering.writer.inner(Box::new(Placed), vec![ones, tokens], one_each);
     lowering.step(call, Box::new(IndexAdd { axis: 0, index }), vec![ones])
 }
