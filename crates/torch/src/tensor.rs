@@ -231,7 +231,9 @@ impl Tensor for TorchTensor {
 
     fn dividing(self, bias: Option<&Self>, x: &Self) -> Result<PerUnit<Self>> {
         let name = "dividing";
-        let mut denominator = self.broadcast_to(&x.shape())?.own(name)?;
+        // A handle kept beside would make a copy of what nobody else holds.
+        let whole = if self.shape() == x.shape() { self } else { self.broadcast_to(&x.shape())? };
+        let mut denominator = whole.own(name)?;
         if let Some(bias) = bias {
             denominator = denominator.f_add_(&bias.0).map_err(named(name))?;
         }
