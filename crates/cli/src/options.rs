@@ -55,6 +55,10 @@ pub fn settings(args: &RuleArgs) -> Settings {
         gates: args.gates,
         scaler: args.scaler,
         multiplier: args.multiplier,
+        from_logits: args.from_logits,
+        numeric_inputs: args.numeric_input.clone(),
+        constant_inputs: args.constant_input.clone(),
+        allow_unruled: args.allow_unruled,
     }
 }
 

@@ -193,6 +193,26 @@ fn starts_of_ones_own_scale_the_result() -> Outcome {
     Ok(())
 }
 
+/// Who reads the document must be able to ask for the same explanation again.
+#[test]
+fn the_document_states_what_was_asked_for() -> Outcome {
+    let settings = |options: &[&str]| -> Result<Value, Box<dyn Error>> {
+        let (model, input) = ("tests/fixtures/tabular_wide.pt", "tests/fixtures/tabular_wide.safetensors");
+        let printed =
+            run([&["explain", model, "--input", input, "--json"], options].concat())?.succeeded()?.out;
+        let document: Value = serde_json::from_str(&printed)?;
+        assert_eq!(document["inputs"].as_array().map(Vec::len), Some(if options.is_empty() { 2 } else { 1 }));
+        Ok(document["settings"].clone())
+    };
+    let plain = settings(&[])?;
+    assert_eq!((&plain["from_logits"], &plain["allow_unruled"]), (&Value::Bool(false), &Value::Bool(false)));
+    assert_eq!((plain.get("numeric_inputs"), plain.get("constant_inputs")), (None, None));
+    let chosen = settings(&["--from-logits", "--allow-unruled", "--constant-input", "categories"])?;
+    assert_eq!((&chosen["from_logits"], &chosen["allow_unruled"]), (&Value::Bool(true), &Value::Bool(true)));
+    assert_eq!(chosen["constant_inputs"], serde_json::json!(["categories"]));
+    Ok(())
+}
+
 #[test]
 fn every_kind_of_file_gives_the_same_relevance() -> Outcome {
     let room = tempfile::tempdir()?;

@@ -89,6 +89,16 @@ pub struct Settings {
     pub scaler: Option<f64>,
     /// What the start was multiplied with.
     pub multiplier: f64,
+    /// Whether the start was made of softmax or sigmoid of the output.
+    pub from_logits: bool,
+    /// Integer inputs explained as numbers.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub numeric_inputs: Vec<String>,
+    /// Inputs that counted as constants.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub constant_inputs: Vec<String>,
+    /// Whether operators without a rule were let through.
+    pub allow_unruled: bool,
 }
 
 /// The explained output.
