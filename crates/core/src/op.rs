@@ -21,7 +21,7 @@ pub enum Family {
     Movement,
     /// Rows of a table looked up by tokens, rules §5.
     Embedding,
-    /// A rule only as part of a normaliser, rules §9.
+    /// A statistic with a rule only as part of a normaliser, rules §9.
     Statistic,
     /// The result carries no relevance.
     Constant,

@@ -86,7 +86,7 @@ pub(crate) use reshape::WithinSum;
 pub use select::Select;
 pub use separable::Separable;
 pub use slice::Slice;
-pub use statistic::Statistic;
+pub use statistic::{Measure, Statistic};
 pub use sum::Sum;
 pub(crate) use token_arithmetic::TokenArithmetic;
 pub use transposed_convolution::TransposedConvolution;

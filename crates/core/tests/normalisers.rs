@@ -5,7 +5,8 @@ mod common;
 
 use common::distance;
 use common::net::Net;
-use dlbacktrace_core::{Family, Function, Role, Tensor, ValueId};
+use dlbacktrace_core::ops::Measure;
+use dlbacktrace_core::{Family, Function, Tensor, ValueId};
 
 /// Builds y from x.
 type Form = fn(&mut Net, ValueId) -> ValueId;
@@ -70,22 +71,22 @@ fn scaled_and_shifted(net: &mut Net, y: ValueId) -> ValueId {
 }
 
 fn variance(net: &mut Net, x: ValueId) -> ValueId {
-    net.statistic(Role::Reduction, x, |row| {
+    net.statistic(Measure::Spread, x, |row| {
         let mean = row.iter().sum::<f64>() / row.len() as f64;
         row.iter().map(|x| (x - mean).powi(2)).sum::<f64>() / row.len() as f64
     })
 }
 
 fn norm(net: &mut Net, x: ValueId) -> ValueId {
-    net.statistic(Role::Reduction, x, |row| row.iter().map(|x| x * x).sum::<f64>().sqrt())
+    net.statistic(Measure::Norm(2.0), x, |row| row.iter().map(|x| x * x).sum::<f64>().sqrt())
 }
 
 fn logsumexp(net: &mut Net, x: ValueId) -> ValueId {
-    net.statistic(Role::LogSumExp, x, |row| row.iter().map(|x| x.exp()).sum::<f64>().ln())
+    net.statistic(Measure::LogSumExp, x, |row| row.iter().map(|x| x.exp()).sum::<f64>().ln())
 }
 
 fn largest(net: &mut Net, x: ValueId) -> ValueId {
-    net.statistic(Role::Reduction, x, |row| row.iter().copied().fold(f64::NEG_INFINITY, f64::max))
+    net.statistic(Measure::Other, x, |row| row.iter().copied().fold(f64::NEG_INFINITY, f64::max))
 }
 
 #[test]
@@ -400,15 +401,34 @@ fn sums_that_are_no_norms() {
     ]);
 }
 
+/// Outside a norm a statistic is what it is written out; without a rule for it that is an error.
 #[test]
-fn a_statistic_outside_a_norm_has_no_rule() {
-    let mut net = Net::new();
-    let x = net.input(&[3, 4]);
-    let y = norm(&mut net, x);
-    net.returns(y);
-    let relevance = net.relevance(y, false);
-    let error = net.explain(y, relevance).unwrap_err();
-    assert!(matches!(error, dlbacktrace_core::Error::NoRule { .. }), "{error}");
+fn statistics_outside_a_norm() {
+    let relevance = |contrastive: bool, build: fn(&mut Net, ValueId) -> ValueId| {
+        let mut net = Net::new();
+        let x = net.input(&[3, 4]);
+        let y = build(&mut net, x);
+        net.returns(y);
+        let start = net.relevance(y, contrastive);
+        net.explain(y, start)
+    };
+    let squares: fn(&mut Net, ValueId) -> ValueId = |net, x| {
+        let square = net.mul(x, x);
+        let sum = net.sum(square);
+        net.power(sum, 0.5)
+    };
+    for contrastive in [false, true] {
+        let found = relevance(contrastive, norm).unwrap();
+        let expected = relevance(contrastive, squares).unwrap();
+        let (found, expected) = (found.inputs[0].as_ref().unwrap(), expected.inputs[0].as_ref().unwrap());
+        let gap = found.clone().zip(expected, |a, b| a.sub(b)).unwrap();
+        assert!(
+            gap.measure(|gap| gap.abs()?.total()).unwrap().magnitude() < 1e-12,
+            "{found:?} is not {expected:?}"
+        );
+    }
+    let error = relevance(false, largest).unwrap_err();
+    assert!(matches!(error, dlbacktrace_core::Error::Unsupported { .. }), "{error}");
 }
 
 /// A mean that is used for itself as well takes its share there, and not in the norm.

@@ -3,9 +3,9 @@
 use crate::backend::dtype;
 use crate::table::{Entry, Lower};
 use crate::{Context, DataType, Origin, Record, Slot, TfTensor, ValueInfo};
-use dlbacktrace_core::ops::{Constant, Pass, Statistic, Unruled};
+use dlbacktrace_core::ops::{Constant, Pass, Unruled};
 use dlbacktrace_core::{
-    BacktraceOp, DType, Error, Meta, ModulePath, Operand, Place, Result, Role, TapeWriter, Tensor, ValueId,
+    BacktraceOp, DType, Error, Meta, ModulePath, Operand, Place, Result, TapeWriter, Tensor, ValueId,
     WeightKey,
 };
 use std::collections::{HashMap, HashSet};
@@ -105,7 +105,6 @@ impl Lowering {
             Some(Lower::Function(function)) => self.pass(&record, Box::new(Pass::function(*function))),
             Some(Lower::Identity) => self.pass(&record, Box::new(Pass::identity())),
             Some(Lower::Norm) => self.pass(&record, Box::new(Pass::norm())),
-            Some(Lower::Statistic) => self.pass(&record, Box::new(Statistic { role: Role::Reduction })),
             Some(Lower::Constant) => self.all(&record, Box::new(Constant)),
             Some(Lower::By(lower)) => lower(self, &record),
             Some(Lower::Unruled) | None => self.all(&record, Box::new(Unruled::default())),

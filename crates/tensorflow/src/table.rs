@@ -47,8 +47,6 @@ pub(crate) enum Lower {
     Identity,
     /// A normalisation of the first input.
     Norm,
-    /// A statistic of the first input.
-    Statistic,
     /// Nothing flows.
     Constant,
     /// By a function of its own.

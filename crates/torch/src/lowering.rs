@@ -5,8 +5,8 @@ use crate::tensor::{dtype, part_of};
 use crate::{TorchTensor, rearrange};
 use dlbacktrace_core::ops::{self, Pass, Strided, Unruled};
 use dlbacktrace_core::{
-    BacktraceOp, DType, Error, Function, Gate, Meta, ModulePath, Operand, Place, Result, Role, TapeWriter,
-    Tensor, ValueId, WeightKey,
+    BacktraceOp, DType, Error, Function, Gate, Meta, ModulePath, Operand, Place, Result, TapeWriter, Tensor,
+    ValueId, WeightKey,
 };
 use dlbacktrace_torch_recorder::{Alias, Call, Origin, Patch, Record, Slot, Value};
 use std::collections::{HashMap, HashSet};
@@ -75,9 +75,6 @@ impl Lowering {
             Some(Lower::Identity) => self.pass(call, Pass::identity()),
             Some(Lower::Norm) => self.pass(call, Pass::norm()),
             Some(Lower::Constant) => self.all(call, Box::new(ops::Constant)),
-            Some(Lower::Statistic) => {
-                self.pass_role(call, Box::new(ops::Statistic { role: Role::Reduction }))
-            }
             Some(Lower::Rearrange) => rearrange::lower(self, call),
             Some(Lower::By(lower)) => lower(self, call),
             Some(Lower::Unruled) | None => self.all(call, Box::new(Unruled::default())),
@@ -103,13 +100,9 @@ impl Lowering {
 
     /// A pass of the first tensor argument.
     fn pass(&mut self, call: &Call, pass: Pass) -> Result<()> {
-        self.pass_role(call, Box::new(pass))
-    }
-
-    fn pass_role(&mut self, call: &Call, op: Box<dyn BacktraceOp<TorchTensor>>) -> Result<()> {
         let Some(slot) = slots(call).next() else { return self.all(call, Box::new(Unruled::default())) };
         let operand = self.unread(slot);
-        self.step(call, op, vec![operand])
+        self.step(call, Box::new(pass), vec![operand])
     }
 
     /// Every tensor argument is an operand that the rule does not read.

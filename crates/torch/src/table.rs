@@ -53,8 +53,6 @@ pub(crate) enum Lower {
     Norm,
     /// Nothing flows.
     Constant,
-    /// A statistic of the first tensor.
-    Statistic,
     /// Elements move as their numbers do.
     Rearrange,
     /// By a function of its own.

@@ -1,23 +1,52 @@
-//! Norms, variances, standard deviations: statistics with a rule only as part of a normaliser (rules §9).
+//! Norms, variances, standard deviations and logsumexp in one operator: equal to these written out (rules §9).
 
-use super::Unruled;
+use super::{Extremum, Reduce, Sum, Unruled, exactly};
 use crate::{BacktraceOp, Context, Family, Operand, Relevance, Result, Role, Tensor};
 
-/// A statistic of operand 0. The analysis recognises the normaliser it belongs to; outside one it has no
-/// rule.
+/// What of the elements is taken. A root or a logarithm of it changes nothing, for these pass relevance on.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Measure {
+    /// Σ|x|ᵖ: r = |x|ᵖ / Σ|x|ᵖ · R. Of p = ±∞ the largest or smallest |x| takes it.
+    Norm(f64),
+    /// Σ(x − x̄)²: by it the differences share R, each of which is a sum of x and −x̄.
+    Spread,
+    /// Σeˣ: r = softmax(x) · R.
+    LogSumExp,
+    /// Another, which has a rule only as part of a normaliser.
+    Other,
+}
+
+/// A statistic of operand 0 over some axes, kept in the outputs or not; a second output is the mean. The analysis
+/// recognises the normaliser it belongs to, in which it is a constant.
 #[derive(Debug, Clone)]
 pub struct Statistic {
-    /// [`Role::Reduction`] or [`Role::LogSumExp`].
-    pub role: Role,
+    /// All axes that are reduced.
+    pub axes: Vec<usize>,
+    /// What is taken of them.
+    pub measure: Measure,
 }
+
+/// Powers above this hold nothing but the largest element.
+const HIGHEST: f64 = 16.0;
 
 impl<T: Tensor> BacktraceOp<T> for Statistic {
     fn family(&self) -> Family {
-        Family::Statistic
+        match self.measure {
+            Measure::Norm(order) if order.is_infinite() => Family::Winner,
+            Measure::Norm(_) if self.power().is_none() => Family::Statistic,
+            Measure::Norm(_) | Measure::Spread | Measure::LogSumExp => Family::WeightedSum,
+            Measure::Other => Family::Statistic,
+        }
     }
 
     fn role(&self, _: &[Operand<T>]) -> Role {
-        self.role
+        if self.measure == Measure::LogSumExp { Role::LogSumExp } else { Role::Reduction }
+    }
+
+    fn uncovered(&self) -> Option<&str> {
+        (<Self as BacktraceOp<T>>::family(self) == Family::Statistic).then_some(
+            "outside a normaliser there is a rule for vector norms of order 1 to 16, in whole numbers, and of infinite order",
+        )
     }
 
     fn backtrace(
@@ -26,6 +55,110 @@ impl<T: Tensor> BacktraceOp<T> for Statistic {
         outputs: &[Option<Relevance<T>>],
         context: &mut Context<'_, T>,
     ) -> Result<Vec<Option<Relevance<T>>>> {
-        Unruled::default().backtrace(inputs, outputs, context)
+        if <Self as BacktraceOp<T>>::family(self) == Family::Statistic {
+            return Unruled::default().backtrace(inputs, outputs, context);
+        }
+        let [x] = exactly(inputs)?;
+        let mut share = None;
+        if let Some(Some(relevance)) = outputs.first() {
+            share = self.of_measure(x, relevance, context)?;
+        }
+        if let Some(Some(relevance)) = outputs.get(1) {
+            let of_mean = self.shared_by(x, relevance, context)?;
+            share = match (share, of_mean) {
+                (Some(share), Some(of_mean)) => Some(share.accumulate(&of_mean)?),
+                (share, of_mean) => share.or(of_mean),
+            };
+        }
+        Ok(vec![share])
     }
+}
+
+impl Statistic {
+    /// The power of a norm, if there is a rule for it.
+    fn power(&self) -> Option<u32> {
+        match self.measure {
+            Measure::Norm(order) if (1.0..=HIGHEST).contains(&order) && order.fract() == 0.0 => {
+                Some(order as u32)
+            }
+            _ => None,
+        }
+    }
+
+    fn of_measure<T: Tensor>(
+        &self,
+        x: &Operand<T>,
+        relevance: &Relevance<T>,
+        context: &mut Context<'_, T>,
+    ) -> Result<Option<Relevance<T>>> {
+        match self.measure {
+            Measure::Norm(order) if order.is_infinite() => {
+                let size = x.holding(x.data()?.abs()?);
+                let extremum = Extremum { axes: self.axes.clone(), largest: order > 0.0 };
+                one(extremum.backtrace(&[size], &[Some(relevance.clone())], context)?)
+            }
+            Measure::Spread => {
+                let count: usize = self.axes.iter().map(|&axis| x.meta.shape[axis]).product();
+                let mean = x.data()?.sum(&self.axes, true)?.scale(1.0 / count.max(1) as f64)?;
+                let difference = x.holding(x.data()?.sub(&mean)?);
+                let squares = x.holding(self.to_power(difference.data()?, 2)?);
+                let Some(to_difference) = self.shared_by(&squares, relevance, context)? else {
+                    return Ok(None);
+                };
+                let subtraction = Sum { factors: vec![1.0, -1.0], constant: 0.0 };
+                let terms = [x.clone(), x.holding(mean)];
+                let mut shares = subtraction.backtrace(&terms, &[Some(to_difference)], context)?;
+                let (to_mean, to_x) = (shares.pop().flatten(), shares.pop().flatten());
+                let (Some(to_mean), Some(to_x)) = (to_mean, to_x) else { return Ok(None) };
+                let of_mean = self.shared_by(x, &to_mean, context)?;
+                of_mean.map(|of_mean| to_x.accumulate(&of_mean)).transpose()
+            }
+            Measure::LogSumExp => {
+                let weights = x.holding(self.softmax(x.data()?)?);
+                self.shared_by(&weights, relevance, context)
+            }
+            Measure::Norm(_) | Measure::Other => {
+                let powers = x.holding(self.to_power(x.data()?, self.power().unwrap_or(1))?);
+                self.shared_by(&powers, relevance, context)
+            }
+        }
+    }
+
+    /// The rule of a sum of these.
+    fn shared_by<T: Tensor>(
+        &self,
+        terms: &Operand<T>,
+        relevance: &Relevance<T>,
+        context: &mut Context<'_, T>,
+    ) -> Result<Option<Relevance<T>>> {
+        let sum = Reduce { axes: self.axes.clone() };
+        one(sum.backtrace(std::slice::from_ref(terms), &[Some(relevance.clone())], context)?)
+    }
+
+    /// |x|ᵖ in units of the largest |x|, so that no power overflows.
+    fn to_power<T: Tensor>(&self, x: &T, power: u32) -> Result<T> {
+        let size = x.abs()?;
+        let (relative, _) = size.quotient(&size.max_over(&self.axes)?)?;
+        (1..power).try_fold(relative.clone(), |product, _| product.mul(&relative))
+    }
+
+    /// Softmax over all the axes together.
+    fn softmax<T: Tensor>(&self, x: &T) -> Result<T> {
+        let shape = x.shape();
+        let stay = (0..shape.len()).filter(|axis| !self.axes.contains(axis));
+        let order: Vec<usize> = stay.chain(self.axes.iter().copied()).collect();
+        let moved = x.permute(&order)?;
+        let extents = moved.shape();
+        let (rows, reduced) = extents.split_at(extents.len() - self.axes.len());
+        let table = moved.reshape(&[rows, &[reduced.iter().product()]].concat())?;
+        let mut back = vec![0; order.len()];
+        for (place, axis) in order.into_iter().enumerate() {
+            back[axis] = place;
+        }
+        table.softmax()?.reshape(&extents)?.permute(&back)
+    }
+}
+
+fn one<T>(mut shares: Vec<Option<Relevance<T>>>) -> Result<Option<Relevance<T>>> {
+    Ok(shares.pop().flatten())
 }

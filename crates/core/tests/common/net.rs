@@ -4,12 +4,12 @@ use super::numbers::Numbers;
 use dlbacktrace_core::analysis::PrepareOptions;
 use dlbacktrace_core::array::Array;
 use dlbacktrace_core::ops::{
-    Constant, Convolution, Embedding, Extremum, MatMul, OneHot, Pass, Permute, Product, Quotient, Reduce,
-    Reshape, Statistic, Sum,
+    Constant, Convolution, Embedding, Extremum, MatMul, Measure, OneHot, Pass, Permute, Product, Quotient,
+    Reduce, Reshape, Statistic, Sum,
 };
 use dlbacktrace_core::{
     Backtrace, BacktraceOp, ConvGeometry, DType, Error, Function, Meta, ModulePath, Operand, Place, Prepared,
-    Relevance, Role, Step, Tape, Tensor, ValueId, WalkOptions, WeightCache,
+    Relevance, Step, Tape, Tensor, ValueId, WalkOptions, WeightCache,
 };
 use ndarray::{ArrayD, Axis};
 
@@ -191,10 +191,10 @@ impl Net {
     }
 
     /// A variance, norm or the like over the last axis, kept: an operator of its own.
-    pub fn statistic(&mut self, role: Role, x: ValueId, f: impl Fn(&[f64]) -> f64) -> ValueId {
+    pub fn statistic(&mut self, measure: Measure, x: ValueId, f: impl Fn(&[f64]) -> f64) -> ValueId {
         let axis = Axis(self.data(x).ndim() - 1);
         let result = self.data(x).map_axis(axis, |row| f(&row.to_vec())).insert_axis(axis);
-        self.step(Statistic { role }, &[x], result, DType::F64)
+        self.step(Statistic { axes: vec![axis.0], measure }, &[x], result, DType::F64)
     }
 
     /// a·b over the last two axes of matrices.

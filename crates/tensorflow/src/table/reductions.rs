@@ -1,11 +1,11 @@
 //! Reductions along axes and over segments (rules §2, §3, §9).
 
+use super::Entry;
 use super::arguments::{axes, flag, integer};
-use super::{Entry, Lower};
 use crate::lowering::{Lowering, axis, input};
-use crate::{Keep, Record, TfTensor};
+use crate::{Record, TfTensor};
 use dlbacktrace_core::ops::{
-    CumulativeSum, Extremum, Flip, IndexAdd, IndexExtremum, Pad, Pass, Rearrange, Reduce,
+    CumulativeSum, Extremum, Flip, IndexAdd, IndexExtremum, Measure, Pad, Pass, Rearrange, Reduce, Statistic,
 };
 use dlbacktrace_core::{BacktraceOp, DType, Error, Family, Result, Tensor};
 
@@ -19,12 +19,9 @@ pub(super) const ENTRIES: &[Entry] = &[
     Entry::by_data(&["Min"], Family::Winner, |lowering, record| {
         over_axes(lowering, record, |axes| Box::new(Extremum { axes, largest: false }))
     }),
-    Entry {
-        names: &["EuclideanNorm"],
-        family: Family::Statistic,
-        keep: Keep::Indices,
-        lower: Lower::Statistic,
-    },
+    Entry::by_data(&["EuclideanNorm"], Family::WeightedSum, |lowering, record| {
+        over_axes(lowering, record, |axes| Box::new(Statistic { axes, measure: Measure::Norm(2.0) }))
+    }),
     Entry::by_data(&["Cumsum"], Family::WeightedSum, cumulative),
     Entry::by_result(&["TopK", "TopKV2"], Family::Movement, largest),
     Entry::by_data(&["SegmentSum", "SegmentMean"], Family::WeightedSum, segment_sum),

@@ -1,12 +1,12 @@
 //! Reductions along axes (rules §2, §3, §9).
 
-use super::{Entry, Lower};
+use super::Entry;
 use crate::arguments::{Arguments, axes, axis};
 use crate::lowering::Lowering;
 use crate::rearrange;
-use dlbacktrace_core::ops::{CumulativeSum, Extremum, PairwiseExtremum, Reduce, Statistic};
-use dlbacktrace_core::{Error, Family, Result, Role};
-use dlbacktrace_torch_recorder::{Call, Keep};
+use dlbacktrace_core::ops::{CumulativeSum, Extremum, Measure, PairwiseExtremum, Reduce, Statistic};
+use dlbacktrace_core::{Error, Family, Result};
+use dlbacktrace_torch_recorder::Call;
 
 pub(super) const ENTRIES: &[Entry] = &[
     Entry::by_data(
@@ -32,21 +32,19 @@ pub(super) const ENTRIES: &[Entry] = &[
         Family::Movement,
         picked,
     ),
-    Entry {
-        names: &[
-            "aten::norm",
-            "aten::linalg_vector_norm",
-            "aten::linalg_norm",
-            "aten::var",
-            "aten::std",
-            "aten::var_mean",
-            "aten::std_mean",
-        ],
-        family: Family::Statistic,
-        keep: Keep::Indices,
-        lower: Lower::Statistic,
-    },
-    Entry::by_shape(&["aten::logsumexp"], Family::Statistic, logsumexp),
+    Entry::by_data(
+        &["aten::norm", "aten::linalg_vector_norm", "aten::linalg_norm"],
+        Family::WeightedSum,
+        norm,
+    ),
+    Entry::by_data(
+        &["aten::var", "aten::std", "aten::var_mean", "aten::std_mean"],
+        Family::WeightedSum,
+        |lowering, call| statistic(lowering, call, Measure::Spread),
+    ),
+    Entry::by_data(&["aten::logsumexp"], Family::WeightedSum, |lowering, call| {
+        statistic(lowering, call, Measure::LogSumExp)
+    }),
 ];
 
 fn reduce(lowering: &mut Lowering, call: &Call) -> Result<()> {
@@ -71,9 +69,24 @@ fn extremum(lowering: &mut Lowering, call: &Call, largest: bool) -> Result<()> {
     lowering.step(call, Box::new(Extremum { axes, largest }), vec![operand])
 }
 
-fn logsumexp(lowering: &mut Lowering, call: &Call) -> Result<()> {
-    let operand = lowering.unread(call.tensor("self")?);
-    lowering.step(call, Box::new(Statistic { role: Role::LogSumExp }), vec![operand])
+fn statistic(lowering: &mut Lowering, call: &Call, measure: Measure) -> Result<()> {
+    let operand = lowering.operand(call.tensor("self")?)?;
+    let axes = axes(call.ints("dim"), operand.meta.shape.len())?;
+    lowering.step(call, Box::new(Statistic { axes, measure }), vec![operand])
+}
+
+/// Of vectors; `linalg_norm` with an order over two axes is a norm of matrices, of which Frobenius's is that of all
+/// elements.
+fn norm(lowering: &mut Lowering, call: &Call) -> Result<()> {
+    let order = call.optional_number("ord").or_else(|| call.optional_number("p"));
+    let rank = lowering.meta(call.tensor("self")?).shape.len();
+    let of_matrices = call.base == "aten::linalg_norm" && axes(call.ints("dim"), rank)?.len() > 1;
+    let measure = match (call.text("ord").or(call.text("p")), order) {
+        (Some("fro") | None, None) => Measure::Norm(2.0),
+        (None, Some(order)) if !of_matrices => Measure::Norm(order),
+        _ => Measure::Other,
+    };
+    statistic(lowering, call, measure)
 }
 
 /// Values picked along an axis: they scatter back to where the indices beside them say.

@@ -1,0 +1,82 @@
+//! Statistics outside a normaliser, in one operator and written out.
+
+mod common;
+
+use common::{assert_equal, call, explain, ints, numbers, result, tensor};
+use dlbacktrace_core::Mode;
+use dlbacktrace_torch::Input;
+use tch::{Kind, Tensor};
+
+type Statistic = fn(&Tensor) -> Tensor;
+
+fn spread(x: &Tensor, axis: i64) -> Tensor {
+    let mean = x.mean_dim(axis, true, None::<Kind>);
+    let difference = x - &mean;
+    (&difference * &difference).mean_dim(axis, false, None::<Kind>)
+}
+
+fn norm(x: &Tensor, order: f64, axis: i64) -> Tensor {
+    let arguments = vec![tensor(x), Input::Float(order), ints(&[axis]), Input::Bool(false), Input::None];
+    call("aten::linalg_vector_norm", arguments)
+}
+
+/// Both, in both modes: name, in one operator, written out.
+const TWINS: [(&str, Statistic, Statistic); 8] = [
+    ("norm of order 1", |x| norm(x, 1.0, 1), |x| x.abs().sum_dim_intlist(1, false, None::<Kind>)),
+    ("norm of order 2", |x| norm(x, 2.0, -1), |x| (x * x).sum_dim_intlist(-1, false, None::<Kind>).sqrt()),
+    (
+        "norm of order 3",
+        |x| norm(x, 3.0, 1),
+        |x| x.abs().pow_tensor_scalar(3).sum_dim_intlist(1, false, None::<Kind>),
+    ),
+    ("norm of infinite order", |x| norm(x, f64::INFINITY, 1), |x| x.abs().amax(1, false)),
+    ("variance", |x| x.var_dim(1, false, false), |x| spread(x, 1)),
+    ("deviation", |x| x.std_dim(-1, true, false), |x| spread(x, -1).sqrt()),
+    ("logsumexp", |x| x.logsumexp(1, false), |x| x.exp().sum_dim_intlist(1, false, None::<Kind>).log()),
+    (
+        "logsumexp over two axes",
+        |x| x.logsumexp([0, 2], false),
+        |x| x.exp().sum_dim_intlist([0_i64, 2].as_slice(), false, None::<Kind>).log(),
+    ),
+];
+
+#[test]
+fn one_operator_is_what_it_is_written_out() {
+    let x = numbers(&[3, 4, 5], 1);
+    for (name, one, written) in TWINS {
+        let start = numbers(&written(&x).size(), 2);
+        for mode in [Mode::Default, Mode::Contrastive] {
+            let found = explain(&x, &start, mode, || one(&x)).unwrap();
+            let expected = explain(&x, &start, mode, || written(&x)).unwrap();
+            for (found, expected) in found.iter().zip(&expected) {
+                assert!(found.abs().max().double_value(&[]) > 0.0, "{name}");
+                assert_equal(found, expected, &format!("{name}, {mode:?}"));
+            }
+        }
+    }
+}
+
+/// As pooling of statistics has it: both results joined.
+#[test]
+fn a_deviation_and_the_mean_beside_it() {
+    let x = numbers(&[3, 4, 5], 1);
+    let start = numbers(&[3, 8], 2);
+    let arguments = |x: &Tensor| vec![tensor(x), ints(&[2]), Input::Bool(false), Input::Bool(false)];
+    let both = || {
+        let [deviation, mean] = [0, 1].map(|index| result("aten::std_mean", "dim", arguments(&x), index));
+        Tensor::cat(&[deviation, mean], 1)
+    };
+    let written = || Tensor::cat(&[spread(&x, 2).sqrt(), x.mean_dim(2, false, None::<Kind>)], 1);
+    let apart = || {
+        let deviation = result("aten::std", "dim", arguments(&x), 0);
+        Tensor::cat(&[deviation, x.mean_dim(2, false, None::<Kind>)], 1)
+    };
+    for mode in [Mode::Default, Mode::Contrastive] {
+        let expected = explain(&x, &start, mode, written).unwrap();
+        for found in [explain(&x, &start, mode, apart).unwrap(), explain(&x, &start, mode, both).unwrap()] {
+            for (found, expected) in found.iter().zip(&expected) {
+                assert_equal(found, expected, &format!("{mode:?}"));
+            }
+        }
+    }
+}
