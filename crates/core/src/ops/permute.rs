@@ -11,7 +11,7 @@ pub struct Permute {
 }
 
 impl Permute {
-    fn inverse(&self) -> Result<Vec<usize>> {
+    pub(super) fn inverse(&self) -> Result<Vec<usize>> {
         (0..self.order.len())
             .map(|axis| self.order.iter().position(|&from| from == axis))
             .collect::<Option<_>>()

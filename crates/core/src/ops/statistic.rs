@@ -1,6 +1,6 @@
 //! Norms, variances, standard deviations and logsumexp in one operator: equal to these written out (rules §9).
 
-use super::{Extremum, Reduce, Sum, Unruled, exactly};
+use super::{Extremum, Permute, Reduce, Sum, Unruled, exactly};
 use crate::{BacktraceOp, Context, Family, Operand, Relevance, Result, Role, Tensor};
 
 /// What of the elements is taken. A root or a logarithm of it changes nothing, for these pass relevance on.
@@ -55,9 +55,6 @@ impl<T: Tensor> BacktraceOp<T> for Statistic {
         outputs: &[Option<Relevance<T>>],
         context: &mut Context<'_, T>,
     ) -> Result<Vec<Option<Relevance<T>>>> {
-        if <Self as BacktraceOp<T>>::family(self) == Family::Statistic {
-            return Unruled::default().backtrace(inputs, outputs, context);
-        }
         let [x] = exactly(inputs)?;
         let mut share = None;
         if let Some(Some(relevance)) = outputs.first() {
@@ -95,7 +92,7 @@ impl Statistic {
             Measure::Norm(order) if order.is_infinite() => {
                 let size = x.holding(x.data()?.abs()?);
                 let extremum = Extremum { axes: self.axes.clone(), largest: order > 0.0 };
-                one(extremum.backtrace(&[size], &[Some(relevance.clone())], context)?)
+                alone(&extremum, &size, relevance, context)
             }
             Measure::Spread => {
                 let count: usize = self.axes.iter().map(|&axis| x.meta.shape[axis]).product();
@@ -118,7 +115,10 @@ impl Statistic {
                 self.shared_by(&weights, relevance, context)
             }
             Measure::Norm(_) | Measure::Other => {
-                let powers = x.holding(self.to_power(x.data()?, self.power().unwrap_or(1))?);
+                let Some(power) = self.power() else {
+                    return alone(&Unruled::default(), x, relevance, context);
+                };
+                let powers = x.holding(self.to_power(x.data()?, power)?);
                 self.shared_by(&powers, relevance, context)
             }
         }
@@ -131,8 +131,7 @@ impl Statistic {
         relevance: &Relevance<T>,
         context: &mut Context<'_, T>,
     ) -> Result<Option<Relevance<T>>> {
-        let sum = Reduce { axes: self.axes.clone() };
-        one(sum.backtrace(std::slice::from_ref(terms), &[Some(relevance.clone())], context)?)
+        alone(&Reduce { axes: self.axes.clone() }, terms, relevance, context)
     }
 
     /// |x|ᵖ in units of the largest |x|, so that no power overflows.
@@ -146,19 +145,22 @@ impl Statistic {
     fn softmax<T: Tensor>(&self, x: &T) -> Result<T> {
         let shape = x.shape();
         let stay = (0..shape.len()).filter(|axis| !self.axes.contains(axis));
-        let order: Vec<usize> = stay.chain(self.axes.iter().copied()).collect();
-        let moved = x.permute(&order)?;
+        let moving = Permute { order: stay.chain(self.axes.iter().copied()).collect() };
+        let moved = x.permute(&moving.order)?;
         let extents = moved.shape();
         let (rows, reduced) = extents.split_at(extents.len() - self.axes.len());
         let table = moved.reshape(&[rows, &[reduced.iter().product()]].concat())?;
-        let mut back = vec![0; order.len()];
-        for (place, axis) in order.into_iter().enumerate() {
-            back[axis] = place;
-        }
-        table.softmax()?.reshape(&extents)?.permute(&back)
+        table.softmax()?.reshape(&extents)?.permute(&moving.inverse()?)
     }
 }
 
-fn one<T>(mut shares: Vec<Option<Relevance<T>>>) -> Result<Option<Relevance<T>>> {
+/// What the rule of an operator gives its one operand.
+fn alone<T: Tensor>(
+    op: &dyn BacktraceOp<T>,
+    operand: &Operand<T>,
+    relevance: &Relevance<T>,
+    context: &mut Context<'_, T>,
+) -> Result<Option<Relevance<T>>> {
+    let mut shares = op.backtrace(std::slice::from_ref(operand), &[Some(relevance.clone())], context)?;
     Ok(shares.pop().flatten())
 }
