@@ -1,11 +1,13 @@
 //! Reductions along axes (rules §2, §3, §9).
 
 use super::Entry;
+use super::parts::Operand;
+use crate::TorchTensor;
 use crate::arguments::{Arguments, axes, axis};
 use crate::lowering::Lowering;
 use crate::rearrange;
 use dlbacktrace_core::ops::{CumulativeSum, Extremum, Measure, PairwiseExtremum, Reduce, Statistic};
-use dlbacktrace_core::{Error, Family, Result};
+use dlbacktrace_core::{BacktraceOp, Error, Family, Result};
 use dlbacktrace_torch_recorder::Call;
 
 pub(super) const ENTRIES: &[Entry] = &[
@@ -49,8 +51,18 @@ pub(super) const ENTRIES: &[Entry] = &[
 
 fn reduce(lowering: &mut Lowering, call: &Call) -> Result<()> {
     let operand = lowering.number(call, call.tensor("self")?)?;
+    over_axes(lowering, call, operand, |axes| Box::new(Reduce { axes }))
+}
+
+/// An operand reduced over the axes that the call names; over all if it names none.
+fn over_axes(
+    lowering: &mut Lowering,
+    call: &Call,
+    operand: Operand,
+    rule: impl FnOnce(Vec<usize>) -> Box<dyn BacktraceOp<TorchTensor>>,
+) -> Result<()> {
     let axes = axes(call.ints("dim"), operand.meta.shape.len())?;
-    lowering.step(call, Box::new(Reduce { axes }), vec![operand])
+    lowering.step(call, rule(axes), vec![operand])
 }
 
 fn cumulative(lowering: &mut Lowering, call: &Call) -> Result<()> {
@@ -65,28 +77,29 @@ fn extremum(lowering: &mut Lowering, call: &Call, largest: bool) -> Result<()> {
         let other = lowering.number(call, other)?;
         return lowering.step(call, Box::new(PairwiseExtremum { largest }), vec![operand, other]);
     }
-    let axes = axes(call.ints("dim"), operand.meta.shape.len())?;
-    lowering.step(call, Box::new(Extremum { axes, largest }), vec![operand])
+    over_axes(lowering, call, operand, |axes| Box::new(Extremum { axes, largest }))
 }
 
 fn statistic(lowering: &mut Lowering, call: &Call, measure: Measure) -> Result<()> {
     let operand = lowering.operand(call.tensor("self")?)?;
-    let axes = axes(call.ints("dim"), operand.meta.shape.len())?;
-    lowering.step(call, Box::new(Statistic { axes, measure }), vec![operand])
+    over_axes(lowering, call, operand, |axes| Box::new(Statistic { axes, measure }))
 }
 
 /// Of vectors; `linalg_norm` with an order over two axes is a norm of matrices, of which Frobenius's is that of all
 /// elements.
 fn norm(lowering: &mut Lowering, call: &Call) -> Result<()> {
     let order = call.optional_number("ord").or_else(|| call.optional_number("p"));
-    let rank = lowering.meta(call.tensor("self")?).shape.len();
-    let of_matrices = call.base == "aten::linalg_norm" && axes(call.ints("dim"), rank)?.len() > 1;
-    let measure = match (call.text("ord").or(call.text("p")), order) {
-        (Some("fro") | None, None) => Measure::Norm(2.0),
-        (None, Some(order)) if !of_matrices => Measure::Norm(order),
-        _ => Measure::Other,
-    };
-    statistic(lowering, call, measure)
+    let text = call.text("ord").or(call.text("p"));
+    let of_matrices = call.base == "aten::linalg_norm";
+    let operand = lowering.operand(call.tensor("self")?)?;
+    over_axes(lowering, call, operand, |axes| {
+        let measure = match (text, order) {
+            (Some("fro") | None, None) => Measure::Norm(2.0),
+            (None, Some(order)) if !(of_matrices && axes.len() > 1) => Measure::Norm(order),
+            _ => Measure::Other,
+        };
+        Box::new(Statistic { axes, measure })
+    })
 }
 
 /// Values picked along an axis: they scatter back to where the indices beside them say.
