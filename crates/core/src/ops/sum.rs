@@ -48,7 +48,7 @@ impl<T: Tensor> BacktraceOp<T> for Sum {
         let shape = relevance.shape();
         let columns = shape.last().copied().unwrap_or(1);
         match self.unopposed(inputs, relevance)? {
-            0 => self.shares(inputs, relevance, context),
+            0 => self.finite_shares(inputs, relevance, context),
             all if all == columns => {
                 Ok(inputs.iter().map(|x| x.depends.then(|| relevance.clone())).collect())
             }
@@ -57,7 +57,7 @@ impl<T: Tensor> BacktraceOp<T> for Sum {
                 let taken = relevance.map(|channel| columns_of(channel, Range::span(0, free)))?;
                 let operands = inputs.iter().map(|x| Ok(x.holding(rest(x.data()?)?)));
                 let operands = operands.collect::<Result<Vec<_>>>()?;
-                let shares = self.shares(&operands, &relevance.map(rest)?, context)?;
+                let shares = self.finite_shares(&operands, &relevance.map(rest)?, context)?;
                 let whole = |share: Relevance<T>| Relevance::concat(&[taken.clone(), share], shape.len() - 1);
                 shares.into_iter().map(|share| share.map(whole).transpose()).collect()
             }
@@ -94,6 +94,29 @@ impl Sum {
         Ok(if least >= x.meta.dtype.negligible() { free } else { 0 })
     }
 
+    /// An operand of ±∞, as a mask has or scores behind one, takes no part: no relevance arrives where it stands, and its
+    /// infinite share of nothing must not become NaN. Constants are small and bounded at once, others if it happens.
+    fn finite_shares<T: Tensor>(
+        &self,
+        inputs: &[Operand<T>],
+        relevance: &Relevance<T>,
+        context: &mut Context<'_, T>,
+    ) -> Result<Vec<Option<Relevance<T>>>> {
+        let bounded = |operand: &Operand<T>| Ok(operand.holding(operand.data()?.bounded()?));
+        let or_bounded =
+            |operand: &Operand<T>| if operand.depends { Ok(operand.clone()) } else { bounded(operand) };
+        let operands = inputs.iter().map(or_bounded).collect::<Result<Vec<_>>>()?;
+        let mut attempt = Context::new(context.weights);
+        let shares = self.shares(&operands, relevance, &mut attempt)?;
+        let handed = shares.iter().flatten().map(Relevance::amount).collect::<Result<Vec<_>>>()?;
+        if handed.iter().chain(attempt.lost().values()).any(|amount| amount.magnitude().is_nan()) {
+            let operands = inputs.iter().map(bounded).collect::<Result<Vec<_>>>()?;
+            return self.shares(&operands, relevance, context);
+        }
+        attempt.lost().iter().for_each(|(&loss, &amount)| context.lose(loss, amount));
+        Ok(shares)
+    }
+
     fn shares<T: Tensor>(
         &self,
         inputs: &[Operand<T>],
@@ -101,7 +124,7 @@ impl Sum {
         context: &mut Context<'_, T>,
     ) -> Result<Vec<Option<Relevance<T>>>> {
         let shape = relevance.shape();
-        let mut operands = inputs.iter().map(finite).collect::<Result<Vec<_>>>()?;
+        let mut operands = inputs.to_vec();
         if self.constant != 0.0 {
             // Where no operand has the full shape a number of that shape makes every intermediate that size.
             let full = operands.iter().all(|operand| operand.meta.shape != shape);
@@ -140,14 +163,4 @@ fn zero_columns<T: Tensor>(constant: &T, columns: usize) -> Result<usize> {
         Some(_) if sizes.len() == 1 => 0,
         Some(free) => free,
     })
-}
-
-/// A constant operand of ±∞, as masks have, takes no part: no relevance arrives where it stands, and its
-/// infinite share of nothing must not become NaN.
-fn finite<T: Tensor>(operand: &Operand<T>) -> Result<Operand<T>> {
-    let mut operand = operand.clone();
-    if !operand.depends {
-        operand.data = Some(operand.data()?.bounded()?);
-    }
-    Ok(operand)
 }
