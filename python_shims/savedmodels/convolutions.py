@@ -69,6 +69,24 @@ def functions(weights):
     return call
 
 
+def of_kernels(weights):
+    """Kernels computed from the input, also where they are padded on one side."""
+    router, kernels, filters, head = weights(2, 4), weights(4, 3, 2, 2, 3), weights(4, 3, 3, 2, 2), weights(7, 3)
+
+    def call(x):
+        shares = tf.sigmoid(tf.reduce_mean(x, [0, 1, 2])[None] @ router)[0]
+        kernel, deep = tf.tensordot(shares, kernels, 1), tf.tensordot(shares, filters, 1)
+        y = tf.nn.conv2d(x, kernel, 1, "SAME")
+        parts = [
+            y,
+            tf.nn.conv2d_transpose(y, kernel, tf.stack([tf.shape(x)[0], 9, 8, 2]), 2, "SAME"),
+            tf.nn.depthwise_conv2d(x, deep[:, :, :, :1], [1, 1, 1, 1], "VALID"),
+        ]
+        return tf.concat([tf.reduce_mean(part, [1, 2]) for part in parts], 1) @ head
+
+    return call
+
+
 BOTH = (EXPORT, TF_KERAS)
 
 FIXTURES = [
@@ -80,4 +98,5 @@ FIXTURES = [
     keras_fixture("conv_transpose1d", layers_on((5, 2), conv_transpose1d), normal(x=(2, 5, 2)), "Conv1DTranspose"),
     keras_fixture("conv_transpose3d", layers_on((2, 3, 2, 2), conv_transpose3d), normal(x=(1, 2, 3, 2, 2)), "Conv3DTranspose"),
     module_fixture("conv_functions", functions, normal(x=(2, 5, 5, 2)), "convolutions with padding by numbers, atrous, transposed"),
+    module_fixture("conv_of_kernels", of_kernels, normal(x=(1, 5, 4, 2)), "kernels computed from the input"),
 ]

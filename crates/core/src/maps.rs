@@ -10,7 +10,7 @@ mod scatter;
 pub use axes::Axes;
 pub use banded::Banded;
 pub use broadcast::Broadcast;
-pub use convolution::{Convolution, TransposedConvolution};
+pub use convolution::{Convolution, Kernel, TransposedConvolution};
 pub use dense::{Dense, Side};
 pub use scatter::Scatter;
 

@@ -6,7 +6,7 @@ mod signs;
 
 pub(crate) use signs::Signs;
 
-use crate::maps::LinearMap;
+use crate::maps::{Broadcast, LinearMap};
 use crate::{Amount, Context, Loss, Mode, Operand, Part, PerUnit, Relevance, Result, Tensor};
 
 /// How contrastive mode treats units (rules §9).
@@ -26,6 +26,27 @@ pub struct Term<'a, T> {
     pub operand: &'a Operand<T>,
     /// The map W.
     pub map: Box<dyn LinearMap<T> + 'a>,
+}
+
+impl<T: Tensor> Term<'_, T> {
+    /// The shares of Wx and b in y = Wx + b, where b may be a constant.
+    pub(crate) fn backtrace_biased(
+        self,
+        bias: Option<&Operand<T>>,
+        variant: Variant,
+        relevance: &Relevance<T>,
+        context: &mut Context<'_, T>,
+    ) -> Result<[Option<Relevance<T>>; 2]> {
+        let mut terms = vec![self];
+        if let Some(operand) = bias.filter(|bias| bias.depends) {
+            let from = operand.meta.shape.clone();
+            terms.push(Term { operand, map: Box::new(Broadcast { factor: 1.0, from }) });
+        }
+        let constant = bias.filter(|bias| !bias.depends).map(Operand::data).transpose()?.cloned();
+        let sum = WeightedSum { terms, bias: constant, variant, result: context.result.take() };
+        let mut found = sum.backtrace(relevance, context)?.into_iter();
+        Ok([found.next().flatten(), found.next().flatten()])
+    }
 }
 
 /// y = Σₖ Wₖxₖ + b.

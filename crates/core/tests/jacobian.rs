@@ -78,10 +78,17 @@ fn spread(bias: Option<&ArrayD<f64>>, shape: &[usize], output: &[usize]) -> Vec<
     }
 }
 
-#[test]
-fn convolutions() {
-    for_all(96, (geometry::convolution(), any::<bool>()), |(geometry, transposed)| {
-        let mut numbers = Numbers::new(geometry.seed);
+/// A drawn convolution, transposed or not.
+struct Drawn {
+    geometry: geometry::Convolution,
+    transposed: bool,
+    x: ArrayD<f64>,
+    weight: ArrayD<f64>,
+    output: Vec<usize>,
+}
+
+impl Drawn {
+    fn new(geometry: geometry::Convolution, transposed: bool, numbers: &mut Numbers) -> Self {
         let (narrow, wide) = (geometry.groups * geometry.first, geometry.groups * geometry.second);
         let (input, output) = match transposed {
             false => {
@@ -91,22 +98,87 @@ fn convolutions() {
                 (geometry.tensor(narrow, |axis| axis.input), geometry.tensor(wide, |axis| axis.unfolded()))
             }
         };
-        let channels = if transposed { wide } else { narrow };
         let (x, weight) = (numbers.exact(&input), numbers.exact(&geometry.kernel()));
-        let bias = geometry.bias.then(|| numbers.exact(&[channels]));
-        let per_channel = [&[channels][..], &vec![1; geometry.axes.len()]].concat();
-        let dense = Dense {
-            weight: matrix(&input, |unit| convolution(unit, &weight, &geometry, &output, transposed)),
-            x: flat(&x),
-            bias: spread(bias.as_ref(), &per_channel, &output),
+        Self { geometry, transposed, x, weight, output }
+    }
+
+    fn bias(&self, numbers: &mut Numbers) -> Option<ArrayD<f64>> {
+        let channels = self.output[self.output.len() - self.geometry.axes.len() - 1];
+        self.geometry.bias.then(|| numbers.exact(&[channels]))
+    }
+
+    /// As a map of x, and of its kernel.
+    fn matrices(&self, bias: Option<&ArrayD<f64>>) -> [Dense; 2] {
+        let forward = |x: &ArrayD<f64>, weight: &ArrayD<f64>| {
+            convolution(x, weight, &self.geometry, &self.output, self.transposed)
         };
-        let operands = [Data::moving(x), Data::constant(weight)].into_iter().chain(bias.map(Data::constant));
-        let case = Case::new(operands.collect(), &[&output], &mut numbers).gated();
-        let plain = Convolution { geometry: geometry.geometry() };
-        let spatial = geometry.axes.iter().map(|axis| axis.unfolded()).collect();
-        let unfolding = TransposedConvolution { geometry: geometry.geometry(), spatial };
-        let op: &Op = if transposed { &unfolding } else { &plain };
-        Twin { op, case, dense, variant: Variant::Convolution }.check();
+        let axes = self.geometry.axes.len();
+        let per_channel = [&[bias.map_or(1, ArrayD::len)][..], &vec![1; axes]].concat();
+        let bias = spread(bias, &per_channel, &self.output);
+        let of_x = matrix(self.x.shape(), |unit| forward(unit, &self.weight));
+        let of_kernel = matrix(self.weight.shape(), |unit| forward(&self.x, unit));
+        [
+            Dense { weight: of_x, x: flat(&self.x), bias: bias.clone() },
+            Dense { weight: of_kernel, x: flat(&self.weight), bias },
+        ]
+    }
+
+    fn op(&self) -> Box<Op> {
+        let geometry = self.geometry.geometry();
+        let spatial = self.geometry.axes.iter().map(|axis| axis.unfolded()).collect();
+        match self.transposed {
+            false => Box::new(Convolution { geometry }),
+            true => Box::new(TransposedConvolution { geometry, spatial }),
+        }
+    }
+}
+
+#[test]
+fn convolutions() {
+    for_all(
+        96,
+        (geometry::convolution(), any::<bool>(), any::<bool>()),
+        |(geometry, transposed, of_kernel)| {
+            let mut numbers = Numbers::new(geometry.seed);
+            let drawn = Drawn::new(geometry, transposed, &mut numbers);
+            let bias = drawn.bias(&mut numbers);
+            let [of_x, of_weight] = drawn.matrices(bias.as_ref());
+            let mut operands = vec![Data::moving(drawn.x.clone()), Data::moving(drawn.weight.clone())];
+            operands[usize::from(!of_kernel)].depends = false;
+            operands.extend(bias.map(Data::constant));
+            let case = Case::new(operands, &[&drawn.output], &mut numbers);
+            let (dense, case) = if of_kernel { (of_weight, case) } else { (of_x, case.gated()) };
+            Twin { op: &*drawn.op(), case, dense, variant: Variant::Convolution }.check();
+        },
+    );
+}
+
+/// Half to each factor, as if the other were a constant.
+#[test]
+fn convolutions_whose_kernel_moves_with_the_input() {
+    for_all(96, (geometry::convolution(), any::<bool>()), |(geometry, transposed)| {
+        let mut numbers = Numbers::new(geometry.seed);
+        let drawn = Drawn::new(geometry, transposed, &mut numbers);
+        let operands = vec![Data::moving(drawn.x.clone()), Data::moving(drawn.weight.clone())];
+        let case = Case::new(operands, &[&drawn.output], &mut numbers);
+        let [support, against] = case.arriving[0]
+            .each_ref()
+            .map(|channel| flat(channel).iter().map(|r| r / 2.0).collect::<Vec<_>>());
+        let (op, dense) = (drawn.op(), drawn.matrices(None));
+        let both = |share: &dyn Fn(&Dense) -> Vec<f64>| dense.iter().flat_map(share).collect::<Vec<_>>();
+        let channel = |at: usize| {
+            both(&|dense| {
+                dense.contrastive(&support, &against, Variant::Convolution).into_iter().nth(at).unwrap()
+            })
+        };
+        let expected = [
+            (Mode::Default, vec![both(&|dense| dense.default_mode(&support))]),
+            (Mode::Contrastive, vec![channel(0), channel(1)]),
+        ];
+        let twin = Twin { op: &*op, case, dense: dense[0].clone(), variant: Variant::Convolution };
+        for (mode, expected) in expected {
+            twin.compare(mode, None, &expected);
+        }
     });
 }
 

@@ -1,7 +1,7 @@
 //! Convolutions of any number of spatial axes, and their transposes.
 
 use super::LinearMap;
-use crate::{ConvGeometry, Operand, Part, Range, Result, Tensor, WeightCache};
+use crate::{ConvGeometry, Error, Operand, Part, Range, Result, Tensor, WeightCache};
 
 /// x `[N, C, spatial…]` ↦ w ∗ x, with w `[O, C / groups, kernel…]`.
 #[derive(Debug)]
@@ -60,4 +60,62 @@ impl<T: Tensor> LinearMap<T> for TransposedConvolution<'_, T> {
         }
         seen.slice(&region)
     }
+}
+
+/// w `[O, C / groups, kernel…]` ↦ w ∗ x, or wᵀ ∗ x: a convolution as a map of its kernel.
+#[derive(Debug)]
+pub struct Kernel<'a, T> {
+    /// x
+    pub x: &'a Operand<T>,
+    /// Stride, padding, dilation, groups.
+    pub geometry: &'a ConvGeometry,
+    /// Shape of w.
+    pub from: Vec<usize>,
+    /// Spatial extents of the result of wᵀ ∗ x.
+    pub transposed: Option<Vec<usize>>,
+}
+
+impl<T: Tensor> LinearMap<T> for Kernel<'_, T> {
+    fn apply(&self, part: Part, kernel: &T) -> Result<T> {
+        let x = part.of(self.x.data()?)?;
+        match &self.transposed {
+            None => x.convolve(kernel, self.geometry),
+            Some(spatial) => x.convolve_adjoint(kernel, self.geometry, spatial),
+        }
+    }
+
+    fn adjoint(&self, part: Part, y: &T) -> Result<T> {
+        let x = part.of(self.x.data()?)?;
+        let (wide, narrow) = if self.transposed.is_some() { (y, &x) } else { (&x, y) };
+        correlation(wide, narrow, self.geometry, &self.from)
+    }
+}
+
+/// The adjoint of w ↦ w ∗ x, with x `[N, C, spatial…]` and y `[N, O, spatial…]`: how much of x each cell of the kernel
+/// met at each unit of y. Again a convolution, with samples in place of channels, and stride and dilation exchanged.
+fn correlation<T: Tensor>(x: &T, y: &T, geometry: &ConvGeometry, kernel: &[usize]) -> Result<T> {
+    let groups = geometry.groups;
+    let (shape, swapped) = (x.shape(), swap(y.shape().len()));
+    let [samples, channels, ref spatial @ ..] = shape[..] else {
+        return Err(Error::Shape(format!("{shape:?} has no samples and channels")));
+    };
+    let depth = channels / groups.max(1);
+    // [N, groups, C / groups, …] → [C / groups, groups · N, …]
+    let apart = x.reshape(&[&[samples, groups, depth], spatial].concat())?;
+    let order: Vec<usize> = [2, 1, 0].into_iter().chain(3..apart.shape().len()).collect();
+    let x = apart.permute(&order)?.reshape(&[&[depth, groups * samples], spatial].concat())?;
+    let geometry = ConvGeometry {
+        stride: geometry.dilation.clone(),
+        dilation: geometry.stride.clone(),
+        padding: geometry.padding.clone(),
+        groups,
+    };
+    let met = x.convolve(&y.permute(&swapped)?, &geometry)?.permute(&swapped)?;
+    // Cells that the stride leaves over are met beyond the kernel.
+    met.slice(&Range::whole(kernel))
+}
+
+/// The first two axes exchanged.
+fn swap(rank: usize) -> Vec<usize> {
+    [1, 0].into_iter().chain(2..rank).collect()
 }

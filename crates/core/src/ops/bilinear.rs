@@ -3,7 +3,7 @@
 use super::movement::volume;
 use crate::maps::{Dense, Side};
 use crate::weighted_sum::{Term, Variant, WeightedSum};
-use crate::{Amount, Context, Loss, Mode, Operand, PerUnit, Relevance, Result, Tensor};
+use crate::{Amount, Context, Error, Loss, Mode, Operand, PerUnit, Relevance, Result, Tensor};
 
 /// O = A·B over the last two axes; leading axes broadcast. Default: N = R ⊘ |A||B|, ½ on one of the three factors,
 /// r_A = |A| ⊙ (N|B|ᵀ), r_B = |B| ⊙ (|A|ᵀN). Contrastive: the two-sign rule on the contributions a·b, half
@@ -40,17 +40,30 @@ pub(super) fn backtrace_bilinear<T: Tensor>(
             ])
         }
         Mode::Contrastive => {
-            let half = relevance.map(|channel| channel.scale(0.5))?;
             let weights = context.weights;
-            let mut side = |x: &Operand<T>, weight: &Operand<T>, side| {
-                let from = x.meta.shape.clone();
-                let map = Box::new(Dense { weight, transposed: false, side, from, weights });
-                let terms = vec![Term { operand: x, map }];
-                let sum = WeightedSum { terms, bias: None, variant: Variant::Linear, result: None };
-                let share = sum.backtrace(&half, context)?.pop().flatten();
-                share.ok_or_else(|| crate::Error::Shape("both factors must depend on the input".into()))
-            };
-            Ok([side(a, b, Side::Left)?, side(b, a, Side::Right)?])
+            let factors = [(a, b, Side::Left), (b, a, Side::Right)].map(|(operand, weight, side)| {
+                let from = operand.meta.shape.clone();
+                Term { operand, map: Box::new(Dense { weight, transposed: false, side, from, weights }) }
+            });
+            backtrace_factors(factors, Variant::Linear, relevance, context)
         }
     }
+}
+
+/// Half to each of two factors that both depend on the input, by the weighted sum that their product is while the other
+/// one is fixed.
+pub(super) fn backtrace_factors<T: Tensor>(
+    factors: [Term<'_, T>; 2],
+    variant: Variant,
+    relevance: &Relevance<T>,
+    context: &mut Context<'_, T>,
+) -> Result<[Relevance<T>; 2]> {
+    let half = relevance.map(|channel| channel.scale(0.5))?;
+    let mut share = |factor| {
+        let sum = WeightedSum { terms: vec![factor], bias: None, variant, result: None };
+        let share = sum.backtrace(&half, context)?.pop().flatten();
+        share.ok_or_else(|| Error::Shape("both factors must depend on the input".into()))
+    };
+    let [a, b] = factors;
+    Ok([share(a)?, share(b)?])
 }

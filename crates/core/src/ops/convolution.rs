@@ -1,10 +1,13 @@
-//! Convolutions of one, two and three dimensions (rules §2).
+//! Convolutions of one, two and three dimensions (rules §2; §4 where the kernel depends on the input, too).
 
+use super::bilinear::backtrace_factors;
 use super::viewed;
-use crate::maps;
+use crate::maps::{self, Broadcast, Kernel, LinearMap};
 use crate::op::arrived;
-use crate::weighted_sum::{Term, Variant, WeightedSum};
-use crate::{BacktraceOp, Context, ConvGeometry, Error, Family, Operand, Relevance, Result, Role, Tensor};
+use crate::weighted_sum::{Term, Variant};
+use crate::{
+    BacktraceOp, Context, ConvGeometry, Error, Family, Operand, Part, Relevance, Result, Role, Tensor,
+};
 
 /// y = w ∗ x + b. Operands: x `[N, C, spatial…]` (or without N), w `[O, C / groups, kernel…]`, b `[O]` if any.
 #[derive(Debug, Clone)]
@@ -18,8 +21,8 @@ impl<T: Tensor> BacktraceOp<T> for Convolution {
         Family::WeightedSum
     }
 
-    fn role(&self, _: &[Operand<T>]) -> Role {
-        Role::Convolution { spatial: self.geometry.stride.len(), channels_last: false }
+    fn role(&self, inputs: &[Operand<T>]) -> Role {
+        role(inputs, &self.geometry)
     }
 
     fn backtrace(
@@ -28,35 +31,30 @@ impl<T: Tensor> BacktraceOp<T> for Convolution {
         outputs: &[Option<Relevance<T>>],
         context: &mut Context<'_, T>,
     ) -> Result<Vec<Option<Relevance<T>>>> {
-        let spatial = self.geometry.stride.len();
-        let weights = context.weights;
-        backtrace_convolution(inputs, arrived(outputs)?, spatial, context, |x, weight| {
-            Box::new(maps::Convolution {
-                weight,
-                geometry: &self.geometry,
-                spatial: x.meta.shape[2..].to_vec(),
-                weights,
-            })
-        })
+        backtrace_convolution(inputs, &self.geometry, None, arrived(outputs)?, context)
     }
 }
 
-/// What a convolution and its transpose share: the batch axis, the bias and the conv variant of the rule.
-pub(super) fn backtrace_convolution<'a, T: Tensor>(
-    inputs: &'a [Operand<T>],
+/// A convolution takes a bias and a gate only if its kernel is a constant.
+pub(super) fn role<T>(inputs: &[Operand<T>], geometry: &ConvGeometry) -> Role {
+    match inputs {
+        [_, weight, ..] if weight.depends => Role::Other,
+        _ => Role::Convolution { spatial: geometry.stride.len(), channels_last: false },
+    }
+}
+
+/// A convolution, or one transposed whose result has the given spatial extents.
+pub(super) fn backtrace_convolution<T: Tensor>(
+    inputs: &[Operand<T>],
+    geometry: &ConvGeometry,
+    transposed: Option<&[usize]>,
     relevance: &Relevance<T>,
-    spatial: usize,
     context: &mut Context<'_, T>,
-    map: impl Fn(&Operand<T>, &'a Operand<T>) -> Box<dyn maps::LinearMap<T> + 'a>,
 ) -> Result<Vec<Option<Relevance<T>>>> {
     let [x, weight, bias @ ..] = inputs else {
         return Err(Error::Shape("a convolution takes an input and a weight".into()));
     };
-    if weight.depends || bias.iter().any(|bias| bias.depends) {
-        return Err(Error::Shape(
-            "a convolution whose weight depends on the explained input has no rule".into(),
-        ));
-    }
+    let spatial = geometry.stride.len();
     let shape = x.meta.shape.clone();
     let batched = shape.len() == spatial + 2;
     let lift = |shape: &[usize]| [&[1], shape].concat();
@@ -70,22 +68,64 @@ pub(super) fn backtrace_convolution<'a, T: Tensor>(
     };
     let bias = bias
         .first()
-        .map(|bias| bias.data()?.reshape(&per_channel(bias.meta.shape.iter().product(), spatial)));
-    let map = map(&x, weight);
-    let sum = WeightedSum {
-        terms: vec![Term { operand: &x, map }],
-        bias: bias.transpose()?,
-        variant: Variant::Convolution,
-        result: None,
+        .map(|bias| viewed(bias, &per_channel(bias.meta.shape.iter().product(), spatial)))
+        .transpose()?;
+
+    let weights = context.weights;
+    let of_input = || -> Box<dyn LinearMap<T> + '_> {
+        let from = x.meta.shape[2..].to_vec();
+        match transposed {
+            None => Box::new(maps::Convolution { weight, geometry, spatial: from, weights }),
+            Some(spatial) => {
+                let spatial = spatial.to_vec();
+                Box::new(maps::TransposedConvolution { weight, geometry, from, spatial, weights })
+            }
+        }
     };
-    let share = sum.backtrace(relevance, context)?.pop().flatten();
-    let share = share.map(|share| share.rearrange(|channel| channel.reshape(&shape))).transpose()?;
-    let mut shares = vec![None; inputs.len()];
-    shares[0] = share;
-    Ok(shares)
+    let of_kernel = || {
+        let (from, transposed) = (weight.meta.shape.clone(), transposed.map(<[usize]>::to_vec));
+        Box::new(Kernel { x: &x, geometry, from, transposed })
+    };
+    let variant = Variant::Convolution;
+    let [to_x, to_weight, to_bias] = match (x.depends, weight.depends) {
+        (true, true) => {
+            let [to_product, to_bias] = match &bias {
+                None => [Some(relevance.clone()), None],
+                Some(bias) => {
+                    let product = x.holding(of_input().apply(Part::Signed, x.data()?)?);
+                    let map = Broadcast { factor: 1.0, from: product.meta.shape.clone() };
+                    let product = Term { operand: &product, map: Box::new(map) };
+                    product.backtrace_biased(Some(bias), Variant::Linear, relevance, context)?
+                }
+            };
+            let [to_x, to_weight] = match to_product {
+                None => [None, None],
+                Some(share) => {
+                    let factors =
+                        [Term { operand: &x, map: of_input() }, Term { operand: weight, map: of_kernel() }];
+                    backtrace_factors(factors, variant, &share, context)?.map(Some)
+                }
+            };
+            [to_x, to_weight, to_bias]
+        }
+        (false, true) => {
+            let kernel = Term { operand: weight, map: of_kernel() };
+            let [to_weight, to_bias] = kernel.backtrace_biased(bias.as_ref(), variant, relevance, context)?;
+            [None, to_weight, to_bias]
+        }
+        (_, false) => {
+            let input = Term { operand: &x, map: of_input() };
+            let [to_x, to_bias] = input.backtrace_biased(bias.as_ref(), variant, relevance, context)?;
+            [to_x, None, to_bias]
+        }
+    };
+    let as_given = |share: Option<Relevance<T>>, operand: &Operand<T>| {
+        share.map(|share| share.rearrange(|channel| channel.reshape(&operand.meta.shape))).transpose()
+    };
+    inputs.iter().zip([to_x, to_weight, to_bias]).map(|(operand, share)| as_given(share, operand)).collect()
 }
 
-/// `[1, channels, 1, …]`
+/// The shape of one number for each channel of `[N, C, spatial…]`.
 fn per_channel(channels: usize, spatial: usize) -> Vec<usize> {
     let mut shape = vec![1; spatial + 2];
     shape[1] = channels;

@@ -5,7 +5,7 @@ use super::live_rows::LiveRows;
 use super::viewed;
 use crate::maps::{Broadcast, Dense, Side};
 use crate::op::arrived;
-use crate::weighted_sum::{Term, Variant, WeightedSum};
+use crate::weighted_sum::{Term, Variant};
 use crate::{BacktraceOp, Context, Error, Family, Operand, Relevance, Result, Role, Rows, Tensor};
 
 /// y = a·b + c over the last two axes; leading axes broadcast; one-dimensional operands as in NumPy.
@@ -102,7 +102,8 @@ impl MatMul {
             let product = a.holding(a.data()?.matmul(b.data()?)?);
             let map = Broadcast { factor: 1.0, from: product.meta.shape.clone() };
             let term = Term { operand: &product, map: Box::new(map) };
-            let [to_product, to_bias] = biased(term, Some(bias), relevance, context)?;
+            let [to_product, to_bias] =
+                term.backtrace_biased(Some(bias), Variant::Linear, relevance, context)?;
             let shares = to_product.map(|share| backtrace_bilinear(a, b, &share, context)).transpose()?;
             let [to_a, to_b] = shares.map_or([None, None], |shares| shares.map(Some));
             return Ok(vec![to_a, to_b, to_bias]);
@@ -144,7 +145,8 @@ fn linear<T: Tensor>(
 ) -> Result<Vec<Option<Relevance<T>>>> {
     let from = x.meta.shape.clone();
     let map = Box::new(Dense { weight, transposed, side, from, weights: context.weights });
-    let [share, to_bias] = biased(Term { operand: x, map }, bias, relevance, context)?;
+    let product = Term { operand: x, map };
+    let [share, to_bias] = product.backtrace_biased(bias, Variant::Linear, relevance, context)?;
     let mut shares = match side {
         Side::Left => vec![share, None],
         Side::Right => vec![None, share],
@@ -153,25 +155,6 @@ fn linear<T: Tensor>(
         shares.push(to_bias);
     }
     Ok(shares)
-}
-
-/// The shares of a product and of what is added to it, which may be a constant.
-fn biased<T: Tensor>(
-    product: Term<'_, T>,
-    bias: Option<&Operand<T>>,
-    relevance: &Relevance<T>,
-    context: &mut Context<'_, T>,
-) -> Result<[Option<Relevance<T>>; 2]> {
-    let mut terms = vec![product];
-    if let Some(operand) = bias.filter(|bias| bias.depends) {
-        let from = operand.meta.shape.clone();
-        terms.push(Term { operand, map: Box::new(Broadcast { factor: 1.0, from }) });
-    }
-    let constant = bias.filter(|bias| !bias.depends).map(Operand::data).transpose()?.cloned();
-    let result = context.result.take();
-    let sum = WeightedSum { terms, bias: constant, variant: Variant::Linear, result };
-    let mut found = sum.backtrace(relevance, context)?.into_iter();
-    Ok([found.next().flatten(), found.next().flatten()])
 }
 
 /// The shape of a·b for operands of at least two axes.

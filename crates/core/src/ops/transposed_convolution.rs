@@ -1,7 +1,6 @@
 //! Transposed convolutions of one, two and three dimensions (rules §2).
 
-use super::convolution::backtrace_convolution;
-use crate::maps;
+use super::convolution::{backtrace_convolution, role};
 use crate::op::arrived;
 use crate::{BacktraceOp, Context, ConvGeometry, Family, Operand, Relevance, Result, Role, Tensor};
 
@@ -19,8 +18,8 @@ impl<T: Tensor> BacktraceOp<T> for TransposedConvolution {
         Family::WeightedSum
     }
 
-    fn role(&self, _: &[Operand<T>]) -> Role {
-        Role::Convolution { spatial: self.spatial.len(), channels_last: false }
+    fn role(&self, inputs: &[Operand<T>]) -> Role {
+        role(inputs, &self.geometry)
     }
 
     fn backtrace(
@@ -29,15 +28,6 @@ impl<T: Tensor> BacktraceOp<T> for TransposedConvolution {
         outputs: &[Option<Relevance<T>>],
         context: &mut Context<'_, T>,
     ) -> Result<Vec<Option<Relevance<T>>>> {
-        let weights = context.weights;
-        backtrace_convolution(inputs, arrived(outputs)?, self.spatial.len(), context, |x, weight| {
-            Box::new(maps::TransposedConvolution {
-                weight,
-                geometry: &self.geometry,
-                from: x.meta.shape[2..].to_vec(),
-                spatial: self.spatial.clone(),
-                weights,
-            })
-        })
+        backtrace_convolution(inputs, &self.geometry, Some(&self.spatial), arrived(outputs)?, context)
     }
 }

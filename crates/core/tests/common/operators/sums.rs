@@ -26,7 +26,9 @@ pub fn sums<T: Tensor>(like: &T, check: Check<T>) {
 }
 
 fn convolution<T: Tensor>(check: Check<T>) {
-    for_all(48, (geometry::convolution(), any::<bool>()), |(geometry, transposed)| {
+    // Input, kernel and bias move or not; that none does says nothing.
+    let moving = any::<[bool; 3]>().prop_filter("something moves", |[x, weight, _]| *x || *weight);
+    for_all(96, (geometry::convolution(), any::<bool>(), moving), |(geometry, transposed, moving)| {
         let mut numbers = Numbers::new(geometry.seed);
         let (narrow, wide) = (geometry.groups * geometry.first, geometry.groups * geometry.second);
         let (input, output, channels) = match transposed {
@@ -41,10 +43,11 @@ fn convolution<T: Tensor>(check: Check<T>) {
                 wide,
             ),
         };
-        let mut operands =
-            vec![Data::moving(numbers.exact(&input)), Data::constant(numbers.exact(&geometry.kernel()))];
-        operands.extend(geometry.bias.then(|| Data::constant(numbers.exact(&[channels]))));
-        let case = Case::new(operands, &[&output], &mut numbers).gated();
+        let shapes = [Some(input), Some(geometry.kernel()), geometry.bias.then(|| vec![channels])];
+        let drawn = shapes.into_iter().flatten().zip(moving);
+        let operands = drawn.map(|(shape, depends)| Data { depends, ..Data::moving(numbers.exact(&shape)) });
+        let case = Case::new(operands.collect(), &[&output], &mut numbers);
+        let case = if moving[1] { case } else { case.gated() };
         let (spatial, geometry) =
             (geometry.axes.iter().map(|axis| axis.unfolded()).collect(), geometry.geometry());
         match transposed {
