@@ -50,6 +50,14 @@ def gelu_tanh_written(x, w, b):
     return 0.5 * x * (1.0 + tf.tanh(math.sqrt(2.0 / math.pi) * (x + 0.044715 * tf.pow(x, 3.0))))
 
 
+def rest_multiplied(x, w, b):
+    """The product of all that follow each."""
+    products = [tf.ones(tf.shape(x)[:1])]
+    for factor in tf.unstack(x, axis=1)[:0:-1]:
+        products.append(factor if len(products) == 1 else products[-1] * factor)
+    return tf.stack(products[::-1], 1)
+
+
 # Name: the forms of one function; the first is that which the others must equal.
 FORMS = {
     "layer_norm": {"moments": layer_norm, "divided": layer_norm_divided, "fused": layer_norm_fused},
@@ -68,6 +76,23 @@ FORMS = {
     "hard_silu": {"relu6": lambda x, w, b: x * tf.nn.relu6(x + 3.0) / 6.0, "clipped": lambda x, w, b: x * tf.clip_by_value(x + 3.0, 0.0, 6.0) / 6.0},
     "softmax": {"fused": lambda x, w, b: tf.nn.softmax(x), "written": softmax_written},
     "mish": {"softplus": lambda x, w, b: x * tf.tanh(tf.math.softplus(x)), "log1p": lambda x, w, b: x * tf.tanh(tf.math.log1p(tf.exp(x)))},
+    "product": {
+        "fused": lambda x, w, b: tf.repeat(tf.reduce_prod(tf.reshape(x, [-1, 2, 3]), 2), 3, 1),
+        "written": lambda x, w, b: tf.repeat(x[:, 0::3] * x[:, 1::3] * x[:, 2::3], 3, 1),
+    },
+    "running_product": {"fused": lambda x, w, b: tf.math.cumprod(x, -1, exclusive=True, reverse=True), "written": rest_multiplied},
+    "running_logsumexp": {
+        "fused": lambda x, w, b: tf.math.cumulative_logsumexp(x, -1),
+        "written": lambda x, w, b: tf.concat([tf.math.log(tf.reduce_sum(tf.exp(x[:, :count]), 1, keepdims=True)) for count in range(1, 7)], 1),
+    },
+    "power": {
+        "fused": lambda x, w, b: tf.pow(tf.abs(x) + 0.1, x[:, ::-1]),
+        "written": lambda x, w, b: tf.exp(x[:, ::-1] * tf.math.log(tf.abs(x) + 0.1)),
+    },
+    "norm": {
+        "fused": lambda x, w, b: tf.repeat(tf.math.reduce_euclidean_norm(x, -1, keepdims=True), 6, 1),
+        "written": lambda x, w, b: tf.repeat(tf.sqrt(tf.reduce_sum(x * x, -1, keepdims=True)), 6, 1),
+    },
     "normalize": {"fused": lambda x, w, b: tf.nn.l2_normalize(x, -1), "written": lambda x, w, b: x / tf.sqrt(tf.reduce_sum(x * x, -1, keepdims=True))},
 }
 

@@ -22,6 +22,7 @@ mod index_extremum;
 mod index_select;
 mod interpolate;
 mod live_rows;
+mod log_add_exp;
 mod matmul;
 mod max_pool;
 mod movement;
@@ -68,6 +69,7 @@ pub use index_add::IndexAdd;
 pub use index_extremum::IndexExtremum;
 pub use index_select::IndexSelect;
 pub use interpolate::{Interpolation, Sampling};
+pub use log_add_exp::LogAddExp;
 pub use matmul::MatMul;
 pub use max_pool::MaxPool;
 pub use nearest::Nearest;
@@ -92,7 +94,7 @@ pub(crate) use token_arithmetic::TokenArithmetic;
 pub use transposed_convolution::TransposedConvolution;
 pub use unruled::Unruled;
 
-use crate::{Error, Operand, Result, Tensor};
+use crate::{Context, Error, Loss, Operand, Relevance, Result, Tensor};
 
 /// The operands of an operator that takes exactly `N`.
 pub(crate) fn exactly<T, const N: usize>(inputs: &[Operand<T>]) -> Result<&[Operand<T>; N]> {
@@ -105,4 +107,22 @@ pub(crate) fn viewed<T: Tensor>(operand: &Operand<T>, shape: &[usize]) -> Result
     viewed.data = operand.data.as_ref().map(|data| data.reshape(shape)).transpose()?;
     viewed.meta.shape = shape.to_vec();
     Ok(viewed)
+}
+
+/// Of each element each operand takes the given part; what a constant takes is lost.
+pub(crate) fn by_parts<T: Tensor, const N: usize>(
+    operands: &[Operand<T>; N],
+    parts: [T; N],
+    relevance: &Relevance<T>,
+    context: &mut Context<'_, T>,
+) -> Result<Vec<Option<Relevance<T>>>> {
+    let shares = operands.iter().zip(parts).map(|(operand, part)| {
+        let share = relevance.map(|channel| channel.mul(&part)?.sum_to(&operand.meta.shape))?;
+        if operand.depends {
+            return Ok(Some(share));
+        }
+        context.lose(Loss::Constant, share.amount()?);
+        Ok(None)
+    });
+    shares.collect()
 }

@@ -95,6 +95,12 @@ impl<T: Tensor> TapeWriter<T> {
         Ok(self.inner(Box::new(Product), vec![a.clone(), b.clone()], data))
     }
 
+    /// a · b over the last two axes
+    pub fn matmul(&mut self, a: &Operand<T>, b: &Operand<T>) -> Result<Operand<T>> {
+        let data = a.data()?.matmul(b.data()?)?;
+        Ok(self.inner(Box::new(MatMul { transposed: false }), vec![a.clone(), b.clone()], data))
+    }
+
     /// A function or norm of x, with the values it takes.
     pub fn pass(&mut self, pass: Pass, x: &Operand<T>, data: T) -> Operand<T> {
         self.inner(Box::new(pass), vec![x.clone()], data)
@@ -139,6 +145,41 @@ impl<T: Tensor> TapeWriter<T> {
         }
         let data = parts.iter().map(|part| part.data().cloned()).collect::<Result<Vec<_>>>()?;
         Ok(self.inner(Box::new(Concat { axis, new_axis: false }), parts, T::concat(&data, axis)?))
+    }
+
+    /// What a combination of two gives of the first parts, of the first two, three … of all; `results` has the values.
+    pub fn running(
+        &mut self,
+        combine: fn() -> Box<dyn BacktraceOp<T>>,
+        parts: Vec<Operand<T>>,
+        results: Vec<T>,
+    ) -> Vec<Operand<T>> {
+        let mut found: Vec<Operand<T>> = Vec::with_capacity(parts.len());
+        for (part, result) in parts.into_iter().zip(results) {
+            let next = match found.last() {
+                None => part,
+                Some(before) => self.inner(combine(), vec![before.clone(), part], result),
+            };
+            found.push(next);
+        }
+        found
+    }
+
+    /// The product of all elements along some axes, which do not stay: factor after factor, as they lie.
+    pub fn product_over(&mut self, x: &Operand<T>, axes: &[usize]) -> Result<Operand<T>> {
+        let rank = x.meta.shape.len();
+        let stay = (0..rank).filter(|axis| !axes.contains(axis));
+        let order: Vec<usize> = stay.chain(axes.iter().copied()).collect();
+        let moved = self.permute(x, &order)?;
+        let (rows, reduced) = moved.meta.shape.split_at(rank - axes.len());
+        let (rows, count) = (rows.to_vec(), reduced.iter().product());
+        let table = self.reshape(&moved, &[rows.as_slice(), &[count]].concat())?;
+        let mut factors = self.parts(&table, rows.len(), &vec![1; count])?.into_iter();
+        let Some(first) = factors.next() else {
+            return Ok(self.constant(x.data()?.full(&rows, 1.0)?));
+        };
+        let product = factors.try_fold(first, |product, factor| self.product(&product, &factor))?;
+        self.reshape(&product, &rows)
     }
 
     /// The same elements under another shape.

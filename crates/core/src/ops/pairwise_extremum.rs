@@ -1,8 +1,8 @@
 //! The larger or smaller of two values, element by element: maximum, minimum (rules §9).
 
 use crate::op::arrived;
-use crate::ops::exactly;
-use crate::{BacktraceOp, Context, Family, Function, Loss, Operand, Relevance, Result, Role, Tensor};
+use crate::ops::{by_parts, exactly};
+use crate::{BacktraceOp, Context, Family, Function, Operand, Relevance, Result, Role, Tensor};
 
 /// The larger (smaller) of operands 0 and 1, which broadcast, takes R; equal ones half each.
 #[derive(Debug, Clone, Copy)]
@@ -40,24 +40,14 @@ impl<T: Tensor> BacktraceOp<T> for PairwiseExtremum {
         let of_larger = above.sub(&below)?.affine(0.5, 0.5)?;
         let of_other = of_larger.complement()?;
         let parts = if self.largest { [of_larger, of_other] } else { [of_other, of_larger] };
-        operands
-            .iter()
-            .zip(parts)
-            .map(|(operand, part)| {
-                let share = relevance.map(|channel| channel.mul(&part)?.sum_to(&operand.meta.shape))?;
-                if operand.depends {
-                    return Ok(Some(share));
-                }
-                context.lose(Loss::Constant, share.amount()?);
-                Ok(None)
-            })
-            .collect()
+        by_parts(operands, parts, relevance, context)
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::Loss;
     use crate::array::Array;
     use crate::ops::testing::{assert_close, backtrace, channels, constant, moving, relevances, values};
 

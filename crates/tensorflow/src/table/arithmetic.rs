@@ -3,7 +3,7 @@
 use super::Entry;
 use crate::eager::Attributes;
 use crate::lowering::{Lowering, input};
-use crate::{Record, TfTensor};
+use crate::{Record, Slot, TfTensor};
 use dlbacktrace_core::ops::{PairwiseExtremum, Pass, Product, Quotient, Sum, Unruled};
 use dlbacktrace_core::{Error, Family, Function, Operand, Result, Tensor};
 use std::ffi::CStr;
@@ -136,12 +136,7 @@ fn times_logarithm(
 ) -> Result<()> {
     let operands = numbers(lowering, record)?;
     let [x, y] = operands.as_slice() else { return Err(Error::Shape("it takes two factors".into())) };
-    let mut made = lowering
-        .context
-        .execute(kernel, &Attributes::default(), &input(record, 1)?.tensor, 1)
-        .map_err(|message| Error::tensor("logarithm of a factor", message))?;
-    let missing = || Error::tensor("logarithm of a factor", "nothing was made");
-    let logarithm = TfTensor::from(made.pop().ok_or_else(missing)?).cast(x.data()?.dtype())?;
+    let logarithm = computed(lowering, &[kernel], input(record, 1)?)?.cast(x.data()?.dtype())?;
     let logarithm = lowering.writer.pass(Pass::function(function), y, logarithm);
     lowering.step(record, Box::new(Product), vec![x.clone(), logarithm])
 }
@@ -162,7 +157,7 @@ fn extremum(lowering: &mut Lowering, record: &Record, largest: bool) -> Result<(
     lowering.step(record, Box::new(Pass::function(function)), vec![operand])
 }
 
-/// x to a constant power, or a constant to the power of x.
+/// x to a constant power or a constant to the power of x passes; of two values aᵇ = exp(b · log a).
 fn power(lowering: &mut Lowering, record: &Record) -> Result<()> {
     let (base, exponent) = (input(record, 0)?, input(record, 1)?);
     let (slot, function) = match lowering.number_of_graph(exponent)? {
@@ -170,12 +165,26 @@ fn power(lowering: &mut Lowering, record: &Record) -> Result<()> {
         None if lowering.is_stored(exponent) => (base, Function::Other),
         None if lowering.is_stored(base) => (exponent, Function::Other),
         None => {
-            let message = "a moving value to the power of a moving value has no rule";
-            return Err(Error::Shape(message.into()));
+            let (base, exponent) = (lowering.number(record, base)?, lowering.number(record, exponent)?);
+            let logarithm = computed(lowering, &[c"Abs", c"Log"], input(record, 0)?)?;
+            let logarithm = logarithm.cast(exponent.data()?.dtype())?.bounded()?;
+            let logarithm = lowering.writer.pass(Pass::function(Function::Log), &base, logarithm);
+            let product = lowering.writer.product(&exponent, &logarithm)?;
+            return lowering.step(record, Box::new(Pass::function(Function::Exp)), vec![product]);
         }
     };
     let operand = lowering.unread(slot);
     lowering.step(record, Box::new(Pass::function(function)), vec![operand])
+}
+
+/// What operators of one operand make of a value, one after the other.
+fn computed(lowering: &Lowering, operators: &[&CStr], slot: &Slot) -> Result<TfTensor> {
+    let mut value = slot.tensor.clone();
+    for operator in operators {
+        let made = lowering.context.execute(operator, &Attributes::default(), &value, 1);
+        value = made.map_err(|message| Error::tensor("part of an operator", message))?.pop();
+    }
+    value.map(TfTensor::from).ok_or_else(|| Error::tensor("part of an operator", "nothing was made"))
 }
 
 #[cfg(test)]

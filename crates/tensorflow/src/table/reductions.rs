@@ -5,7 +5,8 @@ use super::arguments::{axes, flag, integer};
 use crate::lowering::{Lowering, axis, input};
 use crate::{Record, TfTensor};
 use dlbacktrace_core::ops::{
-    CumulativeSum, Extremum, Flip, IndexAdd, IndexExtremum, Measure, Pad, Pass, Rearrange, Reduce, Statistic,
+    Concat, CumulativeSum, Extremum, Flip, IndexAdd, IndexExtremum, LogAddExp, Measure, Pad, Pass, Product,
+    Rearrange, Reduce, Reshape, Statistic,
 };
 use dlbacktrace_core::{BacktraceOp, DType, Error, Family, Result, Tensor};
 
@@ -23,6 +24,13 @@ pub(super) const ENTRIES: &[Entry] = &[
         over_axes(lowering, record, |axes| Box::new(Statistic { axes, measure: Measure::Norm(2.0) }))
     }),
     Entry::by_data(&["Cumsum"], Family::WeightedSum, cumulative),
+    Entry::by_data(&["Prod"], Family::Product, factors),
+    Entry::by_result(&["Cumprod"], Family::Product, |lowering, record| {
+        running(lowering, record, || Box::new(Product))
+    }),
+    Entry::by_result(&["CumulativeLogsumexp"], Family::WeightedSum, |lowering, record| {
+        running(lowering, record, || Box::new(LogAddExp))
+    }),
     Entry::by_result(&["TopK", "TopKV2"], Family::Movement, largest),
     Entry::by_data(&["SegmentSum", "SegmentMean"], Family::WeightedSum, segment_sum),
     Entry::by_result(&["SegmentMax", "SegmentMin"], Family::Winner, segment_extremum),
@@ -69,6 +77,41 @@ fn cumulative(lowering: &mut Lowering, record: &Record) -> Result<()> {
         x = lowering.writer.inner_shape(rule, vec![x], extents);
     }
     lowering.step(record, last, vec![x])
+}
+
+/// A product of all, factor after factor.
+fn factors(lowering: &mut Lowering, record: &Record) -> Result<()> {
+    let operand = lowering.number(record, input(record, 0)?)?;
+    let axes = axes(record, 1, operand.meta.shape.len())?;
+    let product = lowering.writer.product_over(&operand, &axes)?;
+    lowering.step(record, Box::new(Reshape), vec![product])
+}
+
+/// What a combination of two makes of all elements up to each along an axis. Reversed: from the end. Exclusive: each lacks
+/// its own element, so that the first has nothing.
+fn running(
+    lowering: &mut Lowering,
+    record: &Record,
+    combine: fn() -> Box<dyn BacktraceOp<TfTensor>>,
+) -> Result<()> {
+    let x = lowering.number(record, input(record, 0)?)?;
+    let axis = axis(integer(record, 1)?, x.meta.shape.len())?;
+    let single = vec![1; x.meta.shape[axis]];
+    let mut results = lowering.result(record)?.split(axis, &single)?;
+    let mut elements = lowering.writer.parts(&x, axis, &single)?;
+    if flag(record, "reverse") {
+        results.reverse();
+        elements.reverse();
+    }
+    let mut found = Vec::with_capacity(single.len());
+    if flag(record, "exclusive") && elements.pop().is_some() {
+        found.push(lowering.writer.constant(results.remove(0)));
+    }
+    found.extend(lowering.writer.running(combine, elements, results));
+    if flag(record, "reverse") {
+        found.reverse();
+    }
+    lowering.step(record, Box::new(Concat { axis, new_axis: false }), found)
 }
 
 /// The largest of each row move back to where the indices beside them say.

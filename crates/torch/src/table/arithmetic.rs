@@ -4,8 +4,8 @@ use super::Entry;
 use crate::TorchTensor;
 use crate::arguments::Arguments;
 use crate::lowering::Lowering;
-use dlbacktrace_core::ops::{PairwiseExtremum, Pass, Product, Quotient, Sum, Unruled};
-use dlbacktrace_core::{Error, Family, Function, Operand, Result, Tensor};
+use dlbacktrace_core::ops::{LogAddExp, PairwiseExtremum, Pass, Product, Quotient, Sum, Unruled};
+use dlbacktrace_core::{Family, Function, Operand, Result, Tensor};
 use dlbacktrace_torch_recorder::Call;
 
 pub(super) const ENTRIES: &[Entry] = &[
@@ -46,6 +46,10 @@ pub(super) const ENTRIES: &[Entry] = &[
         Family::Unruled,
         |lowering, call| discrete(lowering, call, None),
     ),
+    Entry::by_data(&["aten::logaddexp"], Family::WeightedSum, |lowering, call| {
+        let operands = pair(lowering, call)?.into_iter().map(|(_, operand)| operand).collect();
+        lowering.step(call, Box::new(LogAddExp), operands)
+    }),
     Entry::by_data(&["aten::maximum", "aten::fmax"], Family::Winner, |lowering, call| {
         extremum(lowering, call, true)
     }),
@@ -123,14 +127,16 @@ fn added(
 fn lerp(lowering: &mut Lowering, call: &Call) -> Result<()> {
     let start = lowering.number(call, call.tensor("self")?)?;
     let end = lowering.number(call, call.tensor("end")?)?;
-    let weight = call.optional_number("weight").ok_or_else(|| {
-        Error::Shape("lerp with a tensor as weight has no rule; write it as a sum of products".into())
-    })?;
-    lowering.step(
-        call,
-        Box::new(Sum { factors: vec![1.0 - weight, weight], constant: 0.0 }),
-        vec![start, end],
-    )
+    if let Some(weight) = call.optional_number("weight") {
+        let blend = Sum { factors: vec![1.0 - weight, weight], constant: 0.0 };
+        return lowering.step(call, Box::new(blend), vec![start, end]);
+    }
+    let weight = lowering.number(call, call.tensor("weight")?)?;
+    let rest = Sum { factors: vec![-1.0], constant: 1.0 };
+    let data = weight.data()?.complement()?;
+    let rest = lowering.writer.inner(Box::new(rest), vec![weight.clone()], data);
+    let parts = vec![lowering.writer.product(&rest, &start)?, lowering.writer.product(&weight, &end)?];
+    lowering.step(call, Box::new(Sum::add()), parts)
 }
 
 fn extremum(lowering: &mut Lowering, call: &Call, largest: bool) -> Result<()> {

@@ -1,6 +1,6 @@
 //! Functions of each element (rules §5).
 
-use super::{Entry, Lower};
+use super::{Entry, Lower, parts};
 use crate::arguments::{Arguments, axis};
 use crate::lowering::Lowering;
 use dlbacktrace_core::ops::{Pass, Product};
@@ -96,7 +96,7 @@ pub(super) const ENTRIES: &[Entry] = &[
         keep: Keep::Indices,
         lower: Lower::By(clamp),
     },
-    Entry::by_shape(&["aten::pow", "aten::float_power"], Family::Pass, power),
+    Entry::by_data(&["aten::pow", "aten::float_power"], Family::Pass, power),
     Entry::by_data(&["aten::glu"], Family::Product, glu),
 ];
 
@@ -112,20 +112,23 @@ fn clamp(lowering: &mut Lowering, call: &Call) -> Result<()> {
     lowering.step(call, Box::new(Pass::function(function)), vec![operand])
 }
 
-/// x to a constant power, or a constant to the power of x.
+/// x to a constant power or a constant to the power of x passes; of two values aᵇ = exp(b · log a).
 fn power(lowering: &mut Lowering, call: &Call) -> Result<()> {
     let (base, exponent) = (call.optional("self"), call.optional("exponent"));
     let (operand, function) = match (base, exponent) {
         (Some(base), None) => {
             (base, call.optional_number("exponent").map_or(Function::Other, Function::Power))
         }
-        (None, Some(exponent)) => (exponent, Function::Other),
         (Some(base), Some(exponent)) if lowering.is_stored(exponent) => (base, Function::Other),
-        (Some(base), Some(exponent)) if lowering.is_stored(base) => (exponent, Function::Other),
-        _ => {
-            let message = "a moving value to the power of a moving value has no rule".into();
-            return Err(dlbacktrace_core::Error::Shape(message));
+        (Some(base), Some(exponent)) if !lowering.is_stored(base) => {
+            let (base, exponent) = (lowering.number(call, base)?, lowering.number(call, exponent)?);
+            let logarithm = base.data()?.as_tch().f_abs().and_then(|size| size.f_log());
+            let logarithm = parts::computed(logarithm)?.bounded()?;
+            let logarithm = lowering.writer.pass(Pass::function(Function::Log), &base, logarithm);
+            let product = lowering.writer.product(&exponent, &logarithm)?;
+            return lowering.step(call, Box::new(Pass::function(Function::Exp)), vec![product]);
         }
+        _ => (call.tensor("exponent")?, Function::Other),
     };
     let operand = lowering.unread(operand);
     lowering.step(call, Box::new(Pass::function(function)), vec![operand])

@@ -1,13 +1,15 @@
 //! Reductions along axes (rules §2, §3, §9).
 
 use super::Entry;
-use super::parts::Operand;
+use super::parts::{self, Operand};
 use crate::TorchTensor;
 use crate::arguments::{Arguments, axes, axis};
 use crate::lowering::Lowering;
 use crate::rearrange;
-use dlbacktrace_core::ops::{CumulativeSum, Extremum, Measure, PairwiseExtremum, Reduce, Statistic};
-use dlbacktrace_core::{BacktraceOp, Error, Family, Result};
+use dlbacktrace_core::ops::{
+    Concat, CumulativeSum, Extremum, LogAddExp, Measure, PairwiseExtremum, Product, Reduce, Statistic, Sum,
+};
+use dlbacktrace_core::{BacktraceOp, Error, Family, Result, Tensor};
 use dlbacktrace_torch_recorder::Call;
 
 pub(super) const ENTRIES: &[Entry] = &[
@@ -17,6 +19,13 @@ pub(super) const ENTRIES: &[Entry] = &[
         reduce,
     ),
     Entry::by_data(&["aten::cumsum"], Family::WeightedSum, cumulative),
+    Entry::by_data(&["aten::prod"], Family::Product, factors),
+    Entry::by_result(&["aten::cumprod"], Family::Product, |lowering, call| {
+        running(lowering, call, || Box::new(Product))
+    }),
+    Entry::by_result(&["aten::logcumsumexp"], Family::WeightedSum, |lowering, call| {
+        running(lowering, call, || Box::new(LogAddExp))
+    }),
     Entry::by_data(&["aten::amax"], Family::Winner, |lowering, call| extremum(lowering, call, true)),
     Entry::by_data(&["aten::amin"], Family::Winner, |lowering, call| extremum(lowering, call, false)),
     Entry::by_data(&["aten::max"], Family::Winner, |lowering, call| extremum(lowering, call, true)),
@@ -39,6 +48,7 @@ pub(super) const ENTRIES: &[Entry] = &[
         Family::WeightedSum,
         norm,
     ),
+    Entry::by_data(&["aten::cdist"], Family::WeightedSum, distances),
     Entry::by_data(
         &["aten::var", "aten::std", "aten::var_mean", "aten::std_mean"],
         Family::WeightedSum,
@@ -71,6 +81,32 @@ fn cumulative(lowering: &mut Lowering, call: &Call) -> Result<()> {
     lowering.step(call, Box::new(CumulativeSum { axis }), vec![operand])
 }
 
+/// A product of all, factor after factor.
+fn factors(lowering: &mut Lowering, call: &Call) -> Result<()> {
+    let operand = lowering.number(call, call.tensor("self")?)?;
+    let axes = axes(call.ints("dim"), operand.meta.shape.len())?;
+    let product = lowering.writer.product_over(&operand, &axes)?;
+    parts::finish(lowering, call, product)
+}
+
+/// What a combination of two makes of all elements up to each along an axis, one after the other.
+fn running(
+    lowering: &mut Lowering,
+    call: &Call,
+    combine: fn() -> Box<dyn BacktraceOp<TorchTensor>>,
+) -> Result<()> {
+    let operand = lowering.number(call, call.tensor("self")?)?;
+    let axis = axis(call.int("dim")?, operand.meta.shape.len())?;
+    let Some(&extent) = operand.meta.shape.get(axis) else {
+        return parts::finish(lowering, call, operand);
+    };
+    let single = vec![1; extent];
+    let results = parts::result(lowering, call)?.split(axis, &single)?;
+    let elements = lowering.writer.parts(&operand, axis, &single)?;
+    let found = lowering.writer.running(combine, elements, results);
+    lowering.step(call, Box::new(Concat { axis, new_axis: false }), found)
+}
+
 fn extremum(lowering: &mut Lowering, call: &Call, largest: bool) -> Result<()> {
     let operand = lowering.number(call, call.tensor("self")?)?;
     if let Some(other) = call.optional("other") {
@@ -100,6 +136,25 @@ fn norm(lowering: &mut Lowering, call: &Call) -> Result<()> {
         };
         Box::new(Statistic { axes, measure })
     })
+}
+
+/// The norms of the differences between each row of one and each row of the other.
+fn distances(lowering: &mut Lowering, call: &Call) -> Result<()> {
+    let order = call
+        .optional_number("p")
+        .ok_or_else(|| Error::Shape("distances need the order of their norm".into()))?;
+    let [a, b] = [("x1", 1), ("x2", 2)].map(|(name, from_end)| {
+        let operand = lowering.operand(call.tensor(name)?)?;
+        let mut shape = operand.meta.shape.clone();
+        shape.insert(shape.len().saturating_sub(from_end), 1);
+        lowering.writer.reshape(&operand, &shape)
+    });
+    let (a, b) = (a?, b?);
+    let data = a.data()?.sub(b.data()?)?;
+    let axes = vec![data.shape().len() - 1];
+    let difference = Sum { factors: vec![1.0, -1.0], constant: 0.0 };
+    let difference = lowering.writer.inner(Box::new(difference), vec![a, b], data);
+    lowering.step(call, Box::new(Statistic { axes, measure: Measure::Norm(order) }), vec![difference])
 }
 
 /// Values picked along an axis: they scatter back to where the indices beside them say.

@@ -1,4 +1,4 @@
-//! Statistics outside a normaliser, in one operator and written out.
+//! Operators beside what they are written out in others.
 
 mod common;
 
@@ -7,7 +7,33 @@ use dlbacktrace_core::Mode;
 use dlbacktrace_torch::Input;
 use tch::{Kind, Tensor};
 
-type Statistic = fn(&Tensor) -> Tensor;
+type Form = fn(&Tensor) -> Tensor;
+
+/// What a function makes of all rows of the second axis up to each.
+fn running(x: &Tensor, combined: fn(&Tensor) -> Tensor) -> Tensor {
+    let rows: Vec<Tensor> = (1..=x.size()[1]).map(|count| combined(&x.narrow(1, 0, count))).collect();
+    Tensor::stack(&rows, 1)
+}
+
+/// Factor after factor.
+fn product(x: &Tensor) -> Tensor {
+    let [first, rest @ ..] = &x.unbind(1)[..] else { panic!("nothing to multiply") };
+    rest.iter().fold(first.shallow_clone(), |product, factor| product * factor)
+}
+
+fn log_sum(x: &Tensor) -> Tensor {
+    x.exp().sum_dim_intlist(1, false, None::<Kind>).log()
+}
+
+/// Each row of a less each row of b.
+fn differences(x: &Tensor) -> Tensor {
+    let (a, b) = (x.narrow(2, 0, 2), x.narrow(2, 3, 2));
+    a.unsqueeze(2) - b.unsqueeze(1)
+}
+
+fn distances(x: &Tensor, order: f64) -> Tensor {
+    Tensor::cdist(&x.narrow(2, 0, 2), &x.narrow(2, 3, 2), order, None::<i64>)
+}
 
 fn spread(x: &Tensor, axis: i64) -> Tensor {
     let mean = x.mean_dim(axis, true, None::<Kind>);
@@ -21,7 +47,7 @@ fn norm(x: &Tensor, order: f64, axis: i64) -> Tensor {
 }
 
 /// Both, in both modes: name, in one operator, written out.
-const TWINS: [(&str, Statistic, Statistic); 8] = [
+const TWINS: [(&str, Form, Form); 17] = [
     ("norm of order 1", |x| norm(x, 1.0, 1), |x| x.abs().sum_dim_intlist(1, false, None::<Kind>)),
     ("norm of order 2", |x| norm(x, 2.0, -1), |x| (x * x).sum_dim_intlist(-1, false, None::<Kind>).sqrt()),
     (
@@ -37,6 +63,42 @@ const TWINS: [(&str, Statistic, Statistic); 8] = [
         "logsumexp over two axes",
         |x| x.logsumexp([0, 2], false),
         |x| x.exp().sum_dim_intlist([0_i64, 2].as_slice(), false, None::<Kind>).log(),
+    ),
+    ("product", |x| x.prod_dim_int(1, false, None::<Kind>), product),
+    (
+        "product of all",
+        |x| x.narrow(0, 0, 1).prod(None::<Kind>).reshape([1]),
+        |x| product(&x.narrow(0, 0, 1).reshape([1, -1])),
+    ),
+    ("running product", |x| x.cumprod(1, None::<Kind>), |x| running(x, product)),
+    ("running logsumexp", |x| (x * 9.0).logcumsumexp(1), |x| running(&(x * 9.0), log_sum)),
+    (
+        "logaddexp",
+        |x| x.logaddexp(&x.flip([2]).narrow(0, 1, 1)),
+        |x| (x.exp() + x.flip([2]).narrow(0, 1, 1).exp()).log(),
+    ),
+    (
+        "distances",
+        |x| distances(x, 2.0),
+        |x| differences(x).square().sum_dim_intlist(-1, false, None::<Kind>).sqrt(),
+    ),
+    (
+        "distances of order 1",
+        |x| distances(x, 1.0),
+        |x| differences(x).abs().sum_dim_intlist(-1, false, None::<Kind>),
+    ),
+    (
+        "power of two values",
+        |x| (x.abs() + 0.1).pow(&x.flip([2])),
+        |x| (x.flip([2]) * (x.abs() + 0.1).log()).exp(),
+    ),
+    (
+        "blend by weights",
+        |x| x.narrow(2, 0, 2).lerp_tensor(&x.narrow(2, 2, 2), &x.narrow(2, 4, 1)),
+        |x| {
+            let weight = x.narrow(2, 4, 1);
+            x.narrow(2, 0, 2) * (1.0 - &weight) + x.narrow(2, 2, 2) * weight
+        },
     ),
 ];
 
