@@ -114,11 +114,19 @@ impl Lowering {
     fn alias(&mut self, alias: &Alias) -> Result<()> {
         let strided = |patch: &Patch| -> Result<Strided> {
             let extents = |values: &[i64]| values.iter().map(|&value| usize::try_from(value)).collect();
-            Ok(Strided {
+            let mut cells = Strided {
                 offset: usize::try_from(patch.offset).map_err(negative)?,
                 shape: Result::map_err(extents(&patch.sizes), negative)?,
                 strides: Result::map_err(extents(&patch.strides), negative)?,
-            })
+            };
+            if self.complex.contains(&patch.value.0) {
+                // Real and imaginary part are cells side by side.
+                cells.offset *= 2;
+                cells.strides.iter_mut().for_each(|stride| *stride *= 2);
+                cells.shape.push(2);
+                cells.strides.push(1);
+            }
+            Ok(cells)
         };
         let op = ops::Alias {
             sources: alias.sources.iter().map(strided).collect::<Result<_>>()?,
@@ -134,15 +142,7 @@ impl Lowering {
             .collect();
         self.writer.operator = "view of written storage".into();
         self.writer.place = Place { step: self.writer.tape.steps.len(), ..Place::default() };
-        let complex =
-            alias.sources.iter().chain([&alias.target]).any(|patch| self.complex.contains(&patch.value.0));
-        let reason = "complex numbers written in place have no rule".to_owned();
-        let op: Box<dyn BacktraceOp<TorchTensor>> = if complex {
-            Box::new(Unruled { reason: Some(reason), ..Unruled::default() })
-        } else {
-            Box::new(op)
-        };
-        self.writer.step(op, inputs, vec![ValueId(alias.target.value.0)]);
+        self.writer.step(Box::new(op), inputs, vec![ValueId(alias.target.value.0)]);
         Ok(())
     }
 

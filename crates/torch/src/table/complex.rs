@@ -1,14 +1,14 @@
 //! Complex numbers, of which the tape holds real and imaginary parts along one more axis. Rotary positions are often written in
 //! them.
 
-use super::parts::{Operand, finish};
+use super::parts::{Operand, computed, finish};
 use super::{Entry, Lower, fourier};
 use crate::arguments::Arguments;
 use crate::lowering::{Lowering, slots};
 use crate::rearrange;
-use dlbacktrace_core::ops::{Concat, Pad, Pass, Product, Reshape, Sum, Unruled};
+use dlbacktrace_core::ops::{Concat, Constant, Pad, Pass, Product, Reshape, Sum, Unruled};
 use dlbacktrace_core::{Error, Family, Function, Result, Tensor};
-use dlbacktrace_torch_recorder::{Call, Keep};
+use dlbacktrace_torch_recorder::{Call, Keep, Slot};
 
 pub(super) const ENTRIES: &[Entry] = &[
     Entry {
@@ -26,6 +26,14 @@ pub(crate) fn lower(lowering: &mut Lowering, call: &Call, entry: Option<&Entry>)
     let Some(entry) = entry else { return lowering.all(call, Box::new(Unruled::default())) };
     match (call.base.as_str(), &entry.lower) {
         ("aten::mul", _) if call.optional("other").is_some() => product(lowering, call),
+        ("aten::matmul" | "aten::mm" | "aten::bmm" | "aten::mv", _) => {
+            let second = ["other", "mat2", "vec"].into_iter().find_map(|name| call.optional(name));
+            let second = second.map_or_else(|| call.tensor("other"), Ok)?;
+            expanded(lowering, call, [call.tensor("self")?, second], |lowering, a, b| {
+                lowering.writer.matmul(a, b)
+            })
+        }
+        ("aten::einsum", _) => einsum(lowering, call),
         ("aten::mul" | "aten::div", Lower::By(lower)) if call.optional_number("other").is_some() => {
             lower(lowering, call)
         }
@@ -34,7 +42,10 @@ pub(crate) fn lower(lowering: &mut Lowering, call: &Call, entry: Option<&Entry>)
             lowering.step(call, Box::new(Pass::function(*function)), vec![operand])
         }
         ("aten::abs" | "aten::absolute", _) => magnitude(lowering, call),
-        ("aten::add" | "aten::sub", Lower::By(lower)) if both(lowering, call) => lower(lowering, call),
+        ("aten::add" | "aten::sub" | "aten::copy", Lower::By(lower)) if both(lowering, call) => {
+            lower(lowering, call)
+        }
+        (_, Lower::Constant) => lowering.all(call, Box::new(Constant)),
         (name, Lower::By(lower)) if of_complex(name) => lower(lowering, call),
         (_, Lower::Identity) => converted(lowering, call),
         _ if entry.family == Family::Movement => rearrange::lower(lowering, call),
@@ -47,9 +58,10 @@ fn of_complex(name: &str) -> bool {
     ENTRIES.iter().chain(fourier::ENTRIES).any(|entry| entry.names.contains(&name))
 }
 
-/// Whether `self` and `other` are complex.
+/// Whether both operands are complex.
 fn both(lowering: &Lowering, call: &Call) -> bool {
-    ["self", "other"].iter().all(|name| call.optional(name).is_some_and(|slot| lowering.is_complex(slot)))
+    let other = call.optional("other").or(call.optional("src"));
+    [call.optional("self"), other].into_iter().all(|slot| slot.is_some_and(|slot| lowering.is_complex(slot)))
 }
 
 /// The same numbers, or real ones as complex.
@@ -85,31 +97,52 @@ fn joined(lowering: &mut Lowering, call: &Call) -> Result<()> {
     lowering.step(call, Box::new(Concat { axis, new_axis: true }), parts.into())
 }
 
-/// (a + ib)(c + id) = (ac − bd) + i(ad + bc), by sums and products of elements. A real factor scales both parts.
+/// Of two complex factors; a real one scales both parts.
 fn product(lowering: &mut Lowering, call: &Call) -> Result<()> {
     let [x, y] = [call.tensor("self")?, call.tensor("other")?];
-    let (left, right) = (lowering.operand(x)?, lowering.operand(y)?);
-    match (lowering.is_complex(x), lowering.is_complex(y)) {
-        (true, true) => {
-            let ([a, b], [c, d]) = (parts(lowering, &left)?, parts(lowering, &right)?);
-            let (ac, bd) = (lowering.writer.product(&a, &c)?, lowering.writer.product(&b, &d)?);
-            let (ad, bc) = (lowering.writer.product(&a, &d)?, lowering.writer.product(&b, &c)?);
-            let difference = Sum { factors: vec![1.0, -1.0], constant: 0.0 };
-            let data = ac.data()?.sub(bd.data()?)?;
-            let axis = data.shape().len() - 1;
-            let real = lowering.writer.inner(Box::new(difference), vec![ac, bd], data);
-            let imaginary = lowering.writer.sum(&ad, &bc)?;
-            lowering.step(call, Box::new(Concat { axis, new_axis: false }), vec![real, imaginary])
-        }
-        (true, false) => {
-            let right = for_both(lowering, &right)?;
-            lowering.step(call, Box::new(Product), vec![left, right])
-        }
-        _ => {
-            let left = for_both(lowering, &left)?;
-            lowering.step(call, Box::new(Product), vec![left, right])
-        }
+    if both(lowering, call) {
+        return expanded(lowering, call, [x, y], |lowering, a, b| lowering.writer.product(a, b));
     }
+    let (mut left, mut right) = (lowering.operand(x)?, lowering.operand(y)?);
+    let real = if lowering.is_complex(x) { &mut right } else { &mut left };
+    *real = for_both(lowering, real)?;
+    lowering.step(call, Box::new(Product), vec![left, right])
+}
+
+/// (a + ib)(c + id) = (ac − bd) + i(ad + bc), by sums and the given products of real numbers.
+fn expanded(
+    lowering: &mut Lowering,
+    call: &Call,
+    factors: [&Slot; 2],
+    multiply: impl Fn(&mut Lowering, &Operand, &Operand) -> Result<Operand>,
+) -> Result<()> {
+    let [x, y] = factors.map(|slot| {
+        let factor = lowering.operand(slot)?;
+        parts(lowering, &factor)
+    });
+    let ([a, b], [c, d]) = (x?, y?);
+    let (ac, bd) = (multiply(lowering, &a, &c)?, multiply(lowering, &b, &d)?);
+    let (ad, bc) = (multiply(lowering, &a, &d)?, multiply(lowering, &b, &c)?);
+    let difference = Sum { factors: vec![1.0, -1.0], constant: 0.0 };
+    let data = ac.data()?.sub(bd.data()?)?;
+    let axis = data.shape().len();
+    let real = lowering.writer.inner(Box::new(difference), vec![ac, bd], data);
+    let imaginary = lowering.writer.sum(&ad, &bc)?;
+    lowering.step(call, Box::new(Concat { axis, new_axis: true }), vec![real, imaginary])
+}
+
+/// Of two complex tensors, as layers in the spectrum have it.
+fn einsum(lowering: &mut Lowering, call: &Call) -> Result<()> {
+    let slots: Vec<&Slot> = call.tensors("tensors")?.into_iter().flatten().collect();
+    let (&[x, y], Some(equation)) = (&slots[..], call.text("equation")) else {
+        return Err(Error::Shape("an einsum of complex tensors has a rule only for two of them".into()));
+    };
+    expanded(lowering, call, [x, y], |lowering, a, b| {
+        let data = [a.data()?.as_tch(), b.data()?.as_tch()];
+        let data = computed(tch::Tensor::f_einsum(equation, &data, None::<i64>))?;
+        let (op, operands) = lowering.writer.einsum(equation, vec![a.clone(), b.clone()], &[])?;
+        Ok(lowering.writer.inner(op, operands, data))
+    })
 }
 
 /// √(a² + b²), as it would be written out: passes, and a sum.
@@ -126,10 +159,14 @@ fn square(lowering: &mut Lowering, x: &Operand) -> Result<Operand> {
     Ok(lowering.writer.pass(Pass::function(Function::Power(2.0)), x, data))
 }
 
-/// Real and imaginary part, of one entry along the last axis each.
+/// Real and imaginary part.
 fn parts(lowering: &mut Lowering, x: &Operand) -> Result<[Operand; 2]> {
     let axis = x.meta.shape.len().saturating_sub(1);
-    Ok([lowering.writer.narrow(x, axis, 0, 1)?, lowering.writer.narrow(x, axis, 1, 1)?])
+    let [real, imaginary] = [0, 1].map(|part| {
+        let part = lowering.writer.narrow(x, axis, part, 1)?;
+        lowering.writer.reshape(&part, &x.meta.shape[..axis])
+    });
+    Ok([real?, imaginary?])
 }
 
 /// A real number as a factor of both parts.
