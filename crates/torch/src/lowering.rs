@@ -1,6 +1,6 @@
 //! From a recording of libtorch operators to a tape of core operators.
 
-use crate::table::{Entry, Lower, complex};
+use crate::table::{Entry, Lower, Spectrum, complex};
 use crate::tensor::{dtype, part_of};
 use crate::{TorchTensor, rearrange};
 use dlbacktrace_core::ops::{self, Pass, Strided, Unruled};
@@ -18,6 +18,8 @@ pub(crate) struct Lowering {
     origins: Vec<Origin>,
     /// Values of complex numbers.
     complex: HashSet<usize>,
+    /// Values that are spectra.
+    pub(crate) spectra: HashMap<usize, Spectrum>,
     cache_weights: bool,
 }
 
@@ -39,7 +41,7 @@ impl Lowering {
             writer.tape.value(Meta { shape, dtype: kind.map_or(DType::Other, dtype) });
             origins.push(value.origin);
         }
-        Self { writer, origins, complex, cache_weights }
+        Self { writer, origins, complex, spectra: HashMap::new(), cache_weights }
     }
 
     /// Adds one record. Consumes it, so that what its rule does not read is freed.

@@ -21,11 +21,14 @@ mod recurrent;
 mod reductions;
 mod sampling;
 mod scatters;
+mod spectra;
 mod transformer;
 mod triangular;
 mod unruled;
 
 use crate::lowering::Lowering;
+pub(crate) use spectra::Spectrum;
+
 use dlbacktrace_core::{Family, Function, Result};
 use dlbacktrace_torch_recorder::{Call, Keep, Policy};
 use std::collections::HashMap;

@@ -2,11 +2,11 @@
 //! them.
 
 use super::parts::{Operand, computed, finish};
-use super::{Entry, Lower, fourier};
+use super::{Entry, Lower, fourier, spectra};
 use crate::arguments::Arguments;
 use crate::lowering::{Lowering, slots};
 use crate::rearrange;
-use dlbacktrace_core::ops::{Concat, Constant, Pad, Pass, Product, Reshape, Sum, Unruled};
+use dlbacktrace_core::ops::{Concat, Constant, Pad, Pass, Product, Quotient, Reshape, Sum, Unruled};
 use dlbacktrace_core::{Error, Family, Function, Result, Tensor};
 use dlbacktrace_torch_recorder::{Call, Keep, Slot};
 
@@ -26,6 +26,7 @@ pub(crate) fn lower(lowering: &mut Lowering, call: &Call, entry: Option<&Entry>)
     let Some(entry) = entry else { return lowering.all(call, Box::new(Unruled::default())) };
     match (call.base.as_str(), &entry.lower) {
         ("aten::mul", _) if call.optional("other").is_some() => product(lowering, call),
+        ("aten::div", _) if call.optional("other").is_some() => quotient(lowering, call),
         ("aten::matmul" | "aten::mm" | "aten::bmm" | "aten::mv", _) => {
             let second = ["other", "mat2", "vec"].into_iter().find_map(|name| call.optional(name));
             let second = second.map_or_else(|| call.tensor("other"), Ok)?;
@@ -35,6 +36,10 @@ pub(crate) fn lower(lowering: &mut Lowering, call: &Call, entry: Option<&Entry>)
         }
         ("aten::einsum", _) => einsum(lowering, call),
         ("aten::mul" | "aten::div", Lower::By(lower)) if call.optional_number("other").is_some() => {
+            if call.optional_number("other") > Some(0.0) {
+                let spectrum = spectra::known(lowering, call.tensor("self")?);
+                spectra::keep(lowering, call, spectrum);
+            }
             lower(lowering, call)
         }
         (_, Lower::Function(function @ Function::Scale(_))) => {
@@ -101,12 +106,27 @@ fn joined(lowering: &mut Lowering, call: &Call) -> Result<()> {
 fn product(lowering: &mut Lowering, call: &Call) -> Result<()> {
     let [x, y] = [call.tensor("self")?, call.tensor("other")?];
     if both(lowering, call) {
+        let known = spectra::known(lowering, x).zip(spectra::known(lowering, y));
+        spectra::keep(lowering, call, known.and_then(|(x, y)| x.product(&y)));
         return expanded(lowering, call, [x, y], |lowering, a, b| lowering.writer.product(a, b));
     }
-    let (mut left, mut right) = (lowering.operand(x)?, lowering.operand(y)?);
-    let real = if lowering.is_complex(x) { &mut right } else { &mut left };
-    *real = for_both(lowering, real)?;
-    lowering.step(call, Box::new(Product), vec![left, right])
+    let factors = [for_both(lowering, call, x)?, for_both(lowering, call, y)?];
+    lowering.step(call, Box::new(Product), factors.into())
+}
+
+/// By a real divisor.
+fn quotient(lowering: &mut Lowering, call: &Call) -> Result<()> {
+    let [x, divisor] = [call.tensor("self")?, call.tensor("other")?];
+    if lowering.is_complex(divisor) {
+        return Err(Error::Shape("a division by complex numbers has no rule".into()));
+    }
+    let operands = [for_both(lowering, call, x)?, for_both(lowering, call, divisor)?];
+    // What counts something, as the number of points of a transform, depends on nothing.
+    if !lowering.meta(divisor).dtype.is_float() && operands[1].data()?.least()? > 0.0 {
+        let spectrum = spectra::known(lowering, x);
+        spectra::keep(lowering, call, spectrum);
+    }
+    lowering.step(call, Box::new(Quotient), operands.into())
 }
 
 /// (a + ib)(c + id) = (ac − bd) + i(ad + bc), by sums and the given products of real numbers.
@@ -169,8 +189,12 @@ fn parts(lowering: &mut Lowering, x: &Operand) -> Result<[Operand; 2]> {
     Ok([real?, imaginary?])
 }
 
-/// A real number as a factor of both parts.
-fn for_both(lowering: &mut Lowering, x: &Operand) -> Result<Operand> {
+/// A factor or divisor of both parts, if it is a real one; a complex one is both parts.
+fn for_both(lowering: &mut Lowering, call: &Call, slot: &Slot) -> Result<Operand> {
+    let x = lowering.number(call, slot)?;
+    if lowering.is_complex(slot) {
+        return Ok(x);
+    }
     let shape: Vec<usize> = x.meta.shape.iter().copied().chain([1]).collect();
-    lowering.writer.reshape(x, &shape)
+    lowering.writer.reshape(&x, &shape)
 }

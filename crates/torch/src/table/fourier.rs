@@ -3,6 +3,7 @@
 
 use super::Entry;
 use super::parts::{Operand, computed, finish};
+use super::spectra::{self, Spectrum};
 use crate::TorchTensor;
 use crate::arguments::{Arguments, axes};
 use crate::lowering::Lowering;
@@ -13,6 +14,7 @@ use tch::{Kind, TchError};
 
 pub(super) const ENTRIES: &[Entry] = &[
     Entry::by_data(&["aten::_fft_r2c"], Family::WeightedSum, |lowering, call| {
+        keep_spectrum(lowering, call)?;
         let first = Transform::FromReal { one_sided: call.flag("onesided") };
         transform(lowering, call, |axes| {
             let others = axes.iter().rev().skip(1).map(|&axis| (axis, Transform::Between { forward: true }));
@@ -27,12 +29,24 @@ pub(super) const ENTRIES: &[Entry] = &[
     }),
     Entry::by_data(&["aten::_fft_c2r"], Family::WeightedSum, |lowering, call| {
         let extent = call.int("last_dim_size")?;
+        let rank = lowering.output_shape(call)?.len();
+        if let Some(lowered) = spectra::convolution(lowering, call, &axes(call.ints("dim"), rank)?, extent) {
+            return lowered;
+        }
         transform(lowering, call, |axes| {
             let others = axes.iter().rev().skip(1).map(|&axis| (axis, Transform::Between { forward: false }));
             others.chain(axes.last().map(|&last| (last, Transform::ToReal { extent }))).collect()
         })
     }),
 ];
+
+fn keep_spectrum(lowering: &mut Lowering, call: &Call) -> Result<()> {
+    let signal = lowering.operand(call.tensor("self")?)?;
+    if let (&[axis], true) = (&axes(call.ints("dim"), signal.meta.shape.len())?[..], call.flag("onesided")) {
+        spectra::keep(lowering, call, Some(Spectrum::of(&signal, axis)));
+    }
+    Ok(())
+}
 
 /// The most numbers of a matrix.
 const LIMIT: usize = 1 << 26;
