@@ -113,3 +113,46 @@ fn a_spectrogram_is_frames_a_window_and_a_transform() {
         (x.unfold(-1, 8, 4) * &window).fft_rfft(None, -1, "backward").transpose(-1, -2).abs()
     });
 }
+
+/// A convolution of rows of x with rows of a kernel, counted around so many points, as groups.
+fn around(x: &Tensor, kernel: &Tensor, points: i64) -> Tensor {
+    let (groups, reach) = (kernel.size()[0], kernel.size()[1]);
+    let filled = x.constant_pad_nd([0, points - x.size()[2]]);
+    let from_the_end = Tensor::cat(&[filled.narrow(2, points + 1 - reach, reach - 1), filled], 2);
+    from_the_end.f_conv1d(&kernel.flip([1]).unsqueeze(1), None::<Tensor>, 1, 0, 1, groups).unwrap()
+}
+
+#[test]
+fn products_of_spectra_are_convolutions() {
+    let (x, kernel) = (numbers(&[2, 3, 6], 1), numbers(&[3, 4], 2));
+    let half = |x: &Tensor, points: i64| x.fft_rfft(points, -1, "backward");
+    let back = |spectrum: Tensor, points: i64| spectrum.fft_irfft(points, -1, "backward");
+    for points in [12, 9, 6] {
+        let direct = |x: &Tensor| around(x, &kernel, points);
+        let forms: [(&str, Function); 5] = [
+            ("halves", &|x| back(half(x, points) * half(&kernel, points), points)),
+            ("whole", &|x| {
+                let whole = |x: &Tensor| x.fft_fft(points, -1, "backward");
+                (whole(x) * whole(&kernel)).fft_ifft(points, -1, "backward").real()
+            }),
+            ("divided by the number of points", &|x| {
+                let kernel = (half(&kernel, points) / points as f64).unsqueeze(0);
+                (half(x, points) * kernel).fft_irfft(points, -1, "forward")
+            }),
+            ("along another axis", &|x| {
+                let half = |x: &Tensor| x.transpose(-1, -2).fft_rfft(points, -2, "backward");
+                (half(x) * half(&kernel)).fft_irfft(points, 1, "backward").transpose(1, 2)
+            }),
+            ("paired by an einsum", &|x| {
+                let factors = [half(&kernel, points), half(x, points)];
+                back(Tensor::einsum("df,bdf->bdf", &factors, None::<i64>), points)
+            }),
+        ];
+        for (name, form) in forms {
+            check_twin(&format!("{name}, {points} points"), &x, form, &direct);
+        }
+    }
+    // The kernel may depend on the input as well.
+    let kernel = |x: &Tensor| x.get(0).tanh();
+    check_twin("both", &x, &|x| back(half(x, 12) * half(&kernel(x), 12), 12), &|x| around(x, &kernel(x), 12));
+}

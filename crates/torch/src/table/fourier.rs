@@ -23,14 +23,16 @@ pub(super) const ENTRIES: &[Entry] = &[
     }),
     Entry::by_data(&["aten::_fft_c2c"], Family::WeightedSum, |lowering, call| {
         let forward = call.flag("forward");
+        if let (false, Some(lowered)) = (forward, spectra::convolution(lowering, call, true)) {
+            return lowered;
+        }
         transform(lowering, call, |axes| {
             axes.iter().rev().map(|&axis| (axis, Transform::Between { forward })).collect()
         })
     }),
     Entry::by_data(&["aten::_fft_c2r"], Family::WeightedSum, |lowering, call| {
         let extent = call.int("last_dim_size")?;
-        let rank = lowering.output_shape(call)?.len();
-        if let Some(lowered) = spectra::convolution(lowering, call, &axes(call.ints("dim"), rank)?, extent) {
+        if let Some(lowered) = spectra::convolution(lowering, call, false) {
             return lowered;
         }
         transform(lowering, call, |axes| {
@@ -42,8 +44,8 @@ pub(super) const ENTRIES: &[Entry] = &[
 
 fn keep_spectrum(lowering: &mut Lowering, call: &Call) -> Result<()> {
     let signal = lowering.operand(call.tensor("self")?)?;
-    if let (&[axis], true) = (&axes(call.ints("dim"), signal.meta.shape.len())?[..], call.flag("onesided")) {
-        spectra::keep(lowering, call, Some(Spectrum::of(&signal, axis)));
+    if let &[axis] = &axes(call.ints("dim"), signal.meta.shape.len())?[..] {
+        spectra::keep(lowering, call, Some(Spectrum::of(&signal, axis, !call.flag("onesided"))));
     }
     Ok(())
 }

@@ -2,12 +2,13 @@
 //! back to is the convolution of what they are spectra of (rules §9). So a causal one is causal to the last bit, which sums
 //! over all frequencies are not.
 
-use super::parts::Operand;
-use crate::arguments::Arguments;
+use super::parts::{Operand, finish};
+use crate::arguments::{Arguments, axes, axis};
 use crate::lowering::Lowering;
-use dlbacktrace_core::ops::{Convolution, Expand, Flip, Permute, Reshape};
+use dlbacktrace_core::ops::{Convolution, Expand, Flip, Pad, Permute, Reshape};
 use dlbacktrace_core::{ConvGeometry, Error, Result, Tensor};
 use dlbacktrace_torch_recorder::{Call, Slot};
+use std::collections::HashSet;
 
 /// A value that is a spectrum, but for a positive factor.
 #[derive(Debug, Clone)]
@@ -18,20 +19,40 @@ pub(crate) struct Spectrum {
     from_end: usize,
     /// Along which so many points were transformed.
     points: usize,
+    /// Whether it is all of it, or the half that says all.
+    whole: bool,
 }
 
 impl Spectrum {
-    /// That of real values along one axis, the half of it that says all.
-    pub(super) fn of(signal: &Operand, axis: usize) -> Self {
+    /// That of real values along one axis.
+    pub(super) fn of(signal: &Operand, axis: usize, whole: bool) -> Self {
         let shape = &signal.meta.shape;
-        Self { signals: vec![signal.clone()], from_end: shape.len() - 1 - axis, points: shape[axis] }
+        Self { signals: vec![signal.clone()], from_end: shape.len() - 1 - axis, points: shape[axis], whole }
     }
 
     /// Of two single ones along the same axis the product.
     pub(super) fn product(&self, other: &Self) -> Option<Self> {
-        let alike = (self.from_end, self.points) == (other.from_end, other.points);
+        let along = |spectrum: &Self| (spectrum.from_end, spectrum.points, spectrum.whole);
         let signals = [self.signals.as_slice(), &other.signals].concat();
-        (alike && signals.len() == 2).then_some(Self { signals, ..self.clone() })
+        (along(self) == along(other) && signals.len() == 2).then_some(Self { signals, ..self.clone() })
+    }
+
+    /// A single one with its axes in other places: `places[i]` is that of axis i among `rank`; the others have extent 1.
+    fn placed(&self, lowering: &mut Lowering, places: &[usize], rank: usize) -> Result<Option<Self>> {
+        let [signal] = &self.signals[..] else { return Ok(None) };
+        if signal.meta.shape.len() != places.len() {
+            return Ok(None);
+        }
+        let mut order: Vec<usize> = (0..places.len()).collect();
+        order.sort_by_key(|&axis| places[axis]);
+        let mut shape = vec![1; rank];
+        for (&place, &extent) in places.iter().zip(&signal.meta.shape) {
+            shape[place] = extent;
+        }
+        let from_end = rank - 1 - places[places.len() - 1 - self.from_end];
+        let signal = lowering.writer.permute(signal, &order)?;
+        let signal = lowering.writer.reshape(&signal, &shape)?;
+        Ok(Some(Self { signals: vec![signal], from_end, ..self.clone() }))
     }
 }
 
@@ -47,29 +68,70 @@ pub(super) fn known(lowering: &Lowering, slot: &Slot) -> Option<Spectrum> {
     lowering.spectra.get(&slot.value.0).cloned()
 }
 
-/// The convolution that a transform of a product of spectra back to real values is; `None` if it is another one.
-pub(super) fn convolution(
+/// A spectrum with one more axis is one.
+pub(super) fn unsqueezed(lowering: &mut Lowering, call: &Call) -> Result<()> {
+    let Some(spectrum) = known(lowering, call.tensor("self")?) else { return Ok(()) };
+    let rank = lowering.output_shape(call)?.len() - 1;
+    let new = axis(call.int("dim")?, rank)?;
+    let places: Vec<usize> = (0..rank).filter(|&place| place != new).collect();
+    let placed = spectrum.placed(lowering, &places, rank)?;
+    keep(lowering, call, placed);
+    Ok(())
+}
+
+/// An einsum that sums over nothing is a product of elements: bhl,chl->bchl.
+pub(super) fn paired(
     lowering: &mut Lowering,
     call: &Call,
-    axes: &[usize],
-    points: i64,
-) -> Option<Result<()>> {
-    let Spectrum { signals, from_end, points: transformed } = known(lowering, call.tensor("self").ok()?)?;
-    let signals = <[Operand; 2]>::try_from(signals).ok()?;
-    let rank = lowering.output_shape(call).ok()?.len();
-    let same =
-        axes == [rank - 1 - from_end] && usize::try_from(points).is_ok_and(|points| points == transformed);
-    same.then(|| convolved(lowering, call, signals, axes[0], rank))
+    factors: [&Slot; 2],
+    equation: &str,
+) -> Result<()> {
+    let [Some(x), Some(y)] = factors.map(|slot| known(lowering, slot)) else { return Ok(()) };
+    let equation = equation.replace(' ', "");
+    let Some((terms, output)) = equation.split_once("->") else { return Ok(()) };
+    let Some((of_x, of_y)) = terms.split_once(',') else { return Ok(()) };
+    let places = |labels: &str| labels.chars().map(|label| output.find(label)).collect::<Option<Vec<_>>>();
+    let (Some(of_x), Some(of_y)) = (places(of_x), places(of_y)) else { return Ok(()) };
+    let distinct = |places: &[usize]| places.iter().collect::<HashSet<_>>().len() == places.len();
+    if !output.chars().all(char::is_alphabetic) || !distinct(&of_x) || !distinct(&of_y) {
+        return Ok(());
+    }
+    let x = x.placed(lowering, &of_x, output.len())?;
+    let y = y.placed(lowering, &of_y, output.len())?;
+    keep(lowering, call, x.zip(y).and_then(|(x, y)| x.product(&y)));
+    Ok(())
+}
+
+/// The convolution that a transform back, of `whole` spectra or of halves, is; `None` if that is of something else than the
+/// product of two spectra.
+pub(super) fn convolution(lowering: &mut Lowering, call: &Call, whole: bool) -> Option<Result<()>> {
+    let spectrum = known(lowering, call.tensor("self").ok()?)?;
+    let signals = <[Operand; 2]>::try_from(spectrum.signals).ok()?;
+    let shape = lowering.output_shape(call).ok()?;
+    let rank = shape.len() - usize::from(whole);
+    let axes = axes(call.ints("dim"), rank).ok()?;
+    let along = rank - 1 - spectrum.from_end;
+    let same = axes == [along] && (shape[along], whole) == (spectrum.points, spectrum.whole);
+    same.then(|| {
+        let y = convolved(lowering, signals, along, rank)?;
+        if !whole {
+            return finish(lowering, call, y);
+        }
+        // Complex numbers without an imaginary part.
+        let shape = y.meta.shape.clone();
+        let y = lowering.writer.inner_shape(Box::new(Reshape), vec![y], [&shape[..], &[1]].concat());
+        let after = [vec![0; rank], vec![1]].concat();
+        lowering.step(call, Box::new(Pad { before: vec![0; rank + 1], after }), vec![y])
+    })
 }
 
 /// y_i = Σ_j w_j x_(i − j), counted around, along an axis: a convolution whose groups are the other axes.
 fn convolved(
     lowering: &mut Lowering,
-    call: &Call,
     mut signals: [Operand; 2],
     axis: usize,
     rank: usize,
-) -> Result<()> {
+) -> Result<Operand> {
     // The smaller one is the kernel.
     signals.sort_by_key(|signal| std::cmp::Reverse(signal.meta.shape.iter().product::<usize>()));
     let mut order: Vec<usize> = (0..rank).collect();
@@ -110,7 +172,8 @@ fn convolved(
     let y = lowering.writer.inner_shape(Box::new(Reshape), vec![y], [&wide[..], &[points]].concat());
     let mut back: Vec<usize> = (0..rank).collect();
     back[axis..].rotate_right(1);
-    lowering.step(call, Box::new(Permute { order: back }), vec![y])
+    let shape = back.iter().map(|&axis| y.meta.shape[axis]).collect();
+    Ok(lowering.writer.inner_shape(Box::new(Permute { order: back }), vec![y], shape))
 }
 
 /// The extents of all axes but the last.
