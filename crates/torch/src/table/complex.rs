@@ -54,8 +54,8 @@ pub(crate) fn lower(lowering: &mut Lowering, call: &Call, entry: Option<&Entry>)
         (name, Lower::By(lower)) if of_complex(name) => lower(lowering, call),
         (_, Lower::Identity) => converted(lowering, call),
         ("aten::unsqueeze", _) => {
-            spectra::unsqueezed(lowering, call)?;
-            rearrange::lower(lowering, call)
+            rearrange::lower(lowering, call)?;
+            spectra::unsqueezed(lowering, call)
         }
         _ if entry.family == Family::Movement => rearrange::lower(lowering, call),
         _ => lowering.all(call, Box::new(Unruled::default())),
@@ -161,13 +161,13 @@ fn einsum(lowering: &mut Lowering, call: &Call) -> Result<()> {
     let (&[x, y], Some(equation)) = (&slots[..], call.text("equation")) else {
         return Err(Error::Shape("an einsum of complex tensors has a rule only for two of them".into()));
     };
-    spectra::paired(lowering, call, [x, y], equation)?;
     expanded(lowering, call, [x, y], |lowering, a, b| {
         let data = [a.data()?.as_tch(), b.data()?.as_tch()];
         let data = computed(tch::Tensor::f_einsum(equation, &data, None::<i64>))?;
         let (op, operands) = lowering.writer.einsum(equation, vec![a.clone(), b.clone()], &[])?;
         Ok(lowering.writer.inner(op, operands, data))
-    })
+    })?;
+    spectra::paired(lowering, call, [x, y], equation)
 }
 
 /// √(a² + b²), as it would be written out: passes, and a sum.

@@ -8,7 +8,7 @@ use crate::TorchTensor;
 use crate::arguments::{Arguments, axes};
 use crate::lowering::Lowering;
 use dlbacktrace_core::ops::MatMul;
-use dlbacktrace_core::{Error, Family, Result, Tensor};
+use dlbacktrace_core::{BacktraceOp, Context, Error, Family, Relevance, Result, Tensor, ValueId};
 use dlbacktrace_torch_recorder::Call;
 use tch::{Kind, TchError};
 
@@ -54,7 +54,7 @@ fn keep_spectrum(lowering: &mut Lowering, call: &Call) -> Result<()> {
 const LIMIT: usize = 1 << 26;
 
 /// A transform along one axis.
-#[derive(Clone, Copy)]
+#[derive(Debug, Clone, Copy)]
 enum Transform {
     /// Of real numbers, to the whole spectrum or to the half that says all.
     FromReal { one_sided: bool },
@@ -65,51 +65,85 @@ enum Transform {
 }
 
 impl Transform {
-    /// Its matrix over real and imaginary parts: what libtorch makes of unit vectors.
-    fn matrix(self, extent: usize, how: i64, like: &TorchTensor) -> Result<TorchTensor> {
-        let complex = !matches!(self, Self::FromReal { .. });
-        let units = extent * if complex { 2 } else { 1 };
+    fn of_complex(self) -> bool {
+        !matches!(self, Self::FromReal { .. })
+    }
+
+    /// Of rows of real numbers, or of real and imaginary parts one after the other, as libtorch transforms them.
+    fn rows(self, x: &tch::Tensor, how: i64) -> std::result::Result<tch::Tensor, TchError> {
+        let (mut rows, axis) = (x.size(), [x.dim() as i64 - 1]);
+        let complex = || {
+            let mut parts = rows.clone();
+            parts.splice(parts.len() - 1.., [-1, 2]);
+            x.f_reshape(parts)?.f_view_as_complex()
+        };
+        let made = match self {
+            Self::FromReal { one_sided } => x.f_internal_fft_r2c(axis, how, one_sided)?,
+            Self::Between { forward } => complex()?.f_internal_fft_c2c(axis, how, forward)?,
+            Self::ToReal { extent } => complex()?.f_internal_fft_c2r(axis, how, extent)?,
+        };
+        rows.splice(rows.len() - 1.., [-1]);
+        if made.is_complex() { made.f_view_as_real()?.f_reshape(rows) } else { Ok(made) }
+    }
+
+    /// The transform of x along an axis.
+    fn along(self, lowering: &mut Lowering, x: &Operand, axis: usize, how: i64) -> Result<Operand> {
+        let from_parts = usize::from(self.of_complex());
+        let to_parts = usize::from(!matches!(self, Self::ToReal { .. }));
+        let axes = x.meta.shape.len() - from_parts;
+        let extent = x.meta.shape[axis];
+        let units = extent << from_parts;
         if units * units > LIMIT {
             return Err(Error::Shape(format!(
                 "a Fourier transform of {extent} points is too long for its rule"
             )));
         }
-        let (count, axis) = (units as i64, [1].as_slice());
-        let of_units = || -> std::result::Result<tch::Tensor, TchError> {
-            let units = tch::Tensor::f_eye(count, (Kind::Double, tch::Device::Cpu))?;
-            let complex = || units.f_reshape([count, -1, 2])?.f_view_as_complex();
-            let made = match self {
-                Self::FromReal { one_sided } => units.f_internal_fft_r2c(axis, how, one_sided)?,
-                Self::Between { forward } => complex()?.f_internal_fft_c2c(axis, how, forward)?,
-                Self::ToReal { extent } => complex()?.f_internal_fft_c2r(axis, how, extent)?,
-            };
-            if made.is_complex() { made.f_view_as_real()?.f_reshape([count, -1]) } else { Ok(made) }
-        };
-        computed(of_units())?.cast(like.dtype())
-    }
-
-    /// The transform of x along an axis.
-    fn along(self, lowering: &mut Lowering, x: &Operand, axis: usize, how: i64) -> Result<Operand> {
-        let from_parts = usize::from(!matches!(self, Self::FromReal { .. }));
-        let to_parts = usize::from(!matches!(self, Self::ToReal { .. }));
-        let axes = x.meta.shape.len() - from_parts;
-        let extent = x.meta.shape[axis];
-        let matrix = self.matrix(extent, how, x.data()?)?;
 
         // The axis goes last, and becomes one with that of the parts.
         let mut order: Vec<usize> = (0..axes).collect();
         order[axis..].rotate_left(1);
         let rows: Vec<usize> = order[..axes - 1].iter().map(|&axis| x.meta.shape[axis]).collect();
         let x = lowering.writer.permute(x, &[&order[..], &vec![axes; from_parts]].concat())?;
-        let x = lowering.writer.reshape(&x, &[&rows[..], &[extent << from_parts]].concat())?;
-        let (data, columns) = (x.data()?.matmul(&matrix)?, matrix.shape()[1]);
-        let matrix = lowering.writer.constant(matrix);
-        let made = lowering.writer.inner(Box::new(MatMul { transposed: false }), vec![x, matrix], data);
+        let x = lowering.writer.reshape(&x, &[&rows[..], &[units]].concat())?;
+        let data = computed(self.rows(x.data()?.as_tch(), how))?;
+        let columns = data.shape()[axes - 1];
+        let made = lowering.writer.inner(Box::new(OfRows { transform: self, how }), vec![x], data);
         let parts = [&rows[..], &[columns >> to_parts], &vec![2; to_parts]].concat();
         let made = lowering.writer.reshape(&made, &parts)?;
         let mut back: Vec<usize> = (0..axes).collect();
         back[axis..].rotate_right(1);
         lowering.writer.permute(&made, &[&back[..], &vec![axes; to_parts]].concat())
+    }
+}
+
+/// A transform of rows: a product with the matrix that libtorch makes of unit vectors. That is made only where relevance
+/// arrives.
+#[derive(Debug)]
+struct OfRows {
+    transform: Transform,
+    how: i64,
+}
+
+impl BacktraceOp<TorchTensor> for OfRows {
+    fn family(&self) -> Family {
+        Family::WeightedSum
+    }
+
+    fn backtrace(
+        &self,
+        inputs: &[Operand],
+        outputs: &[Option<Relevance<TorchTensor>>],
+        context: &mut Context<'_, TorchTensor>,
+    ) -> Result<Vec<Option<Relevance<TorchTensor>>>> {
+        let [x] = inputs else { return Err(Error::Shape("a transform takes one operand".into())) };
+        let units = x.meta.shape.last().copied().unwrap_or(1) as i64;
+        let units = tch::Tensor::f_eye(units, (Kind::Double, tch::Device::Cpu));
+        let matrix = computed(units.and_then(|units| self.transform.rows(&units, self.how)))?;
+        let matrix = dlbacktrace_core::Operand::new(ValueId(usize::MAX), matrix.cast(x.data()?.dtype())?);
+        let product = MatMul { transposed: false };
+        let mut shares = product.backtrace(&[x.clone(), matrix], outputs, context)?;
+        shares.truncate(1);
+        Ok(shares)
     }
 }
 
