@@ -28,20 +28,23 @@ pub struct Term<'a, T> {
     pub map: Box<dyn LinearMap<T> + 'a>,
 }
 
-impl<T: Tensor> Term<'_, T> {
+impl<'a, T: Tensor> Term<'a, T> {
+    /// x itself.
+    pub(crate) fn itself(operand: &'a Operand<T>) -> Self {
+        let from = operand.meta.shape.clone();
+        Self { operand, map: Box::new(Broadcast { factor: 1.0, from }) }
+    }
+
     /// The shares of Wx and b in y = Wx + b, where b may be a constant.
     pub(crate) fn backtrace_biased(
         self,
-        bias: Option<&Operand<T>>,
+        bias: Option<&'a Operand<T>>,
         variant: Variant,
         relevance: &Relevance<T>,
         context: &mut Context<'_, T>,
     ) -> Result<[Option<Relevance<T>>; 2]> {
         let mut terms = vec![self];
-        if let Some(operand) = bias.filter(|bias| bias.depends) {
-            let from = operand.meta.shape.clone();
-            terms.push(Term { operand, map: Box::new(Broadcast { factor: 1.0, from }) });
-        }
+        terms.extend(bias.filter(|bias| bias.depends).map(Term::itself));
         let constant = bias.filter(|bias| !bias.depends).map(Operand::data).transpose()?.cloned();
         let sum = WeightedSum { terms, bias: constant, variant, result: context.result.take() };
         let mut found = sum.backtrace(relevance, context)?.into_iter();

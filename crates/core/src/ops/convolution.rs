@@ -2,7 +2,7 @@
 
 use super::bilinear::backtrace_factors;
 use super::viewed;
-use crate::maps::{self, Broadcast, Kernel, LinearMap};
+use crate::maps::{self, Kernel, LinearMap};
 use crate::op::arrived;
 use crate::weighted_sum::{Term, Variant};
 use crate::{
@@ -72,52 +72,36 @@ pub(super) fn backtrace_convolution<T: Tensor>(
         .transpose()?;
 
     let weights = context.weights;
-    let of_input = || -> Box<dyn LinearMap<T> + '_> {
-        let from = x.meta.shape[2..].to_vec();
-        match transposed {
-            None => Box::new(maps::Convolution { weight, geometry, spatial: from, weights }),
-            Some(spatial) => {
-                let spatial = spatial.to_vec();
-                Box::new(maps::TransposedConvolution { weight, geometry, from, spatial, weights })
-            }
+    let from = x.meta.shape[2..].to_vec();
+    let of_input: Box<dyn LinearMap<T> + '_> = match transposed {
+        None => Box::new(maps::Convolution { weight, geometry, spatial: from, weights }),
+        Some(spatial) => {
+            let spatial = spatial.to_vec();
+            Box::new(maps::TransposedConvolution { weight, geometry, from, spatial, weights })
         }
     };
-    let of_kernel = || {
-        let (from, transposed) = (weight.meta.shape.clone(), transposed.map(<[usize]>::to_vec));
-        Box::new(Kernel { x: &x, geometry, from, transposed })
-    };
+    let (from, transposed) = (weight.meta.shape.clone(), transposed.map(<[usize]>::to_vec));
+    let of_kernel = Box::new(Kernel { x: &x, geometry, from, transposed });
     let variant = Variant::Convolution;
-    let [to_x, to_weight, to_bias] = match (x.depends, weight.depends) {
-        (true, true) => {
-            let [to_product, to_bias] = match &bias {
-                None => [Some(relevance.clone()), None],
-                Some(bias) => {
-                    let product = x.holding(of_input().apply(Part::Signed, x.data()?)?);
-                    let map = Broadcast { factor: 1.0, from: product.meta.shape.clone() };
-                    let product = Term { operand: &product, map: Box::new(map) };
-                    product.backtrace_biased(Some(bias), Variant::Linear, relevance, context)?
-                }
-            };
-            let [to_x, to_weight] = match to_product {
-                None => [None, None],
-                Some(share) => {
-                    let factors =
-                        [Term { operand: &x, map: of_input() }, Term { operand: weight, map: of_kernel() }];
-                    backtrace_factors(factors, variant, &share, context)?.map(Some)
-                }
-            };
-            [to_x, to_weight, to_bias]
-        }
-        (false, true) => {
-            let kernel = Term { operand: weight, map: of_kernel() };
-            let [to_weight, to_bias] = kernel.backtrace_biased(bias.as_ref(), variant, relevance, context)?;
-            [None, to_weight, to_bias]
-        }
-        (_, false) => {
-            let input = Term { operand: &x, map: of_input() };
-            let [to_x, to_bias] = input.backtrace_biased(bias.as_ref(), variant, relevance, context)?;
-            [to_x, None, to_bias]
-        }
+    let input = Term { operand: &x, map: of_input };
+    let kernel = Term { operand: weight, map: of_kernel };
+    let [to_x, to_weight, to_bias] = if x.depends && weight.depends {
+        let [to_product, to_bias] = match &bias {
+            None => [Some(relevance.clone()), None],
+            Some(bias) => {
+                let product = x.holding(input.map.apply(Part::Signed, x.data()?)?);
+                let product = Term::itself(&product);
+                product.backtrace_biased(Some(bias), Variant::Linear, relevance, context)?
+            }
+        };
+        let factors = |share| backtrace_factors([input, kernel], variant, &share, context);
+        let [to_x, to_weight] =
+            to_product.map(factors).transpose()?.map_or([None, None], |both| both.map(Some));
+        [to_x, to_weight, to_bias]
+    } else {
+        let moving = if weight.depends { kernel } else { input };
+        let [share, to_bias] = moving.backtrace_biased(bias.as_ref(), variant, relevance, context)?;
+        if weight.depends { [None, share, to_bias] } else { [share, None, to_bias] }
     };
     let as_given = |share: Option<Relevance<T>>, operand: &Operand<T>| {
         share.map(|share| share.rearrange(|channel| channel.reshape(&operand.meta.shape))).transpose()

@@ -3,7 +3,7 @@
 use super::bilinear::backtrace_bilinear;
 use super::live_rows::LiveRows;
 use super::viewed;
-use crate::maps::{Broadcast, Dense, Side};
+use crate::maps::{Dense, Side};
 use crate::op::arrived;
 use crate::weighted_sum::{Term, Variant};
 use crate::{BacktraceOp, Context, Error, Family, Operand, Relevance, Result, Role, Rows, Tensor};
@@ -100,8 +100,7 @@ impl MatMul {
                 return Ok(backtrace_bilinear(a, b, relevance, context)?.map(Some).into());
             };
             let product = a.holding(a.data()?.matmul(b.data()?)?);
-            let map = Broadcast { factor: 1.0, from: product.meta.shape.clone() };
-            let term = Term { operand: &product, map: Box::new(map) };
+            let term = Term::itself(&product);
             let [to_product, to_bias] =
                 term.backtrace_biased(Some(bias), Variant::Linear, relevance, context)?;
             let shares = to_product.map(|share| backtrace_bilinear(a, b, &share, context)).transpose()?;

@@ -77,17 +77,22 @@ fn both(lowering: &Lowering, call: &Call) -> bool {
 fn converted(lowering: &mut Lowering, call: &Call) -> Result<()> {
     let slot = slots(call).next().ok_or_else(|| Error::Shape("nothing is converted".into()))?;
     let (operand, output) = (lowering.unread(slot), lowering.output_shape(call)?);
-    let shape = operand.meta.shape.clone();
-    if shape == output {
+    if operand.meta.shape == output {
         return lowering.step(call, Box::new(Pass::identity()), vec![operand]);
     }
     if lowering.is_complex(slot) {
         return Err(Error::Shape("leaving imaginary parts out by a cast has no rule".into()));
     }
-    let real = lowering.writer.inner_shape(Box::new(Reshape), vec![operand], [&shape[..], &[1]].concat());
-    let mut after = vec![0; output.len()];
-    after[shape.len()] = 1;
-    lowering.step(call, Box::new(Pad { before: vec![0; output.len()], after }), vec![real])
+    from_real(lowering, call, operand)
+}
+
+/// Real numbers as complex ones without an imaginary part.
+pub(super) fn from_real(lowering: &mut Lowering, call: &Call, real: Operand) -> Result<()> {
+    let rank = real.meta.shape.len();
+    let shape = [&real.meta.shape[..], &[1]].concat();
+    let real = lowering.writer.inner_shape(Box::new(Reshape), vec![real], shape);
+    let after = [vec![0; rank], vec![1]].concat();
+    lowering.step(call, Box::new(Pad { before: vec![0; rank + 1], after }), vec![real])
 }
 
 /// The other sign of the imaginary part.

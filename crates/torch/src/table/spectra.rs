@@ -2,10 +2,11 @@
 //! back to is the convolution of what they are spectra of (rules §9). So a causal one is causal to the last bit, which sums
 //! over all frequencies are not.
 
+use super::complex;
 use super::parts::{Operand, finish};
 use crate::arguments::{Arguments, axes, axis};
 use crate::lowering::Lowering;
-use dlbacktrace_core::ops::{Convolution, Expand, Flip, Pad, Permute, Reshape};
+use dlbacktrace_core::ops::{Convolution, Expand, Flip, Permute, Reshape};
 use dlbacktrace_core::{ConvGeometry, Error, Result, Tensor};
 use dlbacktrace_torch_recorder::{Call, Slot};
 use std::collections::HashSet;
@@ -114,14 +115,7 @@ pub(super) fn convolution(lowering: &mut Lowering, call: &Call, whole: bool) -> 
     let same = axes == [along] && (shape[along], whole) == (spectrum.points, spectrum.whole);
     same.then(|| {
         let y = convolved(lowering, signals, along, rank)?;
-        if !whole {
-            return finish(lowering, call, y);
-        }
-        // Complex numbers without an imaginary part.
-        let shape = y.meta.shape.clone();
-        let y = lowering.writer.inner_shape(Box::new(Reshape), vec![y], [&shape[..], &[1]].concat());
-        let after = [vec![0; rank], vec![1]].concat();
-        lowering.step(call, Box::new(Pad { before: vec![0; rank + 1], after }), vec![y])
+        if whole { complex::from_real(lowering, call, y) } else { finish(lowering, call, y) }
     })
 }
 
