@@ -31,6 +31,9 @@ pub enum Value {
     Flag(bool),
     /// A text.
     Text(String),
+    /// The bytes of a file or of a message, as models take them that read pictures or examples themselves: one element
+    /// of a SavedModel's texts.
+    Bytes(Vec<u8>),
     /// A list.
     List(Vec<Value>),
     /// A tuple.
@@ -70,6 +73,7 @@ from! {
     i64 => Integer,
     bool => Flag,
     String => Text,
+    Vec<u8> => Bytes,
 }
 
 #[cfg(feature = "torch")]

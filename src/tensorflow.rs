@@ -112,7 +112,7 @@ fn bound(model: &Model, inputs: &Inputs) -> Result<Vec<(String, Tensor)>> {
     let tensor = |(name, value): (&str, &Value)| {
         let spec = specs.iter().find(|spec| spec.name == name);
         let tensor = tensor(model, name, value, spec.map(|spec| spec.data_type))?;
-        Ok((name.to_owned(), as_column(tensor, spec.and_then(|spec| spec.shape.as_deref()))?))
+        Ok((name.to_owned(), in_shape(tensor, spec.and_then(|spec| spec.shape.as_deref()))?))
     };
     given.map(tensor).collect()
 }
@@ -131,7 +131,7 @@ fn tensor(model: &Model, name: &str, value: &Value, wanted: Option<DataType>) ->
         Value::Float(number) => model.context().tensor(DataType::DOUBLE, &[], &number.to_ne_bytes()),
         Value::Integer(number) => model.context().tensor(DataType::INT64, &[], &number.to_ne_bytes()),
         Value::Flag(flag) => model.context().tensor(DataType::BOOL, &[], &[u8::from(*flag)]),
-        Value::Text(_) | Value::List(_) | Value::Tuple(_) => {
+        Value::Text(_) | Value::Bytes(_) | Value::List(_) | Value::Tuple(_) => {
             let mut found = Vec::new();
             let shape = texts(value, &mut found).ok_or_else(|| {
                 Error::Inputs(format!(
@@ -159,10 +159,14 @@ fn tensor(model: &Model, name: &str, value: &Value, wanted: Option<DataType>) ->
     Ok(made.cast(wanted)?)
 }
 
-/// A column for an input of one feature: `[N]` as the `[N, 1]` of the signature, and the reverse.
-fn as_column(tensor: Tensor, wanted: Option<&[Option<usize>]>) -> Result<Tensor> {
+/// A column for an input of one feature: `[N]` as the `[N, 1]` of the signature, and the reverse. A single text is one
+/// sample.
+fn in_shape(tensor: Tensor, wanted: Option<&[Option<usize>]>) -> Result<Tensor> {
     let (mut shape, Some(wanted)) = (tensor.shape()?, wanted) else { return Ok(tensor) };
-    if wanted.len() == shape.len() + 1 && !shape.is_empty() && wanted.ends_with(&[Some(1)]) {
+    let single = |extent: &Option<usize>| extent.is_none_or(|extent| extent == 1);
+    if shape.is_empty() && tensor.data_type() == DataType::STRING && wanted.iter().all(single) {
+        shape.resize(wanted.len(), 1);
+    } else if wanted.len() == shape.len() + 1 && !shape.is_empty() && wanted.ends_with(&[Some(1)]) {
         shape.push(1);
     } else if shape.len() == wanted.len() + 1 && !wanted.is_empty() && shape.ends_with(&[1]) {
         shape.pop();
@@ -173,10 +177,14 @@ fn as_column(tensor: Tensor, wanted: Option<&[Option<usize>]>) -> Result<Tensor>
 }
 
 /// The shape of a text or of nested lists of texts, and these in order.
-fn texts<'a>(value: &'a Value, found: &mut Vec<&'a str>) -> Option<Vec<usize>> {
+fn texts<'a>(value: &'a Value, found: &mut Vec<&'a [u8]>) -> Option<Vec<usize>> {
     match value {
         Value::Text(text) => {
-            found.push(text);
+            found.push(text.as_bytes());
+            Some(Vec::new())
+        }
+        Value::Bytes(bytes) => {
+            found.push(bytes);
             Some(Vec::new())
         }
         Value::List(values) | Value::Tuple(values) => {

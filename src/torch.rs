@@ -128,6 +128,11 @@ fn input(value: &Value) -> Result<native::Input> {
         Value::Integer(number) => Input::Int(*number),
         Value::Flag(flag) => Input::Bool(*flag),
         Value::Text(text) => Input::Text(text.clone()),
+        Value::Bytes(_) => {
+            return Err(Error::Inputs(
+                "a TorchScript model takes no bytes of a file; give it the numbers that the file holds".into(),
+            ));
+        }
         Value::List(values) => Input::List(all(values)?),
         Value::Tuple(values) => Input::Tuple(all(values)?),
         Value::Dict(entries) => Input::Dict(

@@ -1,0 +1,32 @@
+//! SavedModels by the library's face.
+#![cfg(feature = "tensorflow")]
+
+use dlbacktrace::{Inputs, Model, Options, Value};
+
+fn model(name: &str) -> Model {
+    Model::load(format!("tests/savedmodels/{name}")).unwrap()
+}
+
+#[test]
+fn bytes_are_the_elements_of_texts() {
+    let model = model("text_export");
+    let found = |value: Value| {
+        let explanation = model.explain(&Inputs::new().set("text", value), &Options::new()).unwrap();
+        explanation.inputs()[0].relevance().unwrap()
+    };
+    let text = || Value::Text("The dog sat!".into());
+    let bytes = || Value::Bytes(b"The dog sat!".to_vec());
+    let single = found(text());
+    assert!(single.sum() != 0.0);
+    assert_eq!(single, found(bytes()));
+    assert_eq!(single, found(Value::List(vec![Value::List(vec![bytes()])])));
+}
+
+#[cfg(feature = "torch")]
+#[test]
+fn torchscript_takes_no_bytes() {
+    let model = Model::load("tests/fixtures/mlp_traced.pt").unwrap();
+    let error = model.explain(&Inputs::new().push(vec![1_u8]), &Options::new()).unwrap_err();
+    assert_eq!(error.exit_code(), 5);
+    assert!(error.to_string().contains("no bytes of a file"), "{error}");
+}
