@@ -130,7 +130,8 @@ fn input(value: &Value) -> Result<native::Input> {
         Value::Text(text) => Input::Text(text.clone()),
         Value::Bytes(_) => {
             return Err(Error::Inputs(
-                "a TorchScript model takes no bytes of a file; give it the numbers that the file holds".into(),
+                "a TorchScript model takes no bytes of a file; give it the numbers that the file holds"
+                    .into(),
             ));
         }
         Value::List(values) => Input::List(all(values)?),

@@ -30,6 +30,7 @@ mod library;
 mod loading;
 mod lowering;
 mod model;
+mod positions;
 mod proto;
 mod rearrange;
 mod saved_model;

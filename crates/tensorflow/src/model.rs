@@ -37,6 +37,7 @@ pub struct Model {
     context: Arc<Context>,
     signature: String,
     inputs: Vec<TensorSpec>,
+    ordered: bool,
     outputs: Vec<TensorSpec>,
     loaded: Mutex<Loaded>,
     weights: WeightCache<TfTensor>,
@@ -73,6 +74,7 @@ impl Model {
             context,
             signature: options.signature.clone(),
             inputs: chosen.inputs,
+            ordered: chosen.ordered,
             outputs: chosen.outputs,
             loaded: Mutex::new(loaded),
             // Room for three parts of every weight: default mode makes |W| once, contrastive mode W⁺ and W⁻ too.
@@ -90,9 +92,17 @@ impl Model {
         &self.signature
     }
 
-    /// The inputs, in the order of their names.
+    /// The inputs: in the order in which the model takes them where that is known ([`Model::ordered`]), else in that of
+    /// their names.
     pub fn inputs(&self) -> &[TensorSpec] {
         &self.inputs
+    }
+
+    /// Whether the order of the inputs is the model's own: that of the arguments of its function, or of the inputs of a
+    /// Keras model. A signature is sorted by name, so that it is not known of graphs without functions, nor of functions that
+    /// take a dictionary. Of a single input it is.
+    pub fn ordered(&self) -> bool {
+        self.ordered
     }
 
     /// The outputs, in the order of their names.

@@ -1,7 +1,7 @@
 //! The directory of a SavedModel: its graphs, tags and signatures.
 
 use crate::proto::{MetaGraph, SavedModel, SignatureDef, TensorInfo};
-use crate::{DataType, Error, Result};
+use crate::{DataType, Error, Result, positions};
 use prost::Message;
 use std::collections::BTreeMap;
 use std::fs;
@@ -43,6 +43,8 @@ pub(crate) struct Chosen {
     pub(crate) directory: PathBuf,
     pub(crate) graph: MetaGraph,
     pub(crate) inputs: Vec<TensorSpec>,
+    /// Whether the inputs are in the model's own order.
+    pub(crate) ordered: bool,
     pub(crate) outputs: Vec<TensorSpec>,
     /// The `TensorProto`s of inputs that may be left out.
     pub(crate) defaults: BTreeMap<String, Vec<u8>>,
@@ -79,13 +81,14 @@ pub(crate) fn choose(directory: &Path, graph: MetaGraph, signature: &str) -> Res
         let spec = |(name, info): (&String, &TensorInfo)| spec(name, info, defaults.contains_key(name));
         infos.iter().map(spec).collect::<Result<Vec<_>, String>>().map_err(failed)
     };
-    let inputs = specs(&chosen.inputs, &chosen.defaults)?;
+    let mut inputs = specs(&chosen.inputs, &chosen.defaults)?;
     let outputs = specs(&chosen.outputs, &BTreeMap::new())?;
     if outputs.is_empty() {
         return Err(failed(format!("its signature {signature} has no output")));
     }
     let defaults = chosen.defaults.clone();
-    Ok(Chosen { directory: directory.to_path_buf(), inputs, outputs, defaults, graph })
+    let ordered = positions::arrange(&graph, &mut inputs);
+    Ok(Chosen { directory: directory.to_path_buf(), inputs, ordered, outputs, defaults, graph })
 }
 
 fn tagged(graphs: Vec<MetaGraph>, tags: &[String]) -> Result<MetaGraph> {

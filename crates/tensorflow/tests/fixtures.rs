@@ -177,3 +177,18 @@ fn what_cannot_be_explained_says_why() {
         }
     }
 }
+
+#[test]
+fn inputs_are_in_the_order_of_the_models_function() {
+    let of = |name: &str| {
+        let model = load(&fixture(name).directory).unwrap();
+        let names: Vec<String> = model.inputs().iter().map(|input| input.name.clone()).collect();
+        (model.ordered(), names.join(", "))
+    };
+    for name in ["order_function", "order_traced", "order_export", "order_tf_keras"] {
+        assert_eq!(of(name), (true, "user, item".into()), "{name}");
+    }
+    assert_eq!(of("order_none"), (false, "item, user".into()));
+    assert_eq!(of("control_flow"), (true, "ids, extra".into()));
+    assert!(of("mlp_export").0);
+}

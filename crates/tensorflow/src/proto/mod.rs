@@ -9,4 +9,4 @@ mod objects;
 pub(crate) use attribute::{Attribute, AttributeValue, List, Shape};
 pub(crate) use function::{ArgumentDef, FunctionDef, GraphDef, NodeDef, OpDef, OpList};
 pub(crate) use meta_graph::{MetaGraph, SavedModel, SignatureDef, TensorInfo};
-pub(crate) use objects::{CheckpointGraph, ObjectGraph};
+pub(crate) use objects::{CheckpointGraph, ConcreteFunction, ObjectGraph, Structure};
