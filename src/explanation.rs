@@ -139,6 +139,9 @@ pub struct Explanation {
     output: ArrayD<f64>,
     output_name: String,
     targets: Vec<usize>,
+    sample_axis: Option<usize>,
+    samples_in_inputs: bool,
+    assumed: Vec<String>,
     seed: Amount,
     ledger: Ledger,
     modules: Vec<ModuleRelevance>,
@@ -175,6 +178,44 @@ impl Explanation {
     /// one.
     pub fn target(&self) -> Option<&[usize]> {
         (!self.targets.is_empty()).then_some(self.targets.as_slice())
+    }
+
+    /// The axis of the output that counts samples; `None` where all of it is one sample.
+    pub fn sample_axis(&self) -> Option<usize> {
+        self.sample_axis
+    }
+
+    /// The number of samples explained together.
+    pub fn sample_count(&self) -> usize {
+        self.sample_axis.and_then(|axis| self.output.shape().get(axis).copied()).unwrap_or(1)
+    }
+
+    /// Whether the first axis of the inputs counts the same samples.
+    pub fn samples_in_inputs(&self) -> bool {
+        self.samples_in_inputs
+    }
+
+    /// The place in the output of the explained unit of each sample; empty when there is no single one.
+    pub fn target_cells(&self) -> Vec<Vec<usize>> {
+        let shape = self.output.shape();
+        let cell = |(sample, &unit): (usize, &usize)| {
+            let mut rest = unit;
+            let mut cell = vec![0; shape.len()];
+            for axis in (0..shape.len()).rev().filter(|axis| Some(*axis) != self.sample_axis) {
+                cell[axis] = rest % shape[axis];
+                rest /= shape[axis];
+            }
+            if let Some(axis) = self.sample_axis {
+                cell[axis] = sample;
+            }
+            cell
+        };
+        self.targets.iter().enumerate().map(cell).collect()
+    }
+
+    /// What was assumed where the model does not tell: a sentence each.
+    pub fn assumed(&self) -> &[String] {
+        &self.assumed
     }
 
     /// The total the walk started with.
@@ -253,6 +294,9 @@ impl Explanation {
             output,
             output_name: explanation.output_name,
             targets: explanation.targets,
+            sample_axis: explanation.sample_axis,
+            samples_in_inputs: explanation.samples_in_inputs,
+            assumed: explanation.assumed,
             seed: explanation.seed,
             ledger: explanation.ledger,
             modules: explanation.modules,

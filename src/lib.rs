@@ -37,6 +37,7 @@ pub mod torch;
 
 pub use computed::Computed;
 pub use dlbacktrace_core as core;
+pub use dlbacktrace_core::analysis::{PixelRange, Scaling};
 pub use dlbacktrace_core::{Amount, Entry, Family, Ledger, Loss, Mode, Place};
 pub use error::{Error, Result};
 pub use explanation::{Explanation, InputRelevance, ModuleRelevance, OperatorUse, Timings, ValueRelevance};
@@ -45,4 +46,4 @@ pub use model::{
     Argument, Inspection, LoadOptions, Model, ModuleEntry, OperatorRule, ReplayReport, Verification,
     operators,
 };
-pub use options::{Options, Output, Target, Task};
+pub use options::{Classes, Coordinate, Options, Output, Samples, Target, Task};

@@ -1,6 +1,7 @@
 //! Models, whatever their framework.
 
 use crate::{Computed, Error, Explanation, Inputs, OperatorUse, Options, Result};
+use dlbacktrace_core::analysis::Scaling;
 use dlbacktrace_core::explain::coverage;
 use dlbacktrace_core::{DType, Family};
 use std::fmt;
@@ -137,6 +138,7 @@ pub(crate) trait Loaded: Send + Sync {
     fn precision(&self) -> Result<Option<DType>>;
     fn forward(&self, inputs: &Inputs) -> Result<Vec<Computed>>;
     fn explain(&self, inputs: &Inputs, options: &Options) -> Result<Explanation>;
+    fn scalings(&self, inputs: &Inputs) -> Result<Vec<(String, Scaling)>>;
     fn replay(&self, inputs: &Inputs) -> Result<ReplayReport>;
     fn inspect(&self) -> Result<Anatomy>;
 }
@@ -214,6 +216,15 @@ impl Model {
         let mut explanation = self.inner.explain(inputs, options)?;
         explanation.timings.load = self.load;
         Ok(explanation)
+    }
+
+    /// Runs the model on these inputs and says how it scales each before it does anything else with it: whether it takes
+    /// pixels of 0 to 255 or of 0 to 1, for example.
+    ///
+    /// # Errors
+    /// [`Error::Inputs`] when the inputs do not fit or the model fails on them.
+    pub fn scalings(&self, inputs: &Inputs) -> Result<Vec<(String, Scaling)>> {
+        self.inner.scalings(inputs)
     }
 
     /// Checks the recording and the ledger on these inputs.

@@ -5,22 +5,24 @@ use dlbacktrace_core::{Gate, Mode, seed};
 use ndarray::ArrayD;
 use std::sync::Arc;
 
-pub use dlbacktrace_core::explain::Output;
-pub use dlbacktrace_core::seed::Task;
+pub use dlbacktrace_core::explain::{Output, Samples};
+pub use dlbacktrace_core::seed::{Classes, Coordinate, Task};
 
 /// The explained unit of each sample.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub enum Target {
     /// The largest output.
     #[default]
     Argmax,
-    /// A class, or any unit counted over the sample's flattened output, from 0.
+    /// A class, or any unit counted over the sample's flattened output, from 0. Of a segmentation, the map of a class.
     Class(usize),
+    /// The cells at these coordinates, one for each axis of the output.
+    At(Vec<Coordinate>),
     /// Every output with its own value.
     AllOutputs,
 }
 
-/// Choices of an explanation; the defaults explain the first output's largest unit in default mode.
+/// Choices of an explanation; the defaults explain the largest unit of the first floating output in default mode.
 #[derive(Debug, Clone, Default)]
 pub struct Options(pub(crate) explain::Options);
 
@@ -50,6 +52,7 @@ impl Options {
         self.0.start.target = match target {
             Target::Argmax => seed::Target::Argmax,
             Target::Class(class) => seed::Target::Unit(class),
+            Target::At(coordinates) => seed::Target::At(coordinates),
             Target::AllOutputs => seed::Target::All,
         };
         self
@@ -59,6 +62,21 @@ impl Options {
     #[must_use]
     pub fn output(mut self, output: Output) -> Self {
         self.0.output = output;
+        self
+    }
+
+    /// What counts the samples in the explained output.
+    #[must_use]
+    pub fn samples(mut self, samples: Samples) -> Self {
+        self.0.samples = samples;
+        self
+    }
+
+    /// Where the classes of a segmentation stand; without it, on the first axis of each sample of a TorchScript model and
+    /// on the last one of a SavedModel's.
+    #[must_use]
+    pub fn classes(mut self, classes: Classes) -> Self {
+        self.0.start.classes = Some(classes);
         self
     }
 

@@ -5,6 +5,7 @@ use crate::{
     Argument, Computed, Error, Explanation, Inputs, LoadOptions, ModuleEntry, Options, ReplayReport, Result,
     Value,
 };
+use dlbacktrace_core::analysis::Scaling;
 use dlbacktrace_core::{DType, Tensor as _};
 use dlbacktrace_tensorflow as native;
 use native::TensorSpec;
@@ -37,6 +38,10 @@ impl Loaded for Model {
 
     fn explain(&self, inputs: &Inputs, options: &Options) -> Result<Explanation> {
         Explanation::of(self.explain(&bound(self, inputs)?, &options.0)?, framework(self))
+    }
+
+    fn scalings(&self, inputs: &Inputs) -> Result<Vec<(String, Scaling)>> {
+        Ok(self.scalings(&bound(self, inputs)?)?)
     }
 
     fn replay(&self, inputs: &Inputs) -> Result<ReplayReport> {

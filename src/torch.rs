@@ -6,6 +6,7 @@ use crate::{
     Value,
 };
 use dlbacktrace_core::DType;
+use dlbacktrace_core::analysis::Scaling;
 use dlbacktrace_torch as native;
 use ndarray::ArrayD;
 use std::ffi::c_void;
@@ -70,6 +71,10 @@ impl Loaded for native::Model {
 
     fn explain(&self, inputs: &Inputs, options: &Options) -> Result<Explanation> {
         Explanation::of(self.explain(&to_inputs(inputs)?, &options.0)?, framework())
+    }
+
+    fn scalings(&self, inputs: &Inputs) -> Result<Vec<(String, Scaling)>> {
+        Ok(self.scalings(&to_inputs(inputs)?)?)
     }
 
     fn replay(&self, inputs: &Inputs) -> Result<ReplayReport> {

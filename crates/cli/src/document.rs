@@ -11,6 +11,7 @@ use dlbacktrace_report::{
     ArrayFile, ArrayKeys, Document, InputEntry, Leader, Model, OperatorEntry, OutputEntry, SCHEMA_VERSION,
     Timings, Totals, ValueEntry, Versions,
 };
+use ndarray::Axis;
 use std::fs;
 use std::path::Path;
 
@@ -36,7 +37,9 @@ pub fn of(args: &Explain, explanation: &Explanation, explained: &[Explained]) ->
         },
         model: Model { path: args.model.model.display().to_string(), sha256: model::sha256(&args.model)? },
         output: OutputEntry { name: explanation.output_name().to_owned(), shape: output.shape().to_vec() },
+        sample_axis: explanation.sample_axis(),
         target: explanation.target().map(<[usize]>::to_vec),
+        target_cells: explanation.target_cells(),
         prediction: prediction(explanation, &args.model.model)?,
         seed: explanation.seed_amount(),
         inputs: explained
@@ -67,16 +70,16 @@ pub fn of(args: &Explain, explanation: &Explanation, explained: &[Explained]) ->
             relevance_seconds: timings.relevance.as_secs_f64(),
         },
         peak_memory_bytes: peak_memory(),
+        assumed: explanation.assumed().to_vec(),
         warnings: explanation.warnings().to_vec(),
         files: Vec::new(),
         settings,
     })
 }
 
-/// The number of samples that were explained together.
+/// The number of samples that the first axis of the inputs counts.
 pub fn batch(explanation: &Explanation) -> usize {
-    let samples = explanation.target().map(<[usize]>::len);
-    samples.or_else(|| explanation.output().shape().first().copied()).unwrap_or(1)
+    if explanation.samples_in_inputs() { explanation.sample_count() } else { 1 }
 }
 
 /// Writes the relevance of the recorded values and says where it stands.
@@ -127,19 +130,18 @@ fn entry(input: &Explained, mode: Mode, batch: usize, words: bool) -> InputEntry
     }
 }
 
-/// The highest units of each sample, if the output has one axis of units, by the names that a file beside the model gives.
+/// The highest units of each sample, by the names that a file beside the model gives, their numbers or their places.
 fn prediction(explanation: &Explanation, model: &Path) -> Result<Vec<Vec<Leader>>> {
     let output = explanation.output();
-    let units = samples(&output, batch(explanation));
-    let Some(count) = units.first().filter(|sample| sample.ndim() == 1).map(|sample| sample.len()) else {
-        return Ok(Vec::new());
+    let samples = match explanation.sample_axis() {
+        Some(axis) => output.axis_iter(Axis(axis)).take(SHOWN).collect(),
+        None => vec![output.view()],
     };
-    let names = labels::of(model, count)?;
-    let units = units
-        .iter()
-        .take(SHOWN)
-        .map(|sample| Some(highest(sample.view().into_dimensionality().ok()?, names.as_deref(), UNITS)));
-    Ok(units.collect::<Option<_>>().unwrap_or_default())
+    let names = match samples.first().map(|sample| sample.shape()) {
+        Some(&[units]) => labels::of(model, units)?,
+        _ => None,
+    };
+    Ok(samples.into_iter().map(|sample| highest(sample, names.as_deref(), UNITS)).collect())
 }
 
 /// The most memory this process held at any time, in bytes.

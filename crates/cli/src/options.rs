@@ -3,7 +3,7 @@
 use crate::args::{ModeArg, RuleArgs, TargetArg, TaskArg};
 use crate::failure::{Failure, Result};
 use crate::inputs;
-use dlbacktrace::{Mode, Options, Output, Target, Task, Value};
+use dlbacktrace::{Classes, Mode, Options, Output, Target, Task, Value};
 use dlbacktrace_report::Settings;
 use ndarray::ArrayD;
 use std::path::Path;
@@ -16,17 +16,22 @@ pub fn of(args: &RuleArgs) -> Result<Options> {
     let mut options = Options::new()
         .mode(mode(args))
         .task(task(args))
-        .target(match args.target {
+        .target(match &args.target {
             TargetArg::Argmax => Target::Argmax,
-            TargetArg::Unit(unit) => Target::Class(unit),
+            TargetArg::Unit(unit) => Target::Class(*unit),
+            TargetArg::At(coordinates) => Target::At(coordinates.clone()),
             TargetArg::All => Target::AllOutputs,
         })
+        .samples(args.sample_axis.unwrap_or_default())
         .gates(args.gates)
         .multiplier(args.multiplier)
         .from_logits(args.from_logits)
         .allow_unruled(args.allow_unruled);
     if let Some(output) = &args.output {
         options = options.output(output.parse().map_or_else(|_| Output::Name(output.clone()), Output::Index));
+    }
+    if let Some(axis) = args.class_axis {
+        options = options.classes(Classes::Axis(axis));
     }
     if let Some(scaler) = args.scaler {
         options = options.scaler(scaler);

@@ -2,7 +2,7 @@
 
 use dlbacktrace_report::Leader;
 use dlbacktrace_report::tokens::TokenEntry;
-use ndarray::{ArrayD, ArrayView1, ArrayViewD, Axis};
+use ndarray::{ArrayD, ArrayViewD, Axis};
 
 /// The samples of a value: slices along its first axis, if that is the axis of the batch; else the whole is one.
 pub fn samples<T>(array: &ArrayD<T>, batch: usize) -> Vec<ArrayViewD<'_, T>> {
@@ -31,14 +31,23 @@ fn ranked<K>(found: impl Iterator<Item = (K, f64)>, most: usize, name: impl Fn(K
     found.into_iter().take(most).map(|(key, value)| Leader { name: name(key), value }).collect()
 }
 
-/// The highest elements of a vector, in falling order, by their names or numbers.
-pub fn highest(units: ArrayView1<'_, f64>, names: Option<&[String]>, most: usize) -> Vec<Leader> {
+/// The highest units of a sample of an output, in falling order, by their names, numbers or places.
+pub fn highest(units: ArrayViewD<'_, f64>, names: Option<&[String]>, most: usize) -> Vec<Leader> {
     let mut ranked: Vec<(usize, f64)> = units.iter().copied().enumerate().collect();
-    ranked.sort_by(|(_, a), (_, b)| b.total_cmp(a));
-    let name = |unit: usize| names.and_then(|names| names.get(unit)).cloned();
-    let named =
-        |(unit, value): (usize, f64)| Leader { name: name(unit).unwrap_or_else(|| unit.to_string()), value };
-    ranked.into_iter().take(most).map(named).collect()
+    let falling = |(i, a): &(usize, f64), (j, b): &(usize, f64)| b.total_cmp(a).then(i.cmp(j));
+    // An output may have millions of units.
+    if ranked.len() > most {
+        ranked.select_nth_unstable_by(most, falling);
+        ranked.truncate(most);
+    }
+    ranked.sort_by(falling);
+    let called = |unit: usize| match (names.and_then(|names| names.get(unit)), units.shape()) {
+        (Some(name), [_]) => name.clone(),
+        (_, []) => "score".to_owned(),
+        (_, [_]) => unit.to_string(),
+        (_, shape) => name(unit, shape, None),
+    };
+    ranked.into_iter().map(|(unit, value)| Leader { name: called(unit), value }).collect()
 }
 
 /// A feature's name if the sample is a vector of named ones; else its indices.
@@ -84,9 +93,12 @@ mod tests {
 
     #[test]
     fn highest_is_not_strongest() {
-        let first = highest(arr1(&[0.1, -3.0, 2.0]).view(), None, 2);
+        let scores = arr1(&[0.1, -3.0, 2.0]).into_dyn();
+        let first = highest(scores.view(), None, 2);
         assert_eq!(first.iter().map(|l| l.name.as_str()).collect::<Vec<_>>(), ["2", "0"]);
         let names = ["a", "b", "c"].map(str::to_owned);
-        assert_eq!(highest(arr1(&[0.1, -3.0, 2.0]).view(), Some(&names), 1)[0].name, "c");
+        assert_eq!(highest(scores.view(), Some(&names), 1)[0].name, "c");
+        assert_eq!(highest(ndarray::arr0(0.5).into_dyn().view(), None, 5)[0].name, "score");
+        assert_eq!(highest(arr2(&[[0.0, 1.0], [2.0, 3.0]]).into_dyn().view(), None, 5)[0].name, "[1, 1]");
     }
 }

@@ -8,6 +8,10 @@ mod gates;
 mod graph;
 mod normalisers;
 mod rows;
+mod scaling;
+
+pub(crate) use scaling::of_input as scaling_of;
+pub use scaling::{PixelRange, Scaling};
 
 use crate::{Gate, Step, Tape, Tensor, ValueId};
 use std::collections::HashMap;

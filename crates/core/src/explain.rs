@@ -3,12 +3,16 @@
 mod explanation;
 mod modules;
 mod options;
+mod samples;
 mod start;
 
 pub use explanation::{Explanation, InputRelevance, OperatorUse, Timings, ValueRelevance, coverage};
 pub use modules::ModuleRelevance;
-pub use options::{Options, Output, OwnSeed, Progress};
+pub use options::{Options, Output, OwnSeed, Progress, Samples};
+pub use samples::{Again, SampleCache};
 
+use crate::analysis::{PixelRange, Scaling, scaling_of};
+use crate::seed::{Classes, SeedOptions, Task, class_axis};
 use crate::{
     Amount, DType, Error, Family, Mode, Observer, Place, Prepared, Relevance, Result, Tape, Tensor, ValueId,
     WalkOptions, WeightCache,
@@ -31,7 +35,7 @@ pub struct Port<T> {
 
 /// A run on a tape, with the names of what went in and came out.
 #[derive(Debug)]
-pub struct Run<T> {
+pub struct Run<'a, T> {
     /// What ran.
     pub tape: Tape<T>,
     /// The values to explain, in the order of the model's inputs.
@@ -42,6 +46,8 @@ pub struct Run<T> {
     pub recorded: Instant,
     /// How long running the model under the recorder took.
     pub forward: Duration,
+    /// Runs the model again, if it can be.
+    pub again: Option<Again<'a, T>>,
 }
 
 /// Traces the chosen output of a run back to its inputs.
@@ -50,28 +56,40 @@ pub struct Run<T> {
 /// [`Error::NoOutput`], [`Error::NoInput`] and [`Error::Seed`] when the options do not fit, else as
 /// [`Prepared::backtrace`].
 pub fn explain<T: Tensor>(
-    run: Run<T>,
+    run: Run<'_, T>,
     options: &Options,
     weights: &WeightCache<T>,
 ) -> Result<Explanation<T>> {
-    let Run { mut tape, inputs, outputs, recorded, forward } = run;
+    let Run { mut tape, inputs, outputs, recorded, forward, again } = run;
     tape.outputs = outputs.iter().map(|port| port.value).collect();
     tape.numeric_inputs = named(&inputs, &options.numeric_inputs)?;
     let constant = named(&inputs, &options.constant_inputs)?;
 
-    let output = chosen(&outputs, &options.output)?;
-    let (value, seed) = starting(&tape, output, &inputs, options)?;
+    let number = chosen(&outputs, &options.output)?;
+    let samples = samples::found(&outputs, number, &inputs, again.as_ref(), options)?;
+    drop(again);
+    let output = &outputs[number];
+    let mut assumed: Vec<String> = start::assumed(&outputs, number, &options.output).into_iter().collect();
+    assumed.extend(samples.assumed.clone());
+    let (value, seed) = starting(&tape, output, &samples, options)?;
+    assumed.extend(classes(output, samples.axis, options));
+    assumed.extend(against_one(output, samples.axis, options));
     let inputs: Vec<_> = inputs.into_iter().filter(|port| !constant.contains(&port.value)).collect();
     tape.inputs = inputs.iter().map(|port| port.value).collect();
     let (output_name, output) = (output.name.clone(), output.tensor.clone());
     drop(outputs);
+    let mut warnings = warnings(&inputs, &output);
+    warnings.extend(blank(&seed.blank));
+    warnings.extend(inputs.iter().filter_map(|port| unscaled(&tape, port)));
     let prepared = tape.prepare(&options.prepare);
     let operators = uses(&prepared);
-    let mut warnings = warnings(&inputs, &output);
     let amount = seed.relevance.amount()?;
     if !(amount.positive.is_finite() && amount.negative.is_finite()) {
         let found = "the explained output is not finite, so there is no total to trace; look for NaN and infinity in the inputs";
         return Err(Error::Seed(found.into()));
+    }
+    if amount.is_zero() && seed.relevance.measure(|channel| channel.abs()?.total())?.is_zero() {
+        warnings.push("the explained output is 0, so there is no relevance to trace; choose another unit or a total to start with".into());
     }
     let modules = options.modules.then(|| Modules::new(prepared.steps(), prepared.values()));
     let mut watcher = Watcher { options, values: Vec::new(), modules };
@@ -97,6 +115,9 @@ pub fn explain<T: Tensor>(
         output_name,
         output,
         targets: seed.targets,
+        sample_axis: samples.axis,
+        samples_in_inputs: samples.in_inputs,
+        assumed,
         seed: amount,
         ledger: outcome.ledger,
         values: watcher.values,
@@ -192,6 +213,68 @@ fn uses<T: Tensor>(prepared: &Prepared<T>) -> Vec<OperatorUse> {
             rule: (family != Family::Unruled).then(|| family.to_string()),
         })
         .collect()
+}
+
+/// Where the classes of a segmentation were taken to stand.
+fn classes<T: Tensor>(output: &Port<T>, sample_axis: Option<usize>, options: &Options) -> Option<String> {
+    let start = SeedOptions { sample_axis, ..options.start.clone() };
+    let applies =
+        matches!(start.task, Task::Segmentation { .. }) && !matches!(start.classes, Some(Classes::Axis(_)));
+    let mut axes: Vec<(usize, usize)> = output.tensor.shape().into_iter().enumerate().collect();
+    axes.retain(|(axis, _)| Some(*axis) != sample_axis);
+    let sample: Vec<usize> = axes.iter().map(|(_, extent)| *extent).collect();
+    let (axis, count) = axes.get(class_axis(&sample, &start).filter(|_| applies)?)?;
+    Some(format!("axis {axis} of {} counts classes ({count})", output.name))
+}
+
+/// What contrastive mode makes of a single output, which has no others to speak against it (rules §1).
+fn against_one<T: Tensor>(output: &Port<T>, sample_axis: Option<usize>, options: &Options) -> Option<String> {
+    let shape = output.tensor.shape();
+    let units = shape.iter().enumerate().filter(|(axis, _)| Some(*axis) != sample_axis);
+    let applies = units.map(|(_, extent)| extent).product::<usize>() == 1
+        && options.seed.is_none()
+        && options.start.mode == Mode::Contrastive;
+    applies.then(|| {
+        format!(
+            "{} is a probability: what speaks against it starts with 1 less its value, or with 0 from 1 on",
+            output.name
+        )
+    })
+}
+
+/// How the model of a run scales each input before it does anything else with it.
+pub fn scalings<T: Tensor>(run: &Run<'_, T>) -> Vec<(String, Scaling)> {
+    run.inputs.iter().map(|port| (port.name.clone(), scaling_of(&run.tape, port.value))).collect()
+}
+
+/// That an input which looks like pictures is of another range than the model scales.
+fn unscaled<T: Tensor>(tape: &Tape<T>, port: &Port<T>) -> Option<String> {
+    let scaling = scaling_of(tape, port.value);
+    let shape = port.tensor.shape();
+    if !port.tensor.dtype().is_float() || shape.len() < 3 || shape.contains(&0) {
+        return None;
+    }
+    let axes: Vec<usize> = (0..shape.len()).collect();
+    let extreme = |sign: f64| -> Option<f64> {
+        Some(sign * port.tensor.scale(sign).ok()?.max_over(&axes).ok()?.total().ok()?)
+    };
+    let (least, most) = (extreme(-1.0)?, extreme(1.0)?);
+    let expected = match scaling.pixels()? {
+        PixelRange::Bytes if least >= 0.0 && most > 0.0 && most <= 1.0 => "0 to 255",
+        PixelRange::Unit if least >= 0.0 && most > 16.0 => "0 to 1",
+        _ => return None,
+    };
+    Some(format!(
+        "the numbers of {} lie between {least:.3} and {most:.3}, and the model scales them as if they were {expected}; give it \
+         pixels of that range",
+        port.name
+    ))
+}
+
+/// Samples of a segmentation that start with nothing.
+fn blank(samples: &[usize]) -> Option<String> {
+    let numbers: Vec<String> = samples.iter().map(usize::to_string).collect();
+    (!numbers.is_empty()).then(|| format!("no cell is above the threshold in sample {}", numbers.join(", ")))
 }
 
 fn warnings<T: Tensor>(inputs: &[Port<T>], output: &T) -> Vec<String> {

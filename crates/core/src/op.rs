@@ -101,6 +101,8 @@ pub enum Role {
     Sum {
         /// Whether it is a + b of two operands and nothing else.
         plain: bool,
+        /// The number that is added besides.
+        constant: f64,
     },
     /// Product of operands 0 and 1.
     Product,

@@ -1,7 +1,14 @@
 //! Starting relevance (rules §1).
 
+mod cells;
+mod segmentation;
+
+pub use cells::Coordinate;
+pub use segmentation::Classes;
+pub(crate) use segmentation::class_axis;
+
 use crate::{Error, Mode, Range, Relevance, Result, Tensor};
-use ndarray::{Array2, ArrayD};
+use ndarray::{Array1, ArrayD, ArrayViewD, ArrayViewMut1, Axis, IxDyn};
 
 /// What the model's output means.
 #[derive(Debug, Clone, Copy, PartialEq, Default, serde::Serialize)]
@@ -13,7 +20,7 @@ pub enum Task {
     Classification,
     /// Coordinates of a box, or any regression with several outputs.
     BoundingBox,
-    /// A mask: cells above the threshold are explained, sample by sample.
+    /// A mask, or a map for each class: cells above the threshold are explained, sample by sample.
     Segmentation {
         /// The threshold τ.
         threshold: f64,
@@ -22,20 +29,22 @@ pub enum Task {
     NextToken,
 }
 
-/// The explained unit k of each sample, counted over the sample's flattened output.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+/// The explained unit k of each sample.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub enum Target {
     /// The largest output.
     #[default]
     Argmax,
-    /// A unit of one's own choice.
+    /// A unit of one's own choice, counted over the sample's flattened output; of segmentation, a class.
     Unit(usize),
+    /// The cells at these coordinates, one for each axis of the output.
+    At(Vec<Coordinate>),
     /// Every output with its own value.
     All,
 }
 
 /// How to start.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct SeedOptions {
     /// One or two channels.
     pub mode: Mode,
@@ -49,8 +58,10 @@ pub struct SeedOptions {
     pub multiplier: f64,
     /// Take the softmax (several outputs) or sigmoid (one) of the output first.
     pub from_logits: bool,
-    /// Number of samples, when known from the inputs: tells `[N]` (one score for each sample) from `[C]`.
-    pub batch: Option<usize>,
+    /// The axis of the output that counts samples; `None` where all of it is one sample.
+    pub sample_axis: Option<usize>,
+    /// Where the classes of a segmentation stand; on the first axis of each sample unless it is said.
+    pub classes: Option<Classes>,
 }
 
 impl Default for SeedOptions {
@@ -62,7 +73,8 @@ impl Default for SeedOptions {
             scaler: None,
             multiplier: 1.0,
             from_logits: false,
-            batch: None,
+            sample_axis: None,
+            classes: None,
         }
     }
 }
@@ -72,8 +84,10 @@ impl Default for SeedOptions {
 pub struct Seed<T> {
     /// Of the output's shape, in its compute type.
     pub relevance: Relevance<T>,
-    /// The explained unit of each sample; empty when there is no single one.
+    /// The explained unit of each sample, counted over its flattened output; empty when there is no single one.
     pub targets: Vec<usize>,
+    /// Samples that start with nothing, as none of their cells is above the threshold.
+    pub blank: Vec<usize>,
 }
 
 /// The start for an output.
@@ -97,126 +111,173 @@ pub fn seed<T: Tensor>(output: &T, options: &SeedOptions) -> Result<Seed<T>> {
     if options.task == Task::NextToken {
         return next_token(&output, options);
     }
-    let samples = samples(&output, options)?;
-    let starts =
-        samples.outer_iter().map(|row| start(&row.to_vec(), options)).collect::<Result<Vec<Start>>>()?;
-    let tensor = |channel: fn(&Start) -> &Vec<f64>| {
-        let values = starts.iter().flat_map(channel).map(|value| value * options.multiplier).collect();
-        let values = ArrayD::from_shape_vec(shape.clone(), values)
-            .map_err(|error| Error::Seed(format!("start of shape {shape:?}: {error}")))?;
-        output.floats(values.view())
+    let samples = samples(output.to_array()?, options)?;
+    let starts = samples
+        .outer_iter()
+        .enumerate()
+        .map(|(sample, values)| start(values, sample, options))
+        .collect::<Result<Vec<Start>>>()?;
+    let blank = segmentation::blank(&starts, options)?;
+    let tensor = |channel: fn(&Start) -> &ArrayD<f64>| {
+        let views: Vec<_> = starts.iter().map(|start| channel(start).view()).collect();
+        let stacked = ndarray::stack(Axis(0), &views).map_err(unshaped)?;
+        output.floats(back(stacked, options.sample_axis).view())?.scale(options.multiplier)
     };
     let positive = tensor(|start| &start.positive)?;
     let relevance = match options.mode {
         Mode::Default => Relevance::default_mode(positive),
         Mode::Contrastive => Relevance::contrastive(positive, tensor(|start| &start.negative)?),
     };
-    Ok(Seed { relevance, targets: starts.iter().filter_map(|start| start.target).collect() })
+    let targets = starts.iter().map(|start| start.target).collect::<Option<_>>().unwrap_or_default();
+    Ok(Seed { relevance, targets, blank })
 }
 
-/// The output as `[samples, units]`, probabilities when asked.
-fn samples<T: Tensor>(output: &T, options: &SeedOptions) -> Result<Array2<f64>> {
-    let shape = output.shape();
-    let single_axis = match options.task {
-        Task::Segmentation { .. } => shape.len() <= 2,
-        _ => shape.len() <= 1 && !(options.batch == shape.first().copied() && shape.first() != Some(&1)),
+fn unshaped(error: ndarray::ShapeError) -> Error {
+    Error::Seed(format!("the start does not fit the output: {error}"))
+}
+
+/// The output with its samples along the first axis, probabilities when asked.
+fn samples(values: ArrayD<f64>, options: &SeedOptions) -> Result<ArrayD<f64>> {
+    let mut samples = match options.sample_axis {
+        None => values.insert_axis(Axis(0)),
+        Some(axis) if axis < values.ndim() => {
+            let order: Vec<usize> =
+                [axis].into_iter().chain((0..values.ndim()).filter(|a| *a != axis)).collect();
+            values.permuted_axes(IxDyn(&order))
+        }
+        Some(axis) => {
+            return Err(Error::Seed(format!(
+                "the output of shape {:?} has no axis {axis} that could count samples; axes count from 0",
+                values.shape()
+            )));
+        }
     };
-    let rows = if single_axis { 1 } else { shape[0] };
-    let values = output.to_array()?;
-    let columns = values.len() / rows;
-    let mut samples = values
-        .into_shape_with_order((rows, columns))
-        .map_err(|error| Error::Seed(format!("output of shape {shape:?}: {error}")))?;
     if options.from_logits {
-        for mut row in samples.outer_iter_mut() {
-            let probabilities = probabilities(&row.to_vec(), options.task);
-            row.assign(&ndarray::ArrayView1::from(&probabilities));
+        for mut sample in samples.outer_iter_mut() {
+            let probabilities = probabilities(sample.view(), options);
+            sample.assign(&probabilities);
         }
     }
     Ok(samples)
 }
 
-/// Softmax of several logits; sigmoid of one, or of each cell of a mask.
-fn probabilities(logits: &[f64], task: Task) -> Vec<f64> {
-    if logits.len() == 1 || matches!(task, Task::Segmentation { .. }) {
-        return logits.iter().map(|logit| 1.0 / (1.0 + (-logit).exp())).collect();
+/// The start in the order of the output's axes.
+fn back(stacked: ArrayD<f64>, sample_axis: Option<usize>) -> ArrayD<f64> {
+    match sample_axis {
+        None => stacked.index_axis_move(Axis(0), 0),
+        Some(axis) => {
+            let order: Vec<usize> = (1..=axis).chain([0]).chain(axis + 1..stacked.ndim()).collect();
+            stacked.permuted_axes(IxDyn(&order))
+        }
     }
-    let largest = logits.iter().copied().fold(f64::NEG_INFINITY, f64::max);
-    let exponentials: Vec<f64> = logits.iter().map(|logit| (logit - largest).exp()).collect();
-    let sum: f64 = exponentials.iter().sum();
-    exponentials.iter().map(|exponential| exponential / sum).collect()
 }
 
-/// The start of one sample.
+/// Softmax of several logits, of class maps along the classes; sigmoid of one, or of each cell of a mask.
+fn probabilities(logits: ArrayViewD<'_, f64>, options: &SeedOptions) -> ArrayD<f64> {
+    let mut values = logits.to_owned();
+    if let Task::Segmentation { .. } = options.task {
+        match class_axis(values.shape(), options) {
+            Some(axis) => values.lanes_mut(Axis(axis)).into_iter().for_each(softmax),
+            None => values.mapv_inplace(sigmoid),
+        }
+    } else if values.len() == 1 {
+        values.mapv_inplace(sigmoid);
+    } else {
+        let mut flat = Array1::from_iter(values.iter().copied());
+        softmax(flat.view_mut());
+        values.iter_mut().zip(flat).for_each(|(value, probability)| *value = probability);
+    }
+    values
+}
+
+fn sigmoid(logit: f64) -> f64 {
+    1.0 / (1.0 + (-logit).exp())
+}
+
+fn softmax(mut logits: ArrayViewMut1<'_, f64>) {
+    let largest = logits.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+    logits.mapv_inplace(|logit| (logit - largest).exp());
+    let sum = logits.sum();
+    logits.mapv_inplace(|exponential| exponential / sum);
+}
+
+/// The start of one sample, each channel of the sample's shape.
 struct Start {
-    positive: Vec<f64>,
-    negative: Vec<f64>,
+    positive: ArrayD<f64>,
+    negative: ArrayD<f64>,
     target: Option<usize>,
 }
 
-fn start(a: &[f64], options: &SeedOptions) -> Result<Start> {
-    if let Task::Segmentation { threshold } = options.task {
-        return Ok(segmentation(a, threshold, options.scaler));
+fn start(a: ArrayViewD<'_, f64>, sample: usize, options: &SeedOptions) -> Result<Start> {
+    let a = a.as_standard_layout().into_owned();
+    if options.target == Target::All && options.mode == Mode::Contrastive {
+        return Err(Error::Seed("all outputs at once have no contrastive start; choose one unit".into()));
     }
-    let k = match options.target {
-        Target::Argmax => argmax(a),
-        Target::Unit(k) if k < a.len() => k,
-        Target::Unit(k) => {
-            return Err(Error::Seed(format!(
-                "the output has {} units for each sample; there is no unit {k}. Units count from 0",
-                a.len()
-            )));
+    if options.task == Task::BoundingBox && options.mode == Mode::Contrastive && a.len() == 1 {
+        return Err(Error::Seed(
+            "a regression of one number has no other output that could speak against it, so there is no contrastive \
+             start; use the default mode"
+                .into(),
+        ));
+    }
+    match (options.task, &options.target) {
+        (_, Target::At(coordinates)) => {
+            let cells = cells::chosen(&a, coordinates, sample, options.sample_axis)?;
+            Ok(of_cells(&a, &cells, options))
         }
-        Target::All if options.mode == Mode::Contrastive => {
-            return Err(Error::Seed("all outputs at once have no contrastive start; choose one unit".into()));
-        }
-        Target::All => {
-            let total: f64 = a.iter().sum();
+        (Task::Segmentation { threshold }, _) => segmentation::start(&a, threshold, options),
+        (_, Target::All) => {
+            let total = a.sum();
             let factor = options.scaler.filter(|_| total != 0.0).map_or(1.0, |scaler| scaler / total);
-            let positive = a.iter().map(|value| value * factor).collect();
-            return Ok(Start { positive, negative: Vec::new(), target: None });
+            Ok(Start { positive: &a * factor, negative: ArrayD::zeros(a.raw_dim()), target: None })
         }
-    };
-    let mut positive = vec![0.0; a.len()];
-    let mut target = Some(k);
-    match (options.task, options.scaler) {
-        (Task::BoundingBox, Some(scaler)) => {
-            positive.fill(scaler / a.len() as f64);
-            target = None;
+        (_, Target::Argmax) => {
+            let k = argmax(a.iter());
+            Ok(of_cells(&a, &[k], options))
         }
-        (_, scaler) => positive[k] = scaler.unwrap_or(a[k]),
+        (_, &Target::Unit(k)) if k < a.len() => Ok(of_cells(&a, &[k], options)),
+        (_, Target::Unit(k)) => Err(Error::Seed(format!(
+            "the output has {} units for each sample; there is no unit {k}. Units count from 0",
+            a.len()
+        ))),
     }
-    let mut negative = a.to_vec();
-    negative[k] = if a.len() == 1 { (1.0 - a[k]).max(0.0) } else { 0.0 };
-    scale_to(&mut negative, options.scaler);
-    Ok(Start { positive, negative, target })
 }
 
-/// a where a > τ. R⁻ = 1 − a on these cells (0 when max a > 1) and a elsewhere.
-fn segmentation(a: &[f64], threshold: f64, scaler: Option<f64>) -> Start {
-    let chosen = |value: f64| value > threshold;
-    let count = a.iter().filter(|&&value| chosen(value)).count().max(1) as f64;
-    let probabilities = a.iter().all(|&value| value <= 1.0);
-    let positive = a
-        .iter()
-        .map(|&value| if chosen(value) { scaler.map_or(value, |scaler| scaler / count) } else { 0.0 });
-    let mut negative: Vec<f64> = a
-        .iter()
-        .map(|&value| match (chosen(value), probabilities) {
-            (true, true) => 1.0 - value,
-            (true, false) => 0.0,
-            (false, _) => value,
-        })
-        .collect();
-    scale_to(&mut negative, scaler);
-    Start { positive: positive.collect(), negative, target: None }
+/// a at some cells of a sample, or a total divided evenly among them. R⁻ = a elsewhere; of a single output 1 − a.
+fn of_cells(a: &ArrayD<f64>, cells: &[usize], options: &SeedOptions) -> Start {
+    let mut chosen = vec![false; a.len()];
+    cells.iter().for_each(|&cell| chosen[cell] = true);
+    let even = options.scaler.map(|scaler| scaler / cells.len() as f64);
+    let one_box = options.task == Task::BoundingBox && !matches!(options.target, Target::At(_));
+    let positive = match options.scaler.filter(|_| one_box) {
+        Some(scaler) => ArrayD::from_elem(a.raw_dim(), scaler / a.len() as f64),
+        None => by_cell(a, |cell, value| if chosen[cell] { even.unwrap_or(value) } else { 0.0 }),
+    };
+    let mut negative = by_cell(a, |cell, value| match chosen[cell] {
+        true if a.len() == 1 => (1.0 - value).max(0.0),
+        true => 0.0,
+        false if cells.is_empty() => 0.0,
+        false => value,
+    });
+    scale_to(&mut negative, options.scaler);
+    let target = match cells {
+        [cell] if !(one_box && options.scaler.is_some()) => Some(*cell),
+        _ => None,
+    };
+    Start { positive, negative, target }
+}
+
+/// An array of the shape of `a`, made of the number and the value of each cell.
+fn by_cell(a: &ArrayD<f64>, value: impl Fn(usize, f64) -> f64) -> ArrayD<f64> {
+    let mut cells = 0..;
+    a.map(|&old| value(cells.next().unwrap_or_default(), old))
 }
 
 /// Scales to a total, when one is asked and there is something to scale.
-fn scale_to(values: &mut [f64], scaler: Option<f64>) {
-    let total: f64 = values.iter().sum();
+fn scale_to(values: &mut ArrayD<f64>, scaler: Option<f64>) {
+    let total = values.sum();
     if let Some(scaler) = scaler.filter(|_| total > 0.0) {
-        values.iter_mut().for_each(|value| *value *= scaler / total);
+        values.mapv_inplace(|value| value * (scaler / total));
     }
 }
 
@@ -241,8 +302,8 @@ fn next_token<T: Tensor>(output: &T, options: &SeedOptions) -> Result<Seed<T>> {
             region.extend([Range::span(positions - 1, 1), token]);
             region
         };
-        let token = match options.target {
-            Target::Unit(token) if token < *vocabulary => token,
+        let token = match &options.target {
+            Target::Unit(token) if token < vocabulary => *token,
             Target::Unit(token) => {
                 return Err(Error::Seed(format!(
                     "there is no token {token} in a vocabulary of {vocabulary}"
@@ -250,10 +311,10 @@ fn next_token<T: Tensor>(output: &T, options: &SeedOptions) -> Result<Seed<T>> {
             }
             Target::Argmax => {
                 let last = output.slice(&cell(Range::full(*vocabulary)))?;
-                argmax(&last.to_array()?.iter().copied().collect::<Vec<_>>())
+                argmax(last.to_array()?.iter())
             }
-            Target::All => {
-                return Err(Error::Seed("the next token is one token; choose it or argmax".into()));
+            Target::All | Target::At(_) => {
+                return Err(Error::Seed("the next token is one token; choose its number or argmax".into()));
             }
         };
         let region = cell(Range::span(token, 1));
@@ -261,16 +322,14 @@ fn next_token<T: Tensor>(output: &T, options: &SeedOptions) -> Result<Seed<T>> {
         relevance = relevance.add_region(&region, &one)?;
         targets.push(token);
     }
-    Ok(Seed { relevance: Relevance::default_mode(relevance), targets })
+    Ok(Seed { relevance: Relevance::default_mode(relevance), targets, blank: Vec::new() })
 }
 
 /// The first of the largest values.
-fn argmax(values: &[f64]) -> usize {
-    let mut best = 0;
-    for (index, value) in values.iter().enumerate() {
-        if *value > values[best] {
-            best = index;
-        }
-    }
-    best
+fn argmax<'a>(values: impl Iterator<Item = &'a f64>) -> usize {
+    let largest = values.enumerate().fold((0, None), |(best, most), (index, value)| match most {
+        Some(most) if *value <= most || value.is_nan() => (best, Some(most)),
+        _ => (index, Some(*value)),
+    });
+    largest.0
 }

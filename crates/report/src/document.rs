@@ -23,9 +23,14 @@ pub struct Document {
     pub settings: Settings,
     /// The explained output.
     pub output: OutputEntry,
-    /// The explained unit of each sample; absent where the start is no single unit.
+    /// The axis of the output that counts samples; absent where all of it is one sample.
+    pub sample_axis: Option<usize>,
+    /// The explained unit of each sample, counted over its flattened output; absent where the start is no single unit.
     pub target: Option<Vec<usize>>,
-    /// The highest units of the output for each sample, where it has one axis of units.
+    /// Its place in the output.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub target_cells: Vec<Vec<usize>>,
+    /// The highest units of the output for each of the first samples.
     pub prediction: Vec<Vec<Leader>>,
     /// Relevance at the start.
     pub seed: Amount,
@@ -49,6 +54,8 @@ pub struct Document {
     pub timings: Timings,
     /// The most memory the process held at any time, in bytes, where the system tells.
     pub peak_memory_bytes: Option<u64>,
+    /// What was assumed where the model does not tell: a sentence each.
+    pub assumed: Vec<String>,
     /// What the reader should know.
     pub warnings: Vec<String>,
     /// The files written beside this one.

@@ -23,8 +23,7 @@ pub fn summary(document: &Document) -> String {
     lines.add("model", &model.path);
     lines.add("output", &format!("{} of shape {}", output.name, shape(&output.shape)));
     for (sample, units) in document.prediction.iter().enumerate().take(SAMPLES) {
-        let target = document.target.as_ref().and_then(|target| target.get(sample));
-        let target = target.map_or(String::new(), |target| format!(", explained: {target}"));
+        let target = explained(document, sample).map_or(String::new(), |unit| format!(", explained: {unit}"));
         lines.add(
             &of_sample("predicted", sample, document.prediction.len()),
             &(leaders(units, ": ") + &target),
@@ -59,10 +58,25 @@ pub fn summary(document: &Document) -> String {
         let _ = write!(time, "; {:.0} MB at most", bytes as f64 / 1e6);
     }
     lines.add("time", &time);
+    for assumed in &document.assumed {
+        lines.add("assumed", assumed);
+    }
     for warning in &document.warnings {
         lines.add("warning", warning);
     }
     lines.0
+}
+
+/// The explained unit of a sample: its number, or its place where units have several axes; of a single unit nothing.
+fn explained(document: &Document, sample: usize) -> Option<String> {
+    let cell = document.target_cells.get(sample)?;
+    let unit = document.target.as_ref()?.get(sample)?;
+    let units = cell.iter().enumerate().filter(|(axis, _)| Some(*axis) != document.sample_axis);
+    match units.map(|(_, index)| index.to_string()).collect::<Vec<_>>().as_slice() {
+        [] => None,
+        [_] => Some(unit.to_string()),
+        place => Some(format!("[{}]", place.join(", "))),
+    }
 }
 
 struct Lines(String);
@@ -151,7 +165,9 @@ mod tests {
                 allow_unruled: false,
             },
             output: OutputEntry { name: "0".to_owned(), shape: vec![1, 10] },
+            sample_axis: Some(0),
             target: Some(vec![7]),
+            target_cells: vec![vec![0, 7]],
             prediction: vec![vec![leader("7", 0.98), leader("1", 0.01)]],
             seed: Amount::default_mode(0.98),
             inputs: vec![InputEntry {
@@ -175,6 +191,7 @@ mod tests {
             operators: Vec::new(),
             timings: Timings { load_seconds: 0.1, forward_seconds: 0.001, relevance_seconds: 0.002 },
             peak_memory_bytes: Some(123_000_000),
+            assumed: vec!["pixels go in as 0 to 1".to_owned()],
             warnings: vec!["mind this".to_owned()],
             files: Vec::new(),
         }
@@ -190,6 +207,7 @@ mod tests {
             "1×1×8×8",
             "[0, 3, 4] 0.200",
             "zero denominator",
+            "pixels go in",
             "mind this",
         ] {
             assert!(text.contains(part), "`{part}` is missing from\n{text}");

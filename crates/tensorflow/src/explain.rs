@@ -3,8 +3,10 @@
 use crate::lowering::Lowering;
 use crate::table::{keep, table};
 use crate::{DataType, Error, Explanation, Keep, Model, Port, Record, Result, Tensor, TfTensor};
-use dlbacktrace_core::ValueId;
-use dlbacktrace_core::explain::{self, Options, Run};
+use dlbacktrace_core::analysis::Scaling;
+use dlbacktrace_core::explain::{self, Again, Options, Run};
+use dlbacktrace_core::seed::Classes;
+use dlbacktrace_core::{Range, Result as CoreResult, Tensor as _, ValueId};
 use std::collections::HashSet;
 use std::time::Instant;
 
@@ -27,6 +29,21 @@ impl Model {
     /// As [`Model::forward`], and [`Error::Core`] when the options do not fit or the walk fails, above all on an
     /// operator without a rule.
     pub fn explain(&self, inputs: &[(String, Tensor)], options: &Options) -> Result<Explanation> {
+        let mut options = options.clone();
+        options.start.classes.get_or_insert(Classes::Last);
+        Ok(explain::explain(self.on_tape(inputs)?, &options, self.weights())?)
+    }
+
+    /// Runs the model and says how it scales each input before it does anything else with it.
+    ///
+    /// # Errors
+    /// As [`Model::forward`], and [`Error::Core`].
+    pub fn scalings(&self, inputs: &[(String, Tensor)]) -> Result<Vec<(String, Scaling)>> {
+        Ok(explain::scalings(&self.on_tape(inputs)?))
+    }
+
+    /// A run on a tape.
+    fn on_tape<'a>(&'a self, inputs: &'a [(String, Tensor)]) -> Result<Run<'a, TfTensor>> {
         let start = Instant::now();
         let recording = self.record(inputs, &keep)?;
         let (recorded, forward) = (Instant::now(), start.elapsed());
@@ -34,14 +51,35 @@ impl Model {
         for record in recording.records {
             lowering.record(record, table())?;
         }
-        let run = Run {
+        Ok(Run {
             tape: lowering.writer.tape,
             inputs: ports(recording.inputs),
             outputs: ports(recording.outputs),
             recorded,
             forward,
+            again: Some(Again {
+                known: self.samples(),
+                run: Box::new(|rows| self.with_last_row(inputs, rows)),
+            }),
+        })
+    }
+
+    /// The outputs for the same inputs, in which each of so many rows has its last row in all of them.
+    fn with_last_row(&self, inputs: &[(String, Tensor)], rows: usize) -> CoreResult<Vec<TfTensor>> {
+        let repeated = |(name, tensor): &(String, Tensor)| {
+            let tensor = TfTensor::from(tensor.clone());
+            let shape = tensor.shape();
+            if shape.first() != Some(&rows) {
+                return Ok((name.clone(), tensor.to_tensor()?));
+            }
+            let mut region = Range::whole(&shape);
+            region[0] = Range::span(rows - 1, 1);
+            Ok((name.clone(), tensor.slice(&region)?.broadcast_to(&shape)?.to_tensor()?))
         };
-        Ok(explain::explain(run, options, self.weights())?)
+        let inputs = inputs.iter().map(repeated).collect::<CoreResult<Vec<_>>>()?;
+        let outputs =
+            self.forward(&inputs).map_err(|error| dlbacktrace_core::Error::tensor("forward", error))?;
+        Ok(outputs.into_iter().map(|(_, tensor)| TfTensor::from(tensor)).collect())
     }
 
     /// Records a run whole and repeats each operator on what was recorded: the recording's own check.

@@ -8,6 +8,7 @@ use crate::{
     Context, Error, Keep, Library, Operation, Origin, Port, Recording, Result, Scope, Tensor, TfTensor,
 };
 use dlbacktrace_core::WeightCache;
+use dlbacktrace_core::explain::SampleCache;
 use std::fmt;
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -41,6 +42,7 @@ pub struct Model {
     outputs: Vec<TensorSpec>,
     loaded: Mutex<Loaded>,
     weights: WeightCache<TfTensor>,
+    samples: SampleCache,
 }
 
 impl Model {
@@ -79,6 +81,7 @@ impl Model {
             loaded: Mutex::new(loaded),
             // Room for three parts of every weight: default mode makes |W| once, contrastive mode W⁺ and W⁻ too.
             weights: WeightCache::new(3 * stored(&chosen.directory)),
+            samples: SampleCache::default(),
         })
     }
 
@@ -112,6 +115,10 @@ impl Model {
 
     pub(crate) fn weights(&self) -> &WeightCache<TfTensor> {
         &self.weights
+    }
+
+    pub(crate) fn samples(&self) -> &SampleCache {
+        &self.samples
     }
 
     /// Shows each operator that the signature runs.

@@ -56,6 +56,15 @@ impl Inputs {
         self
     }
 
+    /// The same arguments, in which each tensor of so many rows has its last row in all of them.
+    #[must_use]
+    pub fn with_last_row(&self, rows: usize) -> Inputs {
+        let repeated =
+            |inputs: &[Input]| inputs.iter().map(|input| input.with_last_row(rows as i64)).collect();
+        let named = |(name, input): &(String, Input)| (name.clone(), input.with_last_row(rows as i64));
+        Inputs { positional: repeated(&self.positional), keyword: self.keyword.iter().map(named).collect() }
+    }
+
     /// The same tree on the C++ side; tensors are shared, not copied.
     pub(crate) fn to_ffi(&self) -> Result<UniquePtr<ffi::Arguments>> {
         let mut arguments = ffi::new_arguments();
@@ -75,6 +84,29 @@ impl Inputs {
 }
 
 impl Input {
+    fn with_last_row(&self, rows: i64) -> Input {
+        let all = |items: &[Input]| items.iter().map(|item| item.with_last_row(rows)).collect();
+        match self {
+            Input::Tensor(tensor) if tensor.size().first() == Some(&rows) => {
+                let last = tensor.narrow(0, rows - 1, 1);
+                Input::Tensor(last.expand_as(tensor).contiguous())
+            }
+            Input::Tensor(tensor) => Input::Tensor(tensor.shallow_clone()),
+            Input::List(items) => Input::List(all(items)),
+            Input::Tuple(items) => Input::Tuple(all(items)),
+            Input::Dict(pairs) => {
+                let pair =
+                    |(key, value): &(Input, Input)| (key.with_last_row(rows), value.with_last_row(rows));
+                Input::Dict(pairs.iter().map(pair).collect())
+            }
+            Input::None => Input::None,
+            Input::Int(value) => Input::Int(*value),
+            Input::Float(value) => Input::Float(*value),
+            Input::Bool(value) => Input::Bool(*value),
+            Input::Text(value) => Input::Text(value.clone()),
+        }
+    }
+
     fn push(&self, arguments: &mut UniquePtr<ffi::Arguments>) -> std::result::Result<(), cxx::Exception> {
         match self {
             Input::None => arguments.pin_mut().push_none(),

@@ -47,5 +47,5 @@ pub fn explain_computation(
     let recording = recorder.finish(&[("output", &output)])?;
     // The weights may be trained on before the next explanation, so nothing is kept for it.
     let weights = WeightCache::new(0);
-    run::explain(recording, options, &weights, false, start.elapsed())
+    run::explain(run::on_tape(recording, false, start.elapsed(), None)?, options, &weights)
 }

@@ -4,17 +4,19 @@ use crate::paths::Paths;
 use crate::table::{policy, table};
 use crate::tensor::dtype;
 use crate::{Explanation, Result, TorchTensor, run};
-use dlbacktrace_core::explain::{OperatorUse, Options, coverage};
+use dlbacktrace_core::analysis::Scaling;
+use dlbacktrace_core::explain::{Again, OperatorUse, Options, SampleCache, coverage, scalings};
 use dlbacktrace_core::{DType, Family, WeightCache};
 use dlbacktrace_torch_recorder::{FormalArgument, Inputs, Module, NamedTensor, Replay, Submodule};
 use std::ffi::c_void;
 use std::path::Path;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 /// A TorchScript archive, ready to be explained; may be shared between threads.
 pub struct Model {
     module: Module,
     weights: WeightCache<TorchTensor>,
+    samples: SampleCache,
     paths: Paths,
 }
 
@@ -67,7 +69,7 @@ impl Model {
 
     fn of(module: Module, weights: usize) -> Result<Self> {
         let paths = Paths::of(&module.submodules()?);
-        Ok(Self { module, weights: WeightCache::new(3 * weights), paths })
+        Ok(Self { module, weights: WeightCache::new(3 * weights), samples: SampleCache::default(), paths })
     }
 
     /// The arguments of `forward`.
@@ -101,7 +103,26 @@ impl Model {
         let start = Instant::now();
         let mut recording = self.module.record(inputs, policy_for_runs())?;
         self.paths.complete(&mut recording.records);
-        run::explain(recording, options, &self.weights, !self.module.keeps_state(), start.elapsed())
+        let forward = start.elapsed();
+        let again = Again {
+            known: &self.samples,
+            run: Box::new(|rows| {
+                let outputs = self.forward(&inputs.with_last_row(rows));
+                let outputs = outputs.map_err(|error| dlbacktrace_core::Error::tensor("forward", error))?;
+                Ok(outputs.into_iter().map(|(_, tensor)| TorchTensor::from(tensor)).collect())
+            }),
+        };
+        let run = run::on_tape(recording, !self.module.keeps_state(), forward, Some(again))?;
+        run::explain(run, options, &self.weights)
+    }
+
+    /// Runs the model and says how it scales each input before it does anything else with it.
+    ///
+    /// # Errors
+    /// [`Error::Module`](crate::Error::Module).
+    pub fn scalings(&self, inputs: &Inputs) -> Result<Vec<(String, Scaling)>> {
+        let recording = self.module.record(inputs, policy_for_runs())?;
+        Ok(scalings(&run::on_tape(recording, false, Duration::ZERO, None)?))
     }
 
     /// Runs the model without recording; the outputs, flattened, with their names.

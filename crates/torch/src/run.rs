@@ -3,32 +3,41 @@
 use crate::lowering::Lowering;
 use crate::table::table;
 use crate::{Explanation, Result, TorchTensor};
-use dlbacktrace_core::explain::{self, Options, Run};
+use dlbacktrace_core::explain::{self, Again, Options, Run};
 use dlbacktrace_core::{ValueId, WeightCache};
 use dlbacktrace_torch_recorder::{Port, Recording};
 use std::time::{Duration, Instant};
 
-/// Explains what was recorded in `forward` time. `cache_weights`: see [`Lowering::new`].
-pub(crate) fn explain(
+/// What was recorded in `forward` time, on a tape. `cache_weights`: see [`Lowering::new`].
+pub(crate) fn on_tape(
     recording: Recording,
-    options: &Options,
-    weights: &WeightCache<TorchTensor>,
     cache_weights: bool,
     forward: Duration,
-) -> Result<Explanation> {
+    again: Option<Again<'_, TorchTensor>>,
+) -> Result<Run<'_, TorchTensor>> {
     let recorded = Instant::now();
     let _no_gradients = tch::no_grad_guard();
     let mut lowering = Lowering::new(recording.values, cache_weights);
     for record in recording.records {
         lowering.record(record, table())?;
     }
-    let run = Run {
+    Ok(Run {
         tape: lowering.writer.tape,
         inputs: ports(recording.inputs),
         outputs: ports(recording.outputs),
         recorded,
         forward,
-    };
+        again,
+    })
+}
+
+/// Traces the chosen output of a run back to its inputs.
+pub(crate) fn explain(
+    run: Run<'_, TorchTensor>,
+    options: &Options,
+    weights: &WeightCache<TorchTensor>,
+) -> Result<Explanation> {
+    let _no_gradients = tch::no_grad_guard();
     Ok(explain::explain(run, options, weights)?)
 }
 

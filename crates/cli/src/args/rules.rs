@@ -1,6 +1,7 @@
 //! What is explained, and how.
 
 use clap::{ArgAction, Args, ValueEnum};
+use dlbacktrace::{Coordinate, Samples};
 use std::path::PathBuf;
 use std::str::FromStr;
 
@@ -11,9 +12,18 @@ pub struct RuleArgs {
     /// Which output: its name or number, counted over all tensors of the result
     #[arg(long, value_name = "NAME|INDEX")]
     pub output: Option<String>,
-    /// Which unit of the output: argmax, one number for all samples, or all
-    #[arg(long, value_name = "argmax|K|all", default_value = "argmax")]
+    /// Which unit of the output: argmax, one number for all samples (of a segmentation, a class), coordinates, one for each
+    /// axis of the output (such as :,17,4 or 0,-1,argmax; `:` is every index, -1 the last), or all
+    #[arg(long, value_name = "argmax|K|I,J,…|all", default_value = "argmax", allow_hyphen_values = true)]
     pub target: TargetArg,
+    /// Which axis of the output counts samples, or none if all of it is one sample [default: found out by a second run
+    /// where it matters]
+    #[arg(long, value_name = "AXIS|none", value_parser = sample_axis)]
+    pub sample_axis: Option<Samples>,
+    /// With --task segmentation: which axis of the output counts classes [default: that of the picture's channels, else
+    /// the first of a sample in TorchScript and the last in SavedModels]
+    #[arg(long, value_name = "AXIS")]
+    pub class_axis: Option<usize>,
     /// What the output means
     #[arg(long, value_enum, default_value_t)]
     pub task: TaskArg,
@@ -56,6 +66,16 @@ pub struct RuleArgs {
     pub allow_unruled: bool,
 }
 
+fn sample_axis(text: &str) -> Result<Samples, String> {
+    match text {
+        "none" => Ok(Samples::One),
+        _ => text
+            .parse()
+            .map(Samples::Axis)
+            .map_err(|_| "give the number of an axis from 0, or none".to_owned()),
+    }
+}
+
 pub(super) fn on_off(text: &str) -> Result<bool, String> {
     match text {
         "on" => Ok(true),
@@ -65,10 +85,11 @@ pub(super) fn on_off(text: &str) -> Result<bool, String> {
 }
 
 /// The explained unit.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum TargetArg {
     Argmax,
     Unit(usize),
+    At(Vec<Coordinate>),
     All,
 }
 
@@ -79,10 +100,12 @@ impl FromStr for TargetArg {
         match text {
             "argmax" => Ok(Self::Argmax),
             "all" => Ok(Self::All),
-            _ => text
-                .parse()
-                .map(Self::Unit)
-                .map_err(|_| "give argmax, all, or a unit's number from 0".to_owned()),
+            _ if text.contains([',', ':']) || text.starts_with('-') => {
+                text.split(',').map(str::parse).collect::<Result<_, _>>().map(Self::At)
+            }
+            _ => text.parse().map(Self::Unit).map_err(|_| {
+                "give argmax, all, a unit's number from 0, or coordinates such as :,17,4".to_owned()
+            }),
         }
     }
 }
@@ -92,6 +115,8 @@ impl FromStr for TargetArg {
 pub enum TaskArg {
     #[default]
     Classification,
+    /// Coordinates of a box, or any regression
+    #[value(alias = "regression")]
     Bbox,
     Segmentation,
     NextToken,

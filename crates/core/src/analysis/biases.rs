@@ -114,7 +114,7 @@ fn of_two<T: Tensor>(
         let role = tape.steps[step].op.role(&tape.steps[step].inputs);
         matches!(role, Role::Linear { .. }).then_some(step)
     };
-    let plain = tape.steps[sum].op.role(terms) == (Role::Sum { plain: true });
+    let plain = matches!(tape.steps[sum].op.role(terms), Role::Sum { plain: true, .. });
     let all = terms.iter().all(|operand| !operand.depends || linear(operand).is_some());
     if !plain || !all || a.meta.shape != b.meta.shape {
         return None;
@@ -132,7 +132,7 @@ fn of_two<T: Tensor>(
 /// The moving and the constant operand of a plain sum of two.
 fn bias_of<T: Tensor>(step: &Step<T>) -> Option<(usize, usize)> {
     let [a, b] = step.inputs.as_slice() else { return None };
-    if step.op.role(&step.inputs) != (Role::Sum { plain: true }) {
+    if !matches!(step.op.role(&step.inputs), Role::Sum { plain: true, .. }) {
         return None;
     }
     match (a.depends, b.depends) {

@@ -106,7 +106,7 @@ fn of_step<T: Tensor>(step: &Step<T>, index: usize, known: &[Known]) -> Option<(
         }
         (Role::Function(function), &[(_, input)]) => unchanged(through(function, input, own)),
         (Role::Identity, &[(_, input)]) => unchanged(input),
-        (Role::Sum { plain }, &[(operand, input)]) => Some(shifted(step, operand, input, plain, index)),
+        (Role::Sum { plain, .. }, &[(operand, input)]) => Some(shifted(step, operand, input, plain, index)),
         (Role::Product, &[(_, input)]) | (Role::Quotient, &[(0, input)]) => Some(scaled(step, input)),
         // constant / statistic
         (Role::Quotient, &[(_, input)]) => unchanged(through(Function::Power(-1.0), input, own)),

@@ -66,6 +66,12 @@ pub struct Explanation<T> {
     /// The explained unit of each sample, counted over its flattened output; empty when there is no single
     /// one.
     pub targets: Vec<usize>,
+    /// The axis of the output that counts samples; `None` where all of it is one sample.
+    pub sample_axis: Option<usize>,
+    /// Whether the first axis of the inputs counts the same samples.
+    pub samples_in_inputs: bool,
+    /// What was assumed where the model does not tell: a sentence each.
+    pub assumed: Vec<String>,
     /// Total of the start.
     pub seed: Amount,
     /// The account of every step.

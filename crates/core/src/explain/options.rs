@@ -7,18 +7,27 @@ use std::fmt;
 use std::sync::Arc;
 
 /// Which of the model's outputs is explained, counted over the flattened tuples and dictionaries.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub enum Output {
+    /// The first of floating numbers.
+    #[default]
+    First,
     /// By position, from 0.
     Index(usize),
     /// By the key, the field or the full name, such as `logits` or `output.logits`.
     Name(String),
 }
 
-impl Default for Output {
-    fn default() -> Self {
-        Self::Index(0)
-    }
+/// What counts the samples in the explained output.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Samples {
+    /// To be found out: the model is run once more, with the last sample in place of all, where several may be.
+    #[default]
+    Auto,
+    /// This axis.
+    Axis(usize),
+    /// Nothing: all of it is one sample.
+    One,
 }
 
 /// A start of one's own: the relevance of a value, of its shape.
@@ -41,7 +50,9 @@ pub type Progress = Arc<dyn Fn(usize, usize) + Send + Sync>;
 pub struct Options {
     /// The explained output.
     pub output: Output,
-    /// Task, target, mode, scaler, multiplier.
+    /// What counts the samples in it.
+    pub samples: Samples,
+    /// Task, target, mode, scaler, multiplier. The sample axis in it is that which `samples` leads to.
     pub start: SeedOptions,
     /// A start of one's own, in place of task and target.
     pub seed: Option<OwnSeed>,
@@ -65,6 +76,7 @@ impl fmt::Debug for Options {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Options")
             .field("output", &self.output)
+            .field("samples", &self.samples)
             .field("start", &self.start)
             .field("own_seed", &self.seed.is_some())
             .field("prepare", &self.prepare)

@@ -1,27 +1,56 @@
 //! Where an explanation starts.
 
+use super::samples::Found;
 use super::{Options, Output, OwnSeed, Port, listed};
 use crate::seed::{Seed, SeedOptions, seed};
 use crate::{Error, Mode, Relevance, Result, Tape, Tensor, ValueId};
 use ndarray::ArrayD;
 use std::collections::BTreeSet;
 
-/// The output that is explained.
-pub(super) fn chosen<'a, T>(outputs: &'a [Port<T>], choice: &Output) -> Result<&'a Port<T>> {
-    let port = match choice {
-        Output::Index(index) => outputs.get(*index),
-        Output::Name(name) => outputs.iter().find(|port| {
+/// The number of the output that is explained, among the flattened ones.
+pub(super) fn chosen<T: Tensor>(outputs: &[Port<T>], choice: &Output) -> Result<usize> {
+    let named = |name: &String| {
+        outputs.iter().position(|port| {
             port.name == *name
                 || port.name.rsplit(['.', '[']).next() == Some(name)
                 || port.name == format!("output.{name}")
-        }),
+        })
     };
-    port.ok_or_else(|| Error::NoOutput {
-        asked: match choice {
-            Output::Index(index) => format!("number {index}"),
-            Output::Name(name) => name.clone(),
-        },
-        found: listed(outputs.iter().map(|port| port.name.as_str())),
+    let (found, asked) = match choice {
+        Output::First => {
+            let floating = outputs.iter().position(|port| port.tensor.dtype().is_float());
+            (floating, "of floating numbers".to_owned())
+        }
+        Output::Index(index) => (outputs.get(*index).map(|_| *index), format!("number {index}")),
+        Output::Name(name) => (named(name), name.clone()),
+    };
+    let typed = |port: &Port<T>| format!("{} ({})", port.name, kind(port));
+    found.ok_or_else(|| Error::NoOutput {
+        asked,
+        found: listed(outputs.iter().map(typed).collect::<Vec<_>>().iter().map(String::as_str)),
+    })
+}
+
+/// The element type and the shape of a value at the edge of a run.
+pub(super) fn kind<T: Tensor>(port: &Port<T>) -> String {
+    format!("{:?} {:?}", port.tensor.dtype(), port.tensor.shape())
+}
+
+/// What the reader should know of the choice of the output.
+pub(super) fn assumed<T: Tensor>(outputs: &[Port<T>], number: usize, choice: &Output) -> Option<String> {
+    let others: Vec<String> = outputs
+        .iter()
+        .enumerate()
+        .filter(|(index, _)| *index != number)
+        .map(|(_, port)| format!("{} ({})", port.name, kind(port)))
+        .collect();
+    let chosen = *choice == Output::First && !others.is_empty();
+    chosen.then(|| {
+        let name = &outputs[number].name;
+        format!(
+            "{name} is explained, the first output of floating numbers; the others are {}",
+            others.join(", ")
+        )
     })
 }
 
@@ -29,18 +58,19 @@ pub(super) fn chosen<'a, T>(outputs: &'a [Port<T>], choice: &Output) -> Result<&
 pub(super) fn starting<T: Tensor>(
     tape: &Tape<T>,
     output: &Port<T>,
-    inputs: &[Port<T>],
+    samples: &Found,
     options: &Options,
 ) -> Result<(ValueId, Seed<T>)> {
     let Some(own) = &options.seed else {
-        let batch = inputs.first().and_then(|port| port.tensor.shape().first().copied());
-        return Ok((output.value, seed(&output.tensor, &SeedOptions { batch, ..options.start })?));
+        let start = SeedOptions { sample_axis: samples.axis, ..options.start.clone() };
+        return Ok((output.value, seed(&output.tensor, &start)?));
     };
     let value = match &own.module {
         Some(module) => returned_by(tape, module)?,
         None => output.value,
     };
-    Ok((value, Seed { relevance: given(tape, value, &output.tensor, own, options)?, targets: Vec::new() }))
+    let relevance = given(tape, value, &output.tensor, own, options)?;
+    Ok((value, Seed { relevance, targets: Vec::new(), blank: Vec::new() }))
 }
 
 /// The relevance of a start of one's own.

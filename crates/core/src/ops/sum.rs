@@ -31,7 +31,8 @@ impl<T: Tensor> BacktraceOp<T> for Sum {
     }
 
     fn role(&self, _: &[Operand<T>]) -> Role {
-        Role::Sum { plain: self.constant == 0.0 && self.factors == [1.0, 1.0] }
+        let plain = self.constant == 0.0 && self.factors == [1.0, 1.0];
+        Role::Sum { plain, constant: self.constant }
     }
 
     fn rows(&self, _: &[Operand<T>], _: usize) -> Option<Rows> {
