@@ -13,14 +13,16 @@ pub enum Error {
     #[error("{0}")]
     Load(String),
     /// Nothing this build of dlbacktrace reads.
-    #[error("{path} is no model that this build reads: {found}. It reads {readable}")]
+    #[error("{} is {found}. dlbacktrace reads {readable}.\n{advice}", path.display())]
     Kind {
         /// The file or directory.
         path: PathBuf,
-        /// What it looks like.
+        /// What its content shows it to be.
         found: String,
         /// What would do.
         readable: &'static str,
+        /// How to come by that.
+        advice: String,
     },
     /// Relevance reached an operator that has no rule, or arguments that its rule does not cover.
     #[error("{0}")]

@@ -25,6 +25,7 @@
 mod computed;
 mod error;
 mod explanation;
+mod file_kind;
 mod inputs;
 mod model;
 mod native;

@@ -1,11 +1,11 @@
 //! Models, whatever their framework.
 
+use crate::file_kind::{self, Form};
 use crate::{Computed, Error, Explanation, Inputs, OperatorUse, Options, Result};
 use dlbacktrace_core::analysis::Scaling;
 use dlbacktrace_core::explain::coverage;
 use dlbacktrace_core::{DType, Family};
 use std::fmt;
-use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -157,13 +157,15 @@ pub struct Model {
     arguments: Vec<Argument>,
     precision: Option<DType>,
     load: Duration,
+    path: Option<PathBuf>,
 }
 
 impl Model {
-    /// Loads a model; its kind is detected.
+    /// Loads a model; its kind is detected. Of a directory of numbered versions, as TensorFlow Serving lays them out, the
+    /// newest is taken.
     ///
     /// # Errors
-    /// [`Error::Kind`] when it is nothing this build reads, [`Error::Load`] when it is damaged.
+    /// [`Error::Kind`] when it is nothing this build reads, with what to do, [`Error::Load`] when it is damaged.
     pub fn load(path: impl AsRef<Path>) -> Result<Self> {
         Self::load_with(path, &LoadOptions::default())
     }
@@ -174,13 +176,19 @@ impl Model {
     /// As [`load`](Self::load), and [`Error::Library`] when an operator library cannot be opened.
     pub fn load_with(path: impl AsRef<Path>, options: &LoadOptions) -> Result<Self> {
         let (path, start) = (path.as_ref(), Instant::now());
-        Self::of(load(path, options)?, start)
+        let (inner, path) = load(path, options)?;
+        Ok(Self { path: Some(path), ..Self::of(inner, start)? })
     }
 
     /// A model that has been loading since `start`.
     pub(crate) fn of(inner: Box<dyn Loaded>, start: Instant) -> Result<Self> {
         let (arguments, precision) = (inner.arguments()?, inner.precision()?);
-        Ok(Self { inner, arguments, precision, load: start.elapsed() })
+        Ok(Self { inner, arguments, precision, load: start.elapsed(), path: None })
+    }
+
+    /// The archive or directory that was loaded; of several versions, the one that was taken. `None` of a live model.
+    pub fn path(&self) -> Option<&Path> {
+        self.path.as_deref()
     }
 
     /// The framework and its version, such as `libtorch 2.13.0`.
@@ -273,30 +281,15 @@ impl fmt::Debug for Model {
     }
 }
 
-/// What this build reads.
-const READABLE: &str = match (cfg!(feature = "torch"), cfg!(feature = "tensorflow")) {
-    (true, true) => "TorchScript archives written by torch.jit.save and TensorFlow SavedModels",
-    (true, false) => "TorchScript archives written by torch.jit.save",
-    (false, true) => "TensorFlow SavedModels",
-    (false, false) => "nothing",
-};
-
-/// A SavedModel is a directory, a TorchScript archive a file.
-fn load(path: &Path, options: &LoadOptions) -> Result<Box<dyn Loaded>> {
-    let metadata = fs::metadata(path)
-        .map_err(|error| Error::Load(format!("cannot load {}: {error}", path.display())))?;
-    let saved_model = metadata.is_dir() && path.join("saved_model.pb").exists();
-    let found = match (metadata.is_dir(), saved_model) {
-        #[cfg(feature = "torch")]
-        (false, _) => return crate::torch::load(path, options),
-        #[cfg(feature = "tensorflow")]
-        (true, true) => return crate::tensorflow::load(path, options),
-        (true, false) => "a directory without a saved_model.pb",
-        #[cfg(not(feature = "tensorflow"))]
-        (true, true) => "a TensorFlow SavedModel",
-        #[cfg(not(feature = "torch"))]
-        (false, _) => "a file",
-    };
+/// Hands a model to its framework; and the path of what was loaded.
+fn load(path: &Path, options: &LoadOptions) -> Result<(Box<dyn Loaded>, PathBuf)> {
     let _ = options;
-    Err(Error::Kind { path: path.to_owned(), found: found.to_owned(), readable: READABLE })
+    match file_kind::look(path)? {
+        #[cfg(feature = "torch")]
+        Form::TorchScript(path) => Ok((crate::torch::load(&path, options)?, path)),
+        #[cfg(feature = "tensorflow")]
+        Form::SavedModel(path) => Ok((crate::tensorflow::load(&path, options)?, path)),
+        #[allow(unreachable_patterns, reason = "of a build with both")]
+        _ => Err(Error::Internal(format!("{} is of a framework that was left out", path.display()))),
+    }
 }

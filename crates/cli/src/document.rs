@@ -8,8 +8,8 @@ use crate::text::{self, labels};
 use crate::{model, options};
 use dlbacktrace::{Explanation, Mode, OperatorUse};
 use dlbacktrace_report::{
-    ArrayFile, ArrayKeys, Document, InputEntry, Leader, Model, OperatorEntry, OutputEntry, SCHEMA_VERSION,
-    Timings, Totals, ValueEntry, Versions,
+    ArrayFile, ArrayKeys, Document, InputEntry, Leader, OperatorEntry, OutputEntry, SCHEMA_VERSION, Timings,
+    Totals, ValueEntry, Versions,
 };
 use ndarray::Axis;
 use std::fs;
@@ -24,7 +24,12 @@ const UNITS: usize = 5;
 ///
 /// # Errors
 /// If the model file cannot be read any more.
-pub fn of(args: &Explain, explanation: &Explanation, explained: &[Explained]) -> Result<Document> {
+pub fn of(
+    args: &Explain,
+    model: &dlbacktrace::Model,
+    explanation: &Explanation,
+    explained: &[Explained],
+) -> Result<Document> {
     let settings = options::settings(&args.rules);
     let output = explanation.output();
     let timings = explanation.timings();
@@ -35,12 +40,12 @@ pub fn of(args: &Explain, explanation: &Explanation, explained: &[Explained]) ->
             dlbacktrace: env!("CARGO_PKG_VERSION").to_owned(),
             framework: explanation.framework().to_owned(),
         },
-        model: Model { path: args.model.model.display().to_string(), sha256: model::sha256(&args.model)? },
+        model: model::identity(model)?,
         output: OutputEntry { name: explanation.output_name().to_owned(), shape: output.shape().to_vec() },
         sample_axis: explanation.sample_axis(),
         target: explanation.target().map(<[usize]>::to_vec),
         target_cells: explanation.target_cells(),
-        prediction: prediction(explanation, &args.model.model)?,
+        prediction: prediction(explanation, model::path(model))?,
         seed: explanation.seed_amount(),
         inputs: explained
             .iter()

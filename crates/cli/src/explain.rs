@@ -38,7 +38,7 @@ pub fn run(args: &Explain) -> Result<()> {
     let explanation = model.explain(&inputs, &options)?;
     progress.say("writing");
     let explained = Explained::all(&explanation, &bound.notes)?;
-    let mut document = document::of(args, &explanation, &explained)?;
+    let mut document = document::of(args, &model, &explanation, &explained)?;
     if let Some(out) = &out {
         write(&explanation, &explained, &mut document, out)?;
     }

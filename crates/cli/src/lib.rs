@@ -75,7 +75,11 @@ pub fn run(arguments: Vec<OsString>) -> i32 {
     }
 }
 
-/// Text as one line; some of what libraries say has several.
+/// Text of few lines as it is, since they are ours. Of more lines is what libraries say: these are joined.
 fn paragraph(text: &str) -> String {
-    text.split_whitespace().collect::<Vec<_>>().join(" ")
+    const LINES: usize = 5;
+    match text.trim_end() {
+        text if text.lines().count() <= LINES => text.to_owned(),
+        text => text.split_whitespace().collect::<Vec<_>>().join(" "),
+    }
 }

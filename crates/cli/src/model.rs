@@ -29,7 +29,8 @@ pub fn load(args: &ModelArgs) -> Result<Model> {
 /// else of this program runs meanwhile that could have something to say.
 #[cfg(feature = "tensorflow")]
 fn load_tensorflow(args: &ModelArgs) -> Result<()> {
-    if args.model.is_dir() && std::env::var_os("TF_CPP_MIN_LOG_LEVEL").is_none() {
+    let saved_model = args.model.is_dir() || args.model.ends_with("saved_model.pb");
+    if saved_model && std::env::var_os("TF_CPP_MIN_LOG_LEVEL").is_none() {
         // Without it the notes are merely seen.
         let _silence = gag::Gag::stderr().ok();
         dlbacktrace::tensorflow::Library::load(args.tensorflow.as_deref())
@@ -38,23 +39,31 @@ fn load_tensorflow(args: &ModelArgs) -> Result<()> {
     Ok(())
 }
 
-/// The SHA-256 of the file in hexadecimal digits; of a directory, that of the names and contents of its files.
+/// The archive or directory that was loaded.
+pub fn path(model: &Model) -> &Path {
+    model.path().unwrap_or(Path::new(""))
+}
+
+/// Where the model is, and the SHA-256 of the file in hexadecimal digits; of a directory, that of the names and contents
+/// of its files.
 ///
 /// # Errors
 /// [`Failure::Usage`] if it cannot be read.
-pub fn sha256(args: &ModelArgs) -> Result<String> {
-    let unreadable = |e: io::Error| Failure::Usage(format!("cannot read {}: {e}", args.model.display()));
+pub fn identity(model: &Model) -> Result<dlbacktrace_report::Model> {
+    let path = path(model);
+    let unreadable = |e: io::Error| Failure::Usage(format!("cannot read {}: {e}", path.display()));
     let mut hasher = Sha256::new();
-    if args.model.is_dir() {
-        for file in files(&args.model).map_err(unreadable)? {
-            let name = file.strip_prefix(&args.model).unwrap_or(&file);
+    if path.is_dir() {
+        for file in files(path).map_err(unreadable)? {
+            let name = file.strip_prefix(path).unwrap_or(&file);
             hasher.update(name.as_os_str().as_encoded_bytes());
             hash(&file, &mut hasher).map_err(unreadable)?;
         }
     } else {
-        hash(&args.model, &mut hasher).map_err(unreadable)?;
+        hash(path, &mut hasher).map_err(unreadable)?;
     }
-    Ok(hasher.finalize().iter().map(|byte| format!("{byte:02x}")).collect())
+    let sha256 = hasher.finalize().iter().map(|byte| format!("{byte:02x}")).collect();
+    Ok(dlbacktrace_report::Model { path: path.display().to_string(), sha256 })
 }
 
 fn hash(file: &Path, hasher: &mut Sha256) -> io::Result<()> {

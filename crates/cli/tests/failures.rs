@@ -1,4 +1,4 @@
-//! What goes wrong says so in one paragraph, with its exit code, and leaves results alone.
+//! What goes wrong says so in a few lines, with its exit code, and leaves results alone.
 
 mod common;
 

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 /// Which model.
 #[derive(Debug, Args)]
 pub struct ModelArgs {
-    /// The model: a TorchScript archive or the directory of a SavedModel
+    /// The model: a TorchScript archive or the directory of a SavedModel (or of its numbered versions; the newest is taken)
     pub model: PathBuf,
     /// A library of further operators that a TorchScript model needs; may be given several times
     #[arg(long = "library", value_name = "FILE", help_heading = "Model")]

@@ -51,7 +51,7 @@ pub fn run(args: &Generate) -> Result<()> {
     let mut steps = Steps::open(
         &args.out,
         &Work {
-            model: model::sha256(&args.model)?,
+            model: model::identity(&model)?.sha256,
             output: args.output.clone(),
             ids: ids.clone(),
             prompt: prompt.len(),
@@ -84,10 +84,7 @@ pub fn run(args: &Generate) -> Result<()> {
             dlbacktrace: env!("CARGO_PKG_VERSION").to_owned(),
             framework: model.framework(),
         },
-        model: dlbacktrace_report::Model {
-            path: args.model.model.display().to_string(),
-            sha256: model::sha256(&args.model)?,
-        },
+        model: model::identity(&model)?,
         text: tokenizer.decode(generated)?,
         ended,
         settings: settings(&args.choice, &constraints),
