@@ -87,6 +87,65 @@ class UNet(nn.Module):
         return torch.sigmoid(self.head(torch.cat([x, fine], 1)))
 
 
+def dilated(keras):
+    """Convolutions with dilation, each with a gate behind it: along two axes, by channel, without a bias."""
+    layers = keras.layers
+    inputs = keras.Input((9, 8, 2), name="image")
+    x = layers.Conv2D(4, 3, dilation_rate=2, padding="same", activation="tanh")(inputs)
+    x = layers.DepthwiseConv2D(3, dilation_rate=2, padding="same", depth_multiplier=2, activation="sigmoid")(x)
+    x = layers.Conv2D(3, (2, 3), dilation_rate=(1, 2), use_bias=False, activation="tanh")(x)
+    return keras.Model(inputs, layers.Dense(3)(layers.GlobalAveragePooling2D()(x)))
+
+
+class Dilated(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.first, self.deep = nn.Conv2d(2, 4, 3, dilation=2, padding=2), nn.Conv2d(4, 8, 3, dilation=2, padding=2, groups=4)
+        self.last, self.head = nn.Conv2d(8, 3, (2, 3), dilation=(1, 2), bias=False), nn.Linear(3, 3)
+
+    def forward(self, image: Tensor) -> Tensor:
+        x = torch.sigmoid(self.deep(torch.tanh(self.first(image))))
+        return self.head(torch.tanh(self.last(x)).mean((2, 3)))
+
+
+def causal(keras):
+    """Convolutions that look back, each twice as far as the one before."""
+    layers = keras.layers
+    x = inputs = keras.Input((11, 2), name="sequence")
+    x = layers.Conv1D(4, 3, padding="causal", activation="tanh")(x)
+    x = layers.Conv1D(4, 3, dilation_rate=2, padding="causal", activation="tanh")(x)
+    x = layers.Conv1D(3, 2, dilation_rate=4, padding="causal", use_bias=False, activation="sigmoid")(x)
+    return keras.Model(inputs, layers.Dense(3)(layers.GlobalAveragePooling1D()(x)))
+
+
+class Causal(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.one, self.two, self.four = nn.Conv1d(2, 4, 3), nn.Conv1d(4, 4, 3, dilation=2), nn.Conv1d(4, 3, 2, dilation=4, bias=False)
+        self.head = nn.Linear(3, 3)
+
+    def forward(self, sequence: Tensor) -> Tensor:
+        x = torch.tanh(self.one(F.pad(sequence.transpose(1, 2), (2, 0))))
+        x = torch.tanh(self.two(F.pad(x, (4, 0))))
+        return self.head(torch.sigmoid(self.four(F.pad(x, (4, 0)))).mean(2))
+
+
+def volume(keras):
+    layers = keras.layers
+    x = inputs = keras.Input((6, 5, 5, 2), name="volume")
+    x = layers.Conv3D(3, 2, dilation_rate=(2, 1, 2), activation="tanh")(x)
+    return keras.Model(inputs, layers.Dense(3)(layers.GlobalAveragePooling3D()(x)))
+
+
+class Volume(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.first, self.head = nn.Conv3d(2, 3, 2, dilation=(2, 1, 2)), nn.Linear(3, 3)
+
+    def forward(self, volume: Tensor) -> Tensor:
+        return self.head(torch.tanh(self.first(volume)).mean((2, 3, 4)))
+
+
 class Recurrent(nn.Module):
     """Two recurrent layers and a classifier of the last step."""
 
@@ -135,8 +194,12 @@ def weights(layer) -> list[np.ndarray]:
     values, kind = [np.asarray(weight) for weight in layer.weights], type(layer).__name__
     if kind == "Dense":
         return [values[0].T, *values[1:]]
-    if kind in ("Conv2D", "Conv2DTranspose"):
-        return [values[0].transpose(3, 2, 0, 1), *values[1:]]
+    if kind == "DepthwiseConv2D":
+        kernel = values[0].transpose(2, 3, 0, 1)
+        return [kernel.reshape(-1, 1, *kernel.shape[2:]), *values[1:]]
+    if kind in ("Conv1D", "Conv2D", "Conv3D", "Conv2DTranspose"):
+        places = range(values[0].ndim - 2)
+        return [values[0].transpose(len(places) + 1, len(places), *places), *values[1:]]
     if kind in ("LSTM", "GRU"):
         kernel, recurrent, bias = (gates(value, kind) for value in values)
         bias = bias if kind == "GRU" else np.stack([bias, 0 * bias])
@@ -160,6 +223,9 @@ TWINS = {
     "mlp": (mlp, Mlp, lambda random: random.normal(size=(4, 8)).astype(np.float32), None),
     "cnn": (cnn, Cnn, lambda random: random.normal(size=(2, 12, 12, 2)).astype(np.float32), IMAGE),
     "unet": (unet, UNet, lambda random: random.normal(size=(1, 8, 8, 1)).astype(np.float32), IMAGE),
+    "dilated": (dilated, Dilated, lambda random: random.normal(size=(2, 9, 8, 2)).astype(np.float32), IMAGE),
+    "causal": (causal, Causal, lambda random: random.normal(size=(2, 11, 2)).astype(np.float32), None),
+    "volume": (volume, Volume, lambda random: random.normal(size=(1, 6, 5, 5, 2)).astype(np.float32), [0, 4, 1, 2, 3]),
     "lstm": (lstm, lambda: Recurrent(nn.LSTM), lambda random: random.normal(size=(2, 6, 4)).astype(np.float32), None),
     "gru": (gru_after, lambda: Recurrent(nn.GRU), lambda random: random.normal(size=(2, 6, 4)).astype(np.float32), None),
     "transformer": (transformer, Transformer, lambda random: random.integers(0, 20, (2, 6)).astype(np.int32), None),

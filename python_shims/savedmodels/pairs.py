@@ -112,6 +112,79 @@ def linear(form: str):
     return build
 
 
+def unknown(x, *shape):
+    """The same, of a shape that is known when it runs only."""
+    return tf.raw_ops.PlaceholderWithDefault(input=x, shape=shape)
+
+
+def apart(convolve, x, pads, blocks=(2, 2)):
+    """A convolution with dilation as TensorFlow writes it for want of the attribute: of places apart, as samples."""
+    y = convolve(tf.raw_ops.SpaceToBatchND(input=x, block_shape=blocks, paddings=pads))
+    return tf.raw_ops.BatchToSpaceND(input=y, block_shape=blocks, crops=[[0, 1], [0, 0]][-len(blocks):])
+
+
+def old_apart(convolve, x, pads):
+    y = convolve(tf.raw_ops.SpaceToBatch(input=x, paddings=pads, block_size=2))
+    return tf.raw_ops.BatchToSpace(input=y, crops=[[0, 1], [0, 0]], block_size=2)
+
+
+def dilated(form: str):
+    """Two convolutions with dilation, one with a bias, and the gates behind them."""
+
+    def build(weights):
+        first, b, second, head = weights(3, 3, 2, 3, scale=3.0), weights(3), weights(3, 3, 3, 2, scale=4.0), weights(2, 3)
+        ways = {
+            "attribute": lambda x, w: tf.nn.conv2d(x, w, 1, "SAME", dilations=2),
+            "function": lambda x, w: tf.nn.convolution(x, w, padding="SAME", dilations=[2, 2]),
+            "at_run_time": lambda x, w: tf.nn.convolution(unknown(x, None, None, None, x.shape[-1]), w, padding="SAME", dilations=[2, 2]),
+            "blocks": lambda x, w: apart(lambda y: tf.nn.conv2d(y, w, 1, "VALID"), x, [[2, 3], [2, 2]]),
+            "old_blocks": lambda x, w: old_apart(lambda y: tf.nn.conv2d(y, w, 1, "VALID"), x, [[2, 3], [2, 2]]),
+        }
+        convolve = ways[form]
+        return lambda x: tf.reduce_mean(tf.sigmoid(convolve(tf.tanh(convolve(x, first) + b), second)), [1, 2]) @ head
+
+    return build
+
+
+def turned(form: str):
+    """A convolution of pictures with their channels first, which TensorFlow's kernels for the processor do not have."""
+
+    def build(weights):
+        kernel, b, second, head = weights(3, 3, 2, 3, scale=3.0), weights(3), weights(3, 3, 3, 2, scale=4.0), weights(2, 3)
+
+        def around(x, w):
+            x = tf.transpose(x, [0, 2, 3, 1])
+            return tf.transpose(tf.nn.conv2d(tf.pad(x, [[0, 0], [1, 1], [1, 1], [0, 0]]), w, 1, "VALID"), [0, 3, 1, 2])
+
+        def first(x):
+            y = tf.tanh(around(tf.transpose(x, [0, 3, 1, 2]), kernel) + tf.reshape(b, [1, 3, 1, 1]))
+            return tf.transpose(tf.sigmoid(around(y, second)), [0, 2, 3, 1])
+
+        def last(x):
+            return tf.sigmoid(tf.nn.conv2d(tf.tanh(tf.nn.conv2d(x, kernel, 1, "SAME") + b), second, 1, "SAME"))
+
+        body = {"last": last, "first": first}[form]
+        return lambda x: tf.reduce_mean(body(x), [1, 2]) @ head
+
+    return build
+
+
+def rows(form: str):
+    """A convolution along one axis, which TensorFlow has along two only."""
+
+    def build(weights):
+        kernel, head = weights(3, 2, 3, scale=3.0), weights(3, 3)
+        ways = {
+            "pictures": lambda x: tf.nn.conv2d(x[:, None], kernel[None], 1, "VALID", dilations=[1, 1, 2, 1]),
+            "function": lambda x: tf.nn.conv1d(x, kernel, 1, "VALID", dilations=2),
+            "convolution": lambda x: tf.nn.convolution(x, kernel, padding="VALID", dilations=[2]),
+        }
+        pooled = [1, 2] if form == "pictures" else [1]
+        return lambda x: tf.reduce_mean(tf.tanh(ways[form](x)), pooled) @ head
+
+    return build
+
+
 def attention(form: str):
     """Attention with two heads: by einsum, by batched products of matrices."""
 
@@ -154,5 +227,8 @@ ATTENTION = {form: form for form in ("einsum", "products")}
 FIXTURES = [
     *(fixture for name, forms in FORMS.items() for fixture in family(name, forms, around, normal(x=(3, 4)))),
     *family("linear", LINEAR, linear, normal(x=(3, 4))),
+    *family("dilated", {form: form for form in ("attribute", "function", "at_run_time", "blocks", "old_blocks")}, dilated, normal(x=(2, 7, 8, 2))),
+    *family("turned", {form: form for form in ("last", "first")}, turned, normal(x=(2, 4, 5, 2))),
+    *family("rows", {form: form for form in ("pictures", "function", "convolution")}, rows, normal(x=(2, 7, 2))),
     *family("attention", ATTENTION, attention, normal(x=(2, 4, 6))),
 ]

@@ -9,6 +9,7 @@ mod graph;
 mod normalisers;
 mod rows;
 mod scaling;
+mod turns;
 
 pub(crate) use scaling::of_input as scaling_of;
 pub use scaling::{PixelRange, Scaling};

@@ -32,7 +32,7 @@ pub use analysis::Prepared;
 pub use engine::{Backtrace, Observer, WalkOptions};
 pub use error::{Error, Result};
 pub use ledger::{Amount, Entry, Ledger, Loss};
-pub use op::{BacktraceOp, Context, Family, Function, Gate, Role};
+pub use op::{BacktraceOp, Context, Family, Function, Gate, Role, Turn};
 pub use relevance::{Mode, Relevance};
 pub use row_block::{RowBlock, Rows};
 pub use tape::{Meta, ModulePath, Operand, Place, Step, Tape, ValueId};

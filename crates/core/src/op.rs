@@ -128,6 +128,27 @@ pub enum Role {
     Other,
 }
 
+/// How a movement of all elements of operand 0 turns its axes. What an operator's framework lacks as an attribute it writes
+/// as a movement before the operator and one behind it that takes it back.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Turn {
+    /// The same elements in the same order, under another shape.
+    Reshape,
+    /// Axis `i` of the output is axis `order[i]` of the operand.
+    Permute(Vec<usize>),
+    /// Every `blocks[i]`-th index of axis `i + 1`, counted from each start, becomes samples of the first axis (`apart`), or
+    /// these go back; the other axes stay.
+    Blocks {
+        /// The distance along each axis after the first.
+        blocks: Vec<usize>,
+        /// Whether they are taken apart, else put together.
+        apart: bool,
+    },
+    /// Constants around the operand.
+    Border,
+}
+
 /// The saturation gate an activation puts on the weighted sum before it (rules §2).
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Gate {
@@ -193,6 +214,11 @@ pub trait BacktraceOp<T: Tensor>: fmt::Debug + Send {
     fn role(&self, inputs: &[Operand<T>]) -> Role {
         let _ = inputs;
         Role::Other
+    }
+
+    /// How it turns the axes of operand 0, if it is a movement that does no more.
+    fn turn(&self) -> Option<Turn> {
+        None
     }
 
     /// Whether relevance can flow to this operand when it depends on an explained input.

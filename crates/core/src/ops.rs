@@ -50,6 +50,7 @@ mod transposed_convolution;
 mod unruled;
 mod windows;
 mod winner;
+mod within_layer;
 
 pub use adaptive_max_pool::AdaptiveMaxPool;
 pub use alias::{Alias, Strided};
@@ -84,7 +85,6 @@ pub use quotient::Quotient;
 pub use rearrange::Rearrange;
 pub use reduce::Reduce;
 pub use reshape::Reshape;
-pub(crate) use reshape::WithinSum;
 pub use select::Select;
 pub use separable::Separable;
 pub use slice::Slice;
@@ -93,6 +93,7 @@ pub use sum::Sum;
 pub(crate) use token_arithmetic::TokenArithmetic;
 pub use transposed_convolution::TransposedConvolution;
 pub use unruled::Unruled;
+pub(crate) use within_layer::WithinLayer;
 
 use crate::{Context, Error, Loss, Operand, Relevance, Result, Tensor};
 

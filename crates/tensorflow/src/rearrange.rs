@@ -6,7 +6,7 @@
 use crate::lowering::{Lowering, input, not_kept};
 use crate::{Context, DataType, Record, Slot, Tensor as Handle, TfTensor};
 use dlbacktrace_core::ops::{Constant, Rearrange};
-use dlbacktrace_core::{DType, Error, Result, Tensor};
+use dlbacktrace_core::{DType, Error, Result, Tensor, Turn};
 use std::ffi::CStr;
 use std::sync::Arc;
 
@@ -22,6 +22,21 @@ pub(crate) fn lower_filling(
     record: &Record,
     moving: &[usize],
     filled: Option<usize>,
+) -> Result<()> {
+    lower_as(lowering, record, moving, filled, None)
+}
+
+/// As [`lower`], of one input whose axes turn.
+pub(crate) fn lower_turning(lowering: &mut Lowering, record: &Record, turn: Turn) -> Result<()> {
+    lower_as(lowering, record, &[0], None, Some(turn))
+}
+
+fn lower_as(
+    lowering: &mut Lowering,
+    record: &Record,
+    moving: &[usize],
+    filled: Option<usize>,
+    turn: Option<Turn>,
 ) -> Result<()> {
     let first = input(record, *moving.first().unwrap_or(&0))?;
     if lowering.meta(first).dtype == DType::Bool {
@@ -47,7 +62,7 @@ pub(crate) fn lower_filling(
     }
     let indices =
         again(lowering, record, types, &inputs)?.into_iter().map(to_index).collect::<Result<_>>()?;
-    lowering.step(record, Box::new(Rearrange { indices }), operands)
+    lowering.step(record, Box::new(Rearrange { indices, turn }), operands)
 }
 
 /// The type of a value's elements, and the one that their numbers take: doubles, which count exactly up to 2⁵³, where

@@ -17,7 +17,7 @@ pub(crate) fn lower(lowering: &mut Lowering, call: &Call) -> Result<()> {
     let complex = slots(call).any(|slot| lowering.is_complex(slot));
     let index = |moved: &Tensor| if complex { of_parts(to_index(moved)?) } else { to_index(moved) };
     let indices = moved.iter().map(index).collect::<Result<Vec<_>>>()?;
-    lowering.step(call, Box::new(Rearrange { indices }), numbering.operands)
+    lowering.step(call, Box::new(Rearrange::of(indices)), numbering.operands)
 }
 
 /// Runs the operator of a call once more with other tensors; values to fill in are 0.

@@ -2,8 +2,9 @@
 //! x·W + h·U followed by + b (rules §9).
 
 use super::graph::{Consumers, producers};
-use crate::ops::{Pass, WithinSum, viewed};
-use crate::{Operand, Role, Step, Tape, Tensor, ValueId};
+use super::turns::{axis_after, between};
+use crate::ops::{Pass, WithinLayer, viewed};
+use crate::{Operand, Role, Step, Tape, Tensor, Turn, ValueId};
 
 /// Moves such constants into the weighted sum before; the step that added them then passes.
 pub(super) fn fold<T: Tensor>(tape: &mut Tape<T>) {
@@ -14,7 +15,7 @@ pub(super) fn fold<T: Tensor>(tape: &mut Tape<T>) {
         let value = tape.steps[index].inputs[product].value;
         let Some(maker) = maker(tape, &producers, &consumers, value, index) else { continue };
         let mut bias = tape.steps[index].inputs[bias].clone();
-        let sum = if maker.reshapes.is_empty() {
+        let sum = if maker.movements.is_empty() {
             if takes(&tape.steps[maker.step], &tape.values[value.0].shape, &bias) {
                 maker.step
             } else if let Some(found) = of_two(tape, &producers, &consumers, maker.step, &bias) {
@@ -24,27 +25,26 @@ pub(super) fn fold<T: Tensor>(tape: &mut Tape<T>) {
                 continue;
             }
         } else {
-            let output = &tape.values[maker.value.0].shape;
-            let view = &tape.values[value.0].shape;
-            let Some(own) = of_view(&tape.steps[maker.step], output, view, &bias) else { continue };
+            let own = of_view(tape, &maker, value, &bias).or_else(|| of_turned(tape, &maker, value, &bias));
+            let Some(own) = own else { continue };
             bias = own;
             maker.step
         };
-        for reshape in maker.reshapes {
-            tape.steps[reshape].op = Box::new(WithinSum);
+        for movement in maker.movements {
+            WithinLayer::take(&mut tape.steps[movement].op);
         }
         tape.steps[sum].inputs.push(bias);
         tape.steps[index].op = Box::new(Pass { operand: product, role: Role::Identity });
     }
 }
 
-/// What made a value, before it was reshaped.
+/// What made a value, before it was moved.
 struct Maker {
     step: usize,
     /// What that step made.
     value: ValueId,
-    /// The steps in between.
-    reshapes: Vec<usize>,
+    /// The steps in between, the last first.
+    movements: Vec<usize>,
 }
 
 /// The maker of a value that nothing but the step `consumer` reads, nor anything else what is in between.
@@ -55,14 +55,14 @@ fn maker<T: Tensor>(
     mut value: ValueId,
     mut consumer: usize,
 ) -> Option<Maker> {
-    let mut reshapes = Vec::new();
+    let mut movements = Vec::new();
     loop {
         let step = producers[value.0].filter(|_| consumers.only(value) == Some(consumer))?;
         let made = &tape.steps[step];
-        if made.op.role(&made.inputs) != Role::Reshape {
-            return Some(Maker { step, value, reshapes });
+        if made.op.turn().is_none_or(|turn| turn == Turn::Border) {
+            return Some(Maker { step, value, movements });
         }
-        reshapes.push(step);
+        movements.push(step);
         (value, consumer) = (made.inputs.first()?.value, step);
     }
 }
@@ -70,11 +70,17 @@ fn maker<T: Tensor>(
 /// A bias that is added to a weighted sum under another shape, as the sum's own: its last axes count features in both
 /// shapes, perhaps by other axes.
 fn of_view<T: Tensor>(
-    step: &Step<T>,
-    output: &[usize],
-    view: &[usize],
+    tape: &Tape<T>,
+    maker: &Maker,
+    value: ValueId,
     bias: &Operand<T>,
 ) -> Option<Operand<T>> {
+    let reshaped = |&step: &usize| tape.steps[step].op.turn() == Some(Turn::Reshape);
+    if !maker.movements.iter().all(reshaped) {
+        return None;
+    }
+    let (output, view) = (&tape.meta(maker.value).shape, &tape.meta(value).shape);
+    let step = &tape.steps[maker.step];
     let features = match step.op.role(&step.inputs) {
         Role::Linear { features } => features,
         Role::Convolution { channels_last: true, .. } => 1,
@@ -87,6 +93,35 @@ fn of_view<T: Tensor>(
     let fits =
         step.inputs.len() == 2 && counts && view.ends_with(shape) && (shape.len() == 1 || shape[0] != 1);
     fits.then(|| viewed(bias, own).ok()).flatten()
+}
+
+/// A bias that is added to a weighted sum whose elements were moved, their channels kept whole: one entry for each index of
+/// the axis where the channels are then, as the sum's own.
+fn of_turned<T: Tensor>(
+    tape: &Tape<T>,
+    maker: &Maker,
+    value: ValueId,
+    bias: &Operand<T>,
+) -> Option<Operand<T>> {
+    let (step, output) = (&tape.steps[maker.step], &tape.meta(maker.value).shape);
+    let (axis, whole) = match step.op.role(&step.inputs) {
+        Role::Linear { features: 1 } => (output.len().checked_sub(1)?, false),
+        Role::Convolution { channels_last: true, .. } => (output.len().checked_sub(1)?, true),
+        Role::Convolution { channels_last: false, spatial } => (output.len().checked_sub(spatial + 1)?, true),
+        _ => return None,
+    };
+    let axis = maker.movements.iter().rev().try_fold(axis, |axis, &step| {
+        let (turn, from, to) = between(tape, step)?;
+        axis_after(&turn, from, to, axis)
+    })?;
+    let (view, shape) = (&tape.meta(value).shape, &bias.meta.shape);
+    // A row for all samples counts as one where no convolution could have another.
+    let leading = view.len() - axis;
+    let rank = shape.len() == leading || (whole && shape.len() == view.len());
+    let place = shape.len().checked_sub(leading)?;
+    let single = shape.iter().enumerate().all(|(index, &extent)| index == place || extent == 1);
+    let fits = step.inputs.len() == 2 && rank && single && shape[place] == view[axis];
+    fits.then(|| viewed(bias, &[view[axis]]).ok()).flatten()
 }
 
 /// A linear map that is a term of a sum.

@@ -1,18 +1,18 @@
 //! Which activation gates which weighted sum (rules §2 and §9).
 
-use super::graph::{Consumers, receivers};
-use crate::{Family, Function, Gate, Role, Tape, Tensor, ValueId};
+use super::graph::{Consumers, producers, receivers};
+use super::turns::{Moved, between, takes_back};
+use crate::{Family, Function, Gate, Role, Tape, Tensor, Turn};
 use std::collections::HashMap;
 
 /// Attaches gates: the activation must be the only consumer; dropout, identity and casts may stand between,
 /// movement may not.
 pub(super) fn attach<T: Tensor>(tape: &mut Tape<T>, chosen: &HashMap<String, Option<Gate>>) {
-    let consumers = Consumers::new(tape);
+    let (consumers, producers) = (Consumers::new(tape), producers(tape));
     for index in 0..tape.steps.len() {
         let step = &tape.steps[index];
         let (Role::Linear { .. } | Role::Convolution { .. }) = step.op.role(&step.inputs) else { continue };
-        let Some(&output) = step.outputs.first() else { continue };
-        let after = activation_after(tape, &consumers, output);
+        let after = activation_after(tape, &consumers, &producers, index);
         let gate = match chosen.get(&step.place.module.path) {
             Some(gate) => *gate,
             None => after.as_ref().and_then(|(function, _)| Gate::of(*function)),
@@ -23,27 +23,51 @@ pub(super) fn attach<T: Tensor>(tape: &mut Tape<T>, chosen: &HashMap<String, Opt
     }
 }
 
-/// The function that a value goes to and nothing else, and what it was applied to: if known, and not if a value between
-/// was of lower precision than the rules compute in.
+/// The function that what a step makes goes to and nothing else, and what it was applied to: if known, as the step made it,
+/// and not if a value between was of lower precision than the rules compute in. Movement before the step and what takes it
+/// back behind it are part of the layer.
 fn activation_after<T: Tensor>(
     tape: &Tape<T>,
     consumers: &Consumers,
-    mut value: ValueId,
+    producers: &[Option<usize>],
+    layer: usize,
 ) -> Option<(Function, Option<T>)> {
-    let mut exact = true;
+    let mut value = *tape.steps[layer].outputs.first()?;
+    let mut moved = movements_before(tape, producers, layer).into_iter();
+    let mut as_made = true;
     loop {
         let dtype = tape.meta(value).dtype;
-        exact &= dtype == dtype.compute();
-        let step = &tape.steps[consumers.only(value)?];
+        as_made &= dtype == dtype.compute();
+        let reader = consumers.only(value)?;
+        let step = &tape.steps[reader];
         match step.op.role(&step.inputs) {
             Role::Function(function) => {
                 let argument = receivers(step).next().and_then(|operand| operand.data.clone());
-                return Some((function, argument.filter(|_| exact)));
+                return Some((function, argument.filter(|_| as_made)));
             }
-            Role::Identity => value = *step.outputs.first()?,
-            _ => return None,
+            Role::Identity => as_made &= step.op.turn().is_none_or(|turn| turn == Turn::Reshape),
+            _ => {
+                let back = between(tape, reader)?;
+                let earlier = moved.find(|(turn, ..)| *turn != Turn::Border)?;
+                if !takes_back(&back, &earlier) {
+                    return None;
+                }
+                as_made = false;
+            }
         }
+        value = *step.outputs.first()?;
     }
+}
+
+/// How the operand of a layer was moved, the last movement first.
+fn movements_before<'t, T: Tensor>(
+    tape: &'t Tape<T>,
+    producers: &[Option<usize>],
+    layer: usize,
+) -> Vec<Moved<'t>> {
+    let before = |&step: &usize| producers[receivers(&tape.steps[step]).next()?.value.0];
+    let Some(first) = before(&layer) else { return Vec::new() };
+    std::iter::successors(Some(first), before).map_while(|step| between(tape, step)).collect()
 }
 
 /// What activations were applied to is of use to the gates alone.

@@ -3,7 +3,7 @@
 use super::movement::{deliver, operand};
 use crate::op::arrived;
 use crate::{
-    Amount, BacktraceOp, Context, Error, Family, Loss, Operand, Range, Relevance, Result, Role, Tensor,
+    Amount, BacktraceOp, Context, Error, Family, Loss, Operand, Range, Relevance, Result, Role, Tensor, Turn,
 };
 
 /// Operand 0 with constants around it: r is the inner part of R.
@@ -23,6 +23,10 @@ impl<T: Tensor> BacktraceOp<T> for Pad {
 
     fn role(&self, _: &[Operand<T>]) -> Role {
         Role::Movement
+    }
+
+    fn turn(&self) -> Option<Turn> {
+        Some(Turn::Border)
     }
 
     fn carries(&self, input: usize) -> bool {

@@ -1,7 +1,7 @@
 //! Axes in another order: permute, transpose, movedim (rules §5).
 
 use super::movement::moved;
-use crate::{BacktraceOp, Context, Error, Family, Operand, Relevance, Result, Role, Tensor};
+use crate::{BacktraceOp, Context, Error, Family, Operand, Relevance, Result, Role, Tensor, Turn};
 
 /// Axis `i` of the output is axis `order[i]` of operand 0: r = R under the inverse order.
 #[derive(Debug, Clone)]
@@ -26,6 +26,10 @@ impl<T: Tensor> BacktraceOp<T> for Permute {
 
     fn role(&self, _: &[Operand<T>]) -> Role {
         Role::Movement
+    }
+
+    fn turn(&self) -> Option<Turn> {
+        Some(Turn::Permute(self.order.clone()))
     }
 
     fn carries(&self, input: usize) -> bool {

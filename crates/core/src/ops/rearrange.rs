@@ -2,7 +2,9 @@
 //! pixel shuffle, diagonal, reflecting padding … (rules §5).
 
 use super::movement::{collected, deliver, volume};
-use crate::{BacktraceOp, Context, Error, Family, Loss, Operand, Range, Relevance, Result, Role, Tensor};
+use crate::{
+    BacktraceOp, Context, Error, Family, Loss, Operand, Range, Relevance, Result, Role, Tensor, Turn,
+};
 
 /// Number the elements of the operands one after the other, operand by operand, in row-major order from 0.
 /// Element `i` of output `k` is the element with number `indices[k][i]`; a negative number marks a constant.
@@ -14,12 +16,19 @@ use crate::{BacktraceOp, Context, Error, Family, Loss, Operand, Range, Relevance
 pub struct Rearrange<T> {
     /// For each output an integer tensor with as many elements as the output has.
     pub indices: Vec<T>,
+    /// How it turns axes, if that is known.
+    pub turn: Option<Turn>,
 }
 
 impl<T: Tensor> Rearrange<T> {
     /// A movement with one output.
     pub fn new(index: T) -> Self {
-        Self { indices: vec![index] }
+        Self::of(vec![index])
+    }
+
+    /// A movement with an output for each of the indices.
+    pub fn of(indices: Vec<T>) -> Self {
+        Self { indices, turn: None }
     }
 }
 
@@ -30,6 +39,10 @@ impl<T: Tensor> BacktraceOp<T> for Rearrange<T> {
 
     fn role(&self, _: &[Operand<T>]) -> Role {
         Role::Movement
+    }
+
+    fn turn(&self) -> Option<Turn> {
+        self.turn.clone()
     }
 
     fn backtrace(
@@ -119,7 +132,7 @@ mod tests {
             indices in prop::collection::vec(prop::collection::vec(-2_i64..8, 4), 1..3)
         ) {
             let indices: Vec<Array> = indices.iter().map(|index| Array::ints(&[2, 2], index)).collect();
-            let op = Rearrange { indices: indices.clone() };
+            let op = Rearrange::of(indices.clone());
             check_movement(&op, &[&[2, 2], &[1, 3], &[]], &[], |x| forward(x, &indices));
         }
     }

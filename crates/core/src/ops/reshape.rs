@@ -1,7 +1,7 @@
 //! The same elements under another shape: view, reshape, flatten, squeeze, unsqueeze (rules §5).
 
 use super::movement::moved;
-use crate::{BacktraceOp, Context, Family, Operand, Relevance, Result, Role, Tensor};
+use crate::{BacktraceOp, Context, Family, Operand, Relevance, Result, Role, Tensor, Turn};
 
 /// Operand 0, of any shape, under the shape of the output: r = R under the shape of the operand.
 #[derive(Debug, Clone, Copy)]
@@ -14,6 +14,10 @@ impl<T: Tensor> BacktraceOp<T> for Reshape {
 
     fn role(&self, _: &[Operand<T>]) -> Role {
         Role::Reshape
+    }
+
+    fn turn(&self) -> Option<Turn> {
+        Some(Turn::Reshape)
     }
 
     fn carries(&self, input: usize) -> bool {
@@ -29,33 +33,6 @@ impl<T: Tensor> BacktraceOp<T> for Reshape {
         moved(inputs, outputs, context, |relevance, shape| {
             relevance.rearrange(|channel| channel.reshape(shape))
         })
-    }
-}
-
-/// A [`Reshape`] between a weighted sum and its bias: what follows the bias follows the sum.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct WithinSum;
-
-impl<T: Tensor> BacktraceOp<T> for WithinSum {
-    fn family(&self) -> Family {
-        Family::Movement
-    }
-
-    fn role(&self, _: &[Operand<T>]) -> Role {
-        Role::Identity
-    }
-
-    fn carries(&self, input: usize) -> bool {
-        input == 0
-    }
-
-    fn backtrace(
-        &self,
-        inputs: &[Operand<T>],
-        outputs: &[Option<Relevance<T>>],
-        context: &mut Context<'_, T>,
-    ) -> Result<Vec<Option<Relevance<T>>>> {
-        Reshape.backtrace(inputs, outputs, context)
     }
 }
 

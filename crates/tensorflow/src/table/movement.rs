@@ -6,7 +6,7 @@ use super::geometry::{natural, shape};
 use crate::lowering::{Lowering, axis, input, integers};
 use crate::{Record, Slot, TfTensor, rearrange};
 use dlbacktrace_core::ops::{Concat, Expand, Flip, Pad, Permute, Reshape, Select, Slice};
-use dlbacktrace_core::{Family, Operand, Range, Result, Tensor};
+use dlbacktrace_core::{Family, Operand, Range, Result, Tensor, Turn};
 
 pub(super) const ENTRIES: &[Entry] = &[
     Entry::by_shape(
@@ -53,10 +53,6 @@ pub(super) const ENTRIES: &[Entry] = &[
             "GatherNd",
             "SpaceToDepth",
             "DepthToSpace",
-            "SpaceToBatch",
-            "SpaceToBatchND",
-            "BatchToSpace",
-            "BatchToSpaceND",
             "MatrixBandPart",
             "BatchMatrixBandPart",
             "Diag",
@@ -71,6 +67,11 @@ pub(super) const ENTRIES: &[Entry] = &[
         ],
         Family::Movement,
         |lowering, record| rearrange::lower(lowering, record, &[0]),
+    ),
+    Entry::by_shape(
+        &["SpaceToBatch", "SpaceToBatchND", "BatchToSpace", "BatchToSpaceND"],
+        Family::Movement,
+        blocks,
     ),
     // The last input fills what is off the diagonals.
     Entry::by_shape(&["MatrixDiagV2", "MatrixDiagV3"], Family::Movement, |lowering, record| {
@@ -158,6 +159,16 @@ fn pad(lowering: &mut Lowering, record: &Record) -> Result<()> {
     let side = |side| sides.iter().skip(side).step_by(2).copied().collect();
     let operands = moving(lowering, record)?;
     lowering.step(record, Box::new(Pad { before: side(0), after: side(1) }), operands)
+}
+
+/// Places apart as samples of their own, and the reverse; cells are added on the way there and cropped on the way back.
+fn blocks(lowering: &mut Lowering, record: &Record) -> Result<()> {
+    let blocks = match record.operation.int("block_size") {
+        Some(size) => natural("block_size", &[size; 2])?,
+        None => natural("block_shape", &integers(record, 1)?)?,
+    };
+    let apart = record.operation.operator.starts_with("Space");
+    rearrange::lower_turning(lowering, record, Turn::Blocks { blocks, apart })
 }
 
 fn reverse(lowering: &mut Lowering, record: &Record) -> Result<()> {

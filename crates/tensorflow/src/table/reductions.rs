@@ -126,7 +126,7 @@ fn largest(lowering: &mut Lowering, record: &Record) -> Result<()> {
         indices.iter().enumerate().map(|(place, index)| (place / kept) as i64 * extent + index).collect();
     let made = lowering.result(record)?;
     let indices = vec![made.indices(&cells)?, made.indices(&vec![-1; cells.len()])?];
-    lowering.step(record, Box::new(Rearrange { indices }), vec![operand])
+    lowering.step(record, Box::new(Rearrange::of(indices)), vec![operand])
 }
 
 /// The number of the segment of each row.

@@ -36,7 +36,7 @@ fn split(lowering: &mut Lowering, record: &Record) -> Result<()> {
     let nothing = |count: usize| places.indices(&vec![-1; count]);
     let texts = places.slice(&[Range::full(count), Range::span(0, 1)])?.reshape(&[count])?;
     let indices = vec![nothing(2 * count)?, texts, nothing(lowering.meta(shape).shape.iter().product())?];
-    lowering.step(record, Box::new(Rearrange { indices }), vec![operand])
+    lowering.step(record, Box::new(Rearrange::of(indices)), vec![operand])
 }
 
 /// Rows of unequal length, chosen by number: their bounds, then the values.

@@ -93,7 +93,7 @@ fn written(lowering: &mut Lowering, call: &Call) -> Result<()> {
     let dim = call.int("dim")?;
     let written = computed(landing.and_then(|landing| cells.f_scatter(dim, index.as_tch(), &landing)))?;
     let indices = vec![rearrange::to_index(written.as_tch())?];
-    lowering.step(call, Box::new(Rearrange { indices }), vec![base, source])
+    lowering.step(call, Box::new(Rearrange::of(indices)), vec![base, source])
 }
 
 /// What elements land on, at which indices, and these, as many as there are indices.
