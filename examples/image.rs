@@ -29,7 +29,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     // Relevance has the shape of the input: how much of the score came through each pixel.
     let relevance = explanation.inputs()[0].relevance()?;
     println!("{:<20}{:<20}", "the picture", "what it was seen by");
-    for (seen, counted) in rows(&plane(&picture)?).iter().zip(rows(&plane(&relevance)?)) {
+    for (seen, counted) in rows(&plane(&picture)?.mapv(f64::from)).iter().zip(rows(&plane(&relevance)?)) {
         println!("{seen:<20}{counted:<20}");
     }
 
@@ -46,14 +46,14 @@ fn main() -> Result<(), Box<dyn Error>> {
 }
 
 /// The only channel of the only sample.
-fn plane(image: &ArrayD<f32>) -> Result<Array2<f32>, ShapeError> {
+fn plane<T: Clone>(image: &ArrayD<T>) -> Result<Array2<T>, ShapeError> {
     image.index_axis(Axis(0), 0).index_axis(Axis(0), 0).to_owned().into_dimensionality::<Ix2>()
 }
 
 /// Shades from nothing to the largest value, two characters for a pixel so that it is about square.
-fn rows(plane: &Array2<f32>) -> Vec<String> {
-    let largest = plane.iter().copied().fold(f32::MIN_POSITIVE, f32::max);
+fn rows(plane: &Array2<f64>) -> Vec<String> {
+    let largest = plane.iter().copied().fold(f64::MIN_POSITIVE, f64::max);
     let shade =
-        |value: &f32| [" ", "░", "▒", "▓", "█"][(value.max(0.0) / largest * 4.0).round() as usize].repeat(2);
+        |value: &f64| [" ", "░", "▒", "▓", "█"][(value.max(0.0) / largest * 4.0).round() as usize].repeat(2);
     plane.outer_iter().map(|row| row.iter().map(shade).collect()).collect()
 }

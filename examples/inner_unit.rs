@@ -25,7 +25,7 @@ fn main() -> Result<(), Box<dyn Error>> {
             format!("nothing of {module} took part; the modules are {}", paths[1..].join(", ")).into()
         );
     };
-    let relevance = layer.relevance()?.mapv(f64::from);
+    let relevance = layer.relevance()?;
     let channels: Vec<f64> = relevance.axis_iter(Axis(1)).map(|channel| channel.sum()).collect();
     let Some((best, share)) = channels.iter().copied().enumerate().max_by(|(_, a), (_, b)| a.total_cmp(b))
     else {
@@ -44,7 +44,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let pixels = unit.inputs()[0].relevance()?;
     for (relevance, brightness) in pixels.rows().into_iter().zip(image.rows()) {
         let cell =
-            |(relevance, brightness): (&f32, &f32)| format!("{:>4.0} ({brightness:.1})", relevance * 1000.0);
+            |(relevance, brightness): (&f64, &f32)| format!("{:>4.0} ({brightness:.1})", relevance * 1000.0);
         println!("{}", relevance.iter().zip(brightness).map(cell).collect::<Vec<_>>().join(" "));
     }
     println!("\n{:.3} at the channel, {:.3} at the pixels", unit.seed_amount().positive, pixels.sum());

@@ -30,9 +30,9 @@ fn main() -> Result<(), Box<dyn Error>> {
 fn show(explanation: &Explanation) -> Result<(), Box<dyn Error>> {
     let target = explanation.target().ok_or("no class was explained")?;
     println!("\n{} sees a {}", explanation.framework(), target[0]);
-    let relevance: Vec<f32> = explanation.inputs()[0].relevance()?.into_iter().collect();
-    let largest = relevance.iter().fold(f32::MIN_POSITIVE, |largest, value| largest.max(value.abs()));
-    let shade = |value: &f32| match value.abs() / largest {
+    let relevance: Vec<f64> = explanation.inputs()[0].relevance()?.into_iter().collect();
+    let largest = relevance.iter().fold(f64::MIN_POSITIVE, |largest, value| largest.max(value.abs()));
+    let shade = |value: &f64| match value.abs() / largest {
         part if part > 0.6 => '#',
         part if part > 0.3 => '+',
         part if part > 0.1 => '.',

@@ -41,7 +41,7 @@ fn main() -> Result<(), Box<dyn Error>> {
 }
 
 /// The five features of the largest relevance.
-fn top(title: &str, names: &csv::StringRecord, values: &[f32], relevance: ArrayD<f32>) {
+fn top(title: &str, names: &csv::StringRecord, values: &[f32], relevance: ArrayD<f64>) {
     let mut ranked: Vec<_> = names.iter().zip(values).zip(relevance).collect();
     ranked.sort_by(|(_, a), (_, b)| b.abs().total_cmp(&a.abs()));
     println!("\n{title}");

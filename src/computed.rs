@@ -24,7 +24,7 @@ impl Computed {
 
     /// Whether its elements are floating numbers.
     pub fn is_floating(&self) -> bool {
-        self.tensor.is_floating()
+        self.tensor.dtype().is_float()
     }
 
     /// Its elements.

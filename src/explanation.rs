@@ -2,7 +2,7 @@
 
 use crate::native::{Channels, Native};
 use crate::{Amount, Error, Ledger, Result};
-use dlbacktrace_core::{Tensor, explain};
+use dlbacktrace_core::{DType, Tensor, explain};
 use ndarray::ArrayD;
 use std::time::Duration;
 
@@ -40,7 +40,7 @@ impl InputRelevance {
     ///
     /// # Errors
     /// [`Error::Internal`](crate::Error::Internal) when it cannot be read out.
-    pub fn relevance(&self) -> Result<ArrayD<f32>> {
+    pub fn relevance(&self) -> Result<ArrayD<f64>> {
         self.relevance.positive()
     }
 
@@ -48,8 +48,13 @@ impl InputRelevance {
     ///
     /// # Errors
     /// As [`relevance`](Self::relevance).
-    pub fn negative(&self) -> Result<Option<ArrayD<f32>>> {
+    pub fn negative(&self) -> Result<Option<ArrayD<f64>>> {
         self.relevance.negative()
+    }
+
+    /// The precision that the relevance was computed in: single, or double for models of doubles.
+    pub fn precision(&self) -> DType {
+        self.relevance.precision()
     }
 
     /// The total of each channel.
@@ -114,11 +119,16 @@ pub struct ValueRelevance {
 }
 
 impl ValueRelevance {
+    /// As [`InputRelevance::precision`].
+    pub fn precision(&self) -> DType {
+        self.relevance.precision()
+    }
+
     /// As [`InputRelevance::relevance`].
     ///
     /// # Errors
     /// [`Error::Internal`](crate::Error::Internal).
-    pub fn relevance(&self) -> Result<ArrayD<f32>> {
+    pub fn relevance(&self) -> Result<ArrayD<f64>> {
         self.relevance.positive()
     }
 
@@ -126,7 +136,7 @@ impl ValueRelevance {
     ///
     /// # Errors
     /// [`Error::Internal`](crate::Error::Internal).
-    pub fn negative(&self) -> Result<Option<ArrayD<f32>>> {
+    pub fn negative(&self) -> Result<Option<ArrayD<f64>>> {
         self.relevance.negative()
     }
 }

@@ -50,6 +50,44 @@ pub enum Value {
     TensorFlow(dlbacktrace_tensorflow::Tensor),
 }
 
+impl Value {
+    /// Whether its elements are texts or bytes.
+    pub fn is_text(&self) -> bool {
+        match self {
+            Self::Text(_) | Self::Bytes(_) => true,
+            Self::List(values) | Self::Tuple(values) => {
+                values.iter().all(Self::is_text) && !values.is_empty()
+            }
+            _ => false,
+        }
+    }
+
+    /// The extent of each axis, of lists where their items are alike; `None` for what is no array.
+    pub fn shape(&self) -> Option<Vec<usize>> {
+        Some(match self {
+            Self::F32(array) => array.shape().to_vec(),
+            Self::F64(array) => array.shape().to_vec(),
+            Self::F16(array) => array.shape().to_vec(),
+            Self::BF16(array) => array.shape().to_vec(),
+            Self::Int(array) => array.shape().to_vec(),
+            Self::Int32(array) => array.shape().to_vec(),
+            Self::U8(array) => array.shape().to_vec(),
+            Self::Bool(array) => array.shape().to_vec(),
+            Self::Float(_) | Self::Integer(_) | Self::Flag(_) | Self::Text(_) | Self::Bytes(_) => Vec::new(),
+            Self::List(values) | Self::Tuple(values) => {
+                let first = values.first().map_or(Some(Vec::new()), Self::shape)?;
+                let alike = values.iter().all(|value| value.shape().as_ref() == Some(&first));
+                alike.then(|| [&[values.len()], first.as_slice()].concat())?
+            }
+            Self::Dict(_) | Self::Nothing => return None,
+            #[cfg(feature = "torch")]
+            Self::Tensor(tensor) => tensor.size().iter().map(|&extent| extent as usize).collect(),
+            #[cfg(feature = "tensorflow")]
+            Self::TensorFlow(tensor) => tensor.shape().ok()?,
+        })
+    }
+}
+
 macro_rules! from {
     ($($from:ty => $variant:ident),* $(,)?) => {$(
         impl From<$from> for Value {

@@ -1,7 +1,7 @@
 //! Models, whatever their framework.
 
 use crate::file_kind::{self, Form};
-use crate::{Computed, Error, Explanation, Inputs, OperatorUse, Options, Result};
+use crate::{Computed, Error, Explanation, Inputs, OperatorUse, Options, Result, Value};
 use dlbacktrace_core::analysis::Scaling;
 use dlbacktrace_core::explain::coverage;
 use dlbacktrace_core::{DType, Family};
@@ -18,6 +18,43 @@ pub struct Argument {
     pub kind: String,
     /// Whether it may be left out.
     pub optional: bool,
+}
+
+impl Argument {
+    /// The element type, where the model says it: `float32`, `string`.
+    pub fn element(&self) -> Option<&str> {
+        self.kind.strip_prefix("Tensor ")?.split(' ').next()
+    }
+
+    /// The extent of each axis, `None` where open, where the model says them.
+    pub fn shape(&self) -> Option<Vec<Option<usize>>> {
+        let (_, extents) =
+            self.kind.strip_suffix(']')?.split_once('[').filter(|_| self.element().is_some())?;
+        if extents.is_empty() {
+            return Some(Vec::new());
+        }
+        let extent = |text: &str| match text {
+            "?" => Some(None),
+            text => text.parse().ok().map(Some),
+        };
+        extents.split(", ").map(extent).collect()
+    }
+
+    /// Whether a value may be this argument, as far as the model says what it takes.
+    pub fn takes(&self, value: &Value) -> bool {
+        let Some(element) = self.element() else { return true };
+        if value.is_text() != (element == "string") {
+            return false;
+        }
+        let (Some(wanted), Some(given)) = (self.shape(), value.shape()) else { return true };
+        let fits = |wanted: &[Option<usize>], given: &[usize]| {
+            wanted.len() == given.len() && wanted.iter().zip(given).all(|(w, g)| w.is_none_or(|w| w == *g))
+        };
+        // A column of one feature goes with or without its axis.
+        fits(&wanted, &given)
+            || wanted.strip_suffix(&[Some(1)]).is_some_and(|wanted| fits(wanted, &given))
+            || given.strip_suffix(&[1]).is_some_and(|given| fits(&wanted, given))
+    }
 }
 
 /// How to load.
@@ -135,6 +172,8 @@ pub(crate) trait Loaded: Send + Sync {
     /// The framework and its version.
     fn framework(&self) -> String;
     fn arguments(&self) -> Result<Vec<Argument>>;
+    /// Whether the arguments are in the model's own order.
+    fn ordered(&self) -> bool;
     fn precision(&self) -> Result<Option<DType>>;
     fn forward(&self, inputs: &Inputs) -> Result<Vec<Computed>>;
     fn explain(&self, inputs: &Inputs, options: &Options) -> Result<Explanation>;
@@ -199,6 +238,17 @@ impl Model {
     /// What the model takes.
     pub fn arguments(&self) -> &[Argument] {
         &self.arguments
+    }
+
+    /// Whether [`arguments`](Self::arguments) are in the model's own order. A SavedModel may tell their names alone; then
+    /// they are in the order of these, and inputs by position are refused where several fit.
+    pub fn ordered(&self) -> bool {
+        self.inner.ordered()
+    }
+
+    /// Whether it is a SavedModel of TensorFlow, else it is a TorchScript model.
+    pub fn is_saved_model(&self) -> bool {
+        self.framework().starts_with("TensorFlow")
     }
 
     /// The floating element type of its parameters, which its floating inputs should have too; `None` when there are

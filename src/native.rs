@@ -1,7 +1,7 @@
 //! Tensors of whatever framework a model ran in.
 
 use crate::Result;
-use dlbacktrace_core::{Range, Relevance, Result as CoreResult, Tensor};
+use dlbacktrace_core::{DType, Range, Relevance, Result as CoreResult, Tensor};
 use ndarray::{ArrayD, Axis};
 
 /// A tensor of one of the frameworks, shared and not copied.
@@ -59,12 +59,12 @@ impl Native {
 }
 
 impl Native {
-    pub(crate) fn is_floating(&self) -> bool {
+    pub(crate) fn dtype(&self) -> DType {
         match self {
             #[cfg(feature = "torch")]
-            Self::Torch(tensor) => tensor.dtype().is_float(),
+            Self::Torch(tensor) => tensor.dtype(),
             #[cfg(feature = "tensorflow")]
-            Self::TensorFlow(tensor) => tensor.dtype().is_float(),
+            Self::TensorFlow(tensor) => tensor.dtype(),
         }
     }
 
@@ -102,12 +102,16 @@ impl Channels {
         }
     }
 
-    pub(crate) fn positive(&self) -> Result<ArrayD<f32>> {
-        Ok(self.positive.array()?.mapv(|value| value as f32))
+    pub(crate) fn positive(&self) -> Result<ArrayD<f64>> {
+        self.positive.array()
     }
 
-    pub(crate) fn negative(&self) -> Result<Option<ArrayD<f32>>> {
-        let negative = self.negative.as_ref().map(Native::array).transpose()?;
-        Ok(negative.map(|array| array.mapv(|value| value as f32)))
+    pub(crate) fn negative(&self) -> Result<Option<ArrayD<f64>>> {
+        self.negative.as_ref().map(Native::array).transpose()
+    }
+
+    /// The precision that it was computed in.
+    pub(crate) fn precision(&self) -> DType {
+        self.positive.dtype()
     }
 }

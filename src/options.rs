@@ -18,6 +18,11 @@ pub enum Target {
     Class(usize),
     /// The cells at these coordinates, one for each axis of the output.
     At(Vec<Coordinate>),
+    /// The score of a detector's box of this number, in the output that is named as scores, or in the chosen one.
+    Box(usize),
+    /// The score of the box that has the highest one of those that were given this class, in the output that is named as
+    /// labels or classes.
+    BoxOf(i64),
     /// Every output with its own value.
     AllOutputs,
 }
@@ -53,6 +58,8 @@ impl Options {
             Target::Argmax => seed::Target::Argmax,
             Target::Class(class) => seed::Target::Unit(class),
             Target::At(coordinates) => seed::Target::At(coordinates),
+            Target::Box(number) => seed::Target::Box(number),
+            Target::BoxOf(class) => seed::Target::BoxOf(class),
             Target::AllOutputs => seed::Target::All,
         };
         self

@@ -26,6 +26,10 @@ impl Loaded for Model {
         Ok(self.inputs().iter().map(argument).collect())
     }
 
+    fn ordered(&self) -> bool {
+        self.ordered()
+    }
+
     /// The signature tells for each input.
     fn precision(&self) -> Result<Option<DType>> {
         Ok(None)
@@ -111,7 +115,7 @@ fn bound(model: &Model, inputs: &Inputs) -> Result<Vec<(String, Tensor)>> {
             inputs.positional.len()
         )));
     }
-    let positional = inputs.positional.iter().zip(specs).map(|(value, spec)| (spec.name.as_str(), value));
+    let positional = positional(model, inputs)?.into_iter();
     let named = inputs.named.iter().map(|(name, value)| (name.as_str(), value));
     let given = positional.chain(named).filter(|(_, value)| !matches!(value, Value::Nothing));
     let tensor = |(name, value): (&str, &Value)| {
@@ -120,6 +124,34 @@ fn bound(model: &Model, inputs: &Inputs) -> Result<Vec<(String, Tensor)>> {
         Ok((name.to_owned(), in_shape(tensor, spec.and_then(|spec| spec.shape.as_deref()))?))
     };
     given.map(tensor).collect()
+}
+
+/// The inputs by position with their names. Where the model does not tell its order, each must fit one input alone.
+fn positional<'a>(model: &'a Model, inputs: &'a Inputs) -> Result<Vec<(&'a str, &'a Value)>> {
+    let mut open: Vec<&TensorSpec> = model.inputs().iter().collect();
+    open.retain(|spec| inputs.named.iter().all(|(name, _)| *name != spec.name));
+    let mut found = Vec::with_capacity(inputs.positional.len());
+    for value in &inputs.positional {
+        let fits = |spec: &&TensorSpec| model.ordered() || argument(spec).takes(value);
+        let fitting: Vec<usize> = (0..open.len()).filter(|&place| fits(&open[place])).collect();
+        let place = match fitting.as_slice() {
+            [first, ..] if model.ordered() => *first,
+            [only] => *only,
+            several => {
+                let of: Vec<&str> = several.iter().map(|&place| open[place].name.as_str()).collect();
+                let of = if of.is_empty() {
+                    "none of its inputs takes it".to_owned()
+                } else {
+                    format!("it may be any of {}", of.join(", "))
+                };
+                return Err(Error::Inputs(format!(
+                    "the model does not tell the order of its inputs, and of an input given by position {of}; give each by its name"
+                )));
+            }
+        };
+        found.push((open.remove(place).name.as_str(), value));
+    }
+    Ok(found)
 }
 
 /// A value as a tensor of the wanted element type; numbers are converted, never to integers from fractions.

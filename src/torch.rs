@@ -60,6 +60,10 @@ impl Loaded for native::Model {
         Ok(self.arguments()?.into_iter().map(argument).collect())
     }
 
+    fn ordered(&self) -> bool {
+        true
+    }
+
     fn precision(&self) -> Result<Option<DType>> {
         Ok(self.precision()?)
     }

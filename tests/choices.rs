@@ -9,7 +9,7 @@ use ndarray::ArrayD;
 use std::collections::BTreeMap;
 
 /// The relevance of values by the step that made them.
-fn by_step(explanation: &Explanation) -> BTreeMap<usize, ArrayD<f32>> {
+fn by_step(explanation: &Explanation) -> BTreeMap<usize, ArrayD<f64>> {
     explanation.values().iter().map(|value| (value.step, value.relevance().unwrap())).collect()
 }
 
@@ -85,7 +85,7 @@ fn a_start_within_is_the_rest_of_the_walk() {
             value.module == module || value.module.starts_with(&format!("{module}."))
         };
         let returned = whole.values().iter().filter(inside).max_by_key(|value| value.step).unwrap();
-        let start = returned.relevance().unwrap().mapv(f64::from);
+        let start = returned.relevance().unwrap();
         let rest = explain(name, &Options::new().seed_at(module, start));
         assert!(same_bits(&rest, &whole), "{name}");
         assert_eq!(rest.ledger().entries[0].place.step, returned.step);

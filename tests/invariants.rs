@@ -102,7 +102,7 @@ fn threads_do_not_disturb_each_other() {
         let options = Options::new().target(Target::AllOutputs).all_values(true);
         let explanation = model.explain(&inputs(fixture), &options).unwrap();
         let read = |input: &dlbacktrace::InputRelevance| input.relevance().unwrap();
-        explanation.inputs().iter().map(read).collect::<Vec<ArrayD<f32>>>()
+        explanation.inputs().iter().map(read).collect::<Vec<ArrayD<f64>>>()
     };
     let alone: Vec<_> = models.iter().map(explain).collect();
     thread::scope(|scope| {
@@ -156,8 +156,7 @@ fn models_are_the_same_afterwards() {
 /// The sum of a value's relevance in each channel, and of its magnitudes.
 fn totals(values: &dlbacktrace::ValueRelevance) -> (Amount, f64) {
     let (first, second) = (values.relevance().unwrap(), values.negative().unwrap());
-    let sum =
-        |channel: &ArrayD<f32>, f: fn(f64) -> f64| channel.iter().map(|&r| f(f64::from(r))).sum::<f64>();
+    let sum = |channel: &ArrayD<f64>, f: fn(f64) -> f64| channel.iter().map(|&r| f(r)).sum::<f64>();
     let negative = second.as_ref();
     let amount = Amount::new(sum(&first, |r| r), negative.map_or(0.0, |channel| sum(channel, |r| r)));
     (amount, sum(&first, f64::abs) + negative.map_or(0.0, |channel| sum(channel, f64::abs)))

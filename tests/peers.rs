@@ -214,16 +214,15 @@ fn explained(case: &Case, name: &str) -> Explanation {
 
 /// The case on its TorchScript twin.
 fn found_in(case: &Case, explanation: &Explanation) -> Found {
-    let wide = |array: ArrayD<f32>| array.mapv(f64::from);
     let mut relevance = BTreeMap::new();
     for (name, input) in case.inputs.keys().zip(in_order(case, explanation)) {
-        relevance.insert(name.clone(), wide(explanation.inputs()[input].relevance().unwrap()));
+        relevance.insert(name.clone(), explanation.inputs()[input].relevance().unwrap());
     }
     // Last step first there, first step first here. Dropout in evaluation mode returns what it was given.
     let steps: Vec<&Step> = case.steps.iter().filter(|step| step.op != "dropout").collect();
     assert_eq!(explanation.values().len(), steps.len(), "{}: {:?}", case.name, explanation.values());
     for (step, value) in steps.into_iter().zip(explanation.values().iter().rev()) {
-        relevance.insert(step.name.clone(), wide(value.relevance().unwrap()));
+        relevance.insert(step.name.clone(), value.relevance().unwrap());
     }
     Found { relevance, bias: bias(explanation.ledger()) }
 }

@@ -40,7 +40,7 @@ impl Twin {
     }
 
     /// What belongs to TensorFlow in libtorch's order of axes.
-    fn turned(&self, array: ArrayD<f32>) -> ArrayD<f32> {
+    fn turned(&self, array: ArrayD<f64>) -> ArrayD<f64> {
         match &self.axes {
             Some(axes) if axes.len() == array.ndim() => array.permuted_axes(axes.clone()),
             _ => array,
@@ -60,10 +60,10 @@ fn value(tensor: &Tensor) -> Value {
     }
 }
 
-fn gap(a: &ArrayD<f32>, b: &ArrayD<f32>) -> f32 {
+fn gap(a: &ArrayD<f64>, b: &ArrayD<f64>) -> f64 {
     assert_eq!(a.shape(), b.shape());
-    let scale = a.iter().fold(1e-6_f32, |scale, value| scale.max(value.abs()));
-    (a - b).iter().fold(0.0_f32, |gap, value| gap.max(value.abs())) / scale
+    let scale = a.iter().fold(1e-6_f64, |scale, value| scale.max(value.abs()));
+    (a - b).iter().fold(0.0_f64, |gap, value| gap.max(value.abs())) / scale
 }
 
 #[test]

@@ -60,6 +60,28 @@ void everything_is_told() {
   CHECK(Model(file(one.model)).inspect().find("aten::linear") != std::string::npos);
 }
 
+void cells_and_samples_are_chosen() {
+  const Model model(file("tests/fixtures/mlp_traced.pt"));
+  const auto x = Inputs().push(array(samples({2, 4}), {2, 4}));
+  const auto explained = [&](Target target, std::optional<int> sample_axis) {
+    Options options;
+    options.target = std::move(target);
+    options.sample_axis = sample_axis;
+    return model.explain(x, options);
+  };
+  const auto found = explained(Target::at({Target::every, -1}), std::nullopt);
+  CHECK((found.prediction().targets == std::vector<std::size_t>{2, 2}));
+  CHECK(found.prediction().sample_axis == 0 && found.assumed().size() == 1);
+  const auto unit = explained(Target::unit(2), 0);
+  CHECK(unit.assumed().empty());
+  const auto [floats, doubles] = std::pair(found.inputs().at(0).relevance(), found.inputs().at(0).relevance_f64());
+  const auto same = unit.inputs().at(0).relevance();
+  for (std::size_t i = 0; i < floats.size(); ++i) CHECK(floats[i] == same[i] && floats[i] == static_cast<float>(doubles[i]));
+  const auto whole = explained(Target::at({1, Target::largest}), -1);
+  CHECK(!whole.prediction().sample_axis && whole.prediction().targets.size() == 1);
+  fails(Code::usage, "2 axes", [&] { explained(Target::at({0}), std::nullopt); });
+}
+
 void what_is_wrong_is_told() {
   const Case& one = cases()[0];
   const Model model(file(one.model));
@@ -202,6 +224,7 @@ int main() {
   a_missing_library_is_told_and_may_come();
   the_bits_are_those_of_rust();
   everything_is_told();
+  cells_and_samples_are_chosen();
   what_is_wrong_is_told();
   options_reach_the_rules();
   containers_hold_inputs();

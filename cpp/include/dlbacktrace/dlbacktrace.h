@@ -100,6 +100,8 @@ int dlb_request_number(dlb_request *request, const char *name, double number);
 int dlb_request_integer(dlb_request *request, const char *name, int64_t integer);
 int dlb_request_flag(dlb_request *request, const char *name, int flag);
 int dlb_request_text(dlb_request *request, const char *name, const char *text);
+/* Bytes, as of a JPEG file or a serialised tf.Example, for a SavedModel that reads such itself. Copied. */
+int dlb_request_bytes(dlb_request *request, const char *name, const void *data, size_t size);
 /* None of an optional argument. */
 int dlb_request_nothing(dlb_request *request, const char *name);
 /* container is a dlb_container. */
@@ -122,8 +124,10 @@ typedef enum dlb_task {
 
 typedef enum dlb_target {
   DLB_ARGMAX = 0,
-  DLB_UNIT = 1, /* counted over the sample's flattened output, from 0 */
-  DLB_ALL = 2   /* every output with its own value */
+  DLB_UNIT = 1, /* counted over the sample's flattened output, from 0; of a segmentation, the map of a class */
+  DLB_ALL = 2,  /* every output with its own value */
+  DLB_BOX = 3,  /* the score of a detector's box of this number, in the output that is named as scores or in the chosen one */
+  DLB_BOX_OF = 4 /* the score of the best box that was given this class, in the output that is named as labels or classes */
 } dlb_target;
 
 /* The gate of an activation; NAN for a bound that is not there. */
@@ -140,9 +144,20 @@ typedef void (*dlb_progress)(void *user, size_t done, size_t total);
 int dlb_request_mode(dlb_request *request, int mode);
 /* task is a dlb_task; threshold counts for segmentation alone. */
 int dlb_request_task(dlb_request *request, int task, double threshold);
-/* target is a dlb_target; unit counts for DLB_UNIT alone. */
+/* target is a dlb_target; unit is its number: of a unit, a box or a class. */
 int dlb_request_target(dlb_request *request, int target, size_t unit);
-/* The explained output, counted over the flattened outputs, or by name. */
+/* The cells at these coordinates, one for each axis of the output: an index from 0, or from the end if it is negative,
+ * DLB_EVERY for all, or DLB_LARGEST where the output is largest. */
+#define DLB_EVERY INT64_MIN
+#define DLB_LARGEST INT64_MAX
+int dlb_request_target_at(dlb_request *request, const int64_t *coordinates, size_t count);
+/* The axis of the output that counts samples; -1: all of it is one sample. Without this call it is found out. */
+int dlb_request_sample_axis(dlb_request *request, int axis);
+/* The axis of the output that counts the classes of a segmentation; without it the first of a sample in TorchScript, the
+ * last in SavedModels. */
+int dlb_request_class_axis(dlb_request *request, size_t axis);
+/* The explained output, counted over the flattened outputs, or by name; without these calls the first of floating
+ * numbers. */
 int dlb_request_output(dlb_request *request, size_t index);
 int dlb_request_output_named(dlb_request *request, const char *name);
 /* A start of one's own: at the output (module NULL) or at what the module of this path returns, of its shape. negative, for
@@ -198,6 +213,7 @@ typedef struct dlb_summary {
   size_t value_count; /* 0 unless all values were asked for */
   size_t entry_count; /* of the ledger */
   size_t warning_count;
+  size_t assumed_count;
   dlb_amount seed; /* the total that the walk started with */
   dlb_amount lost[DLB_LOSSES];
   int closes;      /* whether every step accounts for what it received */
@@ -210,6 +226,9 @@ typedef struct dlb_summary {
 int dlb_explanation_summary(const dlb_explanation *explanation, dlb_summary *summary);
 int dlb_explanation_warning(const dlb_explanation *explanation, size_t index, const char **warning);
 
+/* What was assumed where the model does not tell: a sentence. */
+int dlb_explanation_assumed(const dlb_explanation *explanation, size_t index, const char **assumed);
+
 /* The explained output: the prediction. */
 typedef struct dlb_output {
   const char *name; /* such as "output", "output.logits" */
@@ -219,6 +238,7 @@ typedef struct dlb_output {
   size_t rank;
   const size_t *targets; /* the explained unit of each sample; none when there is no single one */
   size_t target_count;
+  int sample_axis; /* the axis that counts samples; -1: all of it is one sample */
 } dlb_output;
 
 int dlb_explanation_output(const dlb_explanation *explanation, dlb_output *output);
@@ -236,16 +256,27 @@ typedef struct dlb_float_array {
   size_t rank;
 } dlb_float_array;
 
+/* The same in double precision, which is that of models of doubles. */
+typedef struct dlb_double_array {
+  const double *data;
+  size_t size;
+  const size_t *shape;
+  size_t rank;
+} dlb_double_array;
+
 /* An explained input. */
 typedef struct dlb_input {
   const char *name; /* with the way into lists, tuples and dictionaries: "x", "feats[0]", "batch.ids" */
   dlb_amount total;
+  int precision; /* what its relevance was computed in: DLB_F32, or DLB_F64 for models of doubles */
 } dlb_input;
 
 int dlb_explanation_input(const dlb_explanation *explanation, size_t index, dlb_input *input);
 /* Its relevance, of the input's shape. channel is a dlb_channel. */
 int dlb_explanation_input_relevance(const dlb_explanation *explanation, size_t index, int channel,
                                     dlb_float_array *relevance);
+int dlb_explanation_input_relevance_f64(const dlb_explanation *explanation, size_t index, int channel,
+                                        dlb_double_array *relevance);
 /* The same as the at::Tensor it is, not copied; NULL for a model of another framework or an absent channel. */
 int dlb_explanation_input_torch(const dlb_explanation *explanation, size_t index, int channel, const void **tensor);
 
@@ -260,6 +291,8 @@ typedef struct dlb_value {
 int dlb_explanation_value(const dlb_explanation *explanation, size_t index, dlb_value *value);
 int dlb_explanation_value_relevance(const dlb_explanation *explanation, size_t index, int channel,
                                     dlb_float_array *relevance);
+int dlb_explanation_value_relevance_f64(const dlb_explanation *explanation, size_t index, int channel,
+                                        dlb_double_array *relevance);
 
 /* What one step received, handed on and lost; the last step first. */
 typedef struct dlb_entry {

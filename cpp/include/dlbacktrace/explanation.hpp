@@ -8,6 +8,7 @@
 #include <cstddef>
 #include <iterator>
 #include <memory>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -94,6 +95,13 @@ class InputRelevance {
     return {explanation_, array.data, array.size, array.shape, array.rank};
   }
 
+  /// The same in double precision, which is that of models of doubles.
+  View<double> relevance_f64(Channel channel = Channel::positive) const {
+    dlb_double_array array;
+    detail::check(dlb_explanation_input_relevance_f64(explanation_.get(), index_, static_cast<int>(channel), &array));
+    return {explanation_, array.data, array.size, array.shape, array.rank};
+  }
+
   /// The at::Tensor behind it (torch.hpp has it as such); null for another framework or an absent channel.
   const void* torch_tensor(Channel channel = Channel::positive) const {
     const void* tensor = nullptr;
@@ -132,6 +140,12 @@ class ValueRelevance {
     return {explanation_, array.data, array.size, array.shape, array.rank};
   }
 
+  View<double> relevance_f64(Channel channel = Channel::positive) const {
+    dlb_double_array array;
+    detail::check(dlb_explanation_value_relevance_f64(explanation_.get(), index_, static_cast<int>(channel), &array));
+    return {explanation_, array.data, array.size, array.shape, array.rank};
+  }
+
  private:
   detail::Handle explanation_;
   std::size_t index_;
@@ -153,6 +167,7 @@ struct Prediction {
   std::string name;
   View<double> values;
   std::vector<std::size_t> targets;  ///< the explained unit of each sample; none when there is no single one
+  std::optional<std::size_t> sample_axis;  ///< what counts the samples; nothing if all of it is one
 };
 
 struct Summary {
@@ -187,7 +202,8 @@ class Explanation {
     detail::check(dlb_explanation_output(handle_.get(), &output));
     return {output.name,
             {handle_, output.data, output.size, output.shape, output.rank},
-            std::vector<std::size_t>(output.targets, output.targets + output.target_count)};
+            std::vector<std::size_t>(output.targets, output.targets + output.target_count),
+            output.sample_axis < 0 ? std::nullopt : std::optional<std::size_t>(output.sample_axis)};
   }
 
   /// The account of every step, the last first.
@@ -208,15 +224,9 @@ class Explanation {
             found.coverage,  found.load_seconds, found.forward_seconds, found.relevance_seconds};
   }
 
-  std::vector<std::string> warnings() const {
-    std::vector<std::string> warnings;
-    for (std::size_t i = 0, count = counts().warning_count; i < count; ++i) {
-      const char* text = nullptr;
-      detail::check(dlb_explanation_warning(handle_.get(), i, &text));
-      warnings.emplace_back(text);
-    }
-    return warnings;
-  }
+  std::vector<std::string> warnings() const { return sentences(counts().warning_count, dlb_explanation_warning); }
+  /// What was assumed where the model does not tell.
+  std::vector<std::string> assumed() const { return sentences(counts().assumed_count, dlb_explanation_assumed); }
 
   /// All but the arrays.
   std::string json() const {
@@ -230,6 +240,17 @@ class Explanation {
     dlb_summary summary;
     detail::check(dlb_explanation_summary(handle_.get(), &summary));
     return summary;
+  }
+
+  std::vector<std::string> sentences(std::size_t count,
+                                     int (*tell)(const dlb_explanation*, std::size_t, const char**)) const {
+    std::vector<std::string> found;
+    for (std::size_t i = 0; i < count; ++i) {
+      const char* text = nullptr;
+      detail::check(tell(handle_.get(), i, &text));
+      found.emplace_back(text);
+    }
+    return found;
   }
 
   template <class T>

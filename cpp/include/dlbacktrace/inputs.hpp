@@ -49,6 +49,12 @@ class Value {
         }) {}
   Value(const char* text) : Value(std::string(text)) {}
 
+  /// Bytes, as of a JPEG file or a serialised tf.Example, for a SavedModel that reads such itself.
+  static Value bytes(std::string bytes) {
+    return Value([bytes = std::move(bytes)](dlb_request* request, const char* name) {
+      return dlb_request_bytes(request, name, bytes.data(), bytes.size());
+    });
+  }
   static Value nothing() {
     return Value([](dlb_request* request, const char* name) { return dlb_request_nothing(request, name); });
   }

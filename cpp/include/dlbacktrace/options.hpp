@@ -4,11 +4,13 @@
 #include <dlbacktrace/error.hpp>
 
 #include <cstddef>
+#include <cstdint>
 #include <functional>
 #include <limits>
 #include <map>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 namespace dlbacktrace {
@@ -36,12 +38,21 @@ enum class Task {
 
 /// The explained unit of each sample; the largest output by default.
 struct Target {
-  static Target argmax() { return {DLB_ARGMAX, 0}; }
-  static Target unit(std::size_t unit) { return {DLB_UNIT, unit}; }
-  static Target all() { return {DLB_ALL, 0}; }
+  static constexpr std::int64_t every = DLB_EVERY;      ///< a coordinate: every index
+  static constexpr std::int64_t largest = DLB_LARGEST;  ///< a coordinate: where the output is largest
+
+  static Target argmax() { return {DLB_ARGMAX, 0, {}}; }
+  static Target unit(std::size_t unit) { return {DLB_UNIT, unit, {}}; }
+  static Target all() { return {DLB_ALL, 0, {}}; }
+  /// The score of a detector's box: by its number, or the best one that was given a class.
+  static Target box(std::size_t number) { return {DLB_BOX, number, {}}; }
+  static Target box_of(std::size_t label) { return {DLB_BOX_OF, label, {}}; }
+  /// The cells at these coordinates, one for each axis of the output; negative indices count from the end.
+  static Target at(std::vector<std::int64_t> coordinates) { return {DLB_UNIT, 0, std::move(coordinates)}; }
 
   int kind;
   std::size_t number;
+  std::vector<std::int64_t> coordinates;
 };
 
 /// How to explain; what is not set is as the rules have it.
@@ -50,8 +61,10 @@ struct Options {
   Task task = Task::classification;
   double threshold = 0.5;  ///< of segmentation
   Target target = Target::argmax();
-  std::size_t output = 0;  ///< counted over the flattened outputs
+  std::optional<std::size_t> output;  ///< counted over the flattened outputs; the first of floating numbers if not set
   std::optional<std::string> output_name;  ///< in place of `output`
+  std::optional<int> sample_axis;         ///< of the output; -1: all of it is one sample; found out if not set
+  std::optional<std::size_t> class_axis;  ///< of a segmentation's output
   std::optional<Seed> seed;
   bool gates = true;
   std::map<std::string, std::optional<Gate>> gate_of;  ///< by module; nothing for none
@@ -70,9 +83,13 @@ struct Options {
     using detail::check;
     check(dlb_request_mode(request, static_cast<int>(mode)));
     check(dlb_request_task(request, static_cast<int>(task), threshold));
-    check(dlb_request_target(request, target.kind, target.number));
-    check(output_name ? dlb_request_output_named(request, output_name->c_str())
-                      : dlb_request_output(request, output));
+    check(target.coordinates.empty()
+              ? dlb_request_target(request, target.kind, target.number)
+              : dlb_request_target_at(request, target.coordinates.data(), target.coordinates.size()));
+    if (output_name) check(dlb_request_output_named(request, output_name->c_str()));
+    else if (output) check(dlb_request_output(request, *output));
+    if (sample_axis) check(dlb_request_sample_axis(request, *sample_axis));
+    if (class_axis) check(dlb_request_class_axis(request, *class_axis));
     if (seed) add_seed(request);
     check(dlb_request_gates(request, gates));
     for (const auto& [module, gate] : gate_of) add_gate(request, module, gate);

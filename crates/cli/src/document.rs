@@ -3,6 +3,7 @@
 use crate::args::Explain;
 use crate::explained::{Arrays, Explained, Values};
 use crate::failure::Result;
+use crate::inputs::Bound;
 use crate::samples::{highest, leaders, samples, strongest};
 use crate::text::{self, labels};
 use crate::{model, options};
@@ -29,10 +30,13 @@ pub fn of(
     model: &dlbacktrace::Model,
     explanation: &Explanation,
     explained: &[Explained],
+    bound: Bound,
 ) -> Result<Document> {
-    let settings = options::settings(&args.rules);
+    let settings = options::settings(&args.rules, &bound);
     let output = explanation.output();
     let timings = explanation.timings();
+    let unit = options::assumed_unit(&args.rules, explanation);
+    let constants = options::assumed_constants(&args.rules, &bound);
     let batch = batch(explanation);
     Ok(Document {
         schema_version: SCHEMA_VERSION,
@@ -75,7 +79,8 @@ pub fn of(
             relevance_seconds: timings.relevance.as_secs_f64(),
         },
         peak_memory_bytes: peak_memory(),
-        assumed: explanation.assumed().to_vec(),
+        given: bound.given,
+        assumed: [bound.assumed.as_slice(), &constants, explanation.assumed(), &unit].concat(),
         warnings: explanation.warnings().to_vec(),
         files: Vec::new(),
         settings,
@@ -94,7 +99,8 @@ pub fn batch(explanation: &Explanation) -> usize {
 pub fn values(explanation: &Explanation, mode: Mode, file: &mut ArrayFile) -> Result<Vec<ValueEntry>> {
     let mut entries = Vec::new();
     for value in explanation.values() {
-        let arrays = Arrays { positive: value.relevance()?, negative: value.negative()? };
+        let (positive, negative) = (value.relevance()?, value.negative()?);
+        let arrays = Arrays { positive, negative, precision: value.precision() };
         let keys = ArrayKeys::of(&format!("value:{}", value.name), mode);
         arrays.add_to(file, &keys)?;
         entries.push(ValueEntry {

@@ -8,7 +8,7 @@ use crate::pictures::Pictures;
 use crate::progress::Progress;
 use crate::text::texts;
 use crate::{inputs, model, options, output};
-use dlbacktrace::{Explanation, Inputs};
+use dlbacktrace::Explanation;
 use dlbacktrace_report::{ArrayFile, Document, Staging, summary, tree};
 use std::path::{Path, PathBuf};
 
@@ -27,18 +27,16 @@ pub fn run(args: &Explain) -> Result<()> {
     let progress = Progress::new(args.quiet || args.json);
     progress.say("loading the model");
     let model = model::load(&args.model)?;
-    let bound = inputs::read(&model, &args.inputs)?;
-    let options = options::of(&args.rules)?
+    let mut bound = inputs::read(&model, &args.inputs)?;
+    let options = options::of(&args.rules, &bound)?
         .all_values(args.all_values)
         .modules(args.modules)
         .progress(progress.steps("tracing relevance back"));
     progress.say("running the model");
-    let inputs =
-        bound.values.into_iter().fold(Inputs::new(), |inputs, (name, value)| inputs.set(&name, value));
-    let explanation = model.explain(&inputs, &options)?;
+    let explanation = model.explain(&bound.inputs(), &options)?;
     progress.say("writing");
     let explained = Explained::all(&explanation, &bound.notes)?;
-    let mut document = document::of(args, &model, &explanation, &explained)?;
+    let mut document = document::of(args, &model, &explanation, &explained, bound)?;
     if let Some(out) = &out {
         write(&explanation, &explained, &mut document, out)?;
     }

@@ -2,6 +2,7 @@
 
 use crate::failure::Result;
 use crate::inputs::Note;
+use dlbacktrace::core::DType;
 use dlbacktrace::{Amount, Explanation, InputRelevance};
 use dlbacktrace_report::{ArrayFile, ArrayKeys};
 use ndarray::ArrayD;
@@ -25,8 +26,10 @@ pub enum Values {
 
 /// Relevance of one value, with both channels in contrastive mode.
 pub struct Arrays {
-    pub positive: ArrayD<f32>,
-    pub negative: Option<ArrayD<f32>>,
+    pub positive: ArrayD<f64>,
+    pub negative: Option<ArrayD<f64>>,
+    /// The precision that they were computed in.
+    pub precision: DType,
 }
 
 impl Explained {
@@ -38,7 +41,11 @@ impl Explained {
         let input = |input: &InputRelevance| {
             Ok(Self {
                 name: input.name.clone(),
-                relevance: Arrays { positive: input.relevance()?, negative: input.negative()? },
+                relevance: Arrays {
+                    positive: input.relevance()?,
+                    negative: input.negative()?,
+                    precision: input.precision(),
+                },
                 total: input.amount(),
                 values: match input.texts()? {
                     Some(texts) => Values::Texts(texts),
@@ -53,26 +60,28 @@ impl Explained {
 
 impl Arrays {
     /// The channels in their order.
-    pub fn channels(&self) -> impl Iterator<Item = &ArrayD<f32>> {
+    pub fn channels(&self) -> impl Iterator<Item = &ArrayD<f64>> {
         std::iter::once(&self.positive).chain(&self.negative)
     }
 
     /// What speaks for less what speaks against.
     pub fn difference(&self) -> ArrayD<f64> {
-        let positive = self.positive.mapv(f64::from);
         match &self.negative {
-            Some(negative) => positive - negative.mapv(f64::from),
-            None => positive,
+            Some(negative) => &self.positive - negative,
+            None => self.positive.clone(),
         }
     }
 
-    /// Adds the channels to the file under their names.
+    /// Adds the channels to the file under their names, in the precision that they were computed in.
     ///
     /// # Errors
     /// If that cannot be written.
     pub fn add_to(&self, file: &mut ArrayFile, keys: &ArrayKeys) -> Result<()> {
         for (channel, key) in self.channels().zip(keys.channels()) {
-            file.add(key, channel.view())?;
+            match self.precision {
+                DType::F64 => file.add(key, channel.view())?,
+                _ => file.add(key, channel.mapv(|value| value as f32).view())?,
+            }
         }
         Ok(())
     }

@@ -2,26 +2,21 @@
 
 use crate::args::{ModeArg, RuleArgs, TargetArg, TaskArg};
 use crate::failure::{Failure, Result};
-use crate::inputs;
-use dlbacktrace::{Classes, Mode, Options, Output, Target, Task, Value};
+use crate::inputs::{self, Bound};
+use dlbacktrace::{Classes, Explanation, Mode, Options, Output, Target, Task, Value};
 use dlbacktrace_report::Settings;
 use ndarray::ArrayD;
 use std::path::Path;
 
-/// The options that the command line asks for.
+/// The options that the command line asks for, with what is known of the inputs.
 ///
 /// # Errors
 /// What is wrong with the file of the start.
-pub fn of(args: &RuleArgs) -> Result<Options> {
+pub fn of(args: &RuleArgs, bound: &Bound) -> Result<Options> {
     let mut options = Options::new()
         .mode(mode(args))
         .task(task(args))
-        .target(match &args.target {
-            TargetArg::Argmax => Target::Argmax,
-            TargetArg::Unit(unit) => Target::Class(*unit),
-            TargetArg::At(coordinates) => Target::At(coordinates.clone()),
-            TargetArg::All => Target::AllOutputs,
-        })
+        .target(target(args))
         .samples(args.sample_axis.unwrap_or_default())
         .gates(args.gates)
         .multiplier(args.multiplier)
@@ -46,12 +41,41 @@ pub fn of(args: &RuleArgs) -> Result<Options> {
     if let Some(path) = &args.negative_seed {
         options = options.negative_seed(seed(path)?);
     }
-    let options = args.numeric_input.iter().fold(options, |options, name| options.numeric_input(name));
-    Ok(args.constant_input.iter().fold(options, |options, name| options.constant_input(name)))
+    let numeric = bound.quantities.iter().chain(&args.numeric_input);
+    let options = numeric.fold(options, |options, name| options.numeric_input(name));
+    Ok(constants(args, bound).iter().fold(options, |options, name| options.constant_input(name)))
+}
+
+fn target(args: &RuleArgs) -> Target {
+    match (&args.target, args.one_box, args.box_class) {
+        (_, Some(number), _) => Target::Box(number),
+        (_, _, Some(class)) => Target::BoxOf(class),
+        (TargetArg::Argmax, ..) => Target::Argmax,
+        (TargetArg::Unit(unit), ..) => Target::Class(*unit),
+        (TargetArg::At(coordinates), ..) => Target::At(coordinates.clone()),
+        (TargetArg::All, ..) => Target::AllOutputs,
+    }
+}
+
+/// The inputs that are no evidence: those that the command line names, and what a tokenizer keeps books of.
+fn constants(args: &RuleArgs, bound: &Bound) -> Vec<String> {
+    let named = |name: &&String| args.token_input.contains(name) || args.constant_input.contains(name);
+    bound.bookkeeping.iter().filter(|name| !named(name)).chain(&args.constant_input).cloned().collect()
+}
+
+/// Inputs that are constants though the command line does not say so.
+pub fn assumed_constants(args: &RuleArgs, bound: &Bound) -> Vec<String> {
+    let assumed = |name: &&String| !args.constant_input.contains(name);
+    let say = |name: &String| {
+        format!(
+            "{name} says where tokens stand, not what they are, and is constant (--token-input {name} explains it)"
+        )
+    };
+    constants(args, bound).iter().filter(assumed).map(say).collect()
 }
 
 /// The same options as the document states them.
-pub fn settings(args: &RuleArgs) -> Settings {
+pub fn settings(args: &RuleArgs, bound: &Bound) -> Settings {
     let given = args.seed.is_none();
     Settings {
         mode: mode(args),
@@ -61,10 +85,21 @@ pub fn settings(args: &RuleArgs) -> Settings {
         scaler: args.scaler,
         multiplier: args.multiplier,
         from_logits: args.from_logits,
-        numeric_inputs: args.numeric_input.clone(),
-        constant_inputs: args.constant_input.clone(),
+        numeric_inputs: bound.quantities.iter().chain(&args.numeric_input).cloned().collect(),
+        constant_inputs: constants(args, bound),
         allow_unruled: args.allow_unruled,
     }
+}
+
+/// That the largest unit is explained, where the command line asks for no other.
+pub fn assumed_unit(args: &RuleArgs, explanation: &Explanation) -> Vec<String> {
+    let units = explanation.output().len() / explanation.sample_count().max(1);
+    let largest = target(args) == Target::Argmax && !explanation.target_cells().is_empty() && units > 1;
+    let whose = if explanation.sample_count() > 1 { "of each sample " } else { "" };
+    largest
+        .then(|| format!("the largest unit {whose}is explained (--target for another)"))
+        .into_iter()
+        .collect()
 }
 
 fn mode(args: &RuleArgs) -> Mode {

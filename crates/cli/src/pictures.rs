@@ -97,7 +97,7 @@ impl Pictures<'_> {
         name: &str,
         drawn: &mut Drawn,
     ) -> Result<()> {
-        let plane = |channel: &ArrayD<f32>| layout.plane(channel.view(), sample);
+        let plane = |channel: &ArrayD<f64>| layout.plane(channel.view(), sample);
         let unit = self.unit(sample);
         let panels: Option<Vec<Panel>> = match &input.relevance.negative {
             None => plane(&input.relevance.positive)
@@ -137,7 +137,7 @@ impl Pictures<'_> {
             name: format!("{} = {}", samples::name(position, &[data.len()], features), plain(*value)),
             relevance: channels
                 .iter()
-                .filter_map(|samples| Some(f64::from(*samples.get(sample)?.iter().nth(position)?)))
+                .filter_map(|samples| samples.get(sample)?.iter().nth(position).copied())
                 .collect(),
         };
         let bars = values.get(sample).into_iter().flatten().enumerate().map(bar).collect();

@@ -4,7 +4,7 @@ use crate::args::Verify;
 use crate::failure::{Failure, Result};
 use crate::progress::Progress;
 use crate::{inputs, model, options, output};
-use dlbacktrace::{Inputs, Verification};
+use dlbacktrace::Verification;
 use std::fmt::Write;
 
 /// Steps that are named one by one.
@@ -15,11 +15,10 @@ pub fn run(args: &Verify) -> Result<()> {
     let progress = Progress::new(args.json);
     progress.say("loading the model");
     let model = model::load(&args.model)?;
-    let bound = inputs::read(&model, &args.inputs)?;
-    let inputs =
-        bound.values.into_iter().fold(Inputs::new(), |inputs, (name, value)| inputs.set(&name, value));
+    let mut bound = inputs::read(&model, &args.inputs)?;
+    let inputs = bound.inputs();
     progress.say("running and replaying the model");
-    let options = options::of(&args.rules)?.progress(progress.steps("tracing relevance back"));
+    let options = options::of(&args.rules, &bound)?.progress(progress.steps("tracing relevance back"));
     let verification = model.verify(&inputs, &options)?;
     drop(progress);
 

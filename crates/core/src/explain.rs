@@ -1,5 +1,6 @@
 //! From a recorded run to an explanation, whatever framework it ran in.
 
+mod detections;
 mod explanation;
 mod modules;
 mod options;
@@ -65,6 +66,8 @@ pub fn explain<T: Tensor>(
     tape.numeric_inputs = named(&inputs, &options.numeric_inputs)?;
     let constant = named(&inputs, &options.constant_inputs)?;
 
+    let resolved = detections::resolved(&outputs, options)?;
+    let options = resolved.as_ref().unwrap_or(options);
     let number = chosen(&outputs, &options.output)?;
     let samples = samples::found(&outputs, number, &inputs, again.as_ref(), options)?;
     drop(again);

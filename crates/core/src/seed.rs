@@ -39,6 +39,10 @@ pub enum Target {
     Unit(usize),
     /// The cells at these coordinates, one for each axis of the output.
     At(Vec<Coordinate>),
+    /// The score of a detector's box of this number.
+    Box(usize),
+    /// The score of the box that has the highest one of those that were given this class.
+    BoxOf(i64),
     /// Every output with its own value.
     All,
 }
@@ -235,6 +239,9 @@ fn start(a: ArrayViewD<'_, f64>, sample: usize, options: &SeedOptions) -> Result
             let k = argmax(a.iter());
             Ok(of_cells(&a, &[k], options))
         }
+        (_, Target::Box(_) | Target::BoxOf(_)) => {
+            Err(Error::Seed("a box is one of a detector's outputs; choose a unit of this one".into()))
+        }
         (_, &Target::Unit(k)) if k < a.len() => Ok(of_cells(&a, &[k], options)),
         (_, Target::Unit(k)) => Err(Error::Seed(format!(
             "the output has {} units for each sample; there is no unit {k}. Units count from 0",
@@ -313,7 +320,7 @@ fn next_token<T: Tensor>(output: &T, options: &SeedOptions) -> Result<Seed<T>> {
                 let last = output.slice(&cell(Range::full(*vocabulary)))?;
                 argmax(last.to_array()?.iter())
             }
-            Target::All | Target::At(_) => {
+            Target::All | Target::At(_) | Target::Box(_) | Target::BoxOf(_) => {
                 return Err(Error::Seed("the next token is one token; choose its number or argmax".into()));
             }
         };

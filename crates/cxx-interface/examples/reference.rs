@@ -64,11 +64,14 @@ mod reference {
             let explanation = Model::load(self.model)?.explain(&inputs, &options)?;
             let mut bits = Vec::new();
             for input in explanation.inputs() {
-                add(&mut bits, input.relevance()?.iter().map(|x| x.to_ne_bytes().to_vec()));
-                add(&mut bits, input.negative()?.iter().flatten().map(|x| x.to_ne_bytes().to_vec()));
+                add(&mut bits, input.relevance()?.iter().map(|x| (*x as f32).to_ne_bytes().to_vec()));
+                add(
+                    &mut bits,
+                    input.negative()?.iter().flatten().map(|x| (*x as f32).to_ne_bytes().to_vec()),
+                );
             }
             for value in explanation.values() {
-                add(&mut bits, value.relevance()?.iter().map(|x| x.to_ne_bytes().to_vec()));
+                add(&mut bits, value.relevance()?.iter().map(|x| (*x as f32).to_ne_bytes().to_vec()));
             }
             add(&mut bits, explanation.output().iter().map(|x| x.to_ne_bytes().to_vec()));
             Ok(bits)

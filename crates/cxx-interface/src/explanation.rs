@@ -3,12 +3,16 @@
 
 use crate::json;
 use crate::numbers::{
-    DLB_LOSS_BIAS, DLB_LOSS_CONSTANT, DLB_LOSS_GATE, DLB_LOSS_MISSING_SIGN, DLB_LOSS_PADDING,
-    DLB_LOSS_UNEXPLAINED, DLB_LOSS_UNRULED, DLB_LOSS_ZERO_DENOMINATOR, DLB_NEGATIVE, DLB_POSITIVE,
+    DLB_F32, DLB_F64, DLB_LOSS_BIAS, DLB_LOSS_CONSTANT, DLB_LOSS_GATE, DLB_LOSS_MISSING_SIGN,
+    DLB_LOSS_PADDING, DLB_LOSS_UNEXPLAINED, DLB_LOSS_UNRULED, DLB_LOSS_ZERO_DENOMINATOR, DLB_NEGATIVE,
+    DLB_POSITIVE,
 };
 use crate::table::{TABLE, Table};
 use crate::text::c_string;
-use crate::types::{Amount, Entry, FloatArray, Input, LOSSES, Output, Summary, Value};
+use crate::types::{
+    Amount, DoubleArray, Entry, FloatArray, Input, LOSSES, NumberArray, Output, Summary, Value,
+};
+use dlbacktrace::core::DType;
 use dlbacktrace::{Error, Loss, Result};
 use ndarray::ArrayD;
 use std::cell::OnceCell;
@@ -25,6 +29,7 @@ pub struct Explanation {
     output: Floats<f64>,
     output_name: CString,
     warnings: Vec<CString>,
+    assumed: Vec<CString>,
     inputs: Vec<Named>,
     values: Vec<Named>,
     entries: OnceCell<Vec<Texts>>,
@@ -40,8 +45,12 @@ struct Floats<T> {
 /// The texts and the channels of an input or a recorded value.
 struct Named {
     texts: Texts,
-    channels: [OnceCell<Option<Floats<f32>>>; 2],
+    floats: Channels<f32>,
+    doubles: Channels<f64>,
 }
+
+/// The channels in one element type, each made when it is first asked for; `None` where there is none.
+type Channels<T> = [OnceCell<Option<Floats<T>>>; 2];
 
 /// The texts that C is shown of an input, a value or a step.
 #[derive(Default)]
@@ -60,31 +69,48 @@ impl<T: Clone> From<ArrayD<T>> for Floats<T> {
 
 impl Named {
     fn new(texts: Texts) -> Self {
-        Self { texts, channels: Default::default() }
+        Self { texts, floats: Default::default(), doubles: Default::default() }
     }
+}
 
-    /// A channel, kept once it was made; an array of no data where there is none.
-    fn channel(
-        &self,
-        channel: c_int,
-        positive: impl FnOnce() -> Result<ArrayD<f32>>,
-        negative: impl FnOnce() -> Result<Option<ArrayD<f32>>>,
-    ) -> Result<FloatArray> {
-        let channel = channel_of(channel)?;
-        let made = match self.channels[channel].get() {
-            Some(made) => made,
-            None => {
-                let made = if channel == 0 { Some(positive()?) } else { negative()? };
-                self.channels[channel].get_or_init(|| made.map(Floats::from))
-            }
-        };
-        Ok(match made {
-            Some(Floats { data, shape }) => {
-                FloatArray { data: data.as_ptr(), size: data.len(), shape: shape.as_ptr(), rank: shape.len() }
-            }
-            None => FloatArray { data: ptr::null(), size: 0, shape: ptr::null(), rank: 0 },
-        })
+/// Relevance of an input or of a recorded value.
+trait Relevant {
+    fn channel(&self, channel: usize) -> Result<Option<ArrayD<f64>>>;
+}
+
+impl Relevant for dlbacktrace::InputRelevance {
+    fn channel(&self, channel: usize) -> Result<Option<ArrayD<f64>>> {
+        if channel == 0 { self.relevance().map(Some) } else { self.negative() }
     }
+}
+
+impl Relevant for dlbacktrace::ValueRelevance {
+    fn channel(&self, channel: usize) -> Result<Option<ArrayD<f64>>> {
+        if channel == 0 { self.relevance().map(Some) } else { self.negative() }
+    }
+}
+
+/// A channel in an element type, kept once it was made; an array of no data where there is none.
+fn told<T: Clone>(
+    kept: &Channels<T>,
+    found: &impl Relevant,
+    channel: c_int,
+    element: impl Fn(f64) -> T,
+) -> Result<NumberArray<T>> {
+    let channel = channel_of(channel)?;
+    let made = match kept[channel].get() {
+        Some(made) => made,
+        None => {
+            let made = found.channel(channel)?;
+            kept[channel].get_or_init(|| made.map(|array| array.mapv(element).into()))
+        }
+    };
+    Ok(match made {
+        Some(Floats { data, shape }) => {
+            NumberArray { data: data.as_ptr(), size: data.len(), shape: shape.as_ptr(), rank: shape.len() }
+        }
+        None => NumberArray { data: ptr::null(), size: 0, shape: ptr::null(), rank: 0 },
+    })
 }
 
 impl Explanation {
@@ -106,6 +132,7 @@ impl Explanation {
             output: inner.output().into(),
             output_name: c_string(inner.output_name()),
             warnings: inner.warnings().iter().map(|warning| c_string(warning)).collect(),
+            assumed: inner.assumed().iter().map(|assumed| c_string(assumed)).collect(),
             inputs: inner.inputs().iter().map(input).collect(),
             values: inner.values().iter().map(value).collect(),
             entries: OnceCell::new(),
@@ -119,6 +146,11 @@ impl Explanation {
         text.ok_or_else(|| out_of_range("warning", index, self.warnings.len()))
     }
 
+    pub(crate) fn assumed(&self, index: usize) -> Result<*const c_char> {
+        let text = self.assumed.get(index).map(|text| text.as_ptr());
+        text.ok_or_else(|| out_of_range("assumption", index, self.assumed.len()))
+    }
+
     pub(crate) fn output(&self) -> Output {
         let Floats { data, shape } = &self.output;
         let targets = self.inner.target().unwrap_or_default();
@@ -130,17 +162,24 @@ impl Explanation {
             rank: shape.len(),
             targets: targets.as_ptr(),
             target_count: targets.len(),
+            sample_axis: self.inner.sample_axis().and_then(|axis| c_int::try_from(axis).ok()).unwrap_or(-1),
         }
     }
 
     pub(crate) fn input(&self, index: usize) -> Result<Input> {
         let (found, named) = self.found_input(index)?;
-        Ok(Input { name: named.texts.name.as_ptr(), total: found.amount().into() })
+        let precision = if found.precision() == DType::F64 { DLB_F64 } else { DLB_F32 };
+        Ok(Input { name: named.texts.name.as_ptr(), total: found.amount().into(), precision })
     }
 
     pub(crate) fn input_relevance(&self, index: usize, channel: c_int) -> Result<FloatArray> {
         let (found, named) = self.found_input(index)?;
-        named.channel(channel, || found.relevance(), || found.negative())
+        told(&named.floats, found, channel, |relevance| relevance as f32)
+    }
+
+    pub(crate) fn input_relevance_f64(&self, index: usize, channel: c_int) -> Result<DoubleArray> {
+        let (found, named) = self.found_input(index)?;
+        told(&named.doubles, found, channel, |relevance| relevance)
     }
 
     /// The relevance as the `at::Tensor` it is; null where there is none.
@@ -161,7 +200,12 @@ impl Explanation {
 
     pub(crate) fn value_relevance(&self, index: usize, channel: c_int) -> Result<FloatArray> {
         let (found, named) = self.found_value(index)?;
-        named.channel(channel, || found.relevance(), || found.negative())
+        told(&named.floats, found, channel, |relevance| relevance as f32)
+    }
+
+    pub(crate) fn value_relevance_f64(&self, index: usize, channel: c_int) -> Result<DoubleArray> {
+        let (found, named) = self.found_value(index)?;
+        told(&named.doubles, found, channel, |relevance| relevance)
     }
 
     pub(crate) fn json(&self) -> Result<*const c_char> {
@@ -215,6 +259,7 @@ impl Explanation {
             value_count: self.values.len(),
             entry_count: ledger.entries.len(),
             warning_count: self.warnings.len(),
+            assumed_count: self.assumed.len(),
             seed: self.inner.seed_amount().into(),
             lost: lost(&ledger.losses()),
             closes: ledger.closes().into(),

@@ -14,7 +14,10 @@ struct Document<'a> {
     schema_version: u32,
     versions: Versions<'a>,
     output: Output<'a>,
+    sample_axis: Option<usize>,
     target: Option<&'a [usize]>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    target_cells: Vec<Vec<usize>>,
     seed: Amount,
     inputs: Vec<Input<'a>>,
     totals: Totals,
@@ -24,6 +27,7 @@ struct Document<'a> {
     coverage: f64,
     operators: &'a [OperatorUse],
     timings: Timings,
+    assumed: &'a [String],
     warnings: &'a [String],
 }
 
@@ -78,7 +82,9 @@ pub(crate) fn document(explanation: &Explanation) -> Result<String> {
         schema_version: SCHEMA_VERSION,
         versions: Versions { dlbacktrace: env!("CARGO_PKG_VERSION"), framework: explanation.framework() },
         output: Output { name: explanation.output_name(), shape: explanation.output().shape().to_vec() },
+        sample_axis: explanation.sample_axis(),
         target: explanation.target(),
+        target_cells: explanation.target_cells(),
         seed: explanation.seed_amount(),
         inputs: explanation.inputs().iter().map(Input::of).collect(),
         totals: Totals {
@@ -95,6 +101,7 @@ pub(crate) fn document(explanation: &Explanation) -> Result<String> {
             forward_seconds: timings.forward.as_secs_f64(),
             relevance_seconds: timings.relevance.as_secs_f64(),
         },
+        assumed: explanation.assumed(),
         warnings: explanation.warnings(),
     };
     serde_json::to_string(&document).map_err(|error| Error::Internal(error.to_string()))

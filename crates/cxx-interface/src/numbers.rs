@@ -37,6 +37,8 @@ numbers! {
     DLB_ARGMAX = 0,
     DLB_UNIT = 1,
     DLB_ALL = 2,
+    DLB_BOX = 3,
+    DLB_BOX_OF = 4,
 
     DLB_POSITIVE = 0,
     DLB_NEGATIVE = 1,

@@ -2,15 +2,20 @@
 
 use crate::arrays::array;
 use crate::numbers::{
-    DLB_ALL, DLB_ARGMAX, DLB_BOUNDING_BOX, DLB_CLASSIFICATION, DLB_CONTRASTIVE, DLB_DEFAULT, DLB_NEXT_TOKEN,
-    DLB_SEGMENTATION, DLB_UNIT,
+    DLB_ALL, DLB_ARGMAX, DLB_BOUNDING_BOX, DLB_BOX, DLB_BOX_OF, DLB_CLASSIFICATION, DLB_CONTRASTIVE,
+    DLB_DEFAULT, DLB_NEXT_TOKEN, DLB_SEGMENTATION, DLB_UNIT,
 };
 use crate::request::{Request, request_behind};
 use crate::status::guarded;
 use crate::text::{given, needed};
 use crate::types::{Gate, Progress};
-use dlbacktrace::{Error, Mode, Options, Output, Result, Target, Task, core};
+use dlbacktrace::{Classes, Coordinate, Error, Mode, Options, Output, Result, Samples, Target, Task, core};
 use std::ffi::{c_char, c_int, c_void};
+
+/// A coordinate of a target: every index.
+pub const DLB_EVERY: i64 = i64::MIN;
+/// A coordinate of a target: where the output is largest.
+pub const DLB_LARGEST: i64 = i64::MAX;
 
 /// Replaces the options of a request by what `change` makes of them.
 ///
@@ -60,10 +65,44 @@ pub(crate) unsafe extern "C" fn dlb_request_target(
         DLB_ARGMAX => Ok(options.target(Target::Argmax)),
         DLB_UNIT => Ok(options.target(Target::Class(unit))),
         DLB_ALL => Ok(options.target(Target::AllOutputs)),
+        DLB_BOX => Ok(options.target(Target::Box(unit))),
+        DLB_BOX_OF => Ok(options.target(Target::BoxOf(unit.try_into().unwrap_or(i64::MAX)))),
         other => Err(Error::Usage(format!("{other} is no target"))),
     };
     // SAFETY: the header asks for a request.
     unsafe { change(request, chosen) }
+}
+
+pub(crate) unsafe extern "C" fn dlb_request_target_at(
+    request: *mut Request,
+    coordinates: *const i64,
+    count: usize,
+) -> c_int {
+    let coordinate = |index: &i64| match *index {
+        DLB_EVERY => Ok(Coordinate::All),
+        DLB_LARGEST => Ok(Coordinate::Argmax),
+        index => isize::try_from(index)
+            .map(Coordinate::At)
+            .map_err(|_| Error::Usage(format!("{index} is no index"))),
+    };
+    let chosen = |options: Options| {
+        // SAFETY: the header asks for as many coordinates.
+        let coordinates = unsafe { array(coordinates, &raw const count, 1) }?;
+        Ok(options.target(Target::At(coordinates.iter().map(coordinate).collect::<Result<_>>()?)))
+    };
+    // SAFETY: the header asks for a request.
+    unsafe { change(request, chosen) }
+}
+
+pub(crate) unsafe extern "C" fn dlb_request_sample_axis(request: *mut Request, axis: c_int) -> c_int {
+    let samples = usize::try_from(axis).map_or(Samples::One, Samples::Axis);
+    // SAFETY: the header asks for a request.
+    unsafe { change(request, |options| Ok(options.samples(samples))) }
+}
+
+pub(crate) unsafe extern "C" fn dlb_request_class_axis(request: *mut Request, axis: usize) -> c_int {
+    // SAFETY: the header asks for a request.
+    unsafe { change(request, |options| Ok(options.classes(Classes::Axis(axis)))) }
 }
 
 pub(crate) unsafe extern "C" fn dlb_request_output(request: *mut Request, index: usize) -> c_int {

@@ -178,6 +178,23 @@ pub(crate) unsafe extern "C" fn dlb_request_text(
     unsafe { add(request, name, || Ok(needed(text, "the text")?.to_owned().into())) }
 }
 
+pub(crate) unsafe extern "C" fn dlb_request_bytes(
+    request: *mut Request,
+    name: *const c_char,
+    data: *const c_void,
+    size: usize,
+) -> c_int {
+    // SAFETY: the header asks for as many bytes.
+    let bytes = || {
+        Ok(unsafe { arrays::array(data.cast::<u8>(), &raw const size, 1) }?
+            .into_iter()
+            .collect::<Vec<u8>>()
+            .into())
+    };
+    // SAFETY: the header asks for a request and a name or null.
+    unsafe { add(request, name, bytes) }
+}
+
 pub(crate) unsafe extern "C" fn dlb_request_nothing(request: *mut Request, name: *const c_char) -> c_int {
     // SAFETY: the header asks for a request and a name or null.
     unsafe { add(request, name, || Ok(Value::Nothing)) }

@@ -3,7 +3,7 @@
 use crate::explanation::Explanation;
 use crate::model::{behind, free, write};
 use crate::status::guarded;
-use crate::types::{Entry, FloatArray, Input, Output, Summary, Value};
+use crate::types::{DoubleArray, Entry, FloatArray, Input, Output, Summary, Value};
 use dlbacktrace::Result;
 use std::ffi::{c_char, c_int, c_void};
 
@@ -40,11 +40,14 @@ told! {
     dlb_explanation_summary() -> Summary = |explanation: &Explanation| Ok(explanation.summary());
     dlb_explanation_output() -> Output = |explanation: &Explanation| Ok(explanation.output());
     dlb_explanation_warning(index: usize) -> *const c_char = Explanation::warning;
+    dlb_explanation_assumed(index: usize) -> *const c_char = Explanation::assumed;
     dlb_explanation_input(index: usize) -> Input = Explanation::input;
     dlb_explanation_input_relevance(index: usize, channel: c_int) -> FloatArray = Explanation::input_relevance;
+    dlb_explanation_input_relevance_f64(index: usize, channel: c_int) -> DoubleArray = Explanation::input_relevance_f64;
     dlb_explanation_input_torch(index: usize, channel: c_int) -> *const c_void = Explanation::input_torch;
     dlb_explanation_value(index: usize) -> Value = Explanation::value;
     dlb_explanation_value_relevance(index: usize, channel: c_int) -> FloatArray = Explanation::value_relevance;
+    dlb_explanation_value_relevance_f64(index: usize, channel: c_int) -> DoubleArray = Explanation::value_relevance_f64;
     dlb_explanation_entry(index: usize) -> Entry = Explanation::entry;
     dlb_explanation_json() -> *const c_char = Explanation::json;
 }

@@ -23,6 +23,7 @@ macro_rules! interface {
             fn dlb_request_integer(request: *mut Request, name: *const c_char, integer: i64);
             fn dlb_request_flag(request: *mut Request, name: *const c_char, flag: c_int);
             fn dlb_request_text(request: *mut Request, name: *const c_char, text: *const c_char);
+            fn dlb_request_bytes(request: *mut Request, name: *const c_char, data: *const c_void, size: usize);
             fn dlb_request_nothing(request: *mut Request, name: *const c_char);
             fn dlb_request_open(request: *mut Request, name: *const c_char, container: c_int);
             fn dlb_request_close(request: *mut Request);
@@ -30,6 +31,9 @@ macro_rules! interface {
             fn dlb_request_mode(request: *mut Request, mode: c_int);
             fn dlb_request_task(request: *mut Request, task: c_int, threshold: f64);
             fn dlb_request_target(request: *mut Request, target: c_int, unit: usize);
+            fn dlb_request_target_at(request: *mut Request, coordinates: *const i64, count: usize);
+            fn dlb_request_sample_axis(request: *mut Request, axis: c_int);
+            fn dlb_request_class_axis(request: *mut Request, axis: usize);
             fn dlb_request_output(request: *mut Request, index: usize);
             fn dlb_request_output_named(request: *mut Request, name: *const c_char);
             fn dlb_request_seed(request: *mut Request, module: *const c_char, positive: *const f64,
@@ -49,15 +53,20 @@ macro_rules! interface {
 
             fn dlb_explanation_summary(explanation: *const Explanation, summary: *mut Summary);
             fn dlb_explanation_warning(explanation: *const Explanation, index: usize, warning: *mut *const c_char);
+            fn dlb_explanation_assumed(explanation: *const Explanation, index: usize, assumed: *mut *const c_char);
             fn dlb_explanation_output(explanation: *const Explanation, output: *mut Output);
             fn dlb_explanation_input(explanation: *const Explanation, index: usize, input: *mut Input);
             fn dlb_explanation_input_relevance(explanation: *const Explanation, index: usize, channel: c_int,
                 relevance: *mut FloatArray);
+            fn dlb_explanation_input_relevance_f64(explanation: *const Explanation, index: usize, channel: c_int,
+                relevance: *mut DoubleArray);
             fn dlb_explanation_input_torch(explanation: *const Explanation, index: usize, channel: c_int,
                 tensor: *mut *const c_void);
             fn dlb_explanation_value(explanation: *const Explanation, index: usize, value: *mut Value);
             fn dlb_explanation_value_relevance(explanation: *const Explanation, index: usize, channel: c_int,
                 relevance: *mut FloatArray);
+            fn dlb_explanation_value_relevance_f64(explanation: *const Explanation, index: usize, channel: c_int,
+                relevance: *mut DoubleArray);
             fn dlb_explanation_entry(explanation: *const Explanation, index: usize, entry: *mut Entry);
             fn dlb_explanation_json(explanation: *const Explanation, json: *mut *const c_char);
         }
@@ -97,7 +106,7 @@ macro_rules! table {
     };
 }
 
-use types::{Entry, FloatArray, Gate, Input, Output, Progress, Summary, Value};
+use types::{DoubleArray, Entry, FloatArray, Gate, Input, Output, Progress, Summary, Value};
 
 /// All functions that take a handle, from the files of their themes.
 mod functions {

@@ -38,12 +38,15 @@ pub struct Gate {
 
 #[repr(C)]
 #[derive(Debug, Clone, Copy)]
-pub struct FloatArray {
-    pub data: *const f32,
+pub struct NumberArray<T> {
+    pub data: *const T,
     pub size: usize,
     pub shape: *const usize,
     pub rank: usize,
 }
+
+pub type FloatArray = NumberArray<f32>;
+pub type DoubleArray = NumberArray<f64>;
 
 #[repr(C)]
 #[derive(Debug, Clone, Copy)]
@@ -55,6 +58,7 @@ pub struct Output {
     pub rank: usize,
     pub targets: *const usize,
     pub target_count: usize,
+    pub sample_axis: c_int,
 }
 
 #[repr(C)]
@@ -62,6 +66,7 @@ pub struct Output {
 pub struct Input {
     pub name: *const c_char,
     pub total: Amount,
+    pub precision: c_int,
 }
 
 #[repr(C)]
@@ -97,6 +102,7 @@ pub struct Summary {
     pub value_count: usize,
     pub entry_count: usize,
     pub warning_count: usize,
+    pub assumed_count: usize,
     pub seed: Amount,
     pub lost: [Amount; LOSSES],
     pub closes: c_int,

@@ -3,8 +3,8 @@
 
 use dlbacktrace::Error;
 use dlbacktrace_cxx_interface::{
-    ABI, Amount, Entry, Explanation, FloatArray, Gate, Input, LOSSES, LoadOptions, Model, NUMBERS, Output,
-    Progress, Request, Summary, Value, interface,
+    ABI, Amount, DoubleArray, Entry, Explanation, FloatArray, Gate, Input, LOSSES, LoadOptions, Model,
+    NUMBERS, Output, Progress, Request, Summary, Value, interface,
 };
 use std::collections::BTreeSet;
 use std::ffi::{c_char, c_int, c_void};
@@ -33,6 +33,7 @@ named! {
     c_void => "void", Progress => "dlb_progress", Model => "dlb_model", Request => "dlb_request",
     Explanation => "dlb_explanation", LoadOptions => "dlb_load_options", Gate => "dlb_gate", Amount => "dlb_amount",
     Summary => "dlb_summary", Output => "dlb_output", Input => "dlb_input", FloatArray => "dlb_float_array",
+    DoubleArray => "dlb_double_array",
     Value => "dlb_value", Entry => "dlb_entry",
 }
 
@@ -72,12 +73,13 @@ layouts! {
     Amount { positive, negative }
     Gate { lower, upper, swish }
     FloatArray { data, size, shape, rank }
-    Output { name, data, size, shape, rank, targets, target_count }
-    Input { name, total }
+    DoubleArray { data, size, shape, rank }
+    Output { name, data, size, shape, rank, targets, target_count, sample_axis }
+    Input { name, total, precision }
     Value { name, module, operator_name, step }
     Entry { operator_name, module, source, step, received, delivered, lost, closes }
     Summary {
-        framework, input_count, value_count, entry_count, warning_count, seed, lost, closes, coverage, load_seconds,
+        framework, input_count, value_count, entry_count, warning_count, assumed_count, seed, lost, closes, coverage, load_seconds,
         forward_seconds, relevance_seconds
     }
 }

@@ -54,6 +54,8 @@ pub struct Document {
     pub timings: Timings,
     /// The most memory the process held at any time, in bytes, where the system tells.
     pub peak_memory_bytes: Option<u64>,
+    /// Which file or value went into which input.
+    pub given: Vec<Given>,
     /// What was assumed where the model does not tell: a sentence each.
     pub assumed: Vec<String>,
     /// What the reader should know.
@@ -106,6 +108,15 @@ pub struct Settings {
     pub constant_inputs: Vec<String>,
     /// Whether operators without a rule were let through.
     pub allow_unruled: bool,
+}
+
+/// Which file or value went into an input.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Given {
+    /// The input, or the part of it.
+    pub input: String,
+    /// The file or value, as it was named.
+    pub source: String,
 }
 
 /// The explained output.

@@ -18,8 +18,8 @@ pub mod tokens;
 
 pub use arrays::ArrayFile;
 pub use document::{
-    ArrayKeys, Document, InputEntry, Leader, Model, OperatorEntry, OutputEntry, SCHEMA_VERSION, Settings,
-    Timings, Totals, ValueEntry, Versions,
+    ArrayKeys, Document, Given, InputEntry, Leader, Model, OperatorEntry, OutputEntry, SCHEMA_VERSION,
+    Settings, Timings, Totals, ValueEntry, Versions,
 };
 pub use error::{Error, Result};
 pub use modules::tree;

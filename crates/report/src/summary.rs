@@ -21,6 +21,9 @@ pub fn summary(document: &Document) -> String {
     };
 
     lines.add("model", &model.path);
+    for given in &document.given {
+        lines.add("given", &format!("{} for {}", given.source, given.input));
+    }
     lines.add("output", &format!("{} of shape {}", output.name, shape(&output.shape)));
     for (sample, units) in document.prediction.iter().enumerate().take(SAMPLES) {
         let target = explained(document, sample).map_or(String::new(), |unit| format!(", explained: {unit}"));
@@ -191,6 +194,7 @@ mod tests {
             operators: Vec::new(),
             timings: Timings { load_seconds: 0.1, forward_seconds: 0.001, relevance_seconds: 0.002 },
             peak_memory_bytes: Some(123_000_000),
+            given: vec![crate::Given { input: "x".to_owned(), source: "three.png".to_owned() }],
             assumed: vec!["pixels go in as 0 to 1".to_owned()],
             warnings: vec!["mind this".to_owned()],
             files: Vec::new(),
@@ -208,6 +212,7 @@ mod tests {
             "[0, 3, 4] 0.200",
             "zero denominator",
             "pixels go in",
+            "three.png for x",
             "mind this",
         ] {
             assert!(text.contains(part), "`{part}` is missing from\n{text}");

@@ -2,6 +2,7 @@
 
 use super::TextArgs;
 use clap::{Args, ValueEnum};
+use std::fmt;
 use std::str::FromStr;
 
 const INPUT_HELP: &str = "\
@@ -49,29 +50,72 @@ pub struct ImageArgs {
     /// Then cut HEIGHTxWIDTH, or NxN, out of the middle
     #[arg(long, value_name = "HxW|N")]
     pub crop: Option<Size>,
-    /// Subtract from pixels in 0..1, one number for all channels or one each: 0.485,0.456,0.406
+    /// The range of the pixels: 0..1, 0..255, -1..1, or bytes (0 to 255 as integers) [default: what the model tells by the
+    /// type of its input or by what it does with it first, else 0..1]
+    #[arg(long, value_name = "RANGE", visible_alias = "pixel-range", allow_hyphen_values = true)]
+    pub range: Option<Range>,
+    /// Subtract from the pixels in their range, one number for all channels or one each: 0.485,0.456,0.406
     #[arg(long, value_delimiter = ',', allow_negative_numbers = true)]
     pub mean: Vec<f32>,
     /// Then divide by, likewise
     #[arg(long, value_delimiter = ',', value_parser = nonzero)]
     pub std: Vec<f32>,
-    /// 1 (grey), 3 (RGB) or 4 (RGBA) [default: 1 for a grey image, else 3]
+    /// 1 (grey), 3 (RGB) or 4 (RGBA) [default: as many as the model says it takes, else 1 for a grey image and 3 for others]
     #[arg(long)]
     pub channels: Option<u8>,
     /// Same as --channels 1
     #[arg(long, conflicts_with = "channels")]
     pub grayscale: bool,
-    /// Where the channels stand
-    #[arg(long, value_enum, default_value_t)]
-    pub layout: Layout,
+    /// Where the channels stand [default: where the model says, else nchw for TorchScript and nhwc for SavedModels]
+    #[arg(long, value_enum)]
+    pub layout: Option<Layout>,
 }
 
 /// The order of an image's axes.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum Layout {
-    #[default]
     Nchw,
     Nhwc,
+}
+
+/// The numbers that the darkest and the lightest pixel become.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Range {
+    /// 0 and 1.
+    #[default]
+    Unit,
+    /// 0 and 255.
+    Full,
+    /// -1 and 1.
+    Signed,
+    /// 0 and 255, as integers.
+    Bytes,
+}
+
+impl FromStr for Range {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let ends: Vec<&str> = text.split("..").map(str::trim).collect();
+        match ends.as_slice() {
+            ["0", "1"] => Ok(Self::Unit),
+            ["0", "255"] => Ok(Self::Full),
+            ["-1", "1"] => Ok(Self::Signed),
+            ["bytes" | "uint8"] => Ok(Self::Bytes),
+            _ => Err("give 0..1, 0..255, -1..1 or bytes".to_owned()),
+        }
+    }
+}
+
+impl fmt::Display for Range {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Unit => "0 to 1",
+            Self::Full => "0 to 255",
+            Self::Signed => "-1 to 1",
+            Self::Bytes => "bytes, 0 to 255",
+        })
+    }
 }
 
 /// Height and width in pixels, or one number.
@@ -125,6 +169,21 @@ pub struct TableArgs {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn ranges() {
+        for (text, range) in [
+            ("0..1", Range::Unit),
+            ("0..255", Range::Full),
+            ("-1..1", Range::Signed),
+            ("uint8", Range::Bytes),
+        ] {
+            assert_eq!(text.parse(), Ok(range));
+        }
+        for nonsense in ["", "0", "1..0", "0..256", "a..b"] {
+            assert!(nonsense.parse::<Range>().is_err(), "{nonsense}");
+        }
+    }
 
     #[test]
     fn sizes() {

@@ -9,7 +9,7 @@ mod text;
 
 pub use explain::{Explain, Verify};
 pub use generate::{ChoiceArgs, Generate};
-pub use inputs::{Dtype, ImageArgs, InputArgs, Layout, Size, TableArgs};
+pub use inputs::{Dtype, ImageArgs, InputArgs, Layout, Range, Size, TableArgs};
 pub use model::{Inspect, ModelArgs, Ops};
 pub use rules::{ModeArg, RuleArgs, TargetArg, TaskArg};
 pub use text::TextArgs;

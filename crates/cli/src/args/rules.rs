@@ -16,6 +16,12 @@ pub struct RuleArgs {
     /// axis of the output (such as :,17,4 or 0,-1,argmax; `:` is every index, -1 the last), or all
     #[arg(long, value_name = "argmax|K|I,J,…|all", default_value = "argmax", allow_hyphen_values = true)]
     pub target: TargetArg,
+    /// Which box of a detector, by its number: its score is explained, in the output that is named as scores or in --output
+    #[arg(long = "box", value_name = "N", conflicts_with = "target")]
+    pub one_box: Option<usize>,
+    /// The box with the highest score of those that were given this class
+    #[arg(long, value_name = "CLASS", conflicts_with_all = ["target", "one_box"])]
+    pub box_class: Option<i64>,
     /// Which axis of the output counts samples, or none if all of it is one sample [default: found out by a second run
     /// where it matters]
     #[arg(long, value_name = "AXIS|none", value_parser = sample_axis)]
@@ -57,6 +63,9 @@ pub struct RuleArgs {
     /// An integer input that is a quantity to explain, not a token; may be given several times
     #[arg(long, value_name = "NAME")]
     pub numeric_input: Vec<String>,
+    /// An input of tokens' types or positions that is to be explained beside the tokens; may be given several times
+    #[arg(long, value_name = "NAME")]
+    pub token_input: Vec<String>,
     /// An input that is no evidence, such as a mask of floats: it is not explained, and what is made of it is constant; may
     /// be given several times
     #[arg(long, value_name = "NAME")]

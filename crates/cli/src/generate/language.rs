@@ -67,11 +67,12 @@ impl<'a> Language<'a> {
             .task(Task::NextToken)
             .target(Target::Class(id as usize))
             .output(Output::Index(self.output));
+        let options = self.roles.bookkeeping().fold(options, |options, name| options.constant_input(name));
         let explanation = self.model.explain(&inputs(&self.roles, ids), &options)?;
         let mut record = Record { step, id, warnings: explanation.warnings().to_vec(), ..Record::default() };
         for input in explanation.inputs() {
             if input.name == self.roles.ids {
-                record.relevance = input.relevance()?.iter().copied().collect();
+                record.relevance = input.relevance()?.iter().map(|relevance| *relevance as f32).collect();
             } else {
                 record.other_inputs += input.amount().positive;
             }

@@ -6,7 +6,8 @@ use super::{Contents, Item};
 use crate::args::Layout;
 use crate::failure::{Failure, Result};
 use crate::text::Row;
-use dlbacktrace::{Argument, Value};
+use dlbacktrace::{Argument, Inputs, Value};
+use dlbacktrace_report::Given;
 use std::collections::BTreeMap;
 
 /// What a file knows of an input beyond its numbers.
@@ -21,26 +22,55 @@ pub struct Note {
 }
 
 /// Values by the names of the model's arguments, in the model's order.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Bound {
     pub values: Vec<(String, Value)>,
     /// By the name that the explained input will have: `x`, `batch.ids`, `feats[0]`.
     pub notes: BTreeMap<String, Note>,
+    /// Which source went where.
+    pub given: Vec<Given>,
+    /// Integer inputs that are quantities, as the pixels of a picture are.
+    pub quantities: Vec<String>,
+    /// Inputs of tokens that say where these stand, not what they are: constants, unless the command line names them.
+    pub bookkeeping: Vec<String>,
+    /// What the command line does not say, a sentence each.
+    pub assumed: Vec<String>,
+}
+
+impl Bound {
+    /// The names of the inputs that are pictures.
+    pub fn pictures(&self) -> impl Iterator<Item = &str> {
+        self.notes.iter().filter(|(_, note)| note.image.is_some()).map(|(name, _)| name.as_str())
+    }
+
+    /// The inputs for the model.
+    pub fn inputs(&mut self) -> Inputs {
+        std::mem::take(&mut self.values)
+            .into_iter()
+            .fold(Inputs::new(), |inputs, (name, value)| inputs.set(&name, value))
+    }
 }
 
 /// Collects what each argument gets.
 pub struct Binder<'a> {
     arguments: &'a [Argument],
+    /// Whether these are in the model's own order.
+    ordered: bool,
     given: Vec<Node>,
+    /// The source that is being assigned.
+    source: String,
+    sources: Vec<Given>,
 }
 
 impl<'a> Binder<'a> {
-    pub fn new(arguments: &'a [Argument]) -> Self {
-        Self { arguments, given: arguments.iter().map(|_| Node::default()).collect() }
+    pub fn new(arguments: &'a [Argument], ordered: bool) -> Self {
+        let given = arguments.iter().map(|_| Node::default()).collect();
+        Self { arguments, ordered, given, source: String::new(), sources: Vec::new() }
     }
 
     /// Assigns the contents of one source.
-    pub fn add(&mut self, name: Option<String>, contents: Contents) -> Result<()> {
+    pub fn add(&mut self, name: Option<String>, contents: Contents, source: &str) -> Result<()> {
+        source.clone_into(&mut self.source);
         match (name, contents) {
             (Some(name), Contents::One(item)) => self.named(&name, item),
             (None, Contents::One(item)) => self.next(item),
@@ -56,16 +86,45 @@ impl<'a> Binder<'a> {
         let node = argument.and_then(|argument| self.given.get_mut(argument));
         let path: Vec<&str> = path.collect();
         match node.map(|node| node.put(&path, item)) {
-            Some(Ok(())) => Ok(()),
+            Some(Ok(())) => {
+                self.went_to(name);
+                Ok(())
+            }
             Some(Err(what)) => Err(self.misfit(&format!("{name} is {what}"))),
             None => Err(self.misfit(&format!("there is no input {name}"))),
         }
     }
 
     fn next(&mut self, item: Item) -> Result<()> {
-        match self.given.iter_mut().find(|node| node.is_empty()) {
-            Some(node) => node.put(&[], item).map_err(Failure::Inputs),
-            None => Err(self.misfit("more inputs are given than that")),
+        let Some(place) = self.place(&item)? else {
+            return Err(self.misfit("more inputs are given than that"));
+        };
+        if let (Some(node), Some(argument)) = (self.given.get_mut(place), self.arguments.get(place)) {
+            node.put(&[], item).map_err(Failure::Inputs)?;
+            self.went_to(&argument.name);
+        }
+        Ok(())
+    }
+
+    /// The next argument by position. Where the model does not tell the order of several, only one may fit.
+    fn place(&self, item: &Item) -> Result<Option<usize>> {
+        let open = || (0..self.given.len()).filter(|&place| self.given[place].is_empty());
+        let mut fitting = open().filter(|&place| self.arguments[place].takes(&item.value));
+        if self.ordered || open().count() < 2 {
+            return Ok(open().next());
+        }
+        match (fitting.next(), fitting.next()) {
+            (Some(only), None) => Ok(Some(only)),
+            _ => Err(self.misfit(&format!(
+                "the order of these is not known, so say which one {} is for, by --input NAME={0}",
+                self.source
+            ))),
+        }
+    }
+
+    fn went_to(&mut self, input: &str) {
+        if !self.source.is_empty() {
+            self.sources.push(Given { input: input.to_owned(), source: self.source.clone() });
         }
     }
 
@@ -114,7 +173,7 @@ impl<'a> Binder<'a> {
 
     /// The values of all arguments that got one.
     pub fn finish(mut self) -> Result<Bound> {
-        let mut bound = Bound { values: Vec::new(), notes: BTreeMap::new() };
+        let mut bound = Bound { given: std::mem::take(&mut self.sources), ..Bound::default() };
         let given = std::mem::take(&mut self.given);
         for (Argument { name, kind, optional }, node) in self.arguments.iter().zip(given) {
             if !node.is_empty() {
@@ -150,9 +209,9 @@ mod tests {
                 optional: kind.starts_with("Optional"),
             })
             .collect();
-        let mut binder = Binder::new(&arguments);
+        let mut binder = Binder::new(&arguments, true);
         for (name, contents) in contents {
-            binder.add(name.map(str::to_owned), contents)?;
+            binder.add(name.map(str::to_owned), contents, "a file")?;
         }
         binder.finish()
     }
@@ -181,6 +240,32 @@ mod tests {
         assert_eq!(names(bind(&TWO, vec![(None, several(&["y", "x", "output"]))])), ["x", "y"]);
         assert_eq!(names(bind(&TWO, vec![(None, several(&["arr_0"]))])), ["x"]);
         assert_eq!(names(bind(&TWO, vec![(Some("x"), several(&["arr_0"]))])), ["x"]);
+    }
+
+    #[test]
+    fn without_an_order_only_what_fits_one_input_goes_by_position() -> Result<()> {
+        let argument = |name: &str, kind: &str| Argument {
+            name: name.to_owned(),
+            kind: kind.to_owned(),
+            optional: false,
+        };
+        let bound = |kinds: [&str; 2]| {
+            let arguments = [argument("item", kinds[0]), argument("user", kinds[1])];
+            let mut binder = Binder::new(&arguments, false);
+            let image = ndarray::ArrayD::<f32>::zeros(vec![1, 4]);
+            binder.add(None, Contents::One(Value::F32(image).into()), "a.npy")?;
+            binder.add(None, number(3), "b.json")?;
+            binder.finish()
+        };
+        let found = bound(["Tensor int64 []", "Tensor float32 [?, 4]"])?;
+        assert_eq!(
+            found.given.iter().map(|given| given.input.as_str()).collect::<Vec<_>>(),
+            ["user", "item"]
+        );
+        let error =
+            bound(["Tensor float32 [?, 4]", "Tensor float32 [?, 4]"]).map(|_| ()).map_err(|e| e.to_string());
+        assert!(error.is_err_and(|text| text.contains("--input NAME=a.npy")));
+        Ok(())
     }
 
     #[test]

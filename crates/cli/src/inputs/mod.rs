@@ -9,16 +9,18 @@ mod kind;
 mod npy;
 mod npz;
 mod picture;
+mod preparation;
 mod safetensors;
 mod source;
 mod tree;
 
 pub use bind::{Bound, Note};
 
-use crate::args::InputArgs;
+use crate::args::{InputArgs, Range};
 use crate::failure::{Failure, Result};
 use crate::text::{self, Batch};
 use dlbacktrace::{Argument, Model, Value};
+use preparation::Preparation;
 use std::fs;
 use std::path::Path;
 
@@ -48,13 +50,33 @@ enum Contents {
 /// # Errors
 /// [`Failure::Usage`] for what cannot be found, [`Failure::Inputs`] for what cannot be read or does not fit.
 pub fn read(model: &Model, options: &InputArgs) -> Result<Bound> {
+    let pictures = Preparation::of(&options.image, model);
+    let mut bound = bound(model, options, &pictures)?;
+    if let Ok(roles) = text::Roles::of(model.arguments()) {
+        let given = |name: &&str| bound.values.iter().any(|(present, _)| present == name);
+        bound.bookkeeping = roles.bookkeeping().filter(given).map(str::to_owned).collect();
+    }
+    if bound.pictures().next().is_none() {
+        return Ok(bound);
+    }
+    let bookkeeping = std::mem::take(&mut bound.bookkeeping);
+    let pictures = pictures.settled(model, bound);
+    let mut bound = Bound { bookkeeping, ..self::bound(model, options, &pictures)? };
+    if pictures.range == Range::Bytes {
+        bound.quantities = bound.pictures().map(str::to_owned).collect();
+    }
+    bound.assumed.extend(pictures.assumed);
+    Ok(bound)
+}
+
+fn bound(model: &Model, options: &InputArgs, pictures: &Preparation<'_>) -> Result<Bound> {
     let arguments = model.arguments();
-    let mut binder = bind::Binder::new(arguments);
+    let mut binder = bind::Binder::new(arguments, model.ordered());
     if let Some(Batch { values, ids, rows }) = text::batch(&options.text, arguments)? {
         for (name, value) in values {
             let texts = (name == ids).then(|| rows.clone());
             let item = Item { value, note: Note { texts, ..Note::default() } };
-            binder.add(Some(name), Contents::One(item))?;
+            binder.add(Some(name), Contents::One(item), "")?;
         }
     }
     for text in &options.inputs {
@@ -62,14 +84,16 @@ pub fn read(model: &Model, options: &InputArgs) -> Result<Bound> {
         let contents = match source {
             source::Source::Value(value) => Contents::One(value.into()),
             source::Source::File { path, key } => {
-                let contents = file(&path, options, arguments)?;
+                let contents = file(&path, options, arguments, pictures)?;
                 match key {
                     Some(key) => Contents::One(pick(contents, &key, &path)?),
                     None => contents,
                 }
             }
         };
-        binder.add(name, contents)?;
+        let value =
+            name.as_deref().and_then(|name| text.strip_prefix(name)?.strip_prefix('=')).unwrap_or(text);
+        binder.add(name.clone(), contents, value)?;
     }
     let mut bound = binder.finish()?;
     for (_, value) in &mut bound.values {
@@ -86,7 +110,12 @@ pub fn array(path: &Path) -> Result<Value> {
     npy::parse(&content(path)?).map_err(|e| unreadable(path, &e))
 }
 
-fn file(path: &Path, options: &InputArgs, arguments: &[Argument]) -> Result<Contents> {
+fn file(
+    path: &Path,
+    options: &InputArgs,
+    arguments: &[Argument],
+    pictures: &Preparation<'_>,
+) -> Result<Contents> {
     let bytes = content(path)?;
     let one = |value: Value| Contents::One(value.into());
     let many = |arrays: Vec<(String, Value)>| {
@@ -110,9 +139,9 @@ fn file(path: &Path, options: &InputArgs, arguments: &[Argument]) -> Result<Cont
             }
             csv::Table::Columns(columns) => many(columns),
         }),
-        "png" | "jpg" | "jpeg" => picture::parse(&bytes, &options.image).map(|pixels| {
-            let note = Note { image: Some(options.image.layout), ..Note::default() };
-            Contents::One(Item { value: Value::F32(pixels), note })
+        "png" | "jpg" | "jpeg" => picture::parse(&bytes, pictures).map(|value| {
+            let note = Note { image: Some(pictures.layout), ..Note::default() };
+            Contents::One(Item { value, note })
         }),
         _ => {
             let path = path.display();

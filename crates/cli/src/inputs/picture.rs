@@ -1,21 +1,25 @@
 //! `.png` and `.jpg`: an image as the batch of one that models take.
 
-use crate::args::{ImageArgs, Layout, Size};
+use super::preparation::Preparation;
+use crate::args::{ImageArgs, Layout, Range, Size};
+use dlbacktrace::Value;
 use image::imageops::{self, FilterType};
 use image::{DynamicImage, ImageReader, Rgb32FImage};
-use ndarray::{Array3, ArrayD, Axis, s};
+use ndarray::{Array3, Axis, s};
 use std::io::Cursor;
 
-/// Reads the content of an image file: `1, C, H, W` (or `1, H, W, C`) in 0 … 1, then less the mean and divided by
+/// Reads the content of an image file: `1, C, H, W` (or `1, H, W, C`) in its range, then less the mean and divided by
 /// the standard deviation, if these are given.
 ///
 /// # Errors
 /// What is wrong with it.
-pub fn parse(bytes: &[u8], options: &ImageArgs) -> Result<ArrayD<f32>, String> {
+pub fn parse(bytes: &[u8], preparation: &Preparation<'_>) -> Result<Value, String> {
+    let options = preparation.args;
     let broken = |e: &dyn std::fmt::Display| format!("it is not a whole image ({e})");
     let reader = ImageReader::new(Cursor::new(bytes)).with_guessed_format().map_err(|e| broken(&e))?;
     let image = reader.decode().map_err(|e| broken(&e))?;
-    let mut pixels = channels(&image, options)?;
+    let mut pixels = channels(&image, preparation)?;
+    pixels.mapv_inplace(|pixel| in_range(pixel, preparation.range));
     for (name, numbers, apply) in [
         ("--mean", &options.mean, (|pixel, mean| pixel - mean) as fn(f32, f32) -> f32),
         ("--std", &options.std, |pixel, std| pixel / std),
@@ -32,16 +36,33 @@ pub fn parse(bytes: &[u8], options: &ImageArgs) -> Result<ArrayD<f32>, String> {
             channel.mapv_inplace(|pixel| apply(pixel, *number));
         }
     }
-    let pixels = match options.layout {
+    let pixels = match preparation.layout {
         Layout::Nchw => pixels.permuted_axes([2, 0, 1]).as_standard_layout().into_owned(),
         Layout::Nhwc => pixels,
     };
-    Ok(pixels.insert_axis(Axis(0)).into_dyn())
+    let pixels = pixels.insert_axis(Axis(0)).into_dyn();
+    match preparation.range {
+        Range::Bytes if !options.mean.is_empty() || !options.std.is_empty() => {
+            Err("--mean and --std make no bytes; give --range 0..255 or leave them out".to_owned())
+        }
+        Range::Bytes => Ok(Value::U8(pixels.mapv(|pixel| pixel as u8))),
+        _ => Ok(Value::F32(pixels)),
+    }
+}
+
+/// A pixel of 0 … 1 in a range.
+fn in_range(pixel: f32, range: Range) -> f32 {
+    match range {
+        Range::Unit => pixel,
+        Range::Full => pixel * 255.0,
+        Range::Signed => pixel * 2.0 - 1.0,
+        Range::Bytes => (pixel * 255.0).round().clamp(0.0, 255.0),
+    }
 }
 
 /// Rows, columns, channels in 0 … 1, in the size asked for.
-fn channels(image: &DynamicImage, options: &ImageArgs) -> Result<Array3<f32>, String> {
-    let wanted = if options.grayscale { Some(1) } else { options.channels };
+fn channels(image: &DynamicImage, preparation: &Preparation<'_>) -> Result<Array3<f32>, String> {
+    let (options, wanted) = (preparation.args, preparation.channels);
     let grey = wanted.map_or(!image.color().has_color(), |channels| channels == 1);
     let keep = match wanted {
         None if grey => 1,
@@ -106,8 +127,21 @@ fn resized(size: Size, width: u32, height: u32) -> (u32, u32) {
 mod tests {
     use super::*;
     use image::{ImageFormat, Luma, Rgb, Rgba};
+    use ndarray::ArrayD;
 
     type Outcome = Result<(), Box<dyn std::error::Error>>;
+
+    /// What a file becomes with these options and nothing told by a model.
+    fn pixels(bytes: &[u8], args: &ImageArgs) -> Result<ArrayD<f32>, String> {
+        let channels = if args.grayscale { Some(1) } else { args.channels };
+        let layout = args.layout.unwrap_or(Layout::Nchw);
+        let range = args.range.unwrap_or_default();
+        match parse(bytes, &Preparation { args, layout, channels, range, assumed: Vec::new() })? {
+            Value::F32(array) => Ok(array),
+            Value::U8(array) => Ok(array.mapv(f32::from)),
+            other => Err(format!("{other:?}")),
+        }
+    }
 
     fn png(image: impl Into<DynamicImage>) -> Result<Vec<u8>, image::ImageError> {
         let mut bytes = Cursor::new(Vec::new());
@@ -117,16 +151,16 @@ mod tests {
 
     #[test]
     fn grey_stays_grey_and_colour_colour() -> Outcome {
-        let grey = parse(&png(image::GrayImage::from_pixel(3, 2, Luma([51])))?, &ImageArgs::default())?;
+        let grey = pixels(&png(image::GrayImage::from_pixel(3, 2, Luma([51])))?, &ImageArgs::default())?;
         assert_eq!(grey.shape(), [1, 1, 2, 3]);
         assert!(grey.iter().all(|v| (v - 0.2).abs() < 1e-6));
         let red = png(image::RgbImage::from_pixel(3, 2, Rgb([255, 0, 0])))?;
-        assert_eq!(parse(&red, &ImageArgs::default())?.shape(), [1, 3, 2, 3]);
-        let grey = parse(&red, &ImageArgs { grayscale: true, ..ImageArgs::default() })?;
+        assert_eq!(pixels(&red, &ImageArgs::default())?.shape(), [1, 3, 2, 3]);
+        let grey = pixels(&red, &ImageArgs { grayscale: true, ..ImageArgs::default() })?;
         assert_eq!(grey.shape(), [1, 1, 2, 3]);
         let rgba = png(image::RgbaImage::from_pixel(3, 2, Rgba([255, 0, 0, 51])))?;
-        assert_eq!(parse(&rgba, &ImageArgs::default())?.shape(), [1, 3, 2, 3]);
-        let four = parse(&rgba, &ImageArgs { channels: Some(4), ..ImageArgs::default() })?;
+        assert_eq!(pixels(&rgba, &ImageArgs::default())?.shape(), [1, 3, 2, 3]);
+        let four = pixels(&rgba, &ImageArgs { channels: Some(4), ..ImageArgs::default() })?;
         assert!((four[[0, 3, 1, 1]] - 0.2).abs() < 1e-6);
         Ok(())
     }
@@ -141,15 +175,31 @@ mod tests {
             std: vec![0.5],
             ..ImageArgs::default()
         };
-        let array = parse(&image, &options)?;
+        let array = pixels(&image, &options)?;
         assert_eq!(array.shape(), [1, 3, 4, 4]);
         assert_eq!((array[[0, 0, 1, 1]], array[[0, 1, 1, 1]], array[[0, 2, 1, 1]]), (1.0, -0.5, 0.0));
-        options.layout = Layout::Nhwc;
-        assert_eq!(parse(&image, &options)?.shape(), [1, 4, 4, 3]);
+        options.layout = Some(Layout::Nhwc);
+        assert_eq!(pixels(&image, &options)?.shape(), [1, 4, 4, 3]);
         options.mean.pop();
-        assert!(parse(&image, &options).is_err());
+        assert!(pixels(&image, &options).is_err());
         options = ImageArgs { crop: Some(Size { height: 11, width: Some(3) }), ..ImageArgs::default() };
-        assert!(parse(&image, &options).is_err());
+        assert!(pixels(&image, &options).is_err());
+        Ok(())
+    }
+
+    #[test]
+    fn pixels_are_in_the_range_that_is_asked_for() -> Outcome {
+        let grey = png(image::GrayImage::from_pixel(1, 1, Luma([51])))?;
+        let first = |range| -> Result<f32, String> {
+            Ok(pixels(&grey, &ImageArgs { range: Some(range), ..ImageArgs::default() })?[[0, 0, 0, 0]])
+        };
+        for (range, pixel) in
+            [(Range::Unit, 0.2), (Range::Full, 51.0), (Range::Signed, -0.6), (Range::Bytes, 51.0)]
+        {
+            assert!((first(range)? - pixel).abs() < 1e-4, "{range}");
+        }
+        let options = ImageArgs { range: Some(Range::Bytes), mean: vec![0.5], ..ImageArgs::default() };
+        assert!(pixels(&grey, &options).is_err());
         Ok(())
     }
 
@@ -157,7 +207,7 @@ mod tests {
     fn a_cut_image_is_an_error() -> Outcome {
         let whole = png(image::GrayImage::from_fn(9, 9, |x, y| Luma([(x * y) as u8])))?;
         for cut in [0, 4, 20, whole.len() / 2] {
-            assert!(parse(&whole[..cut], &ImageArgs::default()).is_err());
+            assert!(pixels(&whole[..cut], &ImageArgs::default()).is_err());
         }
         Ok(())
     }

@@ -10,10 +10,10 @@ use ndarray::{ArrayD, ArrayViewD};
 /// asked. `None` if relevance is of another shape.
 pub fn entries<'a>(
     rows: &[Row],
-    channels: impl Iterator<Item = &'a ArrayD<f32>>,
+    channels: impl Iterator<Item = &'a ArrayD<f64>>,
     words: bool,
 ) -> Option<Vec<Vec<TokenEntry>>> {
-    let channels: Vec<&ArrayD<f32>> = channels.collect();
+    let channels: Vec<&ArrayD<f64>> = channels.collect();
     let at = |channel: usize, cell: [usize; 2]| match channels.get(channel) {
         Some(channel) => channel.get(&cell[..]).map(|value| f64::from(*value)),
         None => Some(0.0),
@@ -46,7 +46,7 @@ pub fn entries<'a>(
 /// Whole texts, which a model reads itself, sample by sample; `channels` are of their shape.
 pub fn whole<'a>(
     texts: &ArrayD<String>,
-    channels: impl Iterator<Item = &'a ArrayD<f32>>,
+    channels: impl Iterator<Item = &'a ArrayD<f64>>,
     batch: usize,
 ) -> Vec<Vec<TokenEntry>> {
     let channels: Vec<_> = channels.map(|channel| samples(channel, batch)).collect();
@@ -81,7 +81,7 @@ mod tests {
             Row { first: 1, tokens: vec![token("play", false), token("ing", true)] },
             Row { first: 0, tokens: vec![token("a", false), token("b", false), token("c", true)] },
         ];
-        let relevance = arr2(&[[9.0_f32, 0.5, 0.25], [1.0, 2.0, 3.0]]).into_dyn();
+        let relevance = arr2(&[[9.0_f64, 0.5, 0.25], [1.0, 2.0, 3.0]]).into_dyn();
         let sums = |words| {
             let entries = entries(&rows, std::iter::once(&relevance), words).unwrap_or_default();
             let text = |entry: &TokenEntry| (entry.text.clone(), entry.relevance.positive);

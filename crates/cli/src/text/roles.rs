@@ -71,6 +71,11 @@ impl Roles {
         self.values(row(&id), row(&|_| 1), row(&|_| 0), row(&|place| place as i64))
     }
 
+    /// The arguments that say where a token stands or which part of a pair it is in, not what it is.
+    pub fn bookkeeping(&self) -> impl Iterator<Item = &str> {
+        self.types.iter().chain(&self.positions).map(String::as_str)
+    }
+
     /// Whether a text is all that the model needs.
     pub fn suffice(&self, arguments: &[Argument]) -> Result<()> {
         let ours = [Some(&self.ids), self.mask.as_ref(), self.types.as_ref(), self.positions.as_ref()];
@@ -98,6 +103,19 @@ mod tests {
         let argument =
             |name: &&str| Argument { name: (*name).to_owned(), kind: "Tensor".to_owned(), optional: false };
         names.iter().map(argument).collect()
+    }
+
+    #[test]
+    fn what_a_tokenizer_keeps_books_of_is_no_evidence() -> Result<()> {
+        let kept = |names: &[&str]| -> Result<Vec<String>> {
+            Ok(Roles::of(&arguments(names))?.bookkeeping().map(str::to_owned).collect())
+        };
+        assert_eq!(
+            kept(&["input_ids", "token_type_ids", "position_ids"])?,
+            ["token_type_ids", "position_ids"]
+        );
+        assert_eq!(kept(&["positions"])?, Vec::<String>::new(), "an only argument is what the model reads");
+        Ok(())
     }
 
     #[test]

@@ -81,7 +81,7 @@ fn asked(a: &ArrayD<f64>, options: &SeedOptions) -> Result<Vec<bool>> {
             };
             Ok(a.indexed_iter().map(|(index, _)| winner(&index)).collect())
         }
-        (Target::At(_), _) => Ok(vec![false; a.len()]),
+        (Target::At(_) | Target::Box(_) | Target::BoxOf(_), _) => Ok(vec![false; a.len()]),
     }
 }
 
