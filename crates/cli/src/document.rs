@@ -36,6 +36,7 @@ pub fn of(
     let output = explanation.output();
     let timings = explanation.timings();
     let unit = options::assumed_unit(&args.rules, explanation);
+    let version = elsewhere(args, model);
     let constants = options::assumed_constants(&args.rules, &bound);
     let batch = batch(explanation);
     Ok(Document {
@@ -80,11 +81,23 @@ pub fn of(
         },
         peak_memory_bytes: peak_memory(),
         given: bound.given,
-        assumed: [bound.assumed.as_slice(), &constants, explanation.assumed(), &unit].concat(),
+        assumed: [&version, &bound.assumed, &constants, explanation.assumed(), &unit].concat(),
         warnings: explanation.warnings().to_vec(),
         files: Vec::new(),
         settings,
     })
+}
+
+/// Where the model was found, if that is not what was named: a server keeps versions below one another.
+fn elsewhere(args: &Explain, model: &dlbacktrace::Model) -> Vec<String> {
+    let (named, found) = (&args.model.model, model::path(model));
+    let differs = named.as_path() != found;
+    differs
+        .then(|| {
+            format!("{} is explained, the newest version that {} leads to", found.display(), named.display())
+        })
+        .into_iter()
+        .collect()
 }
 
 /// The number of samples that the first axis of the inputs counts.
