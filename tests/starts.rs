@@ -176,9 +176,9 @@ fn a_segmentation_starts_with_the_map_of_its_class() {
     };
     let options = |threshold: f64| Options::new().task(Task::Segmentation { threshold });
     for class in 0..3 {
-        let named = options(0.3).target(Target::Class(class));
+        let named = options(0.1).target(Target::Class(class));
         let first = explain("start_class_maps", &named);
-        assert!(near(start(&first), above(class, 0.3)), "class {class}");
+        assert!(near(start(&first), above(class, 0.1)), "class {class}");
         assert!(says(&first, "axis 1 of output counts classes (3)"), "{:?}", first.assumed());
         let last = explain("start_class_maps_last", &named.classes(Classes::Last));
         assert!(agree(&channels(&last)[0], &channels(&first)[0], 1e-5), "class {class}");

@@ -73,7 +73,7 @@ impl Roles {
 
     /// The arguments that say where a token stands or which part of a pair it is in, not what it is.
     pub fn bookkeeping(&self) -> impl Iterator<Item = &str> {
-        self.types.iter().chain(&self.positions).map(String::as_str)
+        self.types.iter().chain(&self.positions).filter(|name| **name != self.ids).map(String::as_str)
     }
 
     /// Whether a text is all that the model needs.
