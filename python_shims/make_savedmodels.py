@@ -3,7 +3,7 @@
     python python_shims/make_savedmodels.py [--out tests/savedmodels] [NAME…]
 
 Needs Python 3.11, tensorflow-cpu 2.21.0, tf_keras and safetensors. NAME.safetensors holds the inputs as `input:NAME`
-and Python's own outputs as `output:NAME`, by their names in the signature; inputs of text are in its metadata, as JSON.
+and Python's own outputs as `output:NAME`, by their names in the signature; inputs of text are in its metadata, as JSON, those of bytes in hexadecimal.
 Names given: only those are written, the index keeps the rest.
 """
 
@@ -106,9 +106,10 @@ def prune(path: Path, whole: bool) -> dict[str, int]:
 
 def write_tensors(path: Path, inputs: dict, outputs: dict) -> None:
     text = {f"input:{name}": value.tolist() for name, value in inputs.items() if value.dtype.kind in "US"}
-    tensors = {f"input:{name}": value for name, value in inputs.items() if f"input:{name}" not in text}
+    data = {f"input:{name}": [item.hex() for item in value] for name, value in inputs.items() if value.dtype.kind == "O"}
+    tensors = {f"input:{name}": value for name, value in inputs.items() if f"input:{name}" not in text | data}
     tensors |= {f"output:{name}": np.ascontiguousarray(value) for name, value in outputs.items()}
-    save_file(tensors, path, {"text": json.dumps(text)})
+    save_file(tensors, path, {"text": json.dumps(text), **({"bytes": json.dumps(data)} if data else {})})
 
 
 def check(fixture: Fixture, outputs: dict, made, out: Path) -> None:

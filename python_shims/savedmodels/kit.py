@@ -105,7 +105,7 @@ def module_fixture(name: str, call, inputs, description: str, seed: str = "", **
             return module.made[-1]
 
         body = call(weights)
-        specs = [tf.TensorSpec([None, *value.shape[1:]], tf.as_dtype(value.dtype) if value.dtype.kind != "U" else tf.string, name=key)
+        specs = [tf.TensorSpec([None, *value.shape[1:]], tf.string if value.dtype.kind in "UO" else tf.as_dtype(value.dtype), name=key)
                  for key, value in values.items()]
         module.serve = tf.function(body, input_signature=specs, autograph=False)
         outputs = None if more.get("expect") == RAISES else module.serve(*map(tf.constant, values.values()))

@@ -41,6 +41,8 @@ pub struct Run<'a, T> {
     pub tape: Tape<T>,
     /// The values to explain, in the order of the model's inputs.
     pub inputs: Vec<Port<T>>,
+    /// What the model was given, which counts its samples: the same, or what the values to explain were read of.
+    pub given: Vec<Port<T>>,
     /// What the model returned, flattened.
     pub outputs: Vec<Port<T>>,
     /// When the lowering to the tape began; it counts to the time of the relevance.
@@ -61,7 +63,7 @@ pub fn explain<T: Tensor>(
     options: &Options,
     weights: &WeightCache<T>,
 ) -> Result<Explanation<T>> {
-    let Run { mut tape, inputs, outputs, recorded, forward, again } = run;
+    let Run { mut tape, inputs, given, outputs, recorded, forward, again } = run;
     tape.outputs = outputs.iter().map(|port| port.value).collect();
     tape.numeric_inputs = named(&inputs, &options.numeric_inputs)?;
     let constant = named(&inputs, &options.constant_inputs)?;
@@ -69,7 +71,8 @@ pub fn explain<T: Tensor>(
     let resolved = detections::resolved(&outputs, options)?;
     let options = resolved.as_ref().unwrap_or(options);
     let number = chosen(&outputs, &options.output)?;
-    let samples = samples::found(&outputs, number, &inputs, again.as_ref(), options)?;
+    let samples = samples::found(&outputs, number, &given, again.as_ref(), options)?;
+    drop(given);
     drop(again);
     let output = &outputs[number];
     let mut assumed: Vec<String> = start::assumed(&outputs, number, &options.output).into_iter().collect();

@@ -51,7 +51,7 @@ pub enum Error {
         reason: String,
     },
     /// The model has no graph with these tags.
-    #[error("the SavedModel has no graph tagged {asked}; it has {found}. Choose one of these")]
+    #[error("the SavedModel has no graph {asked}; it has {found}. Choose one of these")]
     NoTags {
         /// What was asked for.
         asked: String,

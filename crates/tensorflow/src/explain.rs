@@ -51,9 +51,12 @@ impl Model {
         for record in recording.records {
             lowering.record(record, table())?;
         }
+        let given = ports(recording.inputs);
+        let explained = lowering.explained(given.clone());
         Ok(Run {
             tape: lowering.writer.tape,
-            inputs: ports(recording.inputs),
+            inputs: explained,
+            given,
             outputs: ports(recording.outputs),
             recorded,
             forward,

@@ -22,6 +22,7 @@ mod backend;
 #[allow(unsafe_code)]
 mod eager;
 mod error;
+mod examples;
 mod explain;
 mod inspection;
 mod interpreter;
@@ -42,6 +43,7 @@ mod variables;
 pub use backend::TfTensor;
 pub use eager::{Context, DataType, Tensor};
 pub use error::{Error, Result};
+pub use examples::{ExampleSpec, Feature, FeatureSpec, example};
 pub use explain::Replay;
 pub use inspection::Inspection;
 pub use interpreter::{Keep, Operation, Origin, Port, Record, Recording, Scope, Slot, ValueId, ValueInfo};

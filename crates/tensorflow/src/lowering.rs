@@ -3,9 +3,10 @@
 use crate::backend::dtype;
 use crate::table::{Entry, Lower};
 use crate::{Context, DataType, Origin, Record, Slot, TfTensor, ValueInfo};
+use dlbacktrace_core::explain::Port;
 use dlbacktrace_core::ops::{Constant, Pass, Unruled};
 use dlbacktrace_core::{
-    BacktraceOp, DType, Error, Meta, ModulePath, Operand, Place, Result, TapeWriter, Tensor, ValueId,
+    BacktraceOp, DType, Error, Family, Meta, ModulePath, Operand, Place, Result, TapeWriter, Tensor, ValueId,
     WeightKey,
 };
 use std::collections::{HashMap, HashSet};
@@ -23,6 +24,10 @@ pub(crate) struct Lowering {
     written: HashSet<String>,
     /// What this run wrote to variables so far.
     assigned: HashMap<String, Assigned>,
+    /// What is read of files and messages: inputs of their own (`table/sources.rs`).
+    pub(crate) ports: Vec<Port<TfTensor>>,
+    /// The names of the inputs that these are read of.
+    pub(crate) owners: HashSet<String>,
     /// The elements of each list of tensors (`table/lists.rs`), `None` where nothing was written.
     pub(crate) lists: HashMap<usize, Vec<Option<Element>>>,
 }
@@ -64,6 +69,8 @@ impl Lowering {
             stored,
             written: HashSet::new(),
             assigned: HashMap::new(),
+            ports: Vec::new(),
+            owners: HashSet::new(),
             lists: HashMap::new(),
         };
         lowering.written = records.iter().filter_map(|record| lowering.written_by(record)).collect();
@@ -175,6 +182,66 @@ impl Lowering {
         Ok(())
     }
 
+    /// The input that a value was made of, or what was read of one, if there is any.
+    pub(crate) fn owner(&self, slot: &Slot) -> Option<String> {
+        let (mut waiting, mut seen) = (vec![ValueId(slot.value.0)], HashSet::new());
+        while let Some(value) = waiting.pop() {
+            if let Some(port) = self.ports.iter().find(|port| port.value == value) {
+                return Some(port.name.clone());
+            }
+            if let Some(Origin::Input(name)) = self.origins.get(value.0) {
+                return Some(name.clone());
+            }
+            let makers = self.writer.tape.steps.iter().filter(|step| step.outputs.contains(&value));
+            let operands = makers.flat_map(|step| step.inputs.iter().rev().map(|operand| operand.value));
+            waiting.extend(operands.filter(|&operand| seen.insert(operand)));
+        }
+        None
+    }
+
+    /// What an operator read becomes an input to explain: of pictures and sounds the numbers, else what was read.
+    pub(crate) fn begin(&mut self, name: String, slot: &Slot) -> Result<()> {
+        let tensor = slot.tensor.as_ref().ok_or_else(|| not_kept(slot))?;
+        let mut value = ValueId(slot.value.0);
+        let mut read = TfTensor::from(tensor.clone());
+        if SAMPLES.contains(&tensor.data_type()) {
+            read = read.cast(DType::F32)?;
+            let numbers = Operand::new(
+                self.writer.tape.value(Meta { shape: read.shape(), dtype: DType::F32 }),
+                read.clone(),
+            );
+            let from = numbers.value;
+            self.writer.step(Box::new(Pass::identity()), vec![numbers], vec![value]);
+            value = from;
+        }
+        self.ports.push(Port { name, value, tensor: read });
+        Ok(())
+    }
+
+    /// What is to be explained: the inputs and what was read of them. Of an input that is read and no more, only the latter.
+    pub(crate) fn explained(&mut self, inputs: Vec<Port<TfTensor>>) -> Vec<Port<TfTensor>> {
+        let mut ports: Vec<_> = inputs.into_iter().chain(std::mem::take(&mut self.ports)).collect();
+        ports.retain(|port| !(self.owners.contains(&port.name) && self.only_moves(port.value)));
+        number(&mut ports);
+        ports
+    }
+
+    /// Whether a value is moved and asked for its shape, and no more.
+    fn only_moves(&self, value: ValueId) -> bool {
+        let mut moved = HashSet::from([value]);
+        self.writer.tape.steps.iter().all(|step| {
+            let reads = step.inputs.iter().any(|operand| moved.contains(&operand.value));
+            match step.op.family() {
+                _ if !reads => true,
+                Family::Movement | Family::Pass => {
+                    moved.extend(&step.outputs);
+                    true
+                }
+                family => family == Family::Constant,
+            }
+        })
+    }
+
     /// Shape and element type of a slot's value.
     pub(crate) fn meta(&self, slot: &Slot) -> Meta {
         self.writer.tape.meta(ValueId(slot.value.0)).clone()
@@ -246,6 +313,23 @@ impl Lowering {
             None => tensor.address().hash(&mut identity),
         }
         Some(WeightKey { identity: identity.finish(), version: 0 })
+    }
+}
+
+/// Element types that hold samples of pictures and sounds.
+const SAMPLES: [DataType; 4] = [DataType::UINT8, DataType::INT8, DataType::UINT16, DataType::INT16];
+
+/// Tells those of one name apart.
+fn number(ports: &mut [Port<TfTensor>]) {
+    let mut counts: HashMap<String, usize> = HashMap::new();
+    for port in &*ports {
+        *counts.entry(port.name.clone()).or_default() += 1;
+    }
+    let mut used: HashMap<String, usize> = HashMap::new();
+    for port in ports.iter_mut().filter(|port| counts[&port.name] > 1) {
+        let index = used.entry(port.name.clone()).or_default();
+        port.name = format!("{}[{index}]", port.name);
+        *index += 1;
     }
 }
 

@@ -1,6 +1,6 @@
 //! A model: one signature of a SavedModel.
 
-use crate::interpreter::{Recorder, Run, Value};
+use crate::interpreter::{Parsed, Recorder, Run, Value};
 use crate::loading::{Loaded, load};
 use crate::saved_model::{self, Chosen, TensorSpec};
 use crate::variables::{Checkpoint, Values};
@@ -125,6 +125,12 @@ impl Model {
     pub(crate) fn each_operation(&self, show: &mut dyn FnMut(&Operation)) {
         let loaded = self.loaded.lock().unwrap_or_else(PoisonError::into_inner);
         loaded.program.each_operation(loaded.body, show);
+    }
+
+    /// Shows each operator of the signature that parses messages.
+    pub(crate) fn each_parser(&self, show: &mut dyn FnMut(&Parsed<'_>)) {
+        let loaded = self.loaded.lock().unwrap_or_else(PoisonError::into_inner);
+        loaded.program.each_parser(loaded.body, show);
     }
 
     /// Runs the model without recording; the outputs with their names.

@@ -6,7 +6,7 @@
 use crate::lowering::{Lowering, input, not_kept};
 use crate::{Context, DataType, Record, Slot, Tensor as Handle, TfTensor};
 use dlbacktrace_core::ops::{Constant, Rearrange};
-use dlbacktrace_core::{DType, Error, Result, Tensor, Turn};
+use dlbacktrace_core::{BacktraceOp, DType, Error, Operand, Result, Tensor, Turn, ValueId};
 use std::ffi::CStr;
 use std::sync::Arc;
 
@@ -31,6 +31,26 @@ pub(crate) fn lower_turning(lowering: &mut Lowering, record: &Record, turn: Turn
     lower_as(lowering, record, &[0], None, Some(turn))
 }
 
+/// As [`lower`], of an operator of whose outputs only this one holds what moved; the others carry nothing.
+pub(crate) fn lower_output(
+    lowering: &mut Lowering,
+    record: &Record,
+    moving: &[usize],
+    output: usize,
+) -> Result<()> {
+    let (operands, made) = renumbered(lowering, record, moving, None)?;
+    let nothing = || Error::tensor(MOVEMENT, "nothing was moved");
+    let index = to_index(made.into_iter().nth(output).ok_or_else(nothing)?)?;
+    for (place, slot) in record.outputs.iter().enumerate() {
+        let (op, operands): (Box<dyn BacktraceOp<TfTensor>>, _) = match place == output {
+            true => (Box::new(Rearrange::new(index.clone())), operands.clone()),
+            false => (Box::new(Constant), Vec::new()),
+        };
+        lowering.writer.step(op, operands, vec![ValueId(slot.value.0)]);
+    }
+    Ok(())
+}
+
 fn lower_as(
     lowering: &mut Lowering,
     record: &Record,
@@ -42,6 +62,19 @@ fn lower_as(
     if lowering.meta(first).dtype == DType::Bool {
         return lowering.all(record, Box::new(Constant));
     }
+    let (operands, made) = renumbered(lowering, record, moving, filled)?;
+    let indices = made.into_iter().map(to_index).collect::<Result<_>>()?;
+    lowering.step(record, Box::new(Rearrange { indices, turn }), operands)
+}
+
+/// What moves, and what the operator makes of its elements' numbers.
+fn renumbered(
+    lowering: &Lowering,
+    record: &Record,
+    moving: &[usize],
+    filled: Option<usize>,
+) -> Result<(Vec<Operand<TfTensor>>, Vec<Handle>)> {
+    let first = input(record, *moving.first().unwrap_or(&0))?;
     let (mut operands, mut used) = (Vec::new(), 0);
     let types = types(lowering, first)?;
     let mut inputs = Vec::with_capacity(record.inputs.len());
@@ -60,9 +93,8 @@ fn lower_as(
             TfTensor::from(moved(zero.cast(types.1))?).full(&shape, 0.0)?.to_tensor()?
         });
     }
-    let indices =
-        again(lowering, record, types, &inputs)?.into_iter().map(to_index).collect::<Result<_>>()?;
-    lowering.step(record, Box::new(Rearrange { indices, turn }), operands)
+    let made = again(lowering, record, types, &inputs)?;
+    Ok((operands, made))
 }
 
 /// The type of a value's elements, and the one that their numbers take: doubles, which count exactly up to 2⁵³, where

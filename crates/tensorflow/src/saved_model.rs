@@ -92,17 +92,21 @@ pub(crate) fn choose(directory: &Path, graph: MetaGraph, signature: &str) -> Res
 }
 
 fn tagged(graphs: Vec<MetaGraph>, tags: &[String]) -> Result<MetaGraph> {
-    let sorted = |tags: &[String]| {
-        let mut tags = tags.to_vec();
+    let of = |tags: &[String]| {
+        let mut tags: Vec<String> = tags.iter().filter(|tag| !tag.is_empty()).cloned().collect();
         tags.sort();
         tags
     };
-    let of = |graph: &MetaGraph| sorted(graph.info.as_ref().map_or(&[], |info| &info.tags));
-    let found: Vec<String> = graphs.iter().map(|graph| format!("[{}]", of(graph).join(", "))).collect();
-    graphs
-        .into_iter()
-        .find(|graph| of(graph) == sorted(tags))
-        .ok_or_else(|| Error::NoTags { asked: format!("[{}]", tags.join(", ")), found: found.join(", ") })
+    let of_graph = |graph: &MetaGraph| of(graph.info.as_ref().map_or(&[], |info| &info.tags));
+    let asked = of(tags);
+    let found = graphs.iter().map(|graph| format!("one {}", described(&of_graph(graph))));
+    let found = found.collect::<Vec<_>>().join(", ");
+    let chosen = graphs.into_iter().find(|graph| of_graph(graph) == asked);
+    chosen.ok_or_else(|| Error::NoTags { asked: described(&asked), found })
+}
+
+fn described(tags: &[String]) -> String {
+    if tags.is_empty() { "without tags (--tags '')".into() } else { format!("tagged {}", tags.join(",")) }
 }
 
 fn signed<'g>(graph: &'g MetaGraph, signature: &str) -> Result<&'g SignatureDef> {

@@ -3,6 +3,7 @@
 mod arguments;
 mod arithmetic;
 mod convolutions;
+mod detection;
 mod einsum;
 mod functions;
 mod geometry;
@@ -10,6 +11,7 @@ mod geometry;
 mod jacobians;
 mod lists;
 mod lookups;
+mod losses;
 mod matrices;
 mod movement;
 mod passing;
@@ -17,6 +19,8 @@ mod pooling;
 mod reductions;
 mod sampling;
 mod scatters;
+mod sources;
+mod sparse;
 mod strides;
 mod texts;
 mod unruled;
@@ -93,10 +97,12 @@ fn entries() -> impl Iterator<Item = &'static Entry> {
     [
         arithmetic::ENTRIES,
         convolutions::ENTRIES,
+        detection::ENTRIES,
         einsum::ENTRIES,
         functions::ENTRIES,
         lists::ENTRIES,
         lookups::ENTRIES,
+        losses::ENTRIES,
         matrices::ENTRIES,
         movement::ENTRIES,
         passing::ENTRIES,
@@ -104,6 +110,8 @@ fn entries() -> impl Iterator<Item = &'static Entry> {
         reductions::ENTRIES,
         sampling::ENTRIES,
         scatters::ENTRIES,
+        sources::ENTRIES,
+        sparse::ENTRIES,
         strides::ENTRIES,
         texts::ENTRIES,
         unruled::ENTRIES,

@@ -25,6 +25,10 @@ const HANDLE: &str = "VarHandleOp";
 /// Operators that are variables.
 const VARIABLES: [&str; 3] = [HANDLE, "VariableV2", "Variable"];
 
+/// Why a model with variables cannot be loaded without their values.
+const MISSING: &str = "its directory `variables`, which holds the values of its variables, is missing or has no file \
+                       variables.index. Copy the SavedModel whole";
+
 /// Whether a node is a variable, or a handle to one.
 pub(crate) fn is_variable(node: &NodeDef) -> bool {
     VARIABLES.contains(&node.operator.as_str())
@@ -75,6 +79,7 @@ impl Values {
         nodes: &[&'g NodeDef],
     ) -> Result<Vec<Variable<'g>>, String> {
         match self {
+            Self::Checkpoint(None) if nodes.iter().any(|node| is_variable(node)) => Err(MISSING.into()),
             Self::Checkpoint(None) => Ok(Vec::new()),
             Self::Checkpoint(Some(checkpoint)) => checkpoint.variables(context, graph, nodes),
             Self::Live(values) => {

@@ -3,7 +3,7 @@
 mod common;
 
 use common::{Fixture, fixture, index, load};
-use dlbacktrace_core::explain::{Options, Output};
+use dlbacktrace_core::explain::{InputRelevance, Options, Output};
 use dlbacktrace_core::seed::{SeedOptions, Target};
 use dlbacktrace_core::{Mode, Tensor as _};
 use dlbacktrace_tensorflow::{DataType, Error, Explanation, Model};
@@ -111,6 +111,12 @@ fn a_batch_is_its_samples() {
     report(|fixture| {
         let Some(samples) = fixture.samples().filter(|_| fixture.entry.common) else { return Ok(()) };
         let model = load(&fixture.directory).map_err(|error| error.to_string())?;
+        let whole = explain(&model, fixture, Mode::Default).map_err(|error| error.to_string())?;
+        let given = |input: &InputRelevance<_>| fixture.inputs.iter().any(|(name, _)| *name == input.name);
+        if !whole.inputs.iter().all(given) {
+            // What is read of messages has no rows that count them.
+            return Ok(());
+        }
         for (mode, tolerance) in [(Mode::Default, 1e-5), (Mode::Contrastive, 1e-4)] {
             let of = |fixture: &Fixture| {
                 explain(&model, fixture, mode)

@@ -21,9 +21,11 @@ pub(crate) fn on_tape(
     for record in recording.records {
         lowering.record(record, table())?;
     }
+    let inputs = ports(recording.inputs);
     Ok(Run {
         tape: lowering.writer.tape,
-        inputs: ports(recording.inputs),
+        given: inputs.clone(),
+        inputs,
         outputs: ports(recording.outputs),
         recorded,
         forward,

@@ -6,6 +6,7 @@ mod compiler;
 mod frames;
 mod operation;
 mod order;
+mod parsed;
 mod recorder;
 mod recording;
 mod references;
@@ -14,6 +15,7 @@ mod state;
 
 pub(crate) use compiler::{Compiler, Entry, Program};
 pub use operation::Operation;
+pub(crate) use parsed::Parsed;
 pub(crate) use recorder::{Recorder, Value};
 pub use recording::{Keep, Origin, Port, Record, Recording, Scope, Slot, ValueId, ValueInfo};
 pub(crate) use run::Run;

@@ -180,6 +180,19 @@ impl Operation {
         }
     }
 
+    /// A serialised tensor.
+    pub(crate) fn tensor(&self, name: &str) -> Option<&[u8]> {
+        match self.attribute(name)? {
+            Attribute::Tensor(value) => Some(value),
+            _ => None,
+        }
+    }
+
+    /// Shapes.
+    pub(crate) fn shapes(&self, name: &str) -> Vec<Option<Vec<Option<usize>>>> {
+        self.list(name).map_or(Vec::new(), |list| list.shapes.iter().map(|shape| shape.extents()).collect())
+    }
+
     /// Integers.
     pub fn ints(&self, name: &str) -> Option<&[i64]> {
         self.list(name).map(|list| list.ints.as_slice())

@@ -70,6 +70,15 @@ pub(crate) struct Shape {
     pub(crate) unknown_rank: bool,
 }
 
+/// `tensor.proto`, as far as texts go.
+#[derive(Clone, PartialEq, Message)]
+pub(crate) struct TensorProto {
+    #[prost(message, optional, tag = "2")]
+    pub(crate) shape: Option<Shape>,
+    #[prost(bytes = "vec", repeated, tag = "8")]
+    pub(crate) strings: Vec<Vec<u8>>,
+}
+
 #[derive(Clone, PartialEq, Message)]
 pub(crate) struct Axis {
     /// −1 where unknown.

@@ -6,7 +6,7 @@ mod function;
 mod meta_graph;
 mod objects;
 
-pub(crate) use attribute::{Attribute, AttributeValue, List, Shape};
+pub(crate) use attribute::{Attribute, AttributeValue, List, Shape, TensorProto};
 pub(crate) use function::{ArgumentDef, FunctionDef, GraphDef, NodeDef, OpDef, OpList};
 pub(crate) use meta_graph::{MetaGraph, SavedModel, SignatureDef, TensorInfo};
 pub(crate) use objects::{CheckpointGraph, ConcreteFunction, ObjectGraph, Structure};

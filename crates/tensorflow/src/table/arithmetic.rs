@@ -40,6 +40,7 @@ pub(super) const ENTRIES: &[Entry] = &[
     Entry::by_data(&["Maximum"], Family::Winner, |lowering, record| extremum(lowering, record, true)),
     Entry::by_data(&["Minimum"], Family::Winner, |lowering, record| extremum(lowering, record, false)),
     Entry::by_data(&["Pow"], Family::Pass, power),
+    Entry::by_data(&["Atan2"], Family::Product, angle),
     Entry::function(&["ClipByValue"], Function::Bounded),
 ];
 
@@ -177,8 +178,16 @@ fn power(lowering: &mut Lowering, record: &Record) -> Result<()> {
     lowering.step(record, Box::new(Pass::function(function)), vec![operand])
 }
 
+/// The angle of a quotient.
+fn angle(lowering: &mut Lowering, record: &Record) -> Result<()> {
+    let operands = numbers(lowering, record)?;
+    let shape = lowering.output_shape(record)?;
+    let quotient = lowering.writer.inner_shape(Box::new(Quotient), operands, shape);
+    lowering.step(record, Box::new(Pass::function(Function::Bounded)), vec![quotient])
+}
+
 /// What operators of one operand make of a value, one after the other.
-fn computed(lowering: &Lowering, operators: &[&CStr], slot: &Slot) -> Result<TfTensor> {
+pub(super) fn computed(lowering: &Lowering, operators: &[&CStr], slot: &Slot) -> Result<TfTensor> {
     let mut value = slot.tensor.clone();
     for operator in operators {
         let made = lowering.context.execute(operator, &Attributes::default(), &value, 1);

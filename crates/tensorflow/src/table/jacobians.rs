@@ -16,6 +16,8 @@ pub(super) struct Case {
     operation: Arc<Operation>,
     inputs: Vec<Tensor>,
     outputs: usize,
+    /// The outputs that count; all floating ones where empty.
+    counted: Vec<usize>,
 }
 
 pub(super) fn context() -> &'static Arc<Context> {
@@ -50,6 +52,11 @@ pub(super) fn integers(shape: &[usize], values: &[i32]) -> Tensor {
     context().tensor(DataType::INT32, shape, &bytes).unwrap()
 }
 
+pub(super) fn longs(shape: &[usize], values: &[i64]) -> Tensor {
+    let bytes: Vec<u8> = values.iter().flat_map(|value| value.to_ne_bytes()).collect();
+    context().tensor(DataType::INT64, shape, &bytes).unwrap()
+}
+
 pub(super) fn truths(shape: &[usize], values: &[bool]) -> Tensor {
     let bytes: Vec<u8> = values.iter().map(|&value| u8::from(value)).collect();
     context().tensor(DataType::BOOL, shape, &bytes).unwrap()
@@ -79,11 +86,25 @@ pub(super) fn operation(operator: &str, attributes: &[(&str, Attribute)]) -> Arc
 
 impl Case {
     pub(super) fn new(operator: &str, attributes: &[(&str, Attribute)], inputs: &[Tensor]) -> Self {
-        Self { operation: operation(operator, attributes), inputs: inputs.to_vec(), outputs: 1 }
+        Self {
+            operation: operation(operator, attributes),
+            inputs: inputs.to_vec(),
+            outputs: 1,
+            counted: Vec::new(),
+        }
     }
 
     pub(super) fn outputs(self, outputs: usize) -> Self {
         Self { outputs, ..self }
+    }
+
+    /// Of several floating outputs only these.
+    pub(super) fn counting(self, outputs: &[usize]) -> Self {
+        Self { counted: outputs.to_vec(), ..self }
+    }
+
+    fn counts(&self, output: usize, tensor: &Tensor) -> bool {
+        tensor.data_type() == DataType::FLOAT && (self.counted.is_empty() || self.counted.contains(&output))
     }
 
     fn run(&self, inputs: &[Tensor]) -> Vec<Tensor> {
@@ -112,9 +133,15 @@ impl Case {
     /// What a winner gives on is what it took: small changes of x show who won.
     #[track_caller]
     pub(super) fn is_won_by(&self, moving: &[usize]) {
+        self.is_won_by_change(moving, 0.125);
+    }
+
+    /// As [`is_won_by`](Self::is_won_by), where larger changes would make others win.
+    #[track_caller]
+    pub(super) fn is_won_by_change(&self, moving: &[usize], change: f32) {
         let columns = self.columns(moving, |values, index| {
-            values[index] += 0.125;
-            0.125
+            values[index] += change;
+            f64::from(change)
         });
         let share =
             |column: &Vec<f64>| column.iter().zip(relevance(column.len())).map(|(w, r)| w.round() * r).sum();
@@ -126,8 +153,9 @@ impl Case {
         let results = |inputs: &[Tensor]| -> Vec<f64> {
             self.run(inputs)
                 .iter()
-                .filter(|output| output.data_type() == DataType::FLOAT)
-                .flat_map(array)
+                .enumerate()
+                .filter(|(output, tensor)| self.counts(*output, tensor))
+                .flat_map(|(_, tensor)| array(tensor))
                 .collect()
         };
         let mut columns = Vec::new();
@@ -191,7 +219,7 @@ impl Case {
         tape.outputs = (self.inputs.len()..tensors.len()).map(Value).collect();
         let mut start = Vec::new();
         let floating: Vec<usize> =
-            (0..outputs.len()).filter(|&output| outputs[output].data_type() == DataType::FLOAT).collect();
+            (0..outputs.len()).filter(|&output| self.counts(output, &outputs[output])).collect();
         let mut given =
             relevance(floating.iter().map(|&output| array(&outputs[output]).len()).sum()).into_iter();
         for output in floating {

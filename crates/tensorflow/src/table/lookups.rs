@@ -39,6 +39,10 @@ pub(super) const ENTRIES: &[Entry] = &[
             "Bucketize",
             "UnicodeTranscode",
             "UnicodeScript",
+            "DecodeBase64",
+            "EncodeBase64",
+            "DecodeCompressed",
+            "ReadFile",
         ],
         Family::Pass,
         |lowering, record| {
@@ -121,7 +125,7 @@ fn filled(lowering: &mut Lowering, record: &Record) -> Result<()> {
 }
 
 /// Outputs that are made from an operand and carry nothing.
-fn constant<'a>(
+pub(super) fn constant<'a>(
     lowering: &mut Lowering,
     from: &Operand<TfTensor>,
     outputs: impl IntoIterator<Item = &'a Slot>,

@@ -34,7 +34,7 @@ fn product(lowering: &mut Lowering, record: &Record, turned: [&str; 2]) -> Resul
     lowering.step(record, Box::new(MatMul { transposed }), vec![left, right])
 }
 
-fn upright(lowering: &mut Lowering, x: &Operand<TfTensor>) -> Result<Operand<TfTensor>> {
+pub(super) fn upright(lowering: &mut Lowering, x: &Operand<TfTensor>) -> Result<Operand<TfTensor>> {
     let rank = x.meta.shape.len();
     let mut order: Vec<usize> = (0..rank).collect();
     order[rank.saturating_sub(2)..].reverse();

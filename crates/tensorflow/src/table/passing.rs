@@ -19,6 +19,14 @@ pub(super) const ENTRIES: &[Entry] = &[
             "PlaceholderWithDefault",
             "Print",
             "Snapshot",
+            // In fewer steps, as numbers of a quantised model are.
+            "FakeQuantWithMinMaxArgs",
+            "FakeQuantWithMinMaxVars",
+            "FakeQuantWithMinMaxVarsPerChannel",
+            "QuantizeAndDequantize",
+            "QuantizeAndDequantizeV2",
+            "QuantizeAndDequantizeV3",
+            "QuantizeAndDequantizeV4",
         ],
         family: Family::Pass,
         keep: Keep::Indices,
@@ -30,6 +38,7 @@ pub(super) const ENTRIES: &[Entry] = &[
             "FusedBatchNormV2",
             "FusedBatchNormV3",
             "BatchNormWithGlobalNormalization",
+            "LRN",
         ],
         family: Family::Pass,
         keep: Keep::Indices,
@@ -37,6 +46,7 @@ pub(super) const ENTRIES: &[Entry] = &[
     },
     Entry {
         names: &[
+            "SparseReshape",
             "Shape",
             "ShapeN",
             "Size",

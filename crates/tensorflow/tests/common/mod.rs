@@ -39,7 +39,7 @@ pub struct Fixture {
 #[derive(Debug, Clone, PartialEq)]
 pub enum Stored {
     Plain { data_type: DataType, shape: Vec<usize>, bytes: Vec<u8> },
-    Text { shape: Vec<usize>, strings: Vec<String> },
+    Text { shape: Vec<usize>, strings: Vec<Vec<u8>> },
 }
 
 impl Stored {
@@ -106,7 +106,13 @@ pub fn fixture(name: &str) -> Fixture {
         .collect();
     all.extend(text.into_iter().map(|(name, rows)| {
         let shape = vec![rows.len(), rows[0].len()];
-        (name, Stored::Text { shape, strings: rows.concat() })
+        (name, Stored::Text { shape, strings: rows.concat().into_iter().map(String::into_bytes).collect() })
+    }));
+    let data = header.metadata().as_ref().and_then(|metadata| metadata.get("bytes"));
+    let data: BTreeMap<String, Vec<String>> = serde_json::from_str(data.map_or("{}", |data| data)).unwrap();
+    all.extend(data.into_iter().map(|(name, items)| {
+        let strings = items.iter().map(|item| from_hex(item)).collect();
+        (name, Stored::Text { shape: vec![items.len()], strings })
     }));
     let part = |prefix: &str| {
         let named = all.iter().filter_map(|(name, stored)| Some((name.strip_prefix(prefix)?, stored)));
@@ -115,6 +121,13 @@ pub fn fixture(name: &str) -> Fixture {
     let entry = index().into_iter().find(|entry| entry.name == name);
     let entry = entry.unwrap_or_else(|| panic!("no fixture {name}"));
     Fixture { inputs: part("input:"), outputs: part("output:"), directory, entry }
+}
+
+fn from_hex(text: &str) -> Vec<u8> {
+    text.as_bytes()
+        .chunks(2)
+        .map(|pair| u8::from_str_radix(std::str::from_utf8(pair).unwrap(), 16).unwrap())
+        .collect()
 }
 
 impl Fixture {
@@ -159,7 +172,7 @@ impl Fixture {
                 }
                 (Stored::Text { strings, .. }, Some((_, output))) => {
                     let found = output.strings().unwrap();
-                    let same = found.iter().zip(strings).all(|(found, stored)| found == stored.as_bytes());
+                    let same = found.iter().zip(strings).all(|(found, stored)| found == stored);
                     if same && found.len() == strings.len() { 0.0 } else { f64::INFINITY }
                 }
                 _ => f64::INFINITY,
