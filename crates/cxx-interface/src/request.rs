@@ -184,12 +184,10 @@ pub(crate) unsafe extern "C" fn dlb_request_bytes(
     data: *const c_void,
     size: usize,
 ) -> c_int {
-    // SAFETY: the header asks for as many bytes.
     let bytes = || {
-        Ok(unsafe { arrays::array(data.cast::<u8>(), &raw const size, 1) }?
-            .into_iter()
-            .collect::<Vec<u8>>()
-            .into())
+        // SAFETY: the header asks for as many bytes.
+        let array = unsafe { arrays::array(data.cast::<u8>(), &raw const size, 1) }?;
+        Ok(array.into_iter().collect::<Vec<u8>>().into())
     };
     // SAFETY: the header asks for a request and a name or null.
     unsafe { add(request, name, bytes) }

@@ -7,8 +7,8 @@ mod torch;
 
 use dlbacktrace::{Error, Result};
 use dlbacktrace_cxx_interface::{
-    ABI, Entry, Explanation, FloatArray, Gate, Input, LoadOptions, Model, Output, Progress, Request, Summary,
-    TABLE, Table, Value, given, guarded, interface, last_error, set_last_error,
+    ABI, DoubleArray, Entry, Explanation, FloatArray, Gate, Input, LoadOptions, Model, Output, Progress,
+    Request, Summary, TABLE, Table, Value, given, guarded, interface, last_error, set_last_error,
 };
 use std::ffi::{CStr, c_char, c_int, c_void};
 use std::path::Path;

@@ -15,7 +15,7 @@ pub fn entries<'a>(
 ) -> Option<Vec<Vec<TokenEntry>>> {
     let channels: Vec<&ArrayD<f64>> = channels.collect();
     let at = |channel: usize, cell: [usize; 2]| match channels.get(channel) {
-        Some(channel) => channel.get(&cell[..]).map(|value| f64::from(*value)),
+        Some(channel) => channel.get(&cell[..]).copied(),
         None => Some(0.0),
     };
     let row = |(sample, row): (usize, &Row)| {
@@ -52,7 +52,7 @@ pub fn whole<'a>(
     let channels: Vec<_> = channels.map(|channel| samples(channel, batch)).collect();
     let at = |channel: usize, sample: usize, place: usize| {
         let values = channels.get(channel).and_then(|samples| samples.get(sample));
-        values.and_then(|values| values.iter().nth(place)).map_or(0.0, |value| f64::from(*value))
+        values.and_then(|values| values.iter().nth(place)).map_or(0.0, |value| *value)
     };
     let entry = |sample: usize, place: usize, text: &String| TokenEntry {
         text: text.clone(),
