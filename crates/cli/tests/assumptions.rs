@@ -128,9 +128,7 @@ fn the_summary_says_what_went_where_and_what_is_explained() -> Outcome {
     let room = tempfile::tempdir()?;
     let out = room.path().join("out");
     let said = run(["explain", DIGITS, "--input", DIGIT, "--out", &out.to_string_lossy()])?.succeeded()?.out;
-    for part in
-        [&format!("given         {DIGIT} for image"), "assumed       the largest unit is explained (--target"]
-    {
+    for part in [&format!("given         {DIGIT} for image"), "the largest unit is explained (--target"] {
         assert!(said.contains(part), "`{part}` is missing from\n{said}");
     }
     assert_eq!(document(&out)?["given"], serde_json::json!([{"input": "image", "source": DIGIT}]));

@@ -21,9 +21,7 @@ pub fn summary(document: &Document) -> String {
     };
 
     lines.add("model", &model.path);
-    for given in &document.given {
-        lines.add("given", &format!("{} for {}", given.source, given.input));
-    }
+    lines.all("given", document.given.iter().map(|given| format!("{} for {}", given.source, given.input)));
     lines.add("output", &format!("{} of shape {}", output.name, shape(&output.shape)));
     for (sample, units) in document.prediction.iter().enumerate().take(SAMPLES) {
         let target = explained(document, sample).map_or(String::new(), |unit| format!(", explained: {unit}"));
@@ -61,9 +59,7 @@ pub fn summary(document: &Document) -> String {
         let _ = write!(time, "; {:.0} MB at most", bytes as f64 / 1e6);
     }
     lines.add("time", &time);
-    for assumed in &document.assumed {
-        lines.add("assumed", assumed);
-    }
+    lines.all("assumed", document.assumed.iter().cloned());
     for warning in &document.warnings {
         lines.add("warning", warning);
     }
@@ -87,6 +83,13 @@ struct Lines(String);
 impl Lines {
     fn add(&mut self, head: &str, text: &str) {
         let _ = writeln!(self.0, "{head:<13} {text}");
+    }
+
+    /// Lines of one kind, under each other.
+    fn all(&mut self, head: &str, texts: impl Iterator<Item = String>) {
+        for (index, text) in texts.enumerate() {
+            self.add(if index == 0 { head } else { "" }, &text);
+        }
     }
 
     fn more(&mut self, samples: usize) {

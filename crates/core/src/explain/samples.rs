@@ -106,7 +106,8 @@ fn told<T: Tensor>(axis: Option<usize>, output: &Port<T>, input: &Port<T>, count
             output.name, input.name
         ),
         None => format!(
-            "all of {} is one sample: what stands at one entry does not follow from one row of {} alone",
+            "all of {} is one sample: what stands at one entry does not follow from one row of {} alone; name the sample axis \
+             if there is one",
             output.name, input.name
         ),
     }
