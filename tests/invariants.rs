@@ -268,4 +268,10 @@ fn half_precision_is_explained_in_single() {
     let double = explain("mlp_f64", &Options::new());
     assert_eq!(double.inputs()[0].tensor().unwrap().kind(), Kind::Double);
     assert!(double.warnings().is_empty());
+    // What is read out is what was computed, digit by digit.
+    let input = &double.inputs()[0];
+    assert_eq!(input.precision(), dlbacktrace::core::DType::F64);
+    let read: Vec<f64> = input.relevance().unwrap().into_iter().collect();
+    assert_eq!(read, Vec::<f64>::try_from(input.tensor().unwrap().flatten(0, -1)).unwrap());
+    assert!(read.iter().any(|&relevance| f64::from(relevance as f32) != relevance));
 }

@@ -119,6 +119,22 @@ fn contrastive_mode_has_two_channels() -> Outcome {
 }
 
 #[test]
+fn models_of_doubles_get_doubles() -> Outcome {
+    let room = tempfile::tempdir()?;
+    let out = room.path().join("out");
+    let (model, input) = ("tests/fixtures/mlp_f64.pt", "tests/fixtures/mlp_f64.safetensors");
+    run(["explain", model, "--input", input, "-q", "--all-values", "--out", &out.to_string_lossy()])?
+        .succeeded()?;
+    let document = document(&out)?;
+    let mut file = NpzReader::new(File::open(out.join("relevance.npz"))?)?;
+    let relevance = file.by_name::<OwnedRepr<f64>, IxDyn>("input:x")?;
+    assert!((relevance.sum() - number(&document["totals"]["inputs"]["positive"])).abs() < 1e-12);
+    let value = document["values"][0]["arrays"]["relevance"].as_str().ok_or("no value")?;
+    assert!(file.by_name::<OwnedRepr<f64>, IxDyn>(value).is_ok());
+    Ok(())
+}
+
+#[test]
 fn json_prints_the_document_and_nothing_else() -> Outcome {
     let room = tempfile::tempdir()?;
     let printed = common::program()
