@@ -76,7 +76,9 @@ impl From<dlbacktrace_torch::Error> for Error {
         let text = error.to_string();
         match error {
             Torch::Core(error) => error.into(),
-            Torch::Module(ModuleError::Load { .. } | ModuleError::Live { .. }) => Self::Load(text),
+            Torch::Module(
+                ModuleError::Load { .. } | ModuleError::Operator { .. } | ModuleError::Live { .. },
+            ) => Self::Load(text),
             Torch::Module(ModuleError::Library { .. }) => Self::Library(text),
             Torch::Module(ModuleError::Inputs { .. } | ModuleError::Forward { .. }) => Self::Inputs(text),
             Torch::Module(ModuleError::Record { .. }) => Self::Load(text),

@@ -1,7 +1,7 @@
 //! The outcome of an explanation.
 
 use crate::native::{Channels, Native};
-use crate::{Amount, Error, Ledger, Result};
+use crate::{Amount, Error, Ledger, RandomUse, Result};
 use dlbacktrace_core::{DType, Tensor, explain};
 use ndarray::ArrayD;
 use std::time::Duration;
@@ -157,6 +157,7 @@ pub struct Explanation {
     modules: Vec<ModuleRelevance>,
     operators: Vec<OperatorUse>,
     coverage: f64,
+    random: Vec<RandomUse>,
     pub(crate) timings: Timings,
     warnings: Vec<String>,
     framework: String,
@@ -254,6 +255,11 @@ impl Explanation {
         self.coverage
     }
 
+    /// The operators that gave something by chance; empty when every run gives the same.
+    pub fn random(&self) -> &[RandomUse] {
+        &self.random
+    }
+
     /// How long it took.
     pub fn timings(&self) -> Timings {
         self.timings
@@ -271,6 +277,19 @@ impl Explanation {
 }
 
 impl Explanation {
+    /// Whether another explanation has the same output and the same relevance, bit by bit.
+    pub(crate) fn same_bits(&self, other: &Self) -> Result<bool> {
+        let bits = |explanation: &Self| -> Result<Vec<u64>> {
+            let mut bits: Vec<u64> = explanation.output.iter().map(|value| value.to_bits()).collect();
+            for input in &explanation.inputs {
+                let channels = [Some(input.relevance()?), input.negative()?];
+                bits.extend(channels.iter().flatten().flatten().map(|value| u64::from(value.to_bits())));
+            }
+            Ok(bits)
+        };
+        Ok(bits(self)? == bits(other)?)
+    }
+
     /// What the core found, for a model of any framework. The time of loading is yet to be filled in.
     pub(crate) fn of<T: Tensor + Into<Native>>(
         explanation: explain::Explanation<T>,
@@ -312,6 +331,7 @@ impl Explanation {
             modules: explanation.modules,
             operators: explanation.operators,
             coverage,
+            random: explanation.random,
             timings: Timings { load: Duration::ZERO, forward, relevance },
             warnings: explanation.warnings,
             framework,

@@ -39,7 +39,7 @@ pub mod torch;
 pub use computed::Computed;
 pub use dlbacktrace_core as core;
 pub use dlbacktrace_core::analysis::{PixelRange, Scaling};
-pub use dlbacktrace_core::{Amount, Entry, Family, Ledger, Loss, Mode, Place};
+pub use dlbacktrace_core::{Amount, Chance, Entry, Family, Ledger, Loss, Mode, Place, RandomUse};
 pub use error::{Error, Result};
 pub use explanation::{Explanation, InputRelevance, ModuleRelevance, OperatorUse, Timings, ValueRelevance};
 pub use inputs::{Inputs, Value};

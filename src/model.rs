@@ -4,7 +4,7 @@ use crate::file_kind::{self, Form};
 use crate::{Computed, Error, Explanation, Inputs, OperatorUse, Options, Result, Value};
 use dlbacktrace_core::analysis::Scaling;
 use dlbacktrace_core::explain::coverage;
-use dlbacktrace_core::{DType, Family};
+use dlbacktrace_core::{DType, Family, RandomUse};
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -99,6 +99,8 @@ pub struct Inspection {
     pub operators: Vec<OperatorUse>,
     /// The share of them with a rule, 0 to 1.
     pub coverage: f64,
+    /// The operators in its code that give something by chance: a model saved in training mode.
+    pub random: Vec<RandomUse>,
     /// Whether `operators` and `coverage` come from a run; else composite operators are not yet followed
     /// into their parts, and branches not taken count.
     pub exact: bool,
@@ -126,12 +128,17 @@ pub struct Verification {
     pub open: Vec<String>,
     /// The share of the operators that ran with a rule, 0 to 1.
     pub coverage: f64,
+    /// The operators that gave something by chance.
+    pub random: Vec<RandomUse>,
+    /// Whether a second run gave the same explanation, bit by bit. Random numbers without a seed count as another one, even if
+    /// they happen to be the same.
+    pub repeats: bool,
 }
 
 impl Verification {
     /// Whether all of it held.
     pub fn holds(&self) -> bool {
-        self.replay.failed.is_empty() && self.ledger_closes
+        self.replay.failed.is_empty() && self.ledger_closes && self.repeats
     }
 }
 
@@ -188,6 +195,7 @@ pub(crate) struct Anatomy {
     pub(crate) modules: Vec<ModuleEntry>,
     pub(crate) parameters: usize,
     pub(crate) operators: Vec<OperatorUse>,
+    pub(crate) random: Vec<RandomUse>,
 }
 
 /// A model, loaded in its framework. May be shared between threads.
@@ -292,6 +300,10 @@ impl Model {
     pub fn verify(&self, inputs: &Inputs, options: &Options) -> Result<Verification> {
         let replay = self.inner.replay(inputs)?;
         let explanation = self.explain(inputs, options)?;
+        let random = explanation.random().to_vec();
+        let chance = RandomUse::any_drawn(&random) && options.0.random_seed.is_none();
+        let repeats =
+            random.is_empty() || (!chance && self.explain(inputs, options)?.same_bits(&explanation)?);
         let open = explanation.ledger().open_entries();
         Ok(Verification {
             replay,
@@ -300,6 +312,8 @@ impl Model {
                 .map(|entry| format!("{} ({}), gap {:?}", entry.operator, entry.place, entry.gap()))
                 .collect(),
             coverage: explanation.coverage(),
+            random,
+            repeats,
         })
     }
 
@@ -308,7 +322,7 @@ impl Model {
     /// # Errors
     /// [`Error::Load`] when the framework cannot walk the model.
     pub fn inspect(&self) -> Result<Inspection> {
-        let Anatomy { outputs, modules, parameters, operators } = self.inner.inspect()?;
+        let Anatomy { outputs, modules, parameters, operators, random } = self.inner.inspect()?;
         Ok(Inspection {
             framework: self.inner.framework(),
             inputs: self.arguments.clone(),
@@ -317,6 +331,7 @@ impl Model {
             parameters,
             coverage: coverage(&operators),
             operators,
+            random,
             exact: false,
         })
     }

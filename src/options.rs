@@ -184,6 +184,14 @@ impl Options {
         self
     }
 
+    /// Where the framework's random numbers start from, for models that draw some: the same seed gives the same explanation.
+    /// The generator is the process's own; afterwards it is as it was.
+    #[must_use]
+    pub fn random_seed(mut self, seed: u64) -> Self {
+        self.0.random_seed = Some(seed);
+        self
+    }
+
     /// Told of each walked step: how many, of how many.
     #[must_use]
     pub fn progress(mut self, progress: impl Fn(usize, usize) + Send + Sync + 'static) -> Self {

@@ -96,6 +96,7 @@ impl Loaded for native::Model {
             modules: found.modules.into_iter().map(module).collect(),
             parameters: parameters.map(|tensor| elements(&tensor.sizes)).sum(),
             operators: found.operators,
+            random: found.random,
         })
     }
 }

@@ -1,11 +1,14 @@
 // What a module is made of.
 
+#include "chance.h"
 #include "errors.h"
 #include "graph.h"
 #include "module.h"
+#include "scope.h"
 
 #include "dlbacktrace-torch-recorder/src/bridge.rs.h"
 
+#include <ATen/core/dispatch/Dispatcher.h>
 #include <torch/csrc/jit/api/module.h>
 
 #include <algorithm>
@@ -19,6 +22,26 @@ NamedTensor named_tensor(const std::string& name, const at::Tensor& tensor, bool
   NamedTensor named{rust::String::lossy(name), {}, static_cast<int32_t>(tensor.scalar_type()), is_buffer};
   std::copy(tensor.sizes().begin(), tensor.sizes().end(), std::back_inserter(named.sizes));
   return named;
+}
+
+/// Whether a type is of tensors or of what holds tensors.
+bool has_tensors(const c10::Type& type) {
+  const auto contained = type.containedTypes();
+  return type.kind() == c10::TypeKind::TensorType ||
+         std::any_of(contained.begin(), contained.end(), [](const auto& inner) { return has_tensors(*inner); });
+}
+
+/// Whether an operator computes tensors from tensors, unlike factories, sizes and the handling of lists.
+bool computes(const c10::FunctionSchema& schema) {
+  const auto any = [](const std::vector<c10::Argument>& values) {
+    return std::any_of(values.begin(), values.end(), [](const auto& value) { return has_tensors(*value.type()); });
+  };
+  return any(schema.arguments()) && any(schema.returns());
+}
+
+bool is_composite(const c10::FunctionSchema& schema) {
+  const auto op = c10::Dispatcher::singleton().findSchema(schema.operator_name());
+  return op && op->hasKernelForDispatchKey(c10::DispatchKey::CompositeImplicitAutograd);
 }
 
 }  // namespace
@@ -67,11 +90,33 @@ rust::Vec<NamedTensor> Module::tensors() const {
 rust::Vec<OperatorCount> Module::operators() const {
   return guarded([&] {
     TORCH_CHECK(graph_, "the module has no forward");
-    std::map<std::string, size_t> counts;
-    each_node(*graph_, [&](torch::jit::Node& node) { ++counts[node.kind().toQualString()]; });
+    std::map<std::string, OperatorCount> counts;
+    each_node(*graph_, [&](torch::jit::Node& node) {
+      const std::string name = node.kind().toQualString();
+      OperatorCount& found = counts.try_emplace(name, OperatorCount{name, 0, false, false}).first->second;
+      ++found.count;
+      if (const auto* schema = node.maybeSchema()) {
+        found.computes = found.computes || computes(*schema);
+        found.composite = found.composite || is_composite(*schema);
+      }
+    });
     rust::Vec<OperatorCount> operators;
-    for (const auto& [name, count] : counts) operators.push_back({rust::String::lossy(name), count});
+    for (const auto& [name, found] : counts) operators.push_back(found);
     return operators;
+  });
+}
+
+rust::Vec<ChanceUse> Module::chances() const {
+  return guarded([&] {
+    TORCH_CHECK(graph_, "the module has no forward");
+    rust::Vec<ChanceUse> uses;
+    each_node(*graph_, [&](torch::jit::Node& node) {
+      const Chance chance = chance_of(node);
+      if (chance == Chance::None) return;
+      const Scope scope = scope_of(node);
+      uses.push_back({node.kind().toQualString(), rust::String::lossy(scope.path), rust::String::lossy(scope.class_name), chance});
+    });
+    return uses;
   });
 }
 

@@ -3,6 +3,7 @@
 
 #include "arguments.h"
 #include "call.h"
+#include "chance.h"
 #include "library.h"
 #include "module.h"
 #include "policy.h"

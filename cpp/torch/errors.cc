@@ -1,5 +1,6 @@
 #include "errors.h"
 
+#include <cstdlib>
 #include <string_view>
 
 namespace dlbacktrace::torch_ {
@@ -22,14 +23,31 @@ std::string_view trimmed(std::string_view text) {
   return text.substr(from, text.find_last_not_of(blank) - from + 1);
 }
 
+/// More than this is not read.
+constexpr size_t kLong = 600;
+
+size_t first_sentence(std::string_view text) {
+  const auto end = text.find(". ");
+  return end == std::string_view::npos ? kLong : end;
+}
+
+/// Whether the user asks for all there is, as Rust programs are asked for it.
+bool wants_all() {
+  const char* asked = std::getenv("RUST_BACKTRACE");
+  return asked && std::string_view(asked) == "full";
+}
+
 }  // namespace
 
 std::string short_text(const std::exception& error) {
   const auto* known = dynamic_cast<const c10::Error*>(&error);
   std::string_view text = trimmed(without_traceback(known ? known->what_without_backtrace() : error.what()));
-  // Some texts carry their C++ frames inside.
-  auto frames = text.find("\nException raised from ");
-  return std::string(trimmed(text.substr(0, frames)));
+  if (wants_all()) return std::string(text);
+  // Some texts carry C++ frames, lists of backends or the code inside.
+  for (std::string_view mark : {"\nException raised from ", "\n\n", "\n:\n", "\n  File \"", "\nCould not find any similar ops"}) {
+    text = text.substr(0, text.find(mark));
+  }
+  return std::string(trimmed(text.size() > kLong ? text.substr(0, first_sentence(text)) : text));
 }
 
 }  // namespace dlbacktrace::torch_

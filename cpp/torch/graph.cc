@@ -40,6 +40,24 @@ std::shared_ptr<torch::jit::Graph> evaluation_graph(torch::jit::Graph& forward) 
   return graph;
 }
 
+/// libtorch moves the tensors of a module, but not what its code says: a trace keeps the device that it was made on.
+void put_on_cpu(torch::jit::Graph& graph) {
+  static const c10::Symbol cuda = c10::Symbol::fromQualString("aten::cuda");
+  std::vector<torch::jit::Node*> devices, copies;
+  each_node(graph, [&](torch::jit::Node& node) {
+    const bool constant = node.kind() == prim::Constant && node.output()->type()->isSubtypeOf(*c10::DeviceObjType::get());
+    if (constant || node.kind() == torch::jit::aten::device) devices.push_back(&node);
+    if (node.kind() == cuda) copies.push_back(&node);
+  });
+  for (torch::jit::Node* node : devices) {
+    const auto value = torch::jit::toIValue(node->output());
+    if (value && value->isDevice() && !value->toDevice().is_cuda()) continue;
+    const torch::jit::WithInsertPoint here(node);
+    node->output()->replaceAllUsesWith(node->owningGraph()->insertConstant(c10::Device(c10::kCPU)));
+  }
+  for (torch::jit::Node* node : copies) node->output()->replaceAllUsesWith(node->input(0));
+}
+
 void each_node(torch::jit::Graph& graph, const std::function<void(torch::jit::Node&)>& visit) {
   std::vector<torch::jit::Block*> open{graph.block()};
   while (!open.empty()) {

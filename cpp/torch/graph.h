@@ -11,6 +11,9 @@ namespace dlbacktrace::torch_ {
 /// The code of `forward` in evaluation mode, with all calls inlined and the branches for training left out.
 std::shared_ptr<torch::jit::Graph> evaluation_graph(torch::jit::Graph& forward);
 
+/// Devices that stand in the code become the CPU, where the module was put.
+void put_on_cpu(torch::jit::Graph& graph);
+
 /// Calls `visit` for each node, also in blocks and forked graphs.
 void each_node(torch::jit::Graph& graph, const std::function<void(torch::jit::Node&)>& visit);
 

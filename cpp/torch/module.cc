@@ -49,6 +49,9 @@ bool is_empty(const torch::jit::Module& module) {
 std::unique_ptr<Module> load_module(rust::Str path) {
   return guarded([&] {
     torch::jit::Module module = torch::jit::load(std::string(path), at::kCPU);
+    for (torch::jit::Function* function : module._ivalue()->compilation_unit()->get_functions()) {
+      if (auto* code = torch::jit::tryToGraphFunction(*function)) put_on_cpu(*code->graph());
+    }
     module.eval();
     return std::make_unique<Module>(module);
   });

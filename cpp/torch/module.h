@@ -20,6 +20,7 @@ class Tape;
 struct FormalArgument;
 struct NamedTensor;
 struct OperatorCount;
+struct ChanceUse;
 struct Submodule;
 
 using JitModule = torch::jit::Module;
@@ -44,6 +45,7 @@ class Module {
   rust::Vec<Submodule> submodules() const;
   rust::Vec<NamedTensor> tensors() const;
   rust::Vec<OperatorCount> operators() const;
+  rust::Vec<ChanceUse> chances() const;
   /// Whether runs would influence each other, so that each takes a copy.
   bool keeps_state() const { return keeps_state_; }
 

@@ -1,5 +1,6 @@
 #include "recorder.h"
 
+#include "chance.h"
 #include "describe.h"
 #include "effects.h"
 #include "errors.h"
@@ -69,13 +70,17 @@ void Recorder::call(const c10::OperatorHandle& op, c10::DispatchKeySet keys, c10
 void Recorder::call_whole(const c10::OperatorHandle& op, const std::string& base, Keep keep, c10::Stack* stack) {
   Unrecorded guard(kRecording);
   const auto& schema = op.schema();
-  Pending pending = begin(op, base, keep, torch::jit::last(stack, schema.arguments().size()));
+  const auto arguments = torch::jit::last(stack, schema.arguments().size());
+  Pending pending = begin(op, base, keep, arguments);
+  const Chance in_training = chance_of(schema, arguments);
+  const Draws draws(op);
   try {
     op.callBoxed(stack);
   } catch (const std::exception& error) {
     blame(op, pending, error);
     throw;
   }
+  pending.record.chance = draws.any() ? Chance::Drawn : in_training;
   end(op, std::move(pending), torch::jit::last(stack, schema.returns().size()));
 }
 
@@ -137,6 +142,7 @@ Recorder::Pending Recorder::begin(const c10::OperatorHandle& op, const std::stri
   Scope scope = current_scope();
   Pending pending;
   pending.keep = policy_->keeps_all() ? Keep::All : keep;
+  pending.record.chance = Chance::None;
   pending.record.name = schema.name();
   pending.record.overload = schema.overload_name();
   pending.record.base = base;

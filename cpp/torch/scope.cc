@@ -1,6 +1,7 @@
 #include "scope.h"
 
 #include <torch/csrc/jit/frontend/source_range.h>
+#include <torch/csrc/jit/ir/ir.h>
 #include <torch/csrc/jit/runtime/interpreter.h>
 
 #include <exception>
@@ -26,6 +27,18 @@ std::string place_of(const torch::jit::SourceRange& range) {
   return line_of(range);
 }
 
+constexpr std::string_view kFunction = "CALL_FUNCTION";
+
+/// Enters the module that a frame of this instance runs in.
+void enter(Scope& scope, std::string_view instance, std::string_view class_name) {
+  // A free function is no module.
+  if (instance == "SELF" || class_name.substr(0, kFunction.size()) == kFunction) return;
+  scope.class_name = class_name;
+  if (instance == "TOP" || instance.empty()) return;
+  if (!scope.path.empty()) scope.path += '.';
+  scope.path += instance;
+}
+
 }  // namespace
 
 /// libtorch tells frames as "layer1(Sequential)::forward"; the top is TOP, a call of an own method is SELF, and a free
@@ -37,12 +50,20 @@ Scope current_scope() {
     const auto open = text.find('(');
     const auto close = text.find(')', open);
     if (open == 0 || close == std::string_view::npos) continue;
-    const auto instance = text.substr(0, open);
-    if (instance == "SELF") continue;
-    scope.class_name = text.substr(open + 1, close - open - 1);
-    if (instance == "TOP") continue;
-    if (!scope.path.empty()) scope.path += '.';
-    scope.path += instance;
+    enter(scope, text.substr(0, open), text.substr(open + 1, close - open - 1));
+  }
+  return scope;
+}
+
+Scope scope_of(const torch::jit::Node& node) {
+  Scope scope;
+  const auto stack = node.callstack();
+  if (!stack) return scope;
+  for (const auto& frame : (*stack)->vec()) {
+    const auto& instance = std::get<2>(frame);
+    if (!instance) continue;
+    const auto type = instance->class_type();
+    enter(scope, instance->instance_name(), type && type->name() ? type->name()->name() : "");
   }
   return scope;
 }

@@ -9,6 +9,7 @@
 #include <utility>
 
 namespace torch::jit {
+struct Node;
 struct Source;
 }  // namespace torch::jit
 
@@ -20,6 +21,8 @@ struct Scope {
 };
 
 Scope current_scope();
+/// Of a node whose calls are inlined.
+Scope scope_of(const torch::jit::Node& node);
 
 /// Where the code of a module came from. Finding a line takes longer than many an operator, so each is looked up once.
 class Sources {

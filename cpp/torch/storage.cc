@@ -9,4 +9,6 @@ bool holds_alone(const AtTensor& tensor) {
          tensor.is_non_overlapping_and_dense();
 }
 
+bool is_strided(const AtTensor& tensor) { return tensor.layout() == c10::kStrided; }
+
 }  // namespace dlbacktrace::torch_

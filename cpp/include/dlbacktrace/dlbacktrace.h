@@ -184,6 +184,8 @@ int dlb_request_numeric_input(dlb_request *request, const char *name);
 int dlb_request_constant_input(dlb_request *request, const char *name);
 /* Books what reaches operators without a rule as lost, instead of failing. */
 int dlb_request_allow_unruled(dlb_request *request, int allow);
+/* Where random numbers start from, for a model that draws some: the same seed gives the same explanation. */
+int dlb_request_random_seed(dlb_request *request, uint64_t seed);
 /* NULL for none. */
 int dlb_request_progress(dlb_request *request, dlb_progress progress, void *user);
 

@@ -3,6 +3,7 @@
 
 #include <dlbacktrace/error.hpp>
 
+#include <cstdint>
 #include <cstddef>
 #include <cstdint>
 #include <functional>
@@ -76,6 +77,7 @@ struct Options {
   std::vector<std::string> numeric_inputs;
   std::vector<std::string> constant_inputs;
   bool allow_unruled = false;
+  std::optional<std::uint64_t> random_seed;  ///< for a model that draws random numbers
   /// Told of each walked step. What it throws leaves explain() when the walk is done.
   std::function<void(std::size_t done, std::size_t total)> progress;
 
@@ -101,6 +103,7 @@ struct Options {
     for (const auto& name : numeric_inputs) check(dlb_request_numeric_input(request, name.c_str()));
     for (const auto& name : constant_inputs) check(dlb_request_constant_input(request, name.c_str()));
     check(dlb_request_allow_unruled(request, allow_unruled));
+    if (random_seed) check(dlb_request_random_seed(request, *random_seed));
   }
 
  private:

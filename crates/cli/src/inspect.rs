@@ -33,6 +33,12 @@ fn report(inspection: &Inspection) -> String {
         })
         .collect();
     text += &output::columns(&rows);
+    if !inspection.random.is_empty() {
+        section(&mut text, "given by chance: the model was saved in training mode, or draws random numbers");
+        for found in &inspection.random {
+            let _ = writeln!(text, "  {found}");
+        }
+    }
     let _ = writeln!(
         text,
         "\ncoverage   {:.1} % of the operators have a rule{}",

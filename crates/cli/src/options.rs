@@ -31,6 +31,9 @@ pub fn of(args: &RuleArgs, bound: &Bound) -> Result<Options> {
     if let Some(scaler) = args.scaler {
         options = options.scaler(scaler);
     }
+    if let Some(seed) = args.random_seed {
+        options = options.random_seed(seed);
+    }
     if let Some(path) = &args.seed {
         let seed = seed(path)?;
         options = match &args.seed_at {

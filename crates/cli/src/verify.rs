@@ -30,7 +30,7 @@ pub fn run(args: &Verify) -> Result<()> {
     if verification.holds() { Ok(()) } else { Err(Failure::Unverified) }
 }
 
-fn report(Verification { replay, open, .. }: &Verification) -> String {
+fn report(Verification { replay, open, random, repeats, .. }: &Verification) -> String {
     let mut text = String::new();
     let _ = writeln!(
         text,
@@ -45,6 +45,15 @@ fn report(Verification { replay, open, .. }: &Verification) -> String {
         count => writeln!(text, "ledger  {count} steps do not account for their relevance"),
     };
     named(&mut text, open);
+    if !random.is_empty() {
+        let outcome = if *repeats {
+            "a second run gives the same explanation, though not all is settled by the inputs"
+        } else {
+            "another run gives another explanation; --random-seed N fixes random numbers"
+        };
+        let _ = writeln!(text, "repeat  {outcome}");
+        named(&mut text, &random.iter().map(ToString::to_string).collect::<Vec<_>>());
+    }
     text
 }
 

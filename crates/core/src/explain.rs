@@ -15,8 +15,8 @@ pub use samples::{Again, SampleCache};
 use crate::analysis::{PixelRange, Scaling, scaling_of};
 use crate::seed::{Classes, SeedOptions, Task, class_axis};
 use crate::{
-    Amount, DType, Error, Family, Mode, Observer, Place, Prepared, Relevance, Result, Tape, Tensor, ValueId,
-    WalkOptions, WeightCache,
+    Amount, DType, Error, Family, Mode, Observer, Place, Prepared, RandomUse, Relevance, Result, Tape,
+    Tensor, ValueId, WalkOptions, WeightCache,
 };
 use modules::Modules;
 use start::{chosen, starting};
@@ -84,9 +84,11 @@ pub fn explain<T: Tensor>(
     tape.inputs = inputs.iter().map(|port| port.value).collect();
     let (output_name, output) = (output.name.clone(), output.tensor.clone());
     drop(outputs);
+    let random = RandomUse::counted(std::mem::take(&mut tape.random));
     let mut warnings = warnings(&inputs, &output);
     warnings.extend(blank(&seed.blank));
     warnings.extend(inputs.iter().filter_map(|port| unscaled(&tape, port)));
+    warnings.extend(RandomUse::warnings(&random, options.random_seed));
     let prepared = tape.prepare(&options.prepare);
     let operators = uses(&prepared);
     let amount = seed.relevance.amount()?;
@@ -129,6 +131,7 @@ pub fn explain<T: Tensor>(
         values: watcher.values,
         modules,
         operators,
+        random,
         timings: Timings { forward, relevance: recorded.elapsed() },
         warnings,
     })

@@ -1,6 +1,6 @@
 //! The recording of one run of a model: the operators that executed, in order, with their tensors.
 
-use crate::{BacktraceOp, DType, Gate, Tensor, WeightKey};
+use crate::{BacktraceOp, DType, Gate, RandomUse, Tensor, WeightKey};
 use std::fmt;
 
 /// The number of a value on a tape.
@@ -86,7 +86,7 @@ impl<T: Tensor> Operand<T> {
 
     /// This operand with other data: a part of its own, or the same under another shape. It is no longer the parameter
     /// it may have been.
-    pub(crate) fn holding(&self, data: T) -> Self {
+    pub fn holding(&self, data: T) -> Self {
         let meta = Meta { shape: data.shape(), ..self.meta.clone() };
         Self { meta, data: Some(data), weight: None, ..*self }
     }
@@ -141,6 +141,8 @@ pub struct Tape<T> {
     /// Integer inputs that the user names as ones to explain: a cast of these to floating type carries
     /// relevance (rules §9).
     pub numeric_inputs: Vec<ValueId>,
+    /// What gave something by chance.
+    pub random: Vec<RandomUse>,
 }
 
 impl<T: Tensor> Tape<T> {
@@ -152,6 +154,7 @@ impl<T: Tensor> Tape<T> {
             inputs: Vec::new(),
             outputs: Vec::new(),
             numeric_inputs: Vec::new(),
+            random: Vec::new(),
         }
     }
 

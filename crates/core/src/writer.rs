@@ -3,7 +3,10 @@
 mod einsum;
 
 use crate::ops::{Concat, Constant, MatMul, Pass, Permute, Product, Reshape, Slice, Sum};
-use crate::{BacktraceOp, DType, Error, Meta, Operand, Place, Range, Result, Step, Tape, Tensor, ValueId};
+use crate::{
+    BacktraceOp, Chance, DType, Error, Meta, Operand, Place, RandomUse, Range, Result, Step, Tape, Tensor,
+    ValueId,
+};
 
 /// Writes steps to a tape. All that is written between two changes of `operator` and `place` is one operator of the
 /// framework: either one step, or several whose values in between are computed here, for the next step's rule to read.
@@ -34,6 +37,12 @@ impl<T: Tensor> TapeWriter<T> {
         let place = Place { step: self.tape.steps.len(), ..self.place.clone() };
         let operator = self.operator.clone();
         self.tape.steps.push(Step::new(operator, place, op, inputs, outputs));
+    }
+
+    /// Notes that the operator being written gave something by chance.
+    pub fn random(&mut self, chance: Chance) {
+        let (operator, module) = (self.operator.clone(), self.place.module.clone());
+        self.tape.random.push(RandomUse { operator, module, chance, count: 1 });
     }
 
     /// Adds a step that makes a value the framework does not have.

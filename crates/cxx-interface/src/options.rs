@@ -216,6 +216,11 @@ pub(crate) unsafe extern "C" fn dlb_request_allow_unruled(request: *mut Request,
     unsafe { change(request, |options| Ok(options.allow_unruled(allow != 0))) }
 }
 
+pub(crate) unsafe extern "C" fn dlb_request_random_seed(request: *mut Request, seed: u64) -> c_int {
+    // SAFETY: the header asks for a request.
+    unsafe { change(request, |options| Ok(options.random_seed(seed))) }
+}
+
 /// What the program wants to see again in its callback.
 #[derive(Clone, Copy)]
 struct User(*mut c_void);

@@ -48,6 +48,7 @@ macro_rules! interface {
             fn dlb_request_numeric_input(request: *mut Request, name: *const c_char);
             fn dlb_request_constant_input(request: *mut Request, name: *const c_char);
             fn dlb_request_allow_unruled(request: *mut Request, allow: c_int);
+            fn dlb_request_random_seed(request: *mut Request, seed: u64);
             fn dlb_request_progress(request: *mut Request, progress: Progress, user: *mut c_void);
             fn dlb_request_explain(request: *const Request, explanation: *mut *mut Explanation);
 

@@ -15,6 +15,17 @@ pub(crate) mod ffi {
         Indices,
     }
 
+    /// Why running an operator once more may give something else for the same sample.
+    #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+    enum Chance {
+        /// It gives the same.
+        None,
+        /// It draws random numbers.
+        Drawn,
+        /// It takes statistics of the batch, as in training: what it gives for a sample depends on the others.
+        Batch,
+    }
+
     /// A leaf operator of a policy.
     struct Leaf {
         name: String,
@@ -83,6 +94,7 @@ pub(crate) mod ffi {
         path: String,
         class_name: String,
         source: String,
+        chance: Chance,
         arguments: Vec<RawArgument>,
         outputs: Vec<RawOutput>,
         patches: Vec<RawPatch>,
@@ -158,12 +170,30 @@ pub(crate) mod ffi {
         name: String,
         /// How often it stands there, whether or not it ever runs.
         count: usize,
+        /// Whether it computes tensors from tensors, unlike factories, sizes and the handling of lists.
+        computes: bool,
+        /// Whether libtorch composes it of other operators, into which a run follows it.
+        composite: bool,
+    }
+
+    /// An operator in the code that gives something by chance.
+    #[derive(Debug, Clone, PartialEq, Eq)]
+    struct ChanceUse {
+        /// Its qualified name without overload.
+        name: String,
+        /// The dotted path of its module, as far as the code tells.
+        path: String,
+        /// The class of that module.
+        class_name: String,
+        /// Why.
+        chance: Chance,
     }
 
     unsafe extern "C++" {
         include!("bridge.h");
 
         type AtTensor;
+        type FixedGenerator;
         type Arguments;
         type JitModule;
         type Module;
@@ -199,6 +229,7 @@ pub(crate) mod ffi {
         fn submodules(self: &Module) -> Result<Vec<Submodule>>;
         fn tensors(self: &Module) -> Result<Vec<NamedTensor>>;
         fn operators(self: &Module) -> Result<Vec<OperatorCount>>;
+        fn chances(self: &Module) -> Result<Vec<ChanceUse>>;
         fn keeps_state(self: &Module) -> bool;
 
         fn new_policy(leaves: &[Leaf], keep_all: bool) -> SharedPtr<Policy>;
@@ -222,6 +253,9 @@ pub(crate) mod ffi {
         fn size(self: &Tensors) -> usize;
         fn at(self: &Tensors, index: usize) -> Result<UniquePtr<AtTensor>>;
 
+        fn fix_generator(seed: u64) -> Result<UniquePtr<FixedGenerator>>;
+
+        fn is_strided(tensor: &AtTensor) -> bool;
         fn holds_alone(tensor: &AtTensor) -> Result<bool>;
 
         fn libtorch_version() -> String;

@@ -1,6 +1,6 @@
 //! What can go wrong, in one enum.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// What can go wrong while loading, running or recording.
 ///
@@ -15,6 +15,16 @@ pub enum Error {
         path: PathBuf,
         /// Why.
         reason: String,
+    },
+    /// The archive calls an operator, or holds an object, that nothing loaded so far has.
+    #[error("{path} needs {name}, which is not of libtorch: {from}")]
+    Operator {
+        /// The archive.
+        path: PathBuf,
+        /// The operator or the class.
+        name: String,
+        /// Where it comes from, and what to do.
+        from: String,
     },
     /// A live module cannot be explained as it is.
     #[error("cannot take the live module: {reason}")]
@@ -60,3 +70,60 @@ pub enum Error {
 
 /// A result of this crate.
 pub type Result<T> = std::result::Result<T, Error>;
+
+impl Error {
+    /// What libtorch said of an archive. Operators of other libraries are told from damage.
+    pub(crate) fn load(path: &Path, error: &cxx::Exception) -> Error {
+        let path = path.to_owned();
+        match foreign(error.what()) {
+            Some(name) => Error::Operator { from: origin(&name), name, path },
+            None => Error::Load { path, reason: error.what().to_owned() },
+        }
+    }
+}
+
+/// The operator, `torchvision::nms`, or class, `__torch__.torch.classes.…`, that libtorch does not know.
+fn foreign(text: &str) -> Option<String> {
+    let name = |mark: &str| {
+        let (_, rest) = text.split_once(mark)?;
+        let end = |character: char| !(character.is_alphanumeric() || "_:.".contains(character));
+        let name = rest.split(end).next()?.trim_end_matches(['.', ':']);
+        (!name.is_empty()).then(|| name.to_owned())
+    };
+    name("Unknown builtin op: ").or_else(|| {
+        let class = name("Unknown type name '").or_else(|| name("Class "))?;
+        class.strip_prefix("__torch__.torch.classes.").map(|class| class.replace('.', "::"))
+    })
+}
+
+/// Which library an operator is of.
+fn origin(name: &str) -> String {
+    let library = name.split("::").next().unwrap_or(name);
+    match library {
+        "aten" | "prim" => {
+            "the model was saved by another version of PyTorch; save it again by this one".to_owned()
+        }
+        _ => {
+            let file =
+                if library == "torchvision" { " (of torchvision's package: torchvision/_C.so)" } else { "" };
+            format!(
+                "it is an operator of {library}. Give the shared library that registers it, built for this libtorch, with --library{file}"
+            )
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn operators_of_other_libraries_are_named() {
+        let text =
+            "Unknown builtin op: torchvision::nms.\nCould not find any similar ops to torchvision::nms.";
+        assert_eq!(foreign(text).as_deref(), Some("torchvision::nms"));
+        assert!(origin("torchvision::nms").contains("--library"));
+        assert!(origin("torch_scatter::segment_sum_coo").contains("torch_scatter"));
+        assert_eq!(foreign("PytorchStreamReader failed reading zip archive"), None);
+    }
+}

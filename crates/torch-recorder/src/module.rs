@@ -13,7 +13,7 @@ use std::fmt;
 use std::path::Path;
 use tch::Kind;
 
-pub use ffi::{FormalArgument, NamedTensor, OperatorCount, Submodule};
+pub use ffi::{ChanceUse, FormalArgument, NamedTensor, OperatorCount, Submodule};
 
 /// A TorchScript module in evaluation mode on the CPU. It may be shared between threads.
 ///
@@ -40,12 +40,13 @@ impl Module {
     /// Loads an archive written by `torch.jit.save`.
     ///
     /// # Errors
-    /// [`Error::Load`] when the file is missing, damaged, or calls operators that this libtorch does not have.
+    /// [`Error::Load`] when the file is missing or damaged, [`Error::Operator`] when it calls operators of another library.
     pub fn load(path: impl AsRef<Path>) -> Result<Module> {
         let path = path.as_ref();
-        let inner = archive::check(path)
-            .and_then(|()| ffi::load_module(&path.to_string_lossy()).map_err(|error| error.what().to_owned()))
-            .map_err(|reason| Error::Load { path: path.to_owned(), reason })?;
+        let inner =
+            archive::check(path).map_err(|reason| Error::Load { path: path.to_owned(), reason }).and_then(
+                |()| ffi::load_module(&path.to_string_lossy()).map_err(|error| Error::load(path, &error)),
+            )?;
         Ok(Module { inner })
     }
 
@@ -123,6 +124,14 @@ impl Module {
     /// As [`Module::arguments`].
     pub fn operators(&self) -> Result<Vec<OperatorCount>> {
         self.inner.operators().map_err(record_error)
+    }
+
+    /// The operators in that code that give something by chance, as far as their constant arguments tell.
+    ///
+    /// # Errors
+    /// As [`Module::arguments`].
+    pub fn chances(&self) -> Result<Vec<ChanceUse>> {
+        self.inner.chances().map_err(record_error)
     }
 
     /// Whether `forward` assigns attributes or writes into the module's own tensors, so that each run takes a copy.

@@ -4,6 +4,8 @@ use crate::bridge::ffi::{self, ArgumentKind};
 use crate::tensor;
 use tch::Tensor;
 
+pub use ffi::Chance;
+
 /// The identity of a value: an immutable content. Two tensors that show the same elements of the same storage, with no
 /// write between, are one value; writing in place gives the tensor a new value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -79,6 +81,8 @@ pub struct Call {
     pub class_name: String,
     /// `"file.py:123"` where the archive tells.
     pub source: Option<String>,
+    /// What it gave by chance.
+    pub chance: Chance,
     /// The arguments in the order of the schema.
     pub arguments: Vec<Argument>,
     /// The tensors it returned, lists flattened in order, then those it wrote and did not return.
@@ -150,6 +154,7 @@ impl Record {
             path: raw.path,
             class_name: raw.class_name,
             source: (!raw.source.is_empty()).then_some(raw.source),
+            chance: raw.chance,
             arguments: raw.arguments.into_iter().map(|argument| Argument::from_ffi(tape, argument)).collect(),
             outputs: raw.outputs.into_iter().map(output).collect(),
         })

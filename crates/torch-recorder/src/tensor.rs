@@ -17,6 +17,11 @@ pub fn holds_alone(tensor: &Tensor) -> bool {
     ffi::holds_alone(share(tensor)).unwrap_or(false)
 }
 
+/// Whether its elements lie at strides, unlike those of sparse tensors.
+pub fn is_strided(tensor: &Tensor) -> bool {
+    ffi::is_strided(share(tensor))
+}
+
 /// Takes over a tensor handed out by the bridge; `None` for a null pointer.
 pub(crate) fn adopt(tensor: UniquePtr<AtTensor>) -> Option<Tensor> {
     if tensor.is_null() {

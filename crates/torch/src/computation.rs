@@ -4,7 +4,7 @@ use crate::model::policy_for_runs;
 use crate::{Explanation, Result, run};
 use dlbacktrace_core::WeightCache;
 use dlbacktrace_core::explain::Options;
-use dlbacktrace_torch_recorder::Recorder;
+use dlbacktrace_torch_recorder::{FixedRandom, Recorder};
 use std::time::Instant;
 use tch::Tensor;
 
@@ -42,9 +42,11 @@ pub fn explain_computation(
     compute: impl FnOnce() -> Tensor,
 ) -> Result<Explanation> {
     let start = Instant::now();
+    let fixed = options.random_seed.map(FixedRandom::new).transpose()?;
     let recorder = Recorder::begin(policy_for_runs(), computation.inputs, computation.parameters)?;
     let output = compute();
     let recording = recorder.finish(&[("output", &output)])?;
+    drop(fixed);
     // The weights may be trained on before the next explanation, so nothing is kept for it.
     let weights = WeightCache::new(0);
     run::explain(run::on_tape(recording, false, start.elapsed(), None)?, options, &weights)

@@ -14,6 +14,7 @@ mod rearrange;
 mod run;
 mod table;
 mod tensor;
+mod written;
 
 pub use computation::{Computation, explain_computation};
 pub use dlbacktrace_torch_recorder::{

@@ -5,8 +5,8 @@ use crate::tensor::{dtype, part_of};
 use crate::{TorchTensor, rearrange};
 use dlbacktrace_core::ops::{self, Pass, Strided, Unruled};
 use dlbacktrace_core::{
-    BacktraceOp, DType, Error, Function, Gate, Meta, ModulePath, Operand, Place, Result, TapeWriter, Tensor,
-    ValueId, WeightKey,
+    BacktraceOp, Chance, DType, Error, Function, Gate, Meta, ModulePath, Operand, Place, Result, TapeWriter,
+    Tensor, ValueId, WeightKey,
 };
 use dlbacktrace_torch_recorder::{Alias, Call, Origin, Patch, Record, Slot, Value};
 use std::collections::{HashMap, HashSet};
@@ -27,25 +27,64 @@ impl Lowering {
     /// An empty tape over the values of a recording. `cache_weights`: the module's parameters stay the same
     /// tensors from run to run.
     pub(crate) fn new(values: Vec<Value>, cache_weights: bool) -> Self {
-        let mut writer = TapeWriter::new();
-        let mut origins = Vec::with_capacity(values.len());
-        let mut complex = HashSet::new();
-        for (number, value) in values.into_iter().enumerate() {
-            let mut shape: Vec<usize> = value.sizes.iter().map(|&extent| extent as usize).collect();
-            let part = value.kind.and_then(part_of);
-            if part.is_some() {
-                shape.push(2);
-                complex.insert(number);
-            }
-            let kind = part.or(value.kind);
-            writer.tape.value(Meta { shape, dtype: kind.map_or(DType::Other, dtype) });
-            origins.push(value.origin);
+        let mut lowering = Self {
+            writer: TapeWriter::new(),
+            origins: Vec::with_capacity(values.len()),
+            complex: HashSet::new(),
+            spectra: HashMap::new(),
+            cache_weights,
+        };
+        for value in values {
+            lowering.origins.push(value.origin.clone());
+            lowering.value(value);
         }
-        Self { writer, origins, complex, spectra: HashMap::new(), cache_weights }
+        lowering
+    }
+
+    /// Adds a value of a recording.
+    pub(crate) fn value(&mut self, value: Value) -> ValueId {
+        let mut shape: Vec<usize> = value.sizes.iter().map(|&extent| extent as usize).collect();
+        let part = value.kind.and_then(part_of);
+        if part.is_some() {
+            shape.push(2);
+        }
+        let kind = part.or(value.kind);
+        let number = self.writer.tape.value(Meta { shape, dtype: kind.map_or(DType::Other, dtype) });
+        if part.is_some() {
+            self.complex.insert(number.0);
+        }
+        number
     }
 
     /// Adds one record. Consumes it, so that what its rule does not read is freed.
     pub(crate) fn record(
+        &mut self,
+        record: Record,
+        table: &HashMap<&'static str, &'static Entry>,
+    ) -> Result<()> {
+        match &record {
+            Record::Call(call) => {
+                self.writer.operator = call.name.clone();
+                self.writer.place = Place {
+                    step: self.writer.tape.steps.len(),
+                    module: ModulePath { path: call.path.clone(), class: call.class_name.clone() },
+                    source: call.source.clone(),
+                    shapes: slots(call).map(|slot| self.meta(slot).shape).collect(),
+                };
+                if let Some(chance) = chance(call.chance) {
+                    self.writer.random(chance);
+                }
+            }
+            Record::Alias(_) => {
+                self.writer.operator = "view of written storage".into();
+                self.writer.place = Place { step: self.writer.tape.steps.len(), ..Place::default() };
+            }
+        }
+        self.part(record, table)
+    }
+
+    /// As [`record`](Self::record), of what the operator at hand is made of.
+    pub(crate) fn part(
         &mut self,
         record: Record,
         table: &HashMap<&'static str, &'static Entry>,
@@ -61,13 +100,6 @@ impl Lowering {
             return Ok(());
         }
         let before = self.writer.tape.steps.len();
-        self.writer.operator = call.name.clone();
-        self.writer.place = Place {
-            step: before,
-            module: ModulePath { path: call.path.clone(), class: call.class_name.clone() },
-            source: call.source.clone(),
-            shapes: slots(call).map(|slot| self.meta(slot).shape).collect(),
-        };
         let outputs = call.outputs.iter().map(|output| &output.slot);
         let complex = slots(call).chain(outputs).any(|slot| self.is_complex(slot));
         let entry = table.get(call.base.as_str());
@@ -142,8 +174,6 @@ impl Lowering {
                 Operand::shape_only(value, self.writer.tape.meta(value).clone())
             })
             .collect();
-        self.writer.operator = "view of written storage".into();
-        self.writer.place = Place { step: self.writer.tape.steps.len(), ..Place::default() };
         self.writer.step(Box::new(op), inputs, vec![ValueId(alias.target.value.0)]);
         Ok(())
     }
@@ -205,6 +235,24 @@ impl Lowering {
         Ok(operand)
     }
 
+    /// A factor of a matrix product: a sparse one in full.
+    pub(crate) fn matrix(&self, slot: &Slot) -> Result<Operand<TorchTensor>> {
+        let sparse =
+            slot.tensor.as_ref().filter(|tensor| self.meta(slot).shape.is_empty() && tensor.dim() > 0);
+        let Some(tensor) = sparse else { return self.operand(slot) };
+        let cells = tensor.numel();
+        if cells > SPARSE_LIMIT {
+            return Err(Error::Shape(format!(
+                "a sparse matrix of {:?} is too large for its rule",
+                tensor.size()
+            )));
+        }
+        let full =
+            tensor.f_to_dense(None::<tch::Kind>, false).map_err(|error| Error::tensor("to_dense", error))?;
+        let dtype = self.meta(slot).dtype.compute();
+        Ok(Operand { data: None, ..self.unread(slot) }.holding(TorchTensor::from(full).cast(dtype)?))
+    }
+
     /// An operand of arithmetic, in the element type it ran in: integers count as numbers.
     pub(crate) fn number(&self, call: &Call, slot: &Slot) -> Result<Operand<TorchTensor>> {
         let mut operand = self.operand(slot)?;
@@ -237,6 +285,19 @@ impl Lowering {
         let mut identity = DefaultHasher::new();
         (tensor.data_ptr() as u64, tensor.size(), tensor.stride(), tensor.kind()).hash(&mut identity);
         Some(WeightKey { identity: identity.finish(), version: tensor.f_internal_version().ok()? as u64 })
+    }
+}
+
+/// The most cells of a sparse matrix that is written out.
+const SPARSE_LIMIT: usize = 1 << 27;
+
+/// Why a call may give something else for the same sample, if it may.
+pub(crate) fn chance(told: dlbacktrace_torch_recorder::Chance) -> Option<Chance> {
+    use dlbacktrace_torch_recorder::Chance as Told;
+    match told {
+        Told::Drawn => Some(Chance::Drawn),
+        Told::Batch => Some(Chance::Batch),
+        _ => None,
     }
 }
 

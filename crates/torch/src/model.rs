@@ -1,13 +1,16 @@
 //! TorchScript archives.
 
+use crate::lowering::chance;
 use crate::paths::Paths;
 use crate::table::{policy, table};
 use crate::tensor::dtype;
 use crate::{Explanation, Result, TorchTensor, run};
 use dlbacktrace_core::analysis::Scaling;
 use dlbacktrace_core::explain::{Again, OperatorUse, Options, SampleCache, coverage, scalings};
-use dlbacktrace_core::{DType, Family, WeightCache};
-use dlbacktrace_torch_recorder::{FormalArgument, Inputs, Module, NamedTensor, Replay, Submodule};
+use dlbacktrace_core::{DType, Family, ModulePath, RandomUse, WeightCache};
+use dlbacktrace_torch_recorder::{
+    FixedRandom, FormalArgument, Inputs, Module, NamedTensor, Replay, Submodule,
+};
 use std::ffi::c_void;
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -33,9 +36,11 @@ pub struct Inspection {
     pub tensors: Vec<NamedTensor>,
     /// The operators in the code, those that only TorchScript itself handles left out.
     pub operators: Vec<OperatorUse>,
-    /// The share of them that has a rule, 0 to 1. Composite operators without a rule of their own count as
-    /// missing here, though a run follows them into parts that may have one.
+    /// The share of them that has a rule, 0 to 1. Composite operators without a rule of their own are followed into their
+    /// parts by a run, which tells whether these have one; here they count as if all had.
     pub coverage: f64,
+    /// The operators in the code that give something by chance.
+    pub random: Vec<RandomUse>,
 }
 
 impl Model {
@@ -101,7 +106,9 @@ impl Model {
     /// without a rule.
     pub fn explain(&self, inputs: &Inputs, options: &Options) -> Result<Explanation> {
         let start = Instant::now();
+        let fixed = options.random_seed.map(FixedRandom::new).transpose()?;
         let mut recording = self.module.record(inputs, policy_for_runs())?;
+        drop(fixed);
         self.paths.complete(&mut recording.records);
         let forward = start.elapsed();
         let again = Again {
@@ -152,13 +159,16 @@ impl Model {
             let name = name.strip_suffix('_').unwrap_or(name);
             table().get(name).map(|entry| entry.family).filter(|&family| family != Family::Unruled)
         };
+        let followed = |composite: bool| composite.then(|| FOLLOWED.to_owned());
         let operators: Vec<OperatorUse> = self
             .module
             .operators()?
             .into_iter()
-            .filter(|operator| !operator.name.starts_with("prim::") && computes(&operator.name))
+            .filter(|operator| operator.computes && !OF_INTEGERS.contains(&operator.name.as_str()))
             .map(|operator| OperatorUse {
-                rule: rule(&operator.name).map(|family| family.to_string()),
+                rule: rule(&operator.name)
+                    .map(|family| family.to_string())
+                    .or_else(|| followed(operator.composite)),
                 operator: operator.name,
                 count: operator.count,
             })
@@ -170,7 +180,20 @@ impl Model {
             tensors: self.module.tensors()?,
             coverage: coverage(&operators),
             operators,
+            random: self.random()?,
         })
+    }
+}
+
+impl Model {
+    /// The operators in the code that give something by chance.
+    fn random(&self) -> Result<Vec<RandomUse>> {
+        let uses = self.module.chances()?.into_iter().filter_map(|found| {
+            let path = self.paths.full(&found.path).to_owned();
+            let module = ModulePath { path, class: found.class_name };
+            Some(RandomUse { operator: found.name, module, chance: chance(found.chance)?, count: 1 })
+        });
+        Ok(RandomUse::counted(uses))
     }
 }
 
@@ -184,77 +207,8 @@ fn bytes(tensor: &NamedTensor) -> usize {
     tensor.sizes.iter().map(|&extent| extent.max(0) as usize).product::<usize>() * 4
 }
 
-/// Whether an operator computes tensors from tensors: list handling, shape arithmetic and factories carry no
-/// relevance and need no rule.
-fn computes(name: &str) -> bool {
-    const ELSEWHERE: &[&str] = &[
-        "aten::size",
-        "aten::dim",
-        "aten::len",
-        "aten::Int",
-        "aten::Float",
-        "aten::Bool",
-        "aten::ScalarImplicit",
-        "aten::IntImplicit",
-        "aten::FloatImplicit",
-        "aten::item",
-        "aten::append",
-        "aten::extend",
-        "aten::insert",
-        "aten::pop",
-        "aten::keys",
-        "aten::values",
-        "aten::items",
-        "aten::__getitem__",
-        "aten::_set_item",
-        "aten::__contains__",
-        "aten::__is__",
-        "aten::__isnot__",
-        "aten::__not__",
-        "aten::__and__",
-        "aten::__or__",
-        "aten::__range_length",
-        "aten::__derive_index",
-        "aten::format",
-        "aten::warn",
-        "aten::str",
-        "aten::list",
-        "aten::dict",
-        "aten::floordiv",
-        "aten::zeros",
-        "aten::ones",
-        "aten::full",
-        "aten::empty",
-        "aten::arange",
-        "aten::tensor",
-        "aten::eye",
-        "aten::linspace",
-        "aten::rand",
-        "aten::randn",
-        "aten::is_floating_point",
-        "aten::numel",
-        "aten::device",
-        "aten::stride",
-        "aten::is_cuda",
-        "aten::ord",
-        "aten::join",
-        "aten::slice_str",
-        "aten::percentFormat",
-        "aten::clear",
-        "aten::copy",
-        "aten::hash",
-        "aten::scalar_tensor",
-        "aten::meshgrid",
-        "aten::is_scripting",
-        "aten::is_grad_enabled",
-        "aten::manual_seed",
-        "aten::equal",
-        "aten::get_device",
-        "aten::sym_size",
-        "aten::is_nonzero",
-        "aten::as_tensor",
-        "aten::floor_divide",
-        "aten::remainder",
-    ];
-    !ELSEWHERE.contains(&name)
-}
+/// The rule of an operator that has none of its own, for its parts have.
+const FOLLOWED: &str = "that of its parts";
+
+/// Operators that stand in the arithmetic of shapes, and have a rule for tokens alone.
+const OF_INTEGERS: &[&str] = &["aten::floor_divide", "aten::remainder"];

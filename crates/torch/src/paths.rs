@@ -43,6 +43,11 @@ impl Paths {
             }
         }
     }
+
+    /// The full path of a module by what libtorch tells.
+    pub(crate) fn full<'a>(&'a self, told: &'a str) -> &'a str {
+        self.0.get(told).map_or(told, String::as_str)
+    }
 }
 
 #[cfg(test)]

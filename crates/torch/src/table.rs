@@ -10,6 +10,7 @@ mod fourier;
 mod functions;
 mod grids;
 mod lookups;
+mod losses;
 mod matrices;
 mod movement;
 mod nested;
@@ -116,6 +117,7 @@ fn entries() -> impl Iterator<Item = &'static Entry> {
         functions::ENTRIES,
         grids::ENTRIES,
         lookups::ENTRIES,
+        losses::ENTRIES,
         matrices::ENTRIES,
         movement::ENTRIES,
         nested::ENTRIES,

@@ -73,6 +73,9 @@ pub struct RuleArgs {
     /// Let operators without a rule through; what reaches them is lost and the ledger says so
     #[arg(long)]
     pub allow_unruled: bool,
+    /// Where random numbers start from, for a model that draws some, as dropout in training mode does
+    #[arg(long, value_name = "N")]
+    pub random_seed: Option<u64>,
 }
 
 fn sample_axis(text: &str) -> Result<Samples, String> {

@@ -1,7 +1,7 @@
 //! The outcome of an explanation.
 
 use super::ModuleRelevance;
-use crate::{Amount, Ledger, Place, Relevance};
+use crate::{Amount, Ledger, Place, RandomUse, Relevance};
 use std::time::Duration;
 
 /// Relevance of one input tensor.
@@ -82,6 +82,8 @@ pub struct Explanation<T> {
     pub modules: Vec<ModuleRelevance>,
     /// The operators that ran and that relevance can reach, by name.
     pub operators: Vec<OperatorUse>,
+    /// The operators that gave something by chance.
+    pub random: Vec<RandomUse>,
     /// How long it took.
     pub timings: Timings,
     /// What a reader should know.

@@ -68,6 +68,8 @@ pub struct Options {
     pub constant_inputs: Vec<String>,
     /// Book what reaches operators without a rule as lost instead of failing.
     pub allow_unruled: bool,
+    /// Where the framework's random numbers start from, for models that draw some.
+    pub random_seed: Option<u64>,
     /// Where to tell progress.
     pub progress: Option<Progress>,
 }
@@ -85,6 +87,7 @@ impl fmt::Debug for Options {
             .field("numeric_inputs", &self.numeric_inputs)
             .field("constant_inputs", &self.constant_inputs)
             .field("allow_unruled", &self.allow_unruled)
+            .field("random_seed", &self.random_seed)
             .finish_non_exhaustive()
     }
 }

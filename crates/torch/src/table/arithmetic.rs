@@ -4,9 +4,12 @@ use super::Entry;
 use crate::TorchTensor;
 use crate::arguments::Arguments;
 use crate::lowering::Lowering;
+use crate::written;
 use dlbacktrace_core::ops::{LogAddExp, PairwiseExtremum, Pass, Product, Quotient, Sum, Unruled};
-use dlbacktrace_core::{Family, Function, Operand, Result, Tensor};
+use dlbacktrace_core::{BOUND, Family, Function, Operand, Result, Tensor};
 use dlbacktrace_torch_recorder::Call;
+use std::f64::consts::LN_2;
+use tch::TchError;
 
 pub(super) const ENTRIES: &[Entry] = &[
     Entry::by_data(&["aten::add"], Family::WeightedSum, |lowering, call| {
@@ -50,6 +53,35 @@ pub(super) const ENTRIES: &[Entry] = &[
         let operands = pair(lowering, call)?.into_iter().map(|(_, operand)| operand).collect();
         lowering.step(call, Box::new(LogAddExp), operands)
     }),
+    Entry::by_data(&["aten::logaddexp2"], Family::WeightedSum, |lowering, call| {
+        written::lower(lowering, call, ["self", "other"], [], |[a, b], []| {
+            a.f_mul_scalar(LN_2)?.f_logaddexp(&b.f_mul_scalar(LN_2)?)?.f_div_scalar(LN_2)
+        })
+    }),
+    Entry::by_data(&["aten::atan2"], Family::Product, |lowering, call| {
+        written::lower(lowering, call, ["self", "other"], [], |[a, b], []| a.f_div(b)?.f_atan())
+    }),
+    Entry::by_data(&["aten::hypot"], Family::WeightedSum, |lowering, call| {
+        written::lower(lowering, call, ["self", "other"], [], |[a, b], []| {
+            a.f_square()?.f_add(&b.f_square()?)?.f_sqrt()
+        })
+    }),
+    Entry::by_data(&["aten::xlogy", "aten::special_xlogy"], Family::Product, |lowering, call| {
+        times_logarithm(lowering, call, tch::Tensor::f_log)
+    }),
+    Entry::by_data(&["aten::special_xlog1py"], Family::Product, |lowering, call| {
+        times_logarithm(lowering, call, tch::Tensor::f_log1p)
+    }),
+    Entry::by_data(&["aten::special_entr"], Family::Product, |lowering, call| {
+        written::lower(lowering, call, ["self"], [], |[x], []| x.f_mul(&lowest(x.f_log())?)?.f_neg())
+    }),
+    Entry::by_data(&["aten::linalg_cross"], Family::WeightedSum, |lowering, call| {
+        let axis = call.int("dim")?;
+        written::lower(lowering, call, ["self", "other"], [], |[a, b], []| {
+            let after = |x: &tch::Tensor, places: i64| x.f_roll(-places, axis);
+            after(a, 1)?.f_mul(&after(b, 2)?)?.f_sub(&after(a, 2)?.f_mul(&after(b, 1)?)?)
+        })
+    }),
     Entry::by_data(&["aten::maximum", "aten::fmax"], Family::Winner, |lowering, call| {
         extremum(lowering, call, true)
     }),
@@ -57,6 +89,30 @@ pub(super) const ENTRIES: &[Entry] = &[
         extremum(lowering, call, false)
     }),
 ];
+
+/// x · log y, where either may be a number.
+fn times_logarithm(
+    lowering: &mut Lowering,
+    call: &Call,
+    logarithm: fn(&tch::Tensor) -> std::result::Result<tch::Tensor, TchError>,
+) -> Result<()> {
+    written::lower(lowering, call, [], ["self", "other"], |[], [x, y]| {
+        let number = |name| tch::Tensor::from(call.optional_number(name).unwrap_or(0.0));
+        match (x, y) {
+            (Some(x), Some(y)) => x.f_mul(&lowest(logarithm(y))?),
+            (None, Some(y)) => lowest(logarithm(y))?.f_mul(&number("self")),
+            (Some(x), None) => x.f_mul(&lowest(logarithm(&number("other")))?),
+            (None, None) => Ok(number("self")),
+        }
+    })
+}
+
+/// A logarithm, finite where that of 0 is asked for: 0 · log 0 is 0.
+fn lowest(
+    logarithm: std::result::Result<tch::Tensor, TchError>,
+) -> std::result::Result<tch::Tensor, TchError> {
+    logarithm?.f_clamp_min(-BOUND)
+}
 
 fn discrete(lowering: &mut Lowering, call: &Call, reason: Option<String>) -> Result<()> {
     let operands = ["self", "other"].into_iter().filter_map(|name| call.optional(name));

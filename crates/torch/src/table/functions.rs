@@ -6,6 +6,7 @@ use crate::lowering::Lowering;
 use dlbacktrace_core::ops::{Pass, Product};
 use dlbacktrace_core::{Family, Function, Result, Tensor, Unary};
 use dlbacktrace_torch_recorder::{Call, Keep};
+use std::f64::consts::PI;
 
 pub(super) const ENTRIES: &[Entry] = &[
     Entry::gating(&["aten::tanh"], Function::Tanh),
@@ -31,6 +32,8 @@ pub(super) const ENTRIES: &[Entry] = &[
     Entry::function(&["aten::reciprocal"], Function::Power(-1.0)),
     Entry::function(&["aten::square"], Function::Power(2.0)),
     Entry::function(&["aten::neg", "aten::negative"], Function::Scale(-1.0)),
+    Entry::function(&["aten::deg2rad"], Function::Scale(PI / 180.0)),
+    Entry::function(&["aten::rad2deg"], Function::Scale(180.0 / PI)),
     Entry::function(&["aten::clamp_min"], Function::Magnitude),
     Entry {
         // That of complex numbers reads them.
@@ -79,6 +82,17 @@ pub(super) const ENTRIES: &[Entry] = &[
             "aten::erfinv",
             "aten::lgamma",
             "aten::digamma",
+            "aten::polygamma",
+            "aten::mvlgamma",
+            "aten::i0",
+            "aten::special_i0e",
+            "aten::special_i1",
+            "aten::special_i1e",
+            "aten::special_ndtri",
+            "aten::special_log_ndtr",
+            "aten::special_erfcx",
+            "aten::special_bessel_j0",
+            "aten::special_bessel_j1",
             "aten::sinc",
             "aten::floor",
             "aten::ceil",

@@ -3,23 +3,44 @@
 use super::Entry;
 use crate::arguments::Arguments;
 use crate::lowering::Lowering;
+use crate::written;
 use dlbacktrace_core::ops::{MatMul, Product, Reduce, Sum};
-use dlbacktrace_core::{Family, Result, Tensor};
+use dlbacktrace_core::{Error, Family, Result, Tensor};
 use dlbacktrace_torch_recorder::Call;
+use tch::{Kind, TchError};
 
 pub(super) const ENTRIES: &[Entry] = &[
     Entry::by_data(&["aten::linear"], Family::WeightedSum, linear),
     Entry::by_data(&["aten::matmul"], Family::WeightedSum, |lowering, call| {
         product(lowering, call, "self", "other")
     }),
-    Entry::by_data(&["aten::mm", "aten::bmm"], Family::WeightedSum, |lowering, call| {
+    Entry::by_data(&["aten::mm", "aten::bmm", "aten::smm"], Family::WeightedSum, |lowering, call| {
         product(lowering, call, "self", "mat2")
+    }),
+    Entry::by_data(&["aten::_sparse_mm"], Family::WeightedSum, |lowering, call| {
+        product(lowering, call, "sparse", "dense")
+    }),
+    Entry::by_data(&["aten::linalg_inv", "aten::linalg_inv_ex", "aten::inverse"], Family::Unruled, |_, _| {
+        let reason = "the inverse of a matrix that depends on the input has no rule, for it is no sum of its elements; \
+                      explain the matrix itself, with a start of your own at the module that returns it";
+        Err(Error::Shape(reason.into()))
+    }),
+    Entry::by_data(&["aten::addr"], Family::WeightedSum, |lowering, call| {
+        blend(lowering, call, ["vec1", "vec2"], |a, b| a.f_unsqueeze(1)?.f_mul(b))
+    }),
+    Entry::by_data(&["aten::addbmm"], Family::WeightedSum, |lowering, call| {
+        blend(lowering, call, ["batch1", "batch2"], |a, b| {
+            a.f_bmm(b)?.f_sum_dim_intlist(0, false, None::<Kind>)
+        })
+    }),
+    Entry::by_data(&["aten::trace"], Family::WeightedSum, |lowering, call| {
+        written::lower(lowering, call, ["self"], [], |[x], []| x.f_diagonal(0, 0, 1)?.f_sum(None))
     }),
     Entry::by_data(&["aten::mv"], Family::WeightedSum, |lowering, call| {
         product(lowering, call, "self", "vec")
     }),
     Entry::by_data(&["aten::dot", "aten::vdot"], Family::Product, dot),
-    Entry::by_data(&["aten::addmm"], Family::WeightedSum, |lowering, call| {
+    Entry::by_data(&["aten::addmm", "aten::_sparse_addmm"], Family::WeightedSum, |lowering, call| {
         added(lowering, call, "mat1", "mat2")
     }),
     Entry::by_data(&["aten::addmv"], Family::WeightedSum, |lowering, call| {
@@ -40,7 +61,7 @@ fn linear(lowering: &mut Lowering, call: &Call) -> Result<()> {
 }
 
 fn product(lowering: &mut Lowering, call: &Call, a: &str, b: &str) -> Result<()> {
-    let operands = vec![lowering.operand(call.tensor(a)?)?, lowering.operand(call.tensor(b)?)?];
+    let operands = vec![lowering.matrix(call.tensor(a)?)?, lowering.matrix(call.tensor(b)?)?];
     lowering.step(call, Box::new(MatMul { transposed: false }), operands)
 }
 
@@ -57,7 +78,7 @@ fn dot(lowering: &mut Lowering, call: &Call) -> Result<()> {
 
 /// β·c + α·a·b: a product with a bias where c is one, otherwise a sum of two.
 fn added(lowering: &mut Lowering, call: &Call, a: &str, b: &str) -> Result<()> {
-    let (a, b) = (lowering.operand(call.tensor(a)?)?, lowering.operand(call.tensor(b)?)?);
+    let (a, b) = (lowering.matrix(call.tensor(a)?)?, lowering.matrix(call.tensor(b)?)?);
     let added = call.tensor("self")?;
     let constant = lowering.operand(added)?;
     let (alpha, beta) =
@@ -78,4 +99,17 @@ fn added(lowering: &mut Lowering, call: &Call, a: &str, b: &str) -> Result<()> {
     };
     let product = lowering.writer.inner(Box::new(MatMul { transposed: false }), vec![a, b], data);
     lowering.step(call, Box::new(Sum { factors: vec![alpha, beta], constant: 0.0 }), vec![product, constant])
+}
+
+/// β·c + α·(a ∘ b)
+fn blend(
+    lowering: &mut Lowering,
+    call: &Call,
+    [a, b]: [&str; 2],
+    combine: impl FnOnce(&tch::Tensor, &tch::Tensor) -> std::result::Result<tch::Tensor, TchError>,
+) -> Result<()> {
+    let [alpha, beta] = ["alpha", "beta"].map(|name| call.optional_number(name).unwrap_or(1.0));
+    written::lower(lowering, call, ["self", a, b], [], |[base, a, b], []| {
+        base.f_mul_scalar(beta)?.f_add(&combine(a, b)?.f_mul_scalar(alpha)?)
+    })
 }
