@@ -13,6 +13,30 @@
 #include <string>
 
 namespace dlbacktrace::torch_ {
+namespace {
+
+/// Never closed: what a library registers stays in libtorch's tables. Its functions are looked up as they are called, for those
+/// for other devices never are.
+bool open(const std::string& file) { return dlopen(file.c_str(), RTLD_LAZY | RTLD_GLOBAL) != nullptr; }
+
+std::string dlerror_text() {
+  const char* text = dlerror();
+  return text ? text : "the dynamic linker gives no reason";
+}
+
+/// Libraries of operators ask for more of PyTorch than they use on the CPU. What lies beside libtorch answers, or else the
+/// stand-ins that set-up made.
+void open_companions() {
+  Dl_info here;
+  if (!dladdr(reinterpret_cast<const void*>(&at::show_config), &here)) return;
+  const std::string file = here.dli_fname;
+  const std::string directory = file.substr(0, file.rfind('/') + 1);
+  for (const char* name : {"libtorch.so", "libc10_cuda.so", "libtorch_cuda.so", "libtorch_python.so", "libcudart_registration.so"}) {
+    if (!open(directory + name)) open(directory + "stand-ins/" + name);
+  }
+}
+
+}  // namespace
 
 rust::String libtorch_version() {
   // libtorch tells its version in its build settings only: "..., TORCH_VERSION=2.13.0, ...".
@@ -26,10 +50,10 @@ rust::String libtorch_version() {
 
 void load_library(rust::Str path) {
   guarded([&] {
-    // Never closed: what it registers stays in libtorch's tables.
-    if (dlopen(std::string(path).c_str(), RTLD_NOW | RTLD_GLOBAL)) return;
-    const char* text = dlerror();
-    throw std::runtime_error(text ? text : "the dynamic linker gives no reason");
+    const std::string file(path);
+    if (open(file)) return;
+    open_companions();
+    if (!open(file)) throw std::runtime_error(dlerror_text());
   });
 }
 

@@ -3,6 +3,7 @@
 
 use crate::cargo::{checkout, libtorch_is_the_users};
 use crate::libtorch::LIBTORCH;
+use crate::stubs;
 use crate::tensorflow::TENSORFLOW;
 use anyhow::{Context, Result, bail};
 use dlbacktrace_libtorch::{Libtorch, VERSION};
@@ -27,7 +28,9 @@ pub fn set_up(verify: bool) -> Result<()> {
              LIBTORCH_USE_PYTORCH=1, or let LIBTORCH name a libtorch {VERSION}"
         );
     }
-    point_cargo_to(&LIBTORCH.make(verify)?)
+    let home = LIBTORCH.make(verify)?;
+    stubs::make_stand_ins(&home.join("lib"))?;
+    point_cargo_to(&home)
 }
 
 /// Makes sure that a TensorFlow is in the cache, where the library finds it by itself, unless the environment names

@@ -31,25 +31,94 @@ const NOT_INITIALIZED: &str = "int NAME(void) { return 15; }";
 pub fn make(library: &Path) -> Result<()> {
     let directory = library.parent().context("a library lies in a directory")?;
     for (name, functions) in cuda_functions(library)? {
-        let (source, versions) = (directory.join("stub.c"), directory.join("stub.map"));
-        fs::write(&source, c_source(&functions))?;
-        fs::write(&versions, format!("{name} {{ global: *; }};\n"))?;
-        let output = Command::new("cc")
-            .args(["-w", "-O1", "-shared", "-fPIC"])
-            .arg(format!("-Wl,-soname,{name},--version-script={}", versions.display()))
-            .arg("-o")
-            .arg(directory.join(&name))
-            .arg(&source)
-            .output()
-            .context("`cc` does not start; set-up needs a C compiler, which comes with g++")?;
-        if !output.status.success() {
-            bail!("cc could not make {name}: {}", String::from_utf8_lossy(&output.stderr).trim());
-        }
-        fs::remove_file(source)?;
+        compile(directory, &name, &c_source(&functions), Some(&name), None)?;
+    }
+    Ok(())
+}
+
+/// Compiles a library; `version` is that of all its symbols, `needed` a library that it asks for.
+fn compile(
+    directory: &Path,
+    name: &str,
+    source: &str,
+    version: Option<&str>,
+    needed: Option<&Path>,
+) -> Result<()> {
+    let (code, versions) = (directory.join("stub.c"), directory.join("stub.map"));
+    fs::write(&code, source)?;
+    let mut compiler = Command::new("cc");
+    compiler.args(["-w", "-O1", "-shared", "-fPIC"]).arg(format!("-Wl,-soname,{name}"));
+    if let Some(version) = version {
+        fs::write(&versions, format!("{version} {{ global: *; }};\n"))?;
+        compiler.arg(format!("-Wl,--version-script={}", versions.display()));
+    }
+    compiler.arg("-o").arg(directory.join(name)).arg(&code);
+    if let Some(needed) = needed {
+        compiler.arg("-Wl,--no-as-needed,--allow-shlib-undefined").arg(needed);
+    }
+    let output =
+        compiler.output().context("`cc` does not start; set-up needs a C compiler, which comes with g++")?;
+    if !output.status.success() {
+        bail!("cc could not make {name}: {}", String::from_utf8_lossy(&output.stderr).trim());
+    }
+    fs::remove_file(code)?;
+    if version.is_some() {
         fs::remove_file(versions)?;
     }
     Ok(())
 }
+
+/// The directory of stand-ins beside the libraries. They lie apart, as `torch-sys` takes a `libtorch_cuda.so` for a sign of
+/// CUDA, and older checkouts know the rest as it is.
+const STAND_INS: &str = "stand-ins";
+
+/// Makes stand-ins for the parts of PyTorch that libraries of operators ask for without using them on the CPU, unless they are
+/// there.
+pub fn make_stand_ins(lib: &Path) -> Result<()> {
+    let home = lib.join(STAND_INS);
+    if home.exists() {
+        return Ok(());
+    }
+    let partial = lib.join(format!("{STAND_INS}.{}", std::process::id()));
+    fs::create_dir_all(&partial).with_context(|| format!("cannot make {}", partial.display()))?;
+    for Standing { name, source, version } in STANDING {
+        let needed = (name == "libtorch.so").then(|| lib.join("libtorch_cpu.so"));
+        compile(&partial, name, source, version, needed.as_deref())?;
+    }
+    match fs::rename(&partial, &home) {
+        Err(_) if home.exists() => Ok(fs::remove_dir_all(partial)?), // Another set-up made them meanwhile.
+        other => other.with_context(|| format!("cannot make {}", home.display())),
+    }
+}
+
+struct Standing {
+    name: &'static str,
+    source: &'static str,
+    version: Option<&'static str>,
+}
+
+const fn standing(name: &'static str, source: &'static str) -> Standing {
+    Standing { name, source, version: None }
+}
+
+/// What a library looks up when it is opened; functions it would call on a GPU are never looked up.
+const STANDING: [Standing; 5] = [
+    standing("libtorch.so", ""),
+    standing("libtorch_cuda.so", ""),
+    standing("libtorch_python.so", ""),
+    standing("libc10_cuda.so", "void *_ZN3c104cuda20CUDACachingAllocator9allocatorE;"),
+    Standing { name: "libcudart_registration.so", source: REGISTRATION, version: Some("libcudart.so.13") },
+];
+/// Code for GPUs registers itself when its library is opened.
+const REGISTRATION: &str = "\
+    static void *none;
+    void **__cudaRegisterFatBinary(void *code) { return &none; }
+    void __cudaRegisterFatBinaryEnd(void **code) {}
+    void __cudaUnregisterFatBinary(void **code) {}
+    void __cudaRegisterFunction(void) {}
+    void __cudaRegisterVar(void) {}
+    char __cudaInitModule(void **code) { return 0; }
+";
 
 /// The functions that `library` takes from CUDA libraries, by the name of the library.
 fn cuda_functions(library: &Path) -> Result<BTreeMap<String, BTreeSet<String>>> {
@@ -118,6 +187,42 @@ mod tests {
         cc(&["-o", "main", "main.c", "-L.", "-lasking", "-Wl,-rpath,$ORIGIN", "-Wl,-rpath-link,."])?;
         let ran = Command::new(path("main")).env("LD_LIBRARY_PATH", directory.path()).status()?;
         assert!(ran.success(), "{ran}");
+        Ok(())
+    }
+
+    /// A library of operators made for CUDA, which only computes on the CPU here, is opened.
+    #[test]
+    fn stand_ins_answer_for_what_a_library_of_operators_asks() -> Result<()> {
+        let directory = tempfile::tempdir()?;
+        let path = |name: &str| directory.path().join(name);
+        let cc = |arguments: &[&str]| -> Result<()> {
+            let status = Command::new("cc").args(arguments).current_dir(directory.path()).status()?;
+            if status.success() { Ok(()) } else { bail!("cc failed") }
+        };
+        fs::write(path("cpu.c"), "int computes(void) { return 7; }")?;
+        cc(&["-shared", "-fPIC", "-Wl,-soname,libtorch_cpu.so", "-o", "libtorch_cpu.so", "cpu.c"])?;
+        make_stand_ins(directory.path())?;
+        make_stand_ins(directory.path())?;
+        let operators = "void **__cudaRegisterFatBinary(void *); int computes(void); void on_a_gpu(void);
+            extern void *_ZN3c104cuda20CUDACachingAllocator9allocatorE;
+            __attribute__((constructor)) static void opened(void) { __cudaRegisterFatBinary(0); }
+            int computed(void) { if (_ZN3c104cuda20CUDACachingAllocator9allocatorE) on_a_gpu(); return computes(); }";
+        fs::write(path("operators.c"), operators)?;
+        let stands = STANDING.map(|stand| format!("{STAND_INS}/{}", stand.name));
+        let mut link = vec!["-shared", "-fPIC", "-Wl,--no-as-needed", "-o", "operators.so", "operators.c"];
+        link.extend(stands.iter().map(String::as_str));
+        cc(&link)?;
+        let main = "#include <dlfcn.h>\nint main(int n, char **files) {
+            for (int i = 1; i < n - 1; i++) if (!dlopen(files[i], RTLD_LAZY | RTLD_GLOBAL)) return i;
+            void *library = dlopen(files[n - 1], RTLD_LAZY | RTLD_GLOBAL);
+            return library ? ((int (*)(void))dlsym(library, \"computed\"))() : 100; }";
+        fs::write(path("main.c"), main)?;
+        cc(&["-o", "main", "main.c", "-ldl"])?;
+        let opened = Command::new(path("main"))
+            .args(stands.iter().map(String::as_str).chain(["operators.so"]).map(path))
+            .env("LD_LIBRARY_PATH", directory.path())
+            .status()?;
+        assert_eq!(opened.code(), Some(7));
         Ok(())
     }
 
