@@ -26,12 +26,13 @@ HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE))
 
 import fixtures  # noqa: E402
-from archive import fix_hashes, tidy  # noqa: E402
+from archive import fix_hashes, put_on, tidy  # noqa: E402
 from fixtures.kit import EXPLAINED, NO_FORWARD, RAISES, TRACED, Fixture  # noqa: E402
 
 
 def compile_module(fixture: Fixture, module, inputs) -> torch.jit.ScriptModule:
     if fixture.made == TRACED:
+        module.train(fixture.training)
         return torch.jit.trace(module, tuple(inputs.values()), strict=fixture.strict, check_trace=False)
     return torch.jit.script(module.train() if fixture.training else module)
 
@@ -99,6 +100,8 @@ def write(fixture: Fixture, out: Path) -> dict:
             entry["outputs"] = describe_outputs(outputs, tensors)
             entry["operators"] = operators
             check(fixture, tensors, out)
+    if fixture.device:
+        put_on(archive, fixture.device)
     save_file(tensors, out / f"{fixture.name}.safetensors")
     return entry
 
@@ -114,7 +117,7 @@ def check(fixture: Fixture, tensors: dict, out: Path) -> None:
             raise SystemExit(f"{fixture.name}: {key} is not finite")
     if fixture.equals:
         for key, tensor in load_file(out / f"{fixture.equals}.safetensors").items():
-            torch.testing.assert_close(tensors.get(key, tensor), tensor, rtol=1e-5, atol=1e-6, msg=f"{fixture.name}: {key} differs")
+            torch.testing.assert_close(tensors.get(key, tensor), tensor, rtol=1e-5, atol=1e-6, msg=lambda told: f"{fixture.name}: {key} differs: {told}")
 
 
 def main() -> None:

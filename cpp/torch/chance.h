@@ -32,6 +32,8 @@ class Draws {
   std::optional<at::mt19937> before_;
 };
 
+/// Whether an attention or a recurrent layer drops some of what passes within, so that only its parts tell what it gave.
+bool drops_some(const c10::FunctionSchema& schema, c10::ArrayRef<c10::IValue> arguments);
 /// What a call that draws nothing gives by chance.
 Chance chance_of(const c10::FunctionSchema& schema, c10::ArrayRef<c10::IValue> arguments);
 /// What an operator in the code gives by chance, as far as its constant arguments tell.

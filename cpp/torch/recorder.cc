@@ -61,7 +61,8 @@ void Recorder::call(const c10::OperatorHandle& op, c10::DispatchKeySet keys, c10
   const std::string base = base_name(op);
   const Keep* leaf = policy_->leaf(base);
   const bool composite = op.hasKernelForDispatchKey(c10::DispatchKey::CompositeImplicitAutograd);
-  if (!leaf && composite) return call_parts(op, keys, base, stack);
+  const bool drops = composite && drops_some(op.schema(), torch::jit::last(stack, op.schema().arguments().size()));
+  if (composite && (!leaf || drops)) return call_parts(op, keys, base, stack);
   const Keep keep = leaf ? *leaf : Keep::Indices;
   if (only_views(op.schema())) return call_view(op, base, keep, stack);
   call_whole(op, base, keep, stack);

@@ -32,6 +32,12 @@ pub enum Failure {
         "the explanation does not verify; the report above names what is wrong. Please report it with the model"
     )]
     Unverified,
+    /// The model gives something else each time.
+    #[error(
+        "the model draws random numbers, so that no run repeats another. Save it after eval(), or fix the numbers with \
+         --random-seed 0"
+    )]
+    Unrepeatable,
 }
 
 impl Failure {
@@ -40,7 +46,7 @@ impl Failure {
         match self {
             // Who reads the output has seen enough; that is no failure.
             Self::Output(e) if e.kind() == io::ErrorKind::BrokenPipe => 0,
-            Self::Results(_) | Self::Output(_) | Self::Unverified => 1,
+            Self::Results(_) | Self::Output(_) | Self::Unverified | Self::Unrepeatable => 1,
             Self::Usage(_) => 2,
             Self::Inputs(_) => 5,
             Self::Explanation(e) => e.exit_code(),

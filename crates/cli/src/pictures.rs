@@ -74,8 +74,10 @@ impl Pictures<'_> {
     fn view(&self, input: &Explained, data: &ArrayD<f64>) -> Option<(View, usize)> {
         let relevance = &input.relevance.positive;
         let layout = match input.note.image {
-            Some(Layout::Nchw) => ImageLayout::of_images(relevance.shape(), Channels::First),
-            Some(Layout::Nhwc) => ImageLayout::of_images(relevance.shape(), Channels::Last),
+            Some(layout) => {
+                let channels = if layout.channels_first() { Channels::First } else { Channels::Last };
+                ImageLayout::of_images(relevance.shape(), channels)
+            }
             None => ImageLayout::detect(relevance.shape()),
         };
         // What belongs to the elements of the relevance only where it has the input's shape: not to tokens.

@@ -27,7 +27,11 @@ pub fn run(args: &Verify) -> Result<()> {
     } else {
         output::text(&report(&verification))?;
     }
-    if verification.holds() { Ok(()) } else { Err(Failure::Unverified) }
+    match (verification.holds(), verification.repeats) {
+        (true, _) => Ok(()),
+        (false, false) => Err(Failure::Unrepeatable),
+        (false, true) => Err(Failure::Unverified),
+    }
 }
 
 fn report(Verification { replay, open, random, repeats, .. }: &Verification) -> String {

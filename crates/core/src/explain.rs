@@ -71,6 +71,9 @@ pub fn explain<T: Tensor>(
     let resolved = detections::resolved(&outputs, options)?;
     let options = resolved.as_ref().unwrap_or(options);
     let number = chosen(&outputs, &options.output)?;
+    let random = RandomUse::counted(std::mem::take(&mut tape.random));
+    // What is left to chance tells nothing of samples when it is run again.
+    let again = again.filter(|_| random.is_empty());
     let samples = samples::found(&outputs, number, &given, again.as_ref(), options)?;
     drop(given);
     drop(again);
@@ -84,7 +87,6 @@ pub fn explain<T: Tensor>(
     tape.inputs = inputs.iter().map(|port| port.value).collect();
     let (output_name, output) = (output.name.clone(), output.tensor.clone());
     drop(outputs);
-    let random = RandomUse::counted(std::mem::take(&mut tape.random));
     let mut warnings = warnings(&inputs, &output);
     warnings.extend(blank(&seed.blank));
     warnings.extend(inputs.iter().filter_map(|port| unscaled(&tape, port)));

@@ -6,6 +6,7 @@ mod broadcast;
 mod convolution;
 mod dense;
 mod scatter;
+mod sparse;
 
 pub use axes::Axes;
 pub use banded::Banded;
@@ -13,6 +14,7 @@ pub use broadcast::Broadcast;
 pub use convolution::{Convolution, Kernel, TransposedConvolution};
 pub use dense::{Dense, Side};
 pub use scatter::Scatter;
+pub use sparse::{Entries, Sparse};
 
 use crate::{Part, Result, Tensor};
 use std::fmt::Debug;

@@ -41,6 +41,7 @@ mod reshape;
 mod select;
 mod separable;
 mod slice;
+mod sparse_sum;
 mod statistic;
 mod sum;
 #[cfg(test)]
@@ -88,6 +89,7 @@ pub use reshape::Reshape;
 pub use select::Select;
 pub use separable::Separable;
 pub use slice::Slice;
+pub use sparse_sum::SparseSum;
 pub use statistic::{Measure, Statistic};
 pub use sum::Sum;
 pub(crate) use token_arithmetic::TokenArithmetic;

@@ -8,7 +8,7 @@ use dlbacktrace_core::{
     BacktraceOp, Chance, DType, Error, Function, Gate, Meta, ModulePath, Operand, Place, Result, TapeWriter,
     Tensor, ValueId, WeightKey,
 };
-use dlbacktrace_torch_recorder::{Alias, Call, Origin, Patch, Record, Slot, Value};
+use dlbacktrace_torch_recorder::{Alias, Call, Origin, Patch, Record, Slot, Value, is_strided};
 use std::collections::{HashMap, HashSet};
 use std::hash::{DefaultHasher, Hash, Hasher};
 
@@ -224,7 +224,7 @@ impl Lowering {
         let mut operand = self.unread(slot);
         let tensor =
             slot.tensor.as_ref().ok_or_else(|| Error::NotKept { what: format!("value {}", slot.value.0) })?;
-        if tensor.is_mkldnn() || tensor.is_sparse() {
+        if !is_strided(tensor) {
             return Err(Error::Shape("a tensor of another layout than the strided one is not read".into()));
         }
         let parts = || tensor.f_resolve_conj().and_then(|tensor| tensor.f_view_as_real());
@@ -237,8 +237,7 @@ impl Lowering {
 
     /// A factor of a matrix product: a sparse one in full.
     pub(crate) fn matrix(&self, slot: &Slot) -> Result<Operand<TorchTensor>> {
-        let sparse =
-            slot.tensor.as_ref().filter(|tensor| self.meta(slot).shape.is_empty() && tensor.dim() > 0);
+        let sparse = slot.tensor.as_ref().filter(|tensor| !is_strided(tensor));
         let Some(tensor) = sparse else { return self.operand(slot) };
         let cells = tensor.numel();
         if cells > SPARSE_LIMIT {

@@ -188,9 +188,12 @@ impl Model {
 impl Model {
     /// The operators in the code that give something by chance.
     fn random(&self) -> Result<Vec<RandomUse>> {
+        let top = self.module.submodules()?.into_iter().next().map(|top| top.class_name).unwrap_or_default();
         let uses = self.module.chances()?.into_iter().filter_map(|found| {
             let path = self.paths.full(&found.path).to_owned();
-            let module = ModulePath { path, class: found.class_name };
+            // The code of the model itself has no instance around it.
+            let class = if path.is_empty() { top.clone() } else { found.class_name };
+            let module = ModulePath { path, class };
             Some(RandomUse { operator: found.name, module, chance: chance(found.chance)?, count: 1 })
         });
         Ok(RandomUse::counted(uses))

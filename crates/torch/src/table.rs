@@ -26,6 +26,7 @@ mod spectra;
 mod transformer;
 mod triangular;
 mod unruled;
+mod vision;
 
 use crate::lowering::Lowering;
 pub(crate) use spectra::Spectrum;
@@ -131,6 +132,7 @@ fn entries() -> impl Iterator<Item = &'static Entry> {
         transformer::ENTRIES,
         triangular::ENTRIES,
         unruled::ENTRIES,
+        vision::ENTRIES,
     ]
     .into_iter()
     .flatten()

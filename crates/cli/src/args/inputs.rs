@@ -66,7 +66,8 @@ pub struct ImageArgs {
     /// Same as --channels 1
     #[arg(long, conflicts_with = "channels")]
     pub grayscale: bool,
-    /// Where the channels stand [default: where the model says, else nchw for TorchScript and nhwc for SavedModels]
+    /// Where the channels stand and whether an axis of samples goes before [default: where the model says, else nchw for TorchScript (chw in lists), nhwc for
+    /// SavedModels]
     #[arg(long, value_enum)]
     pub layout: Option<Layout>,
 }
@@ -76,6 +77,22 @@ pub struct ImageArgs {
 pub enum Layout {
     Nchw,
     Nhwc,
+    /// Without an axis of samples, as detectors take each picture.
+    Chw,
+    /// Likewise.
+    Hwc,
+}
+
+impl Layout {
+    /// Whether the channels stand before height and width.
+    pub fn channels_first(self) -> bool {
+        matches!(self, Self::Nchw | Self::Chw)
+    }
+
+    /// Whether an axis of samples stands before all.
+    pub fn has_samples(self) -> bool {
+        matches!(self, Self::Nchw | Self::Nhwc)
+    }
 }
 
 /// The numbers that the darkest and the lightest pixel become.

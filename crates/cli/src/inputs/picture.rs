@@ -36,11 +36,13 @@ pub fn parse(bytes: &[u8], preparation: &Preparation<'_>) -> Result<Value, Strin
             channel.mapv_inplace(|pixel| apply(pixel, *number));
         }
     }
-    let pixels = match preparation.layout {
-        Layout::Nchw => pixels.permuted_axes([2, 0, 1]).as_standard_layout().into_owned(),
-        Layout::Nhwc => pixels,
+    let layout = preparation.layout;
+    let pixels = match layout.channels_first() {
+        true => pixels.permuted_axes([2, 0, 1]).as_standard_layout().into_owned(),
+        false => pixels,
     };
-    let pixels = pixels.insert_axis(Axis(0)).into_dyn();
+    let pixels =
+        if layout.has_samples() { pixels.insert_axis(Axis(0)).into_dyn() } else { pixels.into_dyn() };
     match preparation.range {
         Range::Bytes if !options.mean.is_empty() || !options.std.is_empty() => {
             Err("--mean and --std make no bytes; give --range 0..255 or leave them out".to_owned())
@@ -180,6 +182,10 @@ mod tests {
         assert_eq!((array[[0, 0, 1, 1]], array[[0, 1, 1, 1]], array[[0, 2, 1, 1]]), (1.0, -0.5, 0.0));
         options.layout = Some(Layout::Nhwc);
         assert_eq!(pixels(&image, &options)?.shape(), [1, 4, 4, 3]);
+        for (layout, shape) in [(Layout::Chw, [3, 4, 4]), (Layout::Hwc, [4, 4, 3])] {
+            options.layout = Some(layout);
+            assert_eq!(pixels(&image, &options)?.shape(), shape);
+        }
         options.mean.pop();
         assert!(pixels(&image, &options).is_err());
         options = ImageArgs { crop: Some(Size { height: 11, width: Some(3) }), ..ImageArgs::default() };

@@ -26,14 +26,23 @@ impl<'a> Preparation<'a> {
         let told = model.arguments().iter().find_map(|argument| Some((argument, channels_of(argument)?)));
         let mut assumed = Vec::new();
         let layout = args.layout.unwrap_or_else(|| {
-            let (layout, why) = match &told {
-                Some((Argument { name, kind, .. }, (layout, _))) => (*layout, format!("as {name} is {kind}")),
-                None if model.is_saved_model() => (Layout::Nhwc, "as SavedModels have them".to_owned()),
-                None => (Layout::Nchw, "as TorchScript models have them".to_owned()),
+            let (layout, why) = match (&told, list_of_pictures(model)) {
+                (Some((Argument { name, kind, .. }, (layout, _))), _) => {
+                    (*layout, format!("as {name} is {kind}"))
+                }
+                (None, Some(list)) => {
+                    (Layout::Chw, format!("and no axis of samples goes before, as {list} is a list"))
+                }
+                (None, None) if model.is_saved_model() => {
+                    (Layout::Nhwc, "as SavedModels have them".to_owned())
+                }
+                (None, None) => (Layout::Nchw, "as TorchScript models have them".to_owned()),
             };
             let (place, option) = match layout {
                 Layout::Nchw => ("before height and width", "nhwc"),
                 Layout::Nhwc => ("behind height and width", "nchw"),
+                Layout::Chw => ("before height and width", "nchw"),
+                Layout::Hwc => ("behind height and width", "nhwc"),
             };
             assumed.push(format!(
                 "the channels of pictures stand {place}, {why} (--layout {option} is the other way)"
@@ -89,6 +98,12 @@ fn scaled(model: &Model, bound: Bound, pictures: &[String]) -> Option<(Range, St
         range,
         format!("as the model first makes x · {:.4} ± {:.4} of {name}", scaling.factor, scaling.shift),
     ))
+}
+
+/// The argument that takes a list of tensors of any number, as detectors take pictures of different sizes.
+fn list_of_pictures(model: &Model) -> Option<&str> {
+    let lists = model.arguments().iter().filter(|argument| argument.kind == "List[Tensor]");
+    lists.map(|argument| argument.name.as_str()).next()
 }
 
 /// The argument of a model that an input is, or is part of.

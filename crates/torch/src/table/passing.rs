@@ -1,10 +1,11 @@
 //! What hands relevance on unchanged, and what carries none (rules §5).
 
-use super::{Entry, Lower};
+use super::{Entry, Lower, parts};
 use crate::arguments::Arguments;
 use crate::lowering::Lowering;
-use dlbacktrace_core::ops::Pass;
-use dlbacktrace_core::{Family, Result};
+use crate::written;
+use dlbacktrace_core::ops::{Constant, Pass};
+use dlbacktrace_core::{Family, Result, Tensor};
 use dlbacktrace_torch_recorder::{Call, Keep};
 
 pub(super) const ENTRIES: &[Entry] = &[
@@ -55,6 +56,7 @@ pub(super) const ENTRIES: &[Entry] = &[
         lower: Lower::Norm,
     },
     Entry::by_shape(&["aten::copy"], Family::Pass, copy),
+    Entry::by_result(&["aten::normal"], Family::WeightedSum, normal),
     Entry {
         names: &[
             "aten::zeros_like",
@@ -72,7 +74,6 @@ pub(super) const ENTRIES: &[Entry] = &[
             "aten::zero",
             "aten::fill",
             "aten::bernoulli",
-            "aten::normal",
             "aten::uniform",
             "aten::argmax",
             "aten::argmin",
@@ -115,6 +116,30 @@ pub(super) const ENTRIES: &[Entry] = &[
         lower: Lower::Constant,
     },
 ];
+
+/// Random numbers around a mean: m + s · ε, where what was drawn is constant. Without a mean or deviation of their own they
+/// carry nothing.
+fn normal(lowering: &mut Lowering, call: &Call) -> Result<()> {
+    let given = |name| call.optional(name).map(|slot| lowering.operand(slot)).transpose();
+    let [mean, deviation] = [given("mean")?, given("std")?];
+    if mean.is_none() && deviation.is_none() {
+        return lowering.all(call, Box::new(Constant));
+    }
+    let mut drawn = parts::result(lowering, call)?;
+    if let Some(mean) = &mean {
+        drawn = drawn.sub(mean.data()?)?;
+    }
+    if let Some(deviation) = &deviation {
+        drawn = drawn.quotient(deviation.data()?)?.0;
+    }
+    let drawn = drawn.as_tch().shallow_clone();
+    written::lower(lowering, call, [], ["mean", "std"], |[], given| match given {
+        [Some(mean), Some(deviation)] => deviation.f_mul(&drawn)?.f_add(mean),
+        [None, Some(deviation)] => deviation.f_mul(&drawn),
+        [Some(mean), None] => mean.f_add(&drawn),
+        [None, None] => Ok(drawn.shallow_clone()),
+    })
+}
 
 /// What was written, not what it was written over.
 fn copy(lowering: &mut Lowering, call: &Call) -> Result<()> {

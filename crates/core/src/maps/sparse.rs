@@ -1,0 +1,65 @@
+//! Matrices of which few entries are not 0.
+
+use super::LinearMap;
+use crate::{Part, Result, Tensor};
+use ndarray::{ArrayView, Axis};
+
+/// The entries of a matrix that are not 0; several in one place add up.
+#[derive(Debug, Clone, Default)]
+pub struct Entries {
+    to: Vec<i64>,
+    from: Vec<i64>,
+    weights: Vec<f64>,
+}
+
+/// Numbers that are made at once of the rows that entries read.
+const AT_ONCE: usize = 1 << 22;
+
+impl Entries {
+    /// Adds the entry by which row `from` of x counts in row `to` of y; weights of 0 are left out.
+    pub fn add(&mut self, to: usize, from: usize, weight: f64) {
+        if weight != 0.0 {
+            self.to.push(to as i64);
+            self.from.push(from as i64);
+            self.weights.push(weight);
+        }
+    }
+
+    /// `rows` rows, to each of which are added the rows of x that entries name, times a part of their weights. Some
+    /// entries at a time, as together they may read each row many times.
+    fn product<T: Tensor>(&self, [to, from]: [&[i64]; 2], rows: usize, part: Part, x: &T) -> Result<T> {
+        let columns = x.shape()[1];
+        let mut y = x.zeros(&[rows, columns])?;
+        let chunk = (AT_ONCE / columns.max(1)).max(1);
+        for ((to, from), weights) in to.chunks(chunk).zip(from.chunks(chunk)).zip(self.weights.chunks(chunk))
+        {
+            let weights = x.floats(ArrayView::from(weights).insert_axis(Axis(1)).into_dyn())?;
+            let read = x.index_select(0, &x.indices(from)?)?.mul(&part.of(&weights)?)?;
+            y = y.index_add(0, &x.indices(to)?, &read)?;
+        }
+        Ok(y)
+    }
+}
+
+/// x ↦ S·x for x of `from` rows, where y has `to` rows.
+#[derive(Debug)]
+pub struct Sparse<'a> {
+    /// S
+    pub entries: &'a Entries,
+    /// Rows of x.
+    pub from: usize,
+    /// Rows of y.
+    pub to: usize,
+}
+
+impl<T: Tensor> LinearMap<T> for Sparse<'_> {
+    fn apply(&self, part: Part, x: &T) -> Result<T> {
+        let Entries { to, from, .. } = self.entries;
+        self.entries.product([to, from], self.to, part, x)
+    }
+
+    fn adjoint(&self, part: Part, y: &T) -> Result<T> {
+        let Entries { to, from, .. } = self.entries;
+        self.entries.product([from, to], self.from, part, y)
+    }
+}
