@@ -283,7 +283,7 @@ impl Explanation {
             let mut bits: Vec<u64> = explanation.output.iter().map(|value| value.to_bits()).collect();
             for input in &explanation.inputs {
                 let channels = [Some(input.relevance()?), input.negative()?];
-                bits.extend(channels.iter().flatten().flatten().map(|value| u64::from(value.to_bits())));
+                bits.extend(channels.iter().flatten().flatten().map(|value| value.to_bits()));
             }
             Ok(bits)
         };

@@ -26,9 +26,8 @@ fn a_box_and_its_class_are_explained() {
         let path = format!("{}/target/detectors/{name}.pt", env!("CARGO_MANIFEST_DIR"));
         let model = Model::load_with(path, &options).unwrap();
         for mode in [Mode::Default, Mode::Contrastive] {
-            for (output, unit) in [("scores", 1), ("boxes", 6)] {
-                let options =
-                    Options::new().mode(mode).output(Output::Name(output.into())).target(Target::Class(unit));
+            for (output, target) in [("scores", Target::Box(1)), ("boxes", Target::Class(6))] {
+                let options = Options::new().mode(mode).output(Output::Name(output.into())).target(target);
                 let explanation = model.explain(&inputs(), &options).unwrap();
                 let relevance = explanation.inputs()[0].relevance().unwrap();
                 assert!(explanation.ledger().closes(), "{name}, {output}: {:?}", explanation.warnings());

@@ -1,6 +1,5 @@
 //! Which pictures an explanation gets: a heatmap over an image, a bar chart of a vector of features.
 
-use crate::args::Layout;
 use crate::document::SHOWN;
 use crate::explained::{Explained, Values};
 use crate::failure::Result;

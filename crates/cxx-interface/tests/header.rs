@@ -29,7 +29,7 @@ macro_rules! named {
 }
 
 named! {
-    c_int => "int", usize => "size_t", f64 => "double", f32 => "float", i64 => "int64_t", c_char => "char",
+    c_int => "int", usize => "size_t", f64 => "double", f32 => "float", i64 => "int64_t", u64 => "uint64_t", c_char => "char",
     c_void => "void", Progress => "dlb_progress", Model => "dlb_model", Request => "dlb_request",
     Explanation => "dlb_explanation", LoadOptions => "dlb_load_options", Gate => "dlb_gate", Amount => "dlb_amount",
     Summary => "dlb_summary", Output => "dlb_output", Input => "dlb_input", FloatArray => "dlb_float_array",

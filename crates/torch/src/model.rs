@@ -9,7 +9,7 @@ use dlbacktrace_core::analysis::Scaling;
 use dlbacktrace_core::explain::{Again, OperatorUse, Options, SampleCache, coverage, scalings};
 use dlbacktrace_core::{DType, Family, ModulePath, RandomUse, WeightCache};
 use dlbacktrace_torch_recorder::{
-    FixedRandom, FormalArgument, Inputs, Module, NamedTensor, Replay, Submodule,
+    FixedRandom, FormalArgument, Inputs, Module, NamedTensor, OperatorCount, Replay, Submodule,
 };
 use std::ffi::c_void;
 use std::path::Path;
@@ -155,20 +155,21 @@ impl Model {
     /// # Errors
     /// [`Error::Module`](crate::Error::Module).
     pub fn inspect(&self) -> Result<Inspection> {
-        let rule = |name: &str| {
-            let name = name.strip_suffix('_').unwrap_or(name);
-            table().get(name).map(|entry| entry.family).filter(|&family| family != Family::Unruled)
+        // Composite operators that the table does not know are followed.
+        let rule = |operator: &OperatorCount| {
+            let name = operator.name.strip_suffix('_').unwrap_or(&operator.name);
+            match table().get(name) {
+                Some(entry) => (entry.family != Family::Unruled).then(|| entry.family.to_string()),
+                None => operator.composite.then(|| FOLLOWED.to_owned()),
+            }
         };
-        let followed = |composite: bool| composite.then(|| FOLLOWED.to_owned());
         let operators: Vec<OperatorUse> = self
             .module
             .operators()?
             .into_iter()
             .filter(|operator| operator.computes && !OF_INTEGERS.contains(&operator.name.as_str()))
             .map(|operator| OperatorUse {
-                rule: rule(&operator.name)
-                    .map(|family| family.to_string())
-                    .or_else(|| followed(operator.composite)),
+                rule: rule(&operator),
                 operator: operator.name,
                 count: operator.count,
             })

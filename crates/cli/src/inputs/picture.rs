@@ -1,7 +1,7 @@
 //! `.png` and `.jpg`: an image as the batch of one that models take.
 
 use super::preparation::Preparation;
-use crate::args::{ImageArgs, Layout, Range, Size};
+use crate::args::{ImageArgs, Range, Size};
 use dlbacktrace::Value;
 use image::imageops::{self, FilterType};
 use image::{DynamicImage, ImageReader, Rgb32FImage};
@@ -128,6 +128,7 @@ fn resized(size: Size, width: u32, height: u32) -> (u32, u32) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::args::Layout;
     use image::{ImageFormat, Luma, Rgb, Rgba};
     use ndarray::ArrayD;
 
