@@ -3,7 +3,10 @@
 
 mod activations;
 mod biases;
+mod counts;
+mod decisions;
 mod dependence;
+mod embeddings;
 mod gates;
 mod graph;
 mod normalisers;
@@ -31,18 +34,24 @@ pub struct PrepareOptions {
     pub gates: bool,
     /// Gates by module path, in place of those of the activations; `None` switches a module's gate off.
     pub gate_of: HashMap<String, Option<Gate>>,
+    /// Whether a token takes what constants that are added to its embedding would: its position, its segment.
+    pub whole_tokens: bool,
 }
 
 impl Default for PrepareOptions {
     fn default() -> Self {
-        Self { gates: true, gate_of: HashMap::new() }
+        Self { gates: true, gate_of: HashMap::new(), whole_tokens: false }
     }
 }
 
 impl<T: Tensor> Tape<T> {
     /// Analyses the tape.
     pub fn prepare(mut self, options: &PrepareOptions) -> Prepared<T> {
-        let depends = dependence::mark(&mut self);
+        let of_value = dependence::mark(&mut self);
+        counts::settle(&mut self, &of_value);
+        decisions::settle(&mut self, &of_value);
+        embeddings::recognise(&mut self, &of_value, options.whole_tokens);
+        let depends = of_value.into_iter().map(dependence::Dependence::carries).collect();
         // Biases first: a constant added to a product is its bias, also where a scale for each feature follows.
         biases::fold(&mut self);
         normalisers::recognise(&mut self);

@@ -211,7 +211,11 @@ impl<T: Tensor> Walk<'_, T> {
         context.result = result;
         let mut entry = Entry::of(step);
         entry.received = outputs.iter().flatten().map(Relevance::amount).sum::<Result<Amount>>()?;
-        let mut shares = step.op.backtrace(inputs, outputs, &mut context)?;
+        let outputs = &self.numbers(step, outputs, &mut context)?;
+        let mut shares = match outputs.iter().any(Option::is_some) {
+            true => step.op.backtrace(inputs, outputs, &mut context)?,
+            false => vec![None; inputs.len()],
+        };
         for (operand, slot) in inputs.iter().zip(&mut shares) {
             let Some(share) = slot.take() else { continue };
             if operand.depends {
@@ -222,10 +226,33 @@ impl<T: Tensor> Walk<'_, T> {
                 context.lose(crate::Loss::Unexplained, share.amount()?);
             }
         }
+        if step.chosen {
+            context.chosen();
+        }
         entry.lost = context.lost;
         let dtype = outputs.iter().flatten().next().map_or(DType::F32, |relevance| relevance.first().dtype());
         entry.closes = closes(&entry, outputs, dtype)?;
         Ok(Explained { shares, entry })
+    }
+
+    /// What arrived at numbers. Beside what a winner or a picked value is stands where it was, which was decided.
+    fn numbers(
+        &self,
+        step: &Step<T>,
+        outputs: &[Option<Relevance<T>>],
+        context: &mut Context<'_, T>,
+    ) -> Result<Vec<Option<Relevance<T>>>> {
+        let mut outputs = outputs.to_vec();
+        if matches!(step.op.family(), Family::Winner | Family::Movement) {
+            for (value, slot) in step.outputs.iter().zip(&mut outputs).skip(1) {
+                let place = self.values[value.0].dtype == DType::Int
+                    && step.outputs.first().is_some_and(|first| self.values[first.0].dtype.is_float());
+                if let Some(relevance) = slot.take_if(|_| place) {
+                    context.lose(crate::Loss::Decision, relevance.amount()?);
+                }
+            }
+        }
+        Ok(outputs)
     }
 
     /// Delivers the shares of a step's operands.

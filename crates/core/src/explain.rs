@@ -1,5 +1,6 @@
 //! From a recorded run to an explanation, whatever framework it ran in.
 
+mod decisions;
 mod detections;
 mod explanation;
 mod modules;
@@ -103,6 +104,7 @@ pub fn explain<T: Tensor>(
     }
     let modules = options.modules.then(|| Modules::new(prepared.steps(), prepared.values()));
     let mut watcher = Watcher { options, values: Vec::new(), modules };
+    let decided = decisions::all(prepared.steps());
     let walk = WalkOptions { allow_unruled: options.allow_unruled };
     let mode = seed.relevance.mode();
     let outcome = prepared.backtrace(vec![(value, seed.relevance)], weights, walk, &mut watcher)?;
@@ -114,6 +116,7 @@ pub fn explain<T: Tensor>(
             .collect();
         warnings.push(format!("these steps do not account for all they received: {}", open.join("; ")));
     }
+    warnings.extend(decisions::warnings(&outcome.ledger, &decided, amount));
     let modules = watcher.modules.map(|modules| modules.finish(&outcome.ledger)).unwrap_or_default();
     let explained = |(port, relevance): (Port<T>, Option<Relevance<T>>)| -> Result<InputRelevance<T>> {
         let relevance = relevance.map_or_else(|| nothing(&port.tensor, &output, mode), Ok)?;

@@ -83,6 +83,8 @@ pub enum Loss {
     Padding,
     /// Landed on values that do not depend on an explained input, through movement of elements.
     Unexplained,
+    /// Ended in a decision made from several numbers: a comparison, a threshold, a bin, a flag.
+    Decision,
     /// Reached an operator without a rule that was allowed by option.
     Unruled,
 }

@@ -23,6 +23,8 @@ pub enum Family {
     Embedding,
     /// A statistic with a rule only as part of a normaliser, rules §9.
     Statistic,
+    /// What numbers decide: comparisons, bins, signs, rules §9.
+    Decision,
     /// The result carries no relevance.
     Constant,
     /// No rule.
@@ -39,6 +41,7 @@ impl fmt::Display for Family {
             Self::Movement => "movement",
             Self::Embedding => "embedding",
             Self::Statistic => "part of a normaliser",
+            Self::Decision => "decision",
             Self::Constant => "carries nothing",
             Self::Unruled => "none",
         })
@@ -106,6 +109,10 @@ pub enum Role {
     },
     /// Product of operands 0 and 1.
     Product,
+    /// Constants where tokens say: what counts are summed of.
+    Ones,
+    /// What each element of the operands decides: a comparison, a bin, a sign.
+    Comparison,
     /// A function of integers, element by element, that numbers have no rule for.
     Discrete,
     /// Matrix product of operands 0 and 1 over the last two axes; both depend on the input.
@@ -192,6 +199,14 @@ impl<'a, T: Tensor> Context<'a, T> {
         Self { weights, gate: None, result: None, lost: BTreeMap::new() }
     }
 
+    /// Books what landed on constants as what the decision took that chose them.
+    pub(crate) fn chosen(&mut self) {
+        for loss in [Loss::Unexplained, Loss::Padding] {
+            let landed = self.lost.remove(&loss).unwrap_or_default();
+            self.lose(Loss::Decision, landed);
+        }
+    }
+
     /// Books a loss.
     pub fn lose(&mut self, loss: Loss, amount: Amount) {
         if !amount.is_zero() {
@@ -225,6 +240,17 @@ pub trait BacktraceOp<T: Tensor>: fmt::Debug + Send {
     fn carries(&self, input: usize) -> bool {
         let _ = input;
         true
+    }
+
+    /// Whether this operand is multiplied with others: what was decided takes nothing as a factor of a number.
+    fn multiplies(&self, input: usize) -> bool {
+        let _ = input;
+        false
+    }
+
+    /// How the elements of the only operand move, in words, where equal words mean equal movement.
+    fn movement(&self) -> Option<String> {
+        None
     }
 
     /// How the rows of an operand go into those of the output, of which there is one, when the rule explains each row

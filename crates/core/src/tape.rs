@@ -105,6 +105,12 @@ pub struct Step<T> {
     pub inputs: Vec<Operand<T>>,
     /// Values the step made.
     pub outputs: Vec<ValueId>,
+    /// Values that say how, where or whether, and are no operands.
+    pub chosen_by: Vec<ValueId>,
+    /// Whether what numbers decided is among these, or among the operands that carry nothing. Set by [`Tape::prepare`].
+    pub chosen: bool,
+    /// Whether it adds constants to the embeddings of tokens. Set by [`Tape::prepare`].
+    pub adds: bool,
     /// The activation that gates this step (rules §2). Set by [`Tape::prepare`].
     pub gate: Option<Gate>,
     /// What the step gave, where its gate needs it and the recording kept it. Set by [`Tape::prepare`].
@@ -123,7 +129,19 @@ impl<T> Step<T> {
         inputs: Vec<Operand<T>>,
         outputs: Vec<ValueId>,
     ) -> Self {
-        Self { operator, place, op, inputs, outputs, gate: None, result: None, joined: false }
+        Self {
+            operator,
+            place,
+            op,
+            inputs,
+            outputs,
+            chosen_by: Vec::new(),
+            chosen: false,
+            adds: false,
+            gate: None,
+            result: None,
+            joined: false,
+        }
     }
 }
 

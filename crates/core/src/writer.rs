@@ -45,6 +45,13 @@ impl<T: Tensor> TapeWriter<T> {
         self.tape.random.push(RandomUse { operator, module, chance, count: 1 });
     }
 
+    /// Names values that say how, where or whether of the step written last, without being operands.
+    pub fn chosen_by(&mut self, values: impl IntoIterator<Item = ValueId>) {
+        if let Some(step) = self.tape.steps.last_mut() {
+            step.chosen_by.extend(values);
+        }
+    }
+
     /// Adds a step that makes a value the framework does not have.
     pub fn inner(&mut self, op: Box<dyn BacktraceOp<T>>, inputs: Vec<Operand<T>>, output: T) -> Operand<T> {
         let value = self.tape.value(Meta { shape: output.shape(), dtype: output.dtype() });

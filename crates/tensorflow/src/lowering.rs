@@ -112,6 +112,7 @@ impl Lowering {
             Some(Lower::Function(function)) => self.pass(&record, Box::new(Pass::function(*function))),
             Some(Lower::Identity) => self.pass(&record, Box::new(Pass::identity())),
             Some(Lower::Norm) => self.pass(&record, Box::new(Pass::norm())),
+            Some(Lower::Decision(decision)) => self.all(&record, Box::new(*decision)),
             Some(Lower::Constant) => self.all(&record, Box::new(Constant)),
             Some(Lower::By(lower)) => lower(self, &record),
             Some(Lower::Unruled) | None => self.all(&record, Box::new(Unruled::default())),

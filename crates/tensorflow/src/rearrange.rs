@@ -59,12 +59,13 @@ fn lower_as(
     turn: Option<Turn>,
 ) -> Result<()> {
     let first = input(record, *moving.first().unwrap_or(&0))?;
-    if lowering.meta(first).dtype == DType::Bool {
-        return lowering.all(record, Box::new(Constant));
-    }
     let (operands, made) = renumbered(lowering, record, moving, filled)?;
     let indices = made.into_iter().map(to_index).collect::<Result<_>>()?;
-    lowering.step(record, Box::new(Rearrange { indices, turn }), operands)
+    let still = (0..record.inputs.len()).filter(|index| !moving.contains(index));
+    let still: Vec<ValueId> = still.map(|index| ValueId(record.inputs[index].value.0)).collect();
+    lowering.step(record, Box::new(Rearrange { indices, turn }), operands)?;
+    lowering.writer.chosen_by(still);
+    Ok(())
 }
 
 /// What moves, and what the operator makes of its elements' numbers.
@@ -105,6 +106,7 @@ pub(crate) fn types(lowering: &Lowering, slot: &Slot) -> Result<(DataType, DataT
         (_, DType::BF16) => DataType::BFLOAT16,
         (_, DType::F32) => DataType::FLOAT,
         (_, DType::F64) => DataType::DOUBLE,
+        (_, DType::Bool) => DataType::BOOL,
         (Some(tensor), DType::Int) => tensor.data_type(),
         (None, DType::Int) => return Err(not_kept(slot)),
         (_, other) => {

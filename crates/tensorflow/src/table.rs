@@ -27,6 +27,7 @@ mod unruled;
 
 use crate::lowering::Lowering;
 use crate::{Keep, Record};
+use dlbacktrace_core::ops::Decision;
 use dlbacktrace_core::{Family, Function, Result};
 use std::collections::HashMap;
 use std::sync::OnceLock;
@@ -51,6 +52,8 @@ pub(crate) enum Lower {
     Identity,
     /// A normalisation of the first input.
     Norm,
+    /// What numbers decide.
+    Decision(Decision),
     /// Nothing flows.
     Constant,
     /// By a function of its own.

@@ -108,6 +108,7 @@ impl Lowering {
             Some(Lower::Function(function)) => self.function(call, *function),
             Some(Lower::Identity) => self.pass(call, Pass::identity()),
             Some(Lower::Norm) => self.pass(call, Pass::norm()),
+            Some(Lower::Decision(decision)) => self.all(call, Box::new(*decision)),
             Some(Lower::Constant) => self.all(call, Box::new(ops::Constant)),
             Some(Lower::Rearrange) => rearrange::lower(self, call),
             Some(Lower::By(lower)) => lower(self, call),

@@ -5,8 +5,8 @@
 
 use crate::TorchTensor;
 use crate::lowering::{Lowering, slots};
-use dlbacktrace_core::ops::Rearrange;
-use dlbacktrace_core::{Error, Result};
+use dlbacktrace_core::ops::{Decision, Rearrange};
+use dlbacktrace_core::{Error, Result, ValueId};
 use dlbacktrace_torch_recorder::{ArgumentValue, Call, Input, Slot, call_operator};
 use tch::{Device, Kind, Tensor};
 
@@ -17,7 +17,13 @@ pub(crate) fn lower(lowering: &mut Lowering, call: &Call) -> Result<()> {
     let complex = slots(call).any(|slot| lowering.is_complex(slot));
     let index = |moved: &Tensor| if complex { of_parts(to_index(moved)?) } else { to_index(moved) };
     let indices = moved.iter().map(index).collect::<Result<Vec<_>>>()?;
-    lowering.step(call, Box::new(Rearrange::of(indices)), numbering.operands)
+    let how = slots(call).filter(|slot| !lowering.meta(slot).dtype.is_float());
+    let how = how.map(|slot| ValueId(slot.value.0));
+    let how: Vec<ValueId> =
+        how.filter(|&value| !numbering.operands.iter().any(|operand| operand.value == value)).collect();
+    lowering.step(call, Box::new(Rearrange::of(indices)), numbering.operands)?;
+    lowering.writer.chosen_by(how);
+    Ok(())
 }
 
 /// Runs the operator of a call once more with other tensors; values to fill in are 0.
@@ -76,11 +82,14 @@ pub(crate) fn lower_by(
     let mut numbering = Numbering::default();
     let numbers = numbering.operand(lowering, slot)?;
     let moved = map(&numbers).map_err(|error| Error::tensor("movement of element numbers", error))?;
-    // Further outputs, the indices beside a sort's values, carry nothing and so are constants: rows that they
-    // choose of a table, as a router chooses experts, are weights and no tokens.
-    let outputs = lowering.made(call).into_iter().take(1).collect();
+    // Beside a sort's values stands where each was, which the numbers decided.
+    let mut outputs = lowering.made(call);
+    let places = outputs.split_off(outputs.len().min(1));
     let op = Rearrange::new(to_index(&moved)?);
-    lowering.writer.step(Box::new(op), numbering.operands, outputs);
+    lowering.writer.step(Box::new(op), numbering.operands.clone(), outputs);
+    if !places.is_empty() {
+        lowering.writer.step(Box::new(Decision::Among), numbering.operands, places);
+    }
     Ok(())
 }
 

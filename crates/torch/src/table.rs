@@ -31,6 +31,7 @@ mod vision;
 use crate::lowering::Lowering;
 pub(crate) use spectra::Spectrum;
 
+use dlbacktrace_core::ops::Decision;
 use dlbacktrace_core::{Family, Function, Result};
 use dlbacktrace_torch_recorder::{Call, Keep, Policy};
 use std::collections::HashMap;
@@ -56,6 +57,8 @@ pub(crate) enum Lower {
     Identity,
     /// A normalisation of the first tensor.
     Norm,
+    /// What numbers decide.
+    Decision(Decision),
     /// Nothing flows.
     Constant,
     /// Elements move as their numbers do.

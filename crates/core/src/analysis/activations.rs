@@ -1,4 +1,5 @@
-//! Activations written out as products (rules §9): x·σ(x), x·Φ(x), x·relu6(x+3)/6, x·tanh(softplus x) …
+//! Activations written out as products (rules §9): x·σ(x), x·Φ(x), x·relu6(x+3)/6, x·tanh(softplus x) … and as quotients:
+//! x / (1 + e⁻ˣ), x / (1 + |x|), x / √(1 + x²) …
 
 use crate::ops::Pass;
 use crate::{Function, Role, Step, Tape, Tensor, ValueId};
@@ -22,6 +23,13 @@ enum Shape {
     Bounded,
     /// 1 + eˣ and the like: bounded as a divisor.
     Exponential,
+    /// c + |x|ᵖ and the like, which grows as a power of |x|; with c it keeps clear of 0.
+    Growing {
+        /// The power p.
+        power: f64,
+        /// Whether a constant was added.
+        shifted: bool,
+    },
     /// Anything else.
     Plain,
 }
@@ -60,24 +68,68 @@ fn of_step<T: Tensor>(step: &Step<T>, known: &[Univariate]) -> Option<Found> {
         }
         (Role::Identity, None) => plain(input),
         (Role::Sum { .. } | Role::Product | Role::Quotient, None) => {
-            plain(Univariate { root: input.root, shape: widened(input.shape) })
+            let shape = match role {
+                Role::Sum { .. } => shifted(input.shape),
+                // A constant divided by it.
+                Role::Quotient if first > 0 || step.inputs.len() == 1 => {
+                    through(Function::Power(-1.0), input.shape)
+                }
+                _ => widened(input.shape),
+            };
+            plain(Univariate { root: input.root, shape })
         }
         (Role::Sum { .. } | Role::Product | Role::Quotient, Some((second, other_operand))) => {
             let other = of(other_operand.value);
             if input.root != other.root {
                 return None;
             }
-            let shape =
-                if bounded(input.shape) || bounded(other.shape) { Shape::Bounded } else { Shape::Plain };
             let activation = match role {
                 Role::Product => product(input.shape, other.shape)
                     .map(|(left, function)| (if left { first } else { second }, function)),
                 Role::Quotient => quotient(input.shape, other.shape).map(|function| (first, function)),
                 _ => None,
             };
+            let shape = joined(role, input.shape, other.shape);
             Some(Found { value: Univariate { root: input.root, shape }, activation })
         }
         _ => None,
+    }
+}
+
+/// What is known of the sum, product or quotient of two functions of one value.
+fn joined(role: Role, a: Shape, b: Shape) -> Shape {
+    match (role, a, b) {
+        (Role::Product, Shape::Multiple(_), Shape::Multiple(_)) => {
+            Shape::Growing { power: 2.0, shifted: false }
+        }
+        (Role::Quotient, ..) if saturates(a, b, -1.0) => Shape::Bounded,
+        (Role::Product, ..) if saturates(a, b, 1.0) || saturates(b, a, 1.0) => Shape::Bounded,
+        _ if bounded(a) || bounded(b) => Shape::Bounded,
+        _ => Shape::Plain,
+    }
+}
+
+/// As which power of |x| a function grows.
+fn growth(shape: Shape) -> Option<f64> {
+    match shape {
+        Shape::Multiple(_) => Some(1.0),
+        Shape::Growing { power, .. } => Some(power),
+        _ => None,
+    }
+}
+
+/// Whether x, times another function to the power of ±1, is held: the other grows just as x does, and keeps clear of 0.
+fn saturates(x: Shape, other: Shape, exponent: f64) -> bool {
+    let (Some(own), Shape::Growing { power, shifted: true }) = (growth(x), other) else { return false };
+    own > 0.0 && (own + exponent * power).abs() < 1e-9
+}
+
+/// What is left to know after adding constants.
+fn shifted(shape: Shape) -> Shape {
+    match shape {
+        Shape::Growing { power, .. } if power > 0.0 => Shape::Growing { power, shifted: true },
+        Shape::Growing { .. } => Shape::Plain,
+        other => widened(other),
     }
 }
 
@@ -88,6 +140,12 @@ fn through(function: Function, input: Shape) -> Shape {
         (Function::Sigmoid, Shape::Multiple(beta)) => Shape::Sigmoid(beta),
         (Function::Sigmoid | Function::Tanh | Function::Bounded, _) => Shape::Bounded,
         (Function::Exp, _) => Shape::Exponential,
+        (Function::Magnitude, Shape::Multiple(_)) => Shape::Growing { power: 1.0, shifted: false },
+        (Function::Magnitude, growing @ Shape::Growing { .. }) => growing,
+        (Function::Power(2.0), Shape::Multiple(_)) => Shape::Growing { power: 2.0, shifted: false },
+        (Function::Power(exponent), Shape::Growing { power, shifted }) => {
+            Shape::Growing { power: power * exponent, shifted }
+        }
         (_, shape) if bounded(shape) => Shape::Bounded,
         _ => Shape::Plain,
     }
@@ -98,6 +156,7 @@ fn widened(shape: Shape) -> Shape {
     match shape {
         Shape::Sigmoid(_) => Shape::Bounded,
         Shape::Multiple(_) => Shape::Plain,
+        // 1 + eˣ, c + |x|ᵖ
         other => other,
     }
 }
@@ -112,6 +171,8 @@ fn product(left: Shape, right: Shape) -> Option<(bool, Function)> {
     match (bounded(left), bounded(right)) {
         (false, true) => Some((true, gating(left, right))),
         (true, false) => Some((false, gating(right, left))),
+        _ if saturates(left, right, 1.0) => Some((true, Function::Bounded)),
+        _ if saturates(right, left, 1.0) => Some((false, Function::Bounded)),
         _ => None,
     }
 }
@@ -123,8 +184,11 @@ fn gating(plain: Shape, bounded: Shape) -> Function {
     }
 }
 
-/// x / (1 + e⁻ˣ) and x / b(x) with a bounded b.
+/// x / (1 + e⁻ˣ), x / b(x) with a bounded b, and x / (1 + |x|).
 fn quotient(numerator: Shape, divisor: Shape) -> Option<Function> {
+    if saturates(numerator, divisor, -1.0) {
+        return Some(Function::Bounded);
+    }
     let activates = divisor == Shape::Exponential || bounded(divisor);
     (activates && !bounded(numerator)).then_some(Function::Other)
 }

@@ -5,11 +5,13 @@ use crate::{DType, Family, Role, Tape, Tensor};
 
 /// How a value depends on the explained inputs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-enum Dependence {
+pub(super) enum Dependence {
     /// Not at all.
     Constant,
-    /// Made from inputs, yet it carries no relevance: masks, positions, indices.
+    /// Made from inputs, yet it carries no relevance: masks and positions made from tokens, shapes.
     Derived,
+    /// Made by comparing numbers.
+    Decided,
     /// Names that come from token inputs, mostly integers: they carry relevance from embeddings only.
     Tokens,
     /// As a number.
@@ -28,42 +30,54 @@ impl Dependence {
     }
 
     /// Whether it carries relevance.
-    fn carries(self) -> bool {
-        self >= Self::Tokens
+    pub(super) fn carries(self) -> bool {
+        self >= Self::Decided
+    }
+
+    /// What is left of it where it only says how, where or whether.
+    fn unread(self, family: Family) -> Self {
+        match self {
+            Self::Decided | Self::Numbers if family != Family::Constant => Self::Decided,
+            other => other.min(Self::Derived),
+        }
     }
 }
 
-/// Marks every operand; says of every value whether it depends.
-pub(super) fn mark<T: Tensor>(tape: &mut Tape<T>) -> Vec<bool> {
+/// Marks every operand; says of every value how it depends.
+pub(super) fn mark<T: Tensor>(tape: &mut Tape<T>) -> Vec<Dependence> {
     let mut of_value = vec![Dependence::Constant; tape.values.len()];
     for &input in &tape.inputs {
         of_value[input.0] = Dependence::of(tape.values[input.0].dtype, tape.numeric_inputs.contains(&input));
     }
     for step in &mut tape.steps {
+        let family = step.op.family();
         let mut operands = Operands { strongest: Dependence::Constant, masked: false, integers: false };
         for (input, operand) in step.inputs.iter_mut().enumerate() {
             let dependence = of_value[operand.value.0];
             operand.depends = dependence.carries();
-            operands.masked |= dependence == Dependence::Derived;
+            operands.masked |= matches!(dependence, Dependence::Derived | Dependence::Decided);
             if step.op.carries(input) {
                 operands.strongest = operands.strongest.max(dependence);
                 operands.integers |= operand.depends && operand.meta.dtype == DType::Int;
             } else {
-                operands.strongest = operands.strongest.max(dependence.min(Dependence::Derived));
+                operands.strongest = operands.strongest.max(dependence.unread(family));
             }
         }
-        let (family, role) = (step.op.family(), step.op.role(&step.inputs));
+        for value in &step.chosen_by {
+            operands.strongest = operands.strongest.max(of_value[value.0].unread(family));
+        }
+        let role = step.op.role(&step.inputs);
         for &output in &step.outputs {
             let made = operands.make(family, role, tape.values[output.0].dtype);
             of_value[output.0] = of_value[output.0].max(made);
         }
     }
     settle(tape, &of_value);
-    of_value.into_iter().map(Dependence::carries).collect()
+    of_value
 }
 
 /// Token operands of anything but routing and embeddings are constants: a mask made from tokens is a mask, also
-/// where a float meets it without a cast.
+/// where a float meets it without a cast. So is what was decided as a factor of a number.
 fn settle<T: Tensor>(tape: &mut Tape<T>, of_value: &[Dependence]) {
     for step in &mut tape.steps {
         let made = step.outputs.iter().map(|output| of_value[output.0]).max().unwrap_or(Dependence::Constant);
@@ -71,9 +85,12 @@ fn settle<T: Tensor>(tape: &mut Tape<T>, of_value: &[Dependence]) {
         if made == Dependence::Tokens && computes(step.op.role(&step.inputs)) {
             step.op = Box::new(TokenArithmetic);
         }
-        for operand in &mut step.inputs {
+        for (input, operand) in step.inputs.iter_mut().enumerate() {
             operand.depends = match of_value[operand.value.0] {
                 Dependence::Constant | Dependence::Derived => false,
+                Dependence::Decided => {
+                    made == Dependence::Decided || (made == Dependence::Numbers && !step.op.multiplies(input))
+                }
                 Dependence::Tokens => made == Dependence::Tokens || (embeds && made == Dependence::Numbers),
                 Dependence::Numbers => made.carries(),
             };
@@ -82,7 +99,7 @@ fn settle<T: Tensor>(tape: &mut Tape<T>, of_value: &[Dependence]) {
 }
 
 /// Whether an operator computes with each element: with tokens, which are names, that makes other names.
-fn computes(role: Role) -> bool {
+pub(super) fn computes(role: Role) -> bool {
     matches!(role, Role::Sum { .. } | Role::Product | Role::Discrete)
 }
 
@@ -103,10 +120,13 @@ impl Operands {
         let picks = matches!(family, Family::Movement | Family::Winner);
         let keeps = family == Family::Movement || matches!(role, Role::Movement | Role::Identity);
         match (self.strongest, output) {
-            (Dependence::Constant | Dependence::Derived, _) => self.strongest,
-            (_, DType::Bool) => Dependence::Derived,
+            (Dependence::Constant | Dependence::Derived | Dependence::Decided, _) => self.strongest,
+            (Dependence::Tokens, _) if family == Family::Decision => Dependence::Derived,
+            (Dependence::Tokens, DType::Bool) => Dependence::Derived,
+            (Dependence::Numbers, DType::Bool) => Dependence::Decided,
+            (Dependence::Numbers, _) if family == Family::Decision => Dependence::Decided,
             // Beside what was picked, where it stood.
-            (Dependence::Numbers, DType::Int) if picks && !self.integers => Dependence::Derived,
+            (Dependence::Numbers, DType::Int) if picks && !self.integers => Dependence::Decided,
             // Also of a type the rules do not know, such as complex numbers: what comes out of an operator without a
             // rule must not pass for a constant.
             (Dependence::Numbers, _) => Dependence::Numbers,

@@ -176,10 +176,20 @@ fn scaled<T: Tensor>(step: &Step<T>, input: Known) -> (Known, Outcome) {
 
 /// Whether the constant operand has one entry for each feature: a vector, whatever axes of extent 1 it has.
 fn by_feature<T: Tensor>(step: &Step<T>) -> bool {
-    let mut constants = step.inputs.iter().filter(|operand| !operand.depends);
-    constants.next().is_some_and(|constant| {
-        constant.meta.shape.iter().filter(|&&extent| extent != 1).count() == 1 && constants.next().is_none()
-    })
+    let (moving, constants): (Vec<_>, Vec<_>) = step.inputs.iter().partition(|operand| operand.depends);
+    let ([x], [constant]) = (moving.as_slice(), constants.as_slice()) else { return false };
+    let shape = &constant.meta.shape;
+    match shape.iter().filter(|&&extent| extent != 1).count() {
+        0 => of_one_feature(&x.meta.shape, shape.len()),
+        count => count == 1,
+    }
+}
+
+/// Whether a single entry, of so many axes, is one for each feature: there is one feature, whose axis is the last or the
+/// one behind the first. The first counts samples.
+fn of_one_feature(x: &[usize], rank: usize) -> bool {
+    let single = |axis: usize| axis > 0 && axis + rank >= x.len() && x.get(axis) == Some(&1);
+    single(x.len().saturating_sub(1)) || single(1)
 }
 
 fn of_pair(

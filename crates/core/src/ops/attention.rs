@@ -32,6 +32,10 @@ impl<T: Tensor> BacktraceOp<T> for Attention {
         Role::Attention
     }
 
+    fn multiplies(&self, input: usize) -> bool {
+        input < 3
+    }
+
     fn backtrace(
         &self,
         inputs: &[Operand<T>],

@@ -35,6 +35,10 @@ impl<T: Tensor> BacktraceOp<T> for ChannelsLast<T> {
         self.inner.carries(input)
     }
 
+    fn multiplies(&self, input: usize) -> bool {
+        self.inner.multiplies(input)
+    }
+
     fn uncovered(&self) -> Option<&str> {
         self.inner.uncovered()
     }

@@ -25,6 +25,10 @@ impl<T: Tensor> BacktraceOp<T> for Convolution {
         role(inputs, &self.geometry)
     }
 
+    fn multiplies(&self, input: usize) -> bool {
+        input < 2
+    }
+
     fn backtrace(
         &self,
         inputs: &[Operand<T>],

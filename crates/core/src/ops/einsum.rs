@@ -81,6 +81,10 @@ impl<T: Tensor> BacktraceOp<T> for Einsum {
         Role::Linear { features: if self.output.ends_with(&features) { features.len() } else { 0 } }
     }
 
+    fn multiplies(&self, input: usize) -> bool {
+        input < 2
+    }
+
     fn backtrace(
         &self,
         inputs: &[Operand<T>],

@@ -20,6 +20,10 @@ impl<T: Tensor> BacktraceOp<T> for Expand {
         input == 0
     }
 
+    fn movement(&self) -> Option<String> {
+        Some(format!("{self:?}"))
+    }
+
     fn backtrace(
         &self,
         inputs: &[Operand<T>],

@@ -23,6 +23,10 @@ impl<T: Tensor> BacktraceOp<T> for Flip {
         input == 0
     }
 
+    fn movement(&self) -> Option<String> {
+        Some(format!("{self:?}"))
+    }
+
     fn backtrace(
         &self,
         inputs: &[Operand<T>],

@@ -39,6 +39,10 @@ impl<T: Tensor> BacktraceOp<T> for MatMul {
         })
     }
 
+    fn multiplies(&self, input: usize) -> bool {
+        input < 2
+    }
+
     fn backtrace(
         &self,
         inputs: &[Operand<T>],

@@ -2,7 +2,7 @@
 
 use super::exactly;
 use crate::op::arrived;
-use crate::{BacktraceOp, Context, Family, Operand, Relevance, Result, Tensor};
+use crate::{BacktraceOp, Context, Family, Operand, Relevance, Result, Role, Tensor};
 
 /// Operand: tokens; the output has one axis more. A token's relevance is the sum along it.
 #[derive(Debug, Clone, Copy)]
@@ -14,6 +14,10 @@ pub struct OneHot {
 impl<T: Tensor> BacktraceOp<T> for OneHot {
     fn family(&self) -> Family {
         Family::Embedding
+    }
+
+    fn role(&self, _: &[Operand<T>]) -> Role {
+        Role::Ones
     }
 
     fn backtrace(

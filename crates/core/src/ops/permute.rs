@@ -36,6 +36,10 @@ impl<T: Tensor> BacktraceOp<T> for Permute {
         input == 0
     }
 
+    fn movement(&self) -> Option<String> {
+        Some(format!("{self:?}"))
+    }
+
     fn backtrace(
         &self,
         inputs: &[Operand<T>],

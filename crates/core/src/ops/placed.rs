@@ -17,7 +17,7 @@ impl<T: Tensor> BacktraceOp<T> for Placed {
     fn role(&self, inputs: &[Operand<T>]) -> Role {
         match inputs {
             [value, _] if value.depends => Role::Movement,
-            _ => Role::Other,
+            _ => Role::Ones,
         }
     }
 

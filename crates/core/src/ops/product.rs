@@ -23,6 +23,10 @@ impl<T: Tensor> BacktraceOp<T> for Product {
         Some(Rows::Same)
     }
 
+    fn multiplies(&self, _: usize) -> bool {
+        true
+    }
+
     fn backtrace(
         &self,
         inputs: &[Operand<T>],

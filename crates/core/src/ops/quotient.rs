@@ -18,6 +18,10 @@ impl<T: Tensor> BacktraceOp<T> for Quotient {
         Role::Quotient
     }
 
+    fn multiplies(&self, _: usize) -> bool {
+        true
+    }
+
     fn backtrace(
         &self,
         inputs: &[Operand<T>],

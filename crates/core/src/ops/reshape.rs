@@ -24,6 +24,10 @@ impl<T: Tensor> BacktraceOp<T> for Reshape {
         input == 0
     }
 
+    fn movement(&self) -> Option<String> {
+        Some(format!("{self:?}"))
+    }
+
     fn backtrace(
         &self,
         inputs: &[Operand<T>],

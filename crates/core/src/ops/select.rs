@@ -5,7 +5,8 @@ use crate::op::arrived;
 use crate::{BacktraceOp, Context, Family, Loss, Operand, Relevance, Result, Role, Rows, Tensor};
 
 /// Where operand 0 (truth values, or numbers that are true unless 0) holds the output is one value, elsewhere
-/// another. All broadcast. Each takes the R of the elements it was chosen for.
+/// another. All broadcast. Each takes the R of the elements it was chosen for; what lands on constants is the condition's
+/// where numbers decided it.
 #[derive(Debug, Clone, Copy)]
 pub struct Select {
     /// The operand chosen where the condition holds; `None` for a constant number.
@@ -28,7 +29,7 @@ impl<T: Tensor> BacktraceOp<T> for Select {
     }
 
     fn carries(&self, input: usize) -> bool {
-        [self.a, self.b].contains(&Some(input))
+        input == 0 || [self.a, self.b].contains(&Some(input))
     }
 
     fn backtrace(
@@ -43,7 +44,8 @@ impl<T: Tensor> BacktraceOp<T> for Select {
         let mut shares: Vec<Option<Relevance<T>>> = vec![None; inputs.len()];
         for (side, chosen) in [(self.a, fails.complement()?), (self.b, fails)] {
             let landed = relevance.map(|channel| channel.mul(&chosen))?;
-            let Some(index) = side else {
+            let moving = |&index: &usize| inputs.get(index).is_some_and(|operand| operand.depends);
+            let Some(index) = side.filter(moving).or(Some(0).filter(moving)).or(side) else {
                 context.lose(Loss::Padding, landed.amount()?);
                 continue;
             };

@@ -22,6 +22,10 @@ impl<T: Tensor> BacktraceOp<T> for TransposedConvolution {
         role(inputs, &self.geometry)
     }
 
+    fn multiplies(&self, input: usize) -> bool {
+        input < 2
+    }
+
     fn backtrace(
         &self,
         inputs: &[Operand<T>],

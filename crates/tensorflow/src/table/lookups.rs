@@ -36,7 +36,6 @@ pub(super) const ENTRIES: &[Entry] = &[
             "StringToHashBucketFast",
             "StringToHashBucketStrong",
             "StringToNumber",
-            "Bucketize",
             "UnicodeTranscode",
             "UnicodeScript",
             "DecodeBase64",

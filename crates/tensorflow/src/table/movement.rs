@@ -6,7 +6,7 @@ use super::geometry::{natural, shape};
 use crate::lowering::{Lowering, axis, input, integers};
 use crate::{Record, Slot, TfTensor, rearrange};
 use dlbacktrace_core::ops::{Concat, Expand, Flip, Pad, Permute, Reshape, Select, Slice};
-use dlbacktrace_core::{Family, Operand, Range, Result, Tensor, Turn};
+use dlbacktrace_core::{Family, Operand, Range, Result, Turn};
 
 pub(super) const ENTRIES: &[Entry] = &[
     Entry::by_shape(
@@ -183,8 +183,9 @@ fn select(lowering: &mut Lowering, record: &Record) -> Result<()> {
     let mut condition = lowering.operand(input(record, 0)?)?;
     let rank = lowering.output_shape(record)?.len();
     if record.operation.operator == "Select" && condition.meta.shape.len() == 1 {
-        condition.meta.shape.resize(rank.max(1), 1);
-        condition.data = condition.data.map(|data| data.reshape(&condition.meta.shape)).transpose()?;
+        let mut rows = condition.meta.shape.clone();
+        rows.resize(rank.max(1), 1);
+        condition = lowering.writer.reshape(&condition, &rows)?;
     }
     let operands = vec![condition, lowering.unread(input(record, 1)?), lowering.unread(input(record, 2)?)];
     lowering.step(record, Box::new(Select { a: Some(1), b: Some(2) }), operands)

@@ -22,6 +22,7 @@ pub(super) const ENTRIES: &[Entry] = &[
             "aten::hardtanh",
             "aten::relu6",
             "aten::atan",
+            "aten::softsign",
         ],
         Function::Bounded,
     ),

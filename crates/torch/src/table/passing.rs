@@ -4,7 +4,7 @@ use super::{Entry, Lower, parts};
 use crate::arguments::Arguments;
 use crate::lowering::Lowering;
 use crate::written;
-use dlbacktrace_core::ops::{Constant, Pass};
+use dlbacktrace_core::ops::{Constant, Decision, Pass};
 use dlbacktrace_core::{Family, Result, Tensor};
 use dlbacktrace_torch_recorder::{Call, Keep};
 
@@ -75,9 +75,16 @@ pub(super) const ENTRIES: &[Entry] = &[
             "aten::fill",
             "aten::bernoulli",
             "aten::uniform",
-            "aten::argmax",
-            "aten::argmin",
-            "aten::argsort",
+            "aten::multinomial",
+            "aten::_shape_as_tensor",
+            "aten::equal",
+        ],
+        family: Family::Constant,
+        keep: Keep::Indices,
+        lower: Lower::Constant,
+    },
+    Entry {
+        names: &[
             "aten::eq",
             "aten::ne",
             "aten::lt",
@@ -86,7 +93,10 @@ pub(super) const ENTRIES: &[Entry] = &[
             "aten::ge",
             "aten::isnan",
             "aten::isinf",
+            "aten::isposinf",
+            "aten::isneginf",
             "aten::isfinite",
+            "aten::signbit",
             "aten::logical_and",
             "aten::logical_or",
             "aten::logical_not",
@@ -95,25 +105,29 @@ pub(super) const ENTRIES: &[Entry] = &[
             "aten::sign",
             "aten::sgn",
             "aten::heaviside",
-            "aten::_shape_as_tensor",
             "aten::bucketize",
             "aten::searchsorted",
+        ],
+        family: Family::Decision,
+        keep: Keep::Indices,
+        lower: Lower::Decision(Decision::Each),
+    },
+    Entry {
+        names: &[
+            "aten::argmax",
+            "aten::argmin",
+            "aten::argsort",
             "aten::nonzero",
             "aten::any",
             "aten::all",
-            "aten::equal",
+            "aten::isin",
             "aten::histc",
             "aten::histogram",
-            "aten::multinomial",
-            "aten::signbit",
-            "aten::isposinf",
-            "aten::isneginf",
-            "aten::isin",
             "aten::count_nonzero",
         ],
-        family: Family::Constant,
+        family: Family::Decision,
         keep: Keep::Indices,
-        lower: Lower::Constant,
+        lower: Lower::Decision(Decision::Among),
     },
 ];
 

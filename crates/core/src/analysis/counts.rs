@@ -1,0 +1,46 @@
+//! Counts of tokens (rules §9): what is summed of ones that tokens placed is a number as an operand of a sum and as the only
+//! factor, as a bag of words is. What it divides or multiplies is counted, not said, by the tokens: there it is a constant.
+
+use super::dependence::Dependence;
+use crate::{Family, Operand, Role, Step, Tape, Tensor};
+
+/// Makes counts constants where they divide, and where they are factors of other numbers.
+pub(super) fn settle<T: Tensor>(tape: &mut Tape<T>, of_value: &[Dependence]) {
+    let mut counts = vec![false; tape.values.len()];
+    for step in &mut tape.steps {
+        let counted = counted(step, &counts, of_value);
+        for output in step.outputs.iter().filter(|_| counted) {
+            counts[output.0] = true;
+        }
+        let quotient = step.op.role(&step.inputs) == Role::Quotient;
+        let is_count = |operand: &Operand<T>| counts[operand.value.0];
+        let factors = step.inputs.iter().enumerate();
+        let factors = factors.filter(|(input, operand)| operand.depends && step.op.multiplies(*input));
+        let numbers = factors.clone().any(|(_, operand)| !is_count(operand));
+        let several = factors.count() > 1;
+        for (input, operand) in step.inputs.iter_mut().enumerate() {
+            let still = step.op.multiplies(input) && (numbers || (quotient && several && input > 0));
+            operand.depends &= !(still && counts[operand.value.0]);
+        }
+    }
+}
+
+/// Whether a step gives a count: ones where tokens say, and what is made of counts alone. Larger constants in it may be
+/// weights, which make a score of it.
+fn counted<T: Tensor>(step: &Step<T>, counts: &[bool], of_value: &[Dependence]) -> bool {
+    let role = step.op.role(&step.inputs);
+    if role == Role::Ones {
+        return true;
+    }
+    let weighs = |(input, operand): (usize, &Operand<T>)| {
+        let weighable = step.op.multiplies(input) || matches!(role, Role::Sum { .. });
+        let large = operand.meta.shape.iter().any(|&extent| extent != 1);
+        weighable && large && of_value[operand.value.0] == Dependence::Constant
+    };
+    let ruled = !matches!(step.op.family(), Family::Unruled | Family::Statistic | Family::Decision);
+    let mut moving = step.inputs.iter().filter(|operand| operand.depends).peekable();
+    ruled
+        && moving.peek().is_some()
+        && moving.all(|operand| counts[operand.value.0])
+        && !step.inputs.iter().enumerate().any(weighs)
+}

@@ -1,0 +1,168 @@
+//! Decisions (rules §9): what was made by comparing numbers carries relevance back to the comparison. There it goes to the
+//! number that was compared, or ends where several were.
+
+use super::dependence::{Dependence, computes};
+use super::graph::producers;
+use crate::ops::{Decision, TokenArithmetic};
+use crate::{BacktraceOp, DType, Family, Function, Role, Step, Tape, Tensor, ValueId};
+
+/// Says of every decision which operand takes what arrives. Steps that have no rule for what was decided, as a product of
+/// two comparisons, become decisions themselves.
+pub(super) fn settle<T: Tensor>(tape: &mut Tape<T>, of_value: &[Dependence]) {
+    let names = names(tape, of_value);
+    let mut subjects = Subjects::new(tape, of_value);
+    for index in 0..tape.steps.len() {
+        let step = &tape.steps[index];
+        let chosen = is_chosen(step, of_value);
+        let deciding = deciding(step);
+        let output = step.outputs.first().filter(|output| of_value[output.0] == Dependence::Decided);
+        let op = output.and_then(|output| {
+            let subject = subjects.shared(tape, index, &deciding);
+            let op = rule(step, &deciding, names[output.0], subject.is_some(), tape.meta(*output));
+            subjects.record(step, *output, subject);
+            op
+        });
+        let step = &mut tape.steps[index];
+        step.chosen = chosen;
+        if let Some(op) = op {
+            let ends = op.family() == Family::Decision && op.role(&step.inputs) == Role::Other;
+            for (input, operand) in step.inputs.iter_mut().enumerate() {
+                operand.depends &= !ends && op.carries(input);
+            }
+            step.op = op;
+        }
+    }
+}
+
+/// Whether something that was decided about numbers said how, where or whether: what then lands on constants was its choice.
+fn is_chosen<T: Tensor>(step: &Step<T>, of_value: &[Dependence]) -> bool {
+    let decides = |value: ValueId| matches!(of_value[value.0], Dependence::Decided | Dependence::Numbers);
+    let unread = step.inputs.iter().enumerate().filter(|(input, _)| !step.op.carries(*input));
+    step.op.family() != Family::Constant
+        && (unread.into_iter().any(|(_, operand)| decides(operand.value))
+            || step.chosen_by.iter().any(|&value| decides(value)))
+}
+
+/// The operands of a decision, or of what it goes into, that relevance can flow to.
+fn deciding<T: Tensor>(step: &Step<T>) -> Vec<usize> {
+    let carries = |&input: &usize| step.op.carries(input) && step.inputs[input].depends;
+    (0..step.inputs.len()).filter(carries).collect()
+}
+
+/// The rule that takes the place of a step's own, if one must.
+fn rule<T: Tensor>(
+    step: &Step<T>,
+    deciding: &[usize],
+    named: bool,
+    one_subject: bool,
+    output: &crate::Meta,
+) -> Option<Box<dyn BacktraceOp<T>>> {
+    let role = step.op.role(&step.inputs);
+    if named && computes(role) || role == Role::Discrete && output.dtype == DType::Int {
+        return Some(Box::new(TokenArithmetic));
+    }
+    let factors = deciding.iter().filter(|&&input| step.op.multiplies(input)).count();
+    let decides = matches!(step.op.family(), Family::Decision | Family::Unruled | Family::Statistic)
+        || output.dtype == DType::Bool && step.op.family() != Family::Movement;
+    let places = step.op.family() == Family::Winner && output.dtype == DType::Int;
+    if !(decides || places || factors > 1) {
+        return None;
+    }
+    let fits = |&input: &usize| broadcasts(&step.inputs[input].meta.shape, &output.shape);
+    let by = deciding.first().copied().filter(|input| one_subject && by_element(role) && fits(input));
+    Some(Box::new(by.map_or(Decision::Among, Decision::By)))
+}
+
+/// Whether each element of the result is made of the elements that stand where it does.
+fn by_element(role: Role) -> bool {
+    match role {
+        Role::Function(function) => function != Function::Softmax,
+        Role::Comparison | Role::Identity | Role::Sum { .. } | Role::Quotient => true,
+        other => computes(other),
+    }
+}
+
+/// Whether a value of one shape takes another by repetition.
+fn broadcasts(shape: &[usize], to: &[usize]) -> bool {
+    let fits = |(&own, &other): (&usize, &usize)| own == other || own == 1;
+    shape.len() <= to.len() && shape.iter().rev().zip(to.iter().rev()).all(fits)
+}
+
+/// The decided integers that rows are looked up by: a bin, or what is computed from bins to name a row. They are names, so
+/// that an offset takes nothing.
+fn names<T: Tensor>(tape: &Tape<T>, of_value: &[Dependence]) -> Vec<bool> {
+    let mut names = vec![false; tape.values.len()];
+    for step in tape.steps.iter().rev() {
+        let named =
+            step.op.family() == Family::Embedding || step.outputs.iter().any(|output| names[output.0]);
+        for operand in step.inputs.iter().filter(|operand| named && operand.meta.dtype == DType::Int) {
+            names[operand.value.0] |= of_value[operand.value.0] == Dependence::Decided;
+        }
+    }
+    names
+}
+
+/// A number, and how its elements moved since.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Subject {
+    number: ValueId,
+    way: Vec<String>,
+}
+
+/// What each decision is about, where that is one number.
+struct Subjects<'a> {
+    of_value: &'a [Dependence],
+    producers: Vec<Option<usize>>,
+    found: Vec<Option<Subject>>,
+}
+
+impl<'a> Subjects<'a> {
+    fn new<T: Tensor>(tape: &Tape<T>, of_value: &'a [Dependence]) -> Self {
+        Self { of_value, producers: producers(tape), found: vec![None; tape.values.len()] }
+    }
+
+    /// The subject that all these operands of a step share.
+    fn shared<T: Tensor>(&self, tape: &Tape<T>, step: usize, operands: &[usize]) -> Option<Subject> {
+        let inputs = &tape.steps[step].inputs;
+        let mut subjects = operands.iter().map(|&input| self.of(tape, inputs[input].value));
+        let first = subjects.next()??;
+        subjects.all(|other| other.as_ref() == Some(&first)).then_some(first)
+    }
+
+    fn of<T: Tensor>(&self, tape: &Tape<T>, value: ValueId) -> Option<Subject> {
+        match self.of_value[value.0] {
+            Dependence::Decided => self.found[value.0].clone(),
+            _ => Some(self.number(tape, value)),
+        }
+    }
+
+    /// A number, from where its elements last did more than move.
+    fn number<T: Tensor>(&self, tape: &Tape<T>, mut number: ValueId) -> Subject {
+        let mut way = Vec::new();
+        while let Some(step) = self.producers[number.0].map(|step| &tape.steps[step])
+            && let [operand] = step.inputs.as_slice()
+        {
+            match step.op.movement() {
+                Some(movement) => {
+                    let place = step.outputs.iter().position(|&output| output == number);
+                    way.push(format!("{movement} {place:?}"));
+                }
+                None if step.op.role(&step.inputs) == Role::Identity => {}
+                None => break,
+            }
+            number = operand.value;
+        }
+        way.reverse();
+        Subject { number, way }
+    }
+
+    fn record<T: Tensor>(&mut self, step: &Step<T>, output: ValueId, subject: Option<Subject>) {
+        self.found[output.0] = match step.op.movement() {
+            Some(movement) => subject.map(|Subject { number, mut way }| {
+                way.push(format!("{movement} {:?}", Some(0)));
+                Subject { number, way }
+            }),
+            None => subject.filter(|_| by_element(step.op.role(&step.inputs))),
+        };
+    }
+}
