@@ -177,6 +177,13 @@ impl Options {
         self
     }
 
+    /// Give a token what constants that are added to its embedding would take: its position, its segment.
+    #[must_use]
+    pub fn whole_tokens(mut self, whole: bool) -> Self {
+        self.0.prepare.whole_tokens = whole;
+        self
+    }
+
     /// Book what reaches operators without a rule as lost, instead of failing.
     #[must_use]
     pub fn allow_unruled(mut self, allow: bool) -> Self {

@@ -58,6 +58,38 @@ def rest_multiplied(x, w, b):
     return tf.stack(products[::-1], 1)
 
 
+def one_feature_fused(x, w, b):
+    """A batch norm over one channel."""
+    y, *_ = tf.compat.v1.nn.fused_batch_norm(x[:, None, :, None], w[:1], b[:1], mean=b[1:2], variance=w[1:2], epsilon=1e-3, is_training=False)
+    return y[:, 0, :, 0]
+
+
+def one_feature_written(x, w, b):
+    """As Keras saves it."""
+    return tf.nn.batch_normalization(x[:, :, None], b[1:2], w[1:2], b[:1], w[:1], 1e-3)[:, :, 0]
+
+
+def one_feature_divided(x, w, b):
+    return ((x[:, :, None] - b[1:2]) / tf.sqrt(w[1:2] + 1e-3) * w[:1] + b[:1])[:, :, 0]
+
+
+LIMITS = [-0.5, 0.1, 0.8]
+
+
+def bins_looked_up(x, w, b):
+    return tf.gather(tf.concat([w, b], 0), tf.raw_ops.Bucketize(input=x, boundaries=LIMITS) + 1)
+
+
+def bins_spread(x, w, b):
+    bins = tf.raw_ops.Bucketize(input=x, boundaries=LIMITS) + 1
+    return tf.linalg.matvec(tf.one_hot(bins, 12), tf.concat([w, b], 0))
+
+
+def bins_sorted(x, w, b):
+    bins = tf.reshape(tf.searchsorted(LIMITS, tf.reshape(x, [-1]), side="right"), tf.shape(x))
+    return tf.gather(tf.concat([w, b], 0), bins + 1)
+
+
 # Name: the forms of one function; the first is that which the others must equal.
 FORMS = {
     "layer_norm": {"moments": layer_norm, "divided": layer_norm_divided, "fused": layer_norm_fused},
@@ -75,6 +107,15 @@ FORMS = {
     "silu": {"fused": lambda x, w, b: tf.nn.silu(x), "written": lambda x, w, b: x * tf.sigmoid(x), "divided": lambda x, w, b: x / (1.0 + tf.exp(-x))},
     "hard_silu": {"relu6": lambda x, w, b: x * tf.nn.relu6(x + 3.0) / 6.0, "clipped": lambda x, w, b: x * tf.clip_by_value(x + 3.0, 0.0, 6.0) / 6.0},
     "softmax": {"fused": lambda x, w, b: tf.nn.softmax(x), "written": softmax_written},
+    "softsign": {"fused": lambda x, w, b: tf.nn.softsign(x) + b, "written": lambda x, w, b: x / (1.0 + tf.abs(x)) + b},
+    "root": {"divided": lambda x, w, b: x / tf.sqrt(1.0 + x * x), "rsqrt": lambda x, w, b: x * tf.math.rsqrt(1.0 + tf.square(x))},
+    "one_feature": {"fused": one_feature_fused, "written": one_feature_written, "mean": one_feature_divided},
+    "flag": {
+        "times": lambda x, w, b: 5.0 * tf.cast(x > 0.5, tf.float32) + b * x,
+        "chosen": lambda x, w, b: tf.where(x > 0.5, 5.0, 0.0) + b * x,
+        "sign": lambda x, w, b: 2.5 * (tf.sign(x - 0.5) + tf.sign(x - 0.5) ** 2.0) + b * x,
+    },
+    "bins": {"looked_up": bins_looked_up, "spread": bins_spread, "sorted": bins_sorted},
     "mish": {"softplus": lambda x, w, b: x * tf.tanh(tf.math.softplus(x)), "log1p": lambda x, w, b: x * tf.tanh(tf.math.log1p(tf.exp(x)))},
     "product": {
         "fused": lambda x, w, b: tf.repeat(tf.reduce_prod(tf.reshape(x, [-1, 2, 3]), 2), 3, 1),

@@ -143,6 +143,39 @@ def bags(how: str):
     return call
 
 
+def pooled(form: str):
+    """The mean over the rows of each graph, the counts that divide written in different ways."""
+
+    def build(weights):
+        before, after = weights(3, 4), weights(4, 2)
+
+        def serve(x, graph):
+            graph = tf.reshape(graph, [-1])
+            y = tf.nn.relu(x @ before)
+            total = tf.math.unsorted_segment_sum(y, graph, 2)
+            spread = tf.one_hot(graph, 2)
+            count = {
+                "added": lambda: tf.maximum(tf.math.unsorted_segment_sum(tf.ones_like(graph, tf.float32), graph, 2), 1.0),
+                "counted": lambda: tf.cast(tf.math.bincount(graph, minlength=2), tf.float32),
+                "spread": lambda: tf.reduce_sum(spread, 0),
+                "unique": lambda: tf.cast(tf.unique_with_counts(graph).count, tf.float32),
+                "multiplied": lambda: tf.reduce_sum(spread, 0),
+            }
+            if form == "averaged":
+                return tf.math.unsorted_segment_mean(y, graph, 2) @ after
+            if form == "multiplied":
+                return (tf.matmul(spread, y, transpose_a=True) * tf.math.reciprocal(count[form]())[:, None]) @ after
+            return (total / count[form]()[:, None]) @ after
+
+        return serve
+
+    return build
+
+
+def graphs(random):
+    return {"x": random.normal(size=(5, 3)).astype(np.float32), "graph": np.array([[0, 0, 1, 1, 1]])}
+
+
 def pairs(weights):
     """Rows of pairs of words, joined and hashed."""
     table, head = weights(20, 4), weights(4, 2)
@@ -214,6 +247,8 @@ FIXTURES = [
     module_fixture("bags_sparse", bags("sparse"), lambda random: {"ids": IDS.astype(np.int64)}, "the same of a sparse table", seed="bags", equals="bags_dense"),
     module_fixture("bags_sparse_safe", bags("safe"), lambda random: {"ids": IDS.astype(np.int64)}, "the same, rows without tokens filled", seed="bags", equals="bags_dense"),
     module_fixture("words_joined", pairs, lambda random: {"words": WORD_PAIRS}, "pairs of words, hashed"),
+    *(module_fixture(f"pooled_{form}", pooled(form), graphs, f"means over graphs: {form}", seed="pooled", equals="" if form == "added" else "pooled_added")
+      for form in ("added", "counted", "spread", "unique", "multiplied", "averaged")),
     *every_way("applicants", applicants, applicant_inputs, "an input for each column", BOTH),
     keras_fixture("picture", picture, picture_inputs, "bytes of a picture, scaled inside", numeric_inputs=("image",)),
 ]

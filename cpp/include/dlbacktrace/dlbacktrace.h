@@ -182,6 +182,8 @@ int dlb_request_modules(dlb_request *request, int modules);
 int dlb_request_numeric_input(dlb_request *request, const char *name);
 /* Counts this input as constant, such as a mask of floats: it is not explained. */
 int dlb_request_constant_input(dlb_request *request, const char *name);
+/* Gives a token what constants that are added to its embedding would take: its position, its segment. */
+int dlb_request_whole_tokens(dlb_request *request, int whole);
 /* Books what reaches operators without a rule as lost, instead of failing. */
 int dlb_request_allow_unruled(dlb_request *request, int allow);
 /* Where random numbers start from, for a model that draws some: the same seed gives the same explanation. */
@@ -205,9 +207,10 @@ typedef enum dlb_loss {
   DLB_LOSS_MISSING_SIGN = 4,
   DLB_LOSS_PADDING = 5,
   DLB_LOSS_UNEXPLAINED = 6,
-  DLB_LOSS_UNRULED = 7
+  DLB_LOSS_UNRULED = 7,
+  DLB_LOSS_DECISION = 8
 } dlb_loss;
-#define DLB_LOSSES 8
+#define DLB_LOSSES 9
 
 typedef struct dlb_summary {
   const char *framework; /* such as "libtorch 2.13.0" */

@@ -59,6 +59,7 @@ enum class Loss {
   padding = DLB_LOSS_PADDING,
   unexplained = DLB_LOSS_UNEXPLAINED,
   unruled = DLB_LOSS_UNRULED,
+  decision = DLB_LOSS_DECISION,
 };
 
 /// What was lost, by the reason.

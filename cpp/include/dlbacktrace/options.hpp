@@ -76,6 +76,7 @@ struct Options {
   bool modules = false;  ///< what passed through each module, in the JSON
   std::vector<std::string> numeric_inputs;
   std::vector<std::string> constant_inputs;
+  bool whole_tokens = false;  ///< tokens take what is added to their embeddings
   bool allow_unruled = false;
   std::optional<std::uint64_t> random_seed;  ///< for a model that draws random numbers
   /// Told of each walked step. What it throws leaves explain() when the walk is done.
@@ -102,6 +103,7 @@ struct Options {
     check(dlb_request_modules(request, modules));
     for (const auto& name : numeric_inputs) check(dlb_request_numeric_input(request, name.c_str()));
     for (const auto& name : constant_inputs) check(dlb_request_constant_input(request, name.c_str()));
+    check(dlb_request_whole_tokens(request, whole_tokens));
     check(dlb_request_allow_unruled(request, allow_unruled));
     if (random_seed) check(dlb_request_random_seed(request, *random_seed));
   }

@@ -21,6 +21,7 @@ pub fn of(args: &RuleArgs, bound: &Bound) -> Result<Options> {
         .gates(args.gates)
         .multiplier(args.multiplier)
         .from_logits(args.from_logits)
+        .whole_tokens(args.whole_tokens)
         .allow_unruled(args.allow_unruled);
     if let Some(output) = &args.output {
         options = options.output(output.parse().map_or_else(|_| Output::Name(output.clone()), Output::Index));
@@ -90,6 +91,7 @@ pub fn settings(args: &RuleArgs, bound: &Bound) -> Settings {
         from_logits: args.from_logits,
         numeric_inputs: bound.quantities.iter().chain(&args.numeric_input).cloned().collect(),
         constant_inputs: constants(args, bound),
+        whole_tokens: args.whole_tokens,
         allow_unruled: args.allow_unruled,
     }
 }

@@ -76,13 +76,10 @@ impl<T: Tensor> Prepared<T> {
         options: WalkOptions,
         observer: &mut dyn Observer<T>,
     ) -> Result<Backtrace<T>> {
-        if let Some((value, _)) = seeds.iter().find(|(value, _)| !self.depends(*value)) {
-            let message = format!(
-                "value {} does not depend on any explained input, so there is nothing to trace back; start at another \
-                 output, or name an integer input to be explained as numbers",
-                value.0
-            );
-            return Err(Error::Seed(message));
+        if seeds.iter().any(|(value, _)| !self.depends(*value)) {
+            let message = "the start does not depend on any explained input, so there is nothing to trace back; start at \
+                           another output, or name an integer input to be explained as numbers";
+            return Err(Error::Seed(message.into()));
         }
         let mut tape = self.into_tape();
         let mut arrived = Arrived { relevances: tape.values.iter().map(|_| None).collect() };
@@ -90,7 +87,7 @@ impl<T: Tensor> Prepared<T> {
             let meta = tape
                 .values
                 .get(value.0)
-                .ok_or_else(|| Error::Seed(format!("no value {value:?} on the tape")))?;
+                .ok_or_else(|| Error::Seed("the run made no value to start at".into()))?;
             if meta.shape != seed.shape() {
                 let message = format!("the start has shape {:?}, the value {:?}", seed.shape(), meta.shape);
                 return Err(Error::Seed(message));

@@ -1,9 +1,9 @@
 //! From a recorded run to an explanation, whatever framework it ran in.
 
-mod decisions;
 mod detections;
 mod explanation;
 mod modules;
+mod noted;
 mod options;
 mod samples;
 mod start;
@@ -20,6 +20,7 @@ use crate::{
     Tensor, ValueId, WalkOptions, WeightCache,
 };
 use modules::Modules;
+use noted::Noted;
 use start::{chosen, starting};
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
@@ -93,6 +94,9 @@ pub fn explain<T: Tensor>(
     warnings.extend(inputs.iter().filter_map(|port| unscaled(&tape, port)));
     warnings.extend(RandomUse::warnings(&random, options.random_seed));
     let prepared = tape.prepare(&options.prepare);
+    if !prepared.depends(value) {
+        return Err(Error::Seed(unexplained(&output_name, &inputs, options)));
+    }
     let operators = uses(&prepared);
     let amount = seed.relevance.amount()?;
     if !(amount.positive.is_finite() && amount.negative.is_finite()) {
@@ -104,7 +108,8 @@ pub fn explain<T: Tensor>(
     }
     let modules = options.modules.then(|| Modules::new(prepared.steps(), prepared.values()));
     let mut watcher = Watcher { options, values: Vec::new(), modules };
-    let decided = decisions::all(prepared.steps());
+    let noted = Noted::new(prepared.steps());
+    let start = seed.relevance.measure(|channel| channel.abs()?.total())?;
     let walk = WalkOptions { allow_unruled: options.allow_unruled };
     let mode = seed.relevance.mode();
     let outcome = prepared.backtrace(vec![(value, seed.relevance)], weights, walk, &mut watcher)?;
@@ -116,7 +121,7 @@ pub fn explain<T: Tensor>(
             .collect();
         warnings.push(format!("these steps do not account for all they received: {}", open.join("; ")));
     }
-    warnings.extend(decisions::warnings(&outcome.ledger, &decided, amount));
+    warnings.extend(noted.warnings(&outcome.ledger, start.positive + start.negative));
     let modules = watcher.modules.map(|modules| modules.finish(&outcome.ledger)).unwrap_or_default();
     let explained = |(port, relevance): (Port<T>, Option<Relevance<T>>)| -> Result<InputRelevance<T>> {
         let relevance = relevance.map_or_else(|| nothing(&port.tensor, &output, mode), Ok)?;
@@ -208,6 +213,29 @@ fn named<T>(inputs: &[Port<T>], names: &[String]) -> Result<Vec<ValueId>> {
             })
         })
         .collect()
+}
+
+/// Why there is nothing to trace back, in the words of the inputs.
+fn unexplained<T: Tensor>(output: &str, inputs: &[Port<T>], options: &Options) -> String {
+    let start = match options.seed.as_ref().and_then(|own| own.module.as_ref()) {
+        Some(module) => format!("what the module {module} returns"),
+        None => output.to_owned(),
+    };
+    let typed = |port: &Port<T>| format!("{} ({})", port.name, start::kind(port));
+    let explained = listed(inputs.iter().map(typed).collect::<Vec<_>>().iter().map(String::as_str));
+    let token =
+        |port: &&Port<T>| port.tensor.dtype() == DType::Int && !options.numeric_inputs.contains(&port.name);
+    let advice = match inputs.iter().find(token) {
+        Some(port) => format!(
+            "Integers are tokens, which count where rows are looked up by them; if {0} is a quantity, say so by numeric_input \
+             (--numeric-input {0})",
+            port.name
+        ),
+        None => "Choose another output, or explain another input".to_owned(),
+    };
+    format!(
+        "{start} does not depend on any explained input ({explained}), so there is nothing to trace back. {advice}"
+    )
 }
 
 /// The operators relevance can reach, by name.

@@ -129,6 +129,8 @@ pub enum Role {
     LogSumExp,
     /// Elements of operand 0 moved.
     Movement,
+    /// Elements of other operands, chosen by operand 0.
+    Choice,
     /// Operand 0 under another shape.
     Reshape,
     /// None of these.
@@ -285,7 +287,9 @@ impl<T: Tensor> Operand<T> {
     /// # Errors
     /// [`Error::NotKept`] when the recording dropped it.
     pub fn data(&self) -> Result<&T> {
-        self.data.as_ref().ok_or_else(|| Error::NotKept { what: format!("operand {:?}", self.value) })
+        self.data
+            .as_ref()
+            .ok_or_else(|| Error::NotKept { what: format!("the operand of shape {:?}", self.meta.shape) })
     }
 }
 

@@ -464,15 +464,18 @@ fn rows_of_ones_are_numbers() {
 }
 
 #[test]
-fn where_a_winner_stood_is_a_position() {
+fn where_a_winner_stood_was_decided() {
     let mut net = Net::new();
     let x = net.input(&[3, 4]);
     let place = net.place_of_largest(x);
     let rows = net.embedding(place, 4);
     let y = net.add(x, rows);
     let ledger = explained(net, y).ledger;
-    assert_eq!(ledger.entries.len(), 1, "only the sum is reached");
-    assert_eq!(ledger.losses().into_keys().collect::<Vec<_>>(), [Loss::Constant]);
+    assert_eq!(
+        ledger.losses().into_keys().collect::<Vec<_>>(),
+        [Loss::Decision],
+        "the row that it chose is its own"
+    );
 }
 
 #[test]

@@ -80,6 +80,26 @@ fn a_threshold_is_the_number_that_passed_it() {
     }
 }
 
+/// [x₀ − 0.5 > 0] is [x₀ > 0.5]; a difference that is a number elsewhere is one.
+#[test]
+fn a_limit_that_is_subtracted_is_part_of_the_comparison() {
+    for read in [false, true] {
+        let mut net = Net::new();
+        let x = net.given(row(&[0.9]));
+        let limit = net.number(row(&[0.5]));
+        let difference = net.sub(x, limit);
+        let decided = above(&mut net, difference, 0.0);
+        let decided = float(&mut net, decided);
+        let y = net.scale(decided, 5.0);
+        let y = if read { net.add(y, difference) } else { y };
+        let outcome = explained(net, y, false);
+        assert_eq!(outcome.ledger.losses().contains_key(&Loss::Constant), read);
+        if !read {
+            close(&received(&outcome, 0), &[5.0]);
+        }
+    }
+}
+
 /// The same by where([x₀ > 0.5], 5, 0): what lands on constants is the condition's.
 #[test]
 fn what_a_condition_chose_of_constants_is_the_conditions() {
@@ -181,6 +201,23 @@ fn an_interval_is_about_one_number() {
         };
         let y = net.scale(inside, 3.0);
         close(&received(&explained(net, y, false), 0), &[3.0, 0.0]);
+    }
+}
+
+/// where([x₀ > 0.5], where([x₁ > 0.2], 1, 2), 3), a tree of two numbers, and bins of one number written so.
+#[test]
+fn choices_of_choices_are_decided_by_all_of_them() {
+    for one in [false, true] {
+        let mut net = Net::new();
+        let (a, b) = (net.given(row(&[0.9])), net.given(row(&[0.8])));
+        let (outer, inner) = (above(&mut net, a, 0.5), above(&mut net, if one { a } else { b }, 0.2));
+        let leaves = [1.0, 2.0, 3.0].map(|leaf| net.number(row(&[leaf])));
+        let choice = Select { a: Some(1), b: Some(2) };
+        let chosen = net.step(choice, &[inner, leaves[0], leaves[1]], row(&[1.0]), DType::F64);
+        let y = net.step(choice, &[outer, chosen, leaves[2]], row(&[1.0]), DType::F64);
+        let outcome = explained(net, y, false);
+        assert_eq!(lost(&outcome, Loss::Decision), if one { 0.0 } else { 1.0 });
+        close(&received(&outcome, 0), if one { &[1.0] } else { &[] });
     }
 }
 

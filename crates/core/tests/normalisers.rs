@@ -304,9 +304,108 @@ fn activations() {
     ]);
 }
 
+/// c + |x|
+fn magnitude(net: &mut Net, x: ValueId, c: f64) -> ValueId {
+    let size = net.function(Function::Magnitude, x, f64::abs);
+    net.shift(size, c)
+}
+
+/// √(1 + x²)
+fn root(net: &mut Net, x: ValueId) -> ValueId {
+    let square = net.power(x, 2.0);
+    let sum = net.shift(square, 1.0);
+    net.power(sum, 0.5)
+}
+
+#[test]
+fn activations_by_what_grows_as_they_do() {
+    passes(&[
+        ("x / (1 + |x|)", |net, x| {
+            let divisor = magnitude(net, x, 1.0);
+            net.div(x, divisor)
+        }),
+        ("3x · (2 + |x|/5)⁻¹", |net, x| {
+            let size = net.function(Function::Magnitude, x, f64::abs);
+            let size = net.scale(size, 0.2);
+            let divisor = net.shift(size, 2.0);
+            let inverse = net.power(divisor, -1.0);
+            let scaled = net.scale(x, 3.0);
+            net.mul(inverse, scaled)
+        }),
+        ("x / √(1 + x²)", |net, x| {
+            let divisor = root(net, x);
+            net.div(x, divisor)
+        }),
+        ("x · (1 + x·x)^−½", |net, x| {
+            let square = net.mul(x, x);
+            let sum = net.shift(square, 1.0);
+            let inverse = net.power(sum, -0.5);
+            net.mul(x, inverse)
+        }),
+        ("x · (x / (1 + |x|))", |net, x| {
+            let divisor = magnitude(net, x, 1.0);
+            let bounded = net.div(x, divisor);
+            net.mul(x, bounded)
+        }),
+    ]);
+}
+
+/// One feature is normalised as two are: [3, 1] by [1], [3, 1, 2] by [1, 1].
+#[test]
+fn a_norm_over_one_feature() {
+    for (shape, entries) in
+        [(vec![3, 1], vec![1]), (vec![3, 1, 2], vec![1, 1]), (vec![3, 2, 1], vec![1, 1, 1])]
+    {
+        for contrastive in [false, true] {
+            let mut net = Net::new();
+            let x = net.input(&shape);
+            let [mean, scale, shift] = [(); 3].map(|()| net.constant(&entries));
+            let centred = net.sub(x, mean);
+            let scaled = net.mul(centred, scale);
+            let y = net.add(scaled, shift);
+            let relevance = net.relevance(y, contrastive);
+            let outcome = net.explain(y, relevance.clone()).unwrap();
+            let found = outcome.inputs[0].as_ref().unwrap();
+            assert!(
+                distance(&found.first().to_array().unwrap(), &relevance.first().to_array().unwrap()) < 1e-12
+            );
+            assert!(outcome.ledger.losses().is_empty(), "{shape:?}: {:?}", outcome.ledger.losses());
+        }
+    }
+}
+
+/// One entry for several features is no norm, and neither is one for the samples.
+#[test]
+fn a_single_entry_for_several_is_no_norm() {
+    for (shape, entries) in [(vec![3, 4], vec![1]), (vec![1], vec![1]), (vec![1, 4], vec![1, 1])] {
+        let mut net = Net::new();
+        let x = net.input(&shape);
+        let (scale, shift) = (net.constant(&entries), net.constant(&entries));
+        let scaled = net.mul(x, scale);
+        let y = net.add(scaled, shift);
+        let relevance = net.relevance(y, false);
+        let outcome = net.explain(y, relevance).unwrap();
+        assert!(!outcome.ledger.losses().is_empty(), "{shape:?} by {entries:?}");
+    }
+}
+
 #[test]
 fn products_that_are_no_activations() {
     keeps(&[
+        ("y / (1 + |x|)", Family::Product, |net, x| {
+            let y = net.input(&[3, 4]);
+            let divisor = magnitude(net, x, 1.0);
+            net.div(y, divisor)
+        }),
+        ("x / |x|", Family::Product, |net, x| {
+            let size = net.function(Function::Magnitude, x, f64::abs);
+            net.div(x, size)
+        }),
+        ("x / (1 + x²)", Family::Product, |net, x| {
+            let square = net.power(x, 2.0);
+            let divisor = net.shift(square, 1.0);
+            net.div(x, divisor)
+        }),
         ("x·σ(mean x), a squeeze-and-excite gate", Family::Product, |net, x| {
             let mean = net.mean(x);
             let gate = net.sigmoid(mean);

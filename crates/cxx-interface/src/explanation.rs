@@ -3,9 +3,9 @@
 
 use crate::json;
 use crate::numbers::{
-    DLB_F32, DLB_F64, DLB_LOSS_BIAS, DLB_LOSS_CONSTANT, DLB_LOSS_GATE, DLB_LOSS_MISSING_SIGN,
-    DLB_LOSS_PADDING, DLB_LOSS_UNEXPLAINED, DLB_LOSS_UNRULED, DLB_LOSS_ZERO_DENOMINATOR, DLB_NEGATIVE,
-    DLB_POSITIVE,
+    DLB_F32, DLB_F64, DLB_LOSS_BIAS, DLB_LOSS_CONSTANT, DLB_LOSS_DECISION, DLB_LOSS_GATE,
+    DLB_LOSS_MISSING_SIGN, DLB_LOSS_PADDING, DLB_LOSS_UNEXPLAINED, DLB_LOSS_UNRULED,
+    DLB_LOSS_ZERO_DENOMINATOR, DLB_NEGATIVE, DLB_POSITIVE,
 };
 use crate::table::{TABLE, Table};
 use crate::text::c_string;
@@ -287,6 +287,7 @@ fn lost(losses: &BTreeMap<Loss, dlbacktrace::Amount>) -> [Amount; LOSSES] {
             Loss::MissingSign => DLB_LOSS_MISSING_SIGN,
             Loss::Padding => DLB_LOSS_PADDING,
             Loss::Unruled => DLB_LOSS_UNRULED,
+            Loss::Decision => DLB_LOSS_DECISION,
             _ => DLB_LOSS_UNEXPLAINED,
         };
         lost[place as usize] += *amount;

@@ -51,4 +51,5 @@ numbers! {
     DLB_LOSS_PADDING = 5,
     DLB_LOSS_UNEXPLAINED = 6,
     DLB_LOSS_UNRULED = 7,
+    DLB_LOSS_DECISION = 8,
 }

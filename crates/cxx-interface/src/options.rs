@@ -211,6 +211,11 @@ pub(crate) unsafe extern "C" fn dlb_request_constant_input(
     unsafe { change(request, |options| Ok(options.constant_input(needed(name, "the name")?))) }
 }
 
+pub(crate) unsafe extern "C" fn dlb_request_whole_tokens(request: *mut Request, whole: c_int) -> c_int {
+    // SAFETY: the header asks for a request.
+    unsafe { change(request, |options| Ok(options.whole_tokens(whole != 0))) }
+}
+
 pub(crate) unsafe extern "C" fn dlb_request_allow_unruled(request: *mut Request, allow: c_int) -> c_int {
     // SAFETY: the header asks for a request.
     unsafe { change(request, |options| Ok(options.allow_unruled(allow != 0))) }

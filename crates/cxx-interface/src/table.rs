@@ -47,6 +47,7 @@ macro_rules! interface {
             fn dlb_request_modules(request: *mut Request, modules: c_int);
             fn dlb_request_numeric_input(request: *mut Request, name: *const c_char);
             fn dlb_request_constant_input(request: *mut Request, name: *const c_char);
+            fn dlb_request_whole_tokens(request: *mut Request, whole: c_int);
             fn dlb_request_allow_unruled(request: *mut Request, allow: c_int);
             fn dlb_request_random_seed(request: *mut Request, seed: u64);
             fn dlb_request_progress(request: *mut Request, progress: Progress, user: *mut c_void);

@@ -79,7 +79,7 @@ pub struct Value {
 }
 
 /// As many as there are reasons in `dlb_loss`.
-pub const LOSSES: usize = 8;
+pub const LOSSES: usize = 9;
 
 #[repr(C)]
 #[derive(Debug, Clone, Copy)]

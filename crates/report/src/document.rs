@@ -106,6 +106,8 @@ pub struct Settings {
     /// Inputs that counted as constants.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub constant_inputs: Vec<String>,
+    /// Whether tokens took what is added to their embeddings.
+    pub whole_tokens: bool,
     /// Whether operators without a rule were let through.
     pub allow_unruled: bool,
 }

@@ -168,6 +168,7 @@ mod tests {
                 from_logits: false,
                 numeric_inputs: Vec::new(),
                 constant_inputs: Vec::new(),
+                whole_tokens: false,
                 allow_unruled: false,
             },
             output: OutputEntry { name: "0".to_owned(), shape: vec![1, 10] },

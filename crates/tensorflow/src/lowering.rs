@@ -360,7 +360,9 @@ fn element_type(data_type: DataType) -> DType {
 }
 
 pub(crate) fn not_kept(slot: &Slot) -> Error {
-    Error::NotKept { what: format!("value {}", slot.value.0) }
+    let shape =
+        slot.tensor.as_ref().map(|tensor| format!(" of shape {:?}", tensor.shape())).unwrap_or_default();
+    Error::NotKept { what: format!("an operand{shape}") }
 }
 
 /// Keras names nodes by the path of the layer: `functional_1/lstm_1/while/lstm_cell_1/MatMul`.

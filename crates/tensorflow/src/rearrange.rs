@@ -58,7 +58,6 @@ fn lower_as(
     filled: Option<usize>,
     turn: Option<Turn>,
 ) -> Result<()> {
-    let first = input(record, *moving.first().unwrap_or(&0))?;
     let (operands, made) = renumbered(lowering, record, moving, filled)?;
     let indices = made.into_iter().map(to_index).collect::<Result<_>>()?;
     let still = (0..record.inputs.len()).filter(|index| !moving.contains(index));

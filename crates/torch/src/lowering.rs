@@ -223,8 +223,9 @@ impl Lowering {
     /// An operand that the rule reads, in its compute type.
     pub(crate) fn operand(&self, slot: &Slot) -> Result<Operand<TorchTensor>> {
         let mut operand = self.unread(slot);
-        let tensor =
-            slot.tensor.as_ref().ok_or_else(|| Error::NotKept { what: format!("value {}", slot.value.0) })?;
+        let tensor = slot.tensor.as_ref().ok_or_else(|| Error::NotKept {
+            what: format!("the operand of shape {:?}", operand.meta.shape),
+        })?;
         if !is_strided(tensor) {
             return Err(Error::Shape("a tensor of another layout than the strided one is not read".into()));
         }

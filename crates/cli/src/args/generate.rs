@@ -34,6 +34,9 @@ pub struct Generate {
     /// Whether saturated activations block relevance
     #[arg(long, value_name = "on|off", default_value = "on", value_parser = on_off, action = ArgAction::Set, help_heading = "Explanation")]
     pub gates: bool,
+    /// Give a token what constants that are added to its embedding would take, such as its position
+    #[arg(long, help_heading = "Explanation")]
+    pub whole_tokens: bool,
     /// Let operators without a rule through; what reaches them is lost and counted as such
     #[arg(long, help_heading = "Explanation")]
     pub allow_unruled: bool,

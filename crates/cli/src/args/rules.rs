@@ -70,6 +70,9 @@ pub struct RuleArgs {
     /// be given several times
     #[arg(long, value_name = "NAME")]
     pub constant_input: Vec<String>,
+    /// Give a token what constants that are added to its embedding would take, such as its position
+    #[arg(long)]
+    pub whole_tokens: bool,
     /// Let operators without a rule through; what reaches them is lost and the ledger says so
     #[arg(long)]
     pub allow_unruled: bool,

@@ -56,11 +56,13 @@ pub fn run(args: &Generate) -> Result<()> {
             ids: ids.clone(),
             prompt: prompt.len(),
             gates: args.gates,
+            whole_tokens: args.whole_tokens,
             allow_unruled: args.allow_unruled,
         },
     )?;
     steps.records.retain(|step, _| wanted.contains(step));
-    let options = Options::new().gates(args.gates).allow_unruled(args.allow_unruled);
+    let options =
+        Options::new().gates(args.gates).whole_tokens(args.whole_tokens).allow_unruled(args.allow_unruled);
     let shown = progress.steps("explaining tokens");
     for (done, step) in wanted.iter().enumerate() {
         shown(done, wanted.len());

@@ -19,6 +19,8 @@ pub struct Work {
     pub ids: Vec<u32>,
     pub prompt: usize,
     pub gates: bool,
+    #[serde(default)]
+    pub whole_tokens: bool,
     pub allow_unruled: bool,
 }
 
@@ -145,6 +147,7 @@ mod tests {
             ids: ids.to_vec(),
             prompt: 1,
             gates: true,
+            whole_tokens: false,
             allow_unruled: false,
         };
         let record = Record { step: 2, id: 5, relevance: vec![0.1, 0.7], ..Record::default() };

@@ -17,6 +17,8 @@ struct Univariate {
 enum Shape {
     /// c·x
     Multiple(f64),
+    /// x times or divided by constants that are not one number.
+    Scaled,
     /// σ(βx)
     Sigmoid(f64),
     /// Holds a bounded function somewhere, such as erf or tanh.
@@ -74,7 +76,7 @@ fn of_step<T: Tensor>(step: &Step<T>, known: &[Univariate]) -> Option<Found> {
                 Role::Quotient if first > 0 || step.inputs.len() == 1 => {
                     through(Function::Power(-1.0), input.shape)
                 }
-                _ => widened(input.shape),
+                _ => multiplied(input.shape),
             };
             plain(Univariate { root: input.root, shape })
         }
@@ -99,7 +101,7 @@ fn of_step<T: Tensor>(step: &Step<T>, known: &[Univariate]) -> Option<Found> {
 /// What is known of the sum, product or quotient of two functions of one value.
 fn joined(role: Role, a: Shape, b: Shape) -> Shape {
     match (role, a, b) {
-        (Role::Product, Shape::Multiple(_), Shape::Multiple(_)) => {
+        (Role::Product, Shape::Multiple(_) | Shape::Scaled, Shape::Multiple(_) | Shape::Scaled) => {
             Shape::Growing { power: 2.0, shifted: false }
         }
         (Role::Quotient, ..) if saturates(a, b, -1.0) => Shape::Bounded,
@@ -109,10 +111,18 @@ fn joined(role: Role, a: Shape, b: Shape) -> Shape {
     }
 }
 
+/// What is left to know after multiplying by constants.
+fn multiplied(shape: Shape) -> Shape {
+    match shape {
+        Shape::Multiple(_) | Shape::Scaled => Shape::Scaled,
+        other => widened(other),
+    }
+}
+
 /// As which power of |x| a function grows.
 fn growth(shape: Shape) -> Option<f64> {
     match shape {
-        Shape::Multiple(_) => Some(1.0),
+        Shape::Multiple(_) | Shape::Scaled => Some(1.0),
         Shape::Growing { power, .. } => Some(power),
         _ => None,
     }
@@ -136,13 +146,17 @@ fn shifted(shape: Shape) -> Shape {
 fn through(function: Function, input: Shape) -> Shape {
     match (function, input) {
         (Function::Scale(factor), Shape::Multiple(so_far)) => Shape::Multiple(factor * so_far),
-        (Function::Scale(_), shape) => widened(shape),
+        (Function::Scale(_), shape) => multiplied(shape),
         (Function::Sigmoid, Shape::Multiple(beta)) => Shape::Sigmoid(beta),
         (Function::Sigmoid | Function::Tanh | Function::Bounded, _) => Shape::Bounded,
         (Function::Exp, _) => Shape::Exponential,
-        (Function::Magnitude, Shape::Multiple(_)) => Shape::Growing { power: 1.0, shifted: false },
+        (Function::Magnitude, Shape::Multiple(_) | Shape::Scaled) => {
+            Shape::Growing { power: 1.0, shifted: false }
+        }
         (Function::Magnitude, growing @ Shape::Growing { .. }) => growing,
-        (Function::Power(2.0), Shape::Multiple(_)) => Shape::Growing { power: 2.0, shifted: false },
+        (Function::Power(2.0), Shape::Multiple(_) | Shape::Scaled) => {
+            Shape::Growing { power: 2.0, shifted: false }
+        }
         (Function::Power(exponent), Shape::Growing { power, shifted }) => {
             Shape::Growing { power: power * exponent, shifted }
         }
@@ -155,7 +169,7 @@ fn through(function: Function, input: Shape) -> Shape {
 fn widened(shape: Shape) -> Shape {
     match shape {
         Shape::Sigmoid(_) => Shape::Bounded,
-        Shape::Multiple(_) => Shape::Plain,
+        Shape::Multiple(_) | Shape::Scaled => Shape::Plain,
         // 1 + eˣ, c + |x|ᵖ
         other => other,
     }

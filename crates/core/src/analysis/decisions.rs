@@ -2,13 +2,14 @@
 //! number that was compared, or ends where several were.
 
 use super::dependence::{Dependence, computes};
-use super::graph::producers;
-use crate::ops::{Decision, TokenArithmetic};
-use crate::{BacktraceOp, DType, Family, Function, Role, Step, Tape, Tensor, ValueId};
+use super::graph::{producers, receivers};
+use crate::ops::{Decision, Pass, TokenArithmetic};
+use crate::{BacktraceOp, DType, Family, Function, Operand, Role, Step, Tape, Tensor, ValueId};
 
 /// Says of every decision which operand takes what arrives. Steps that have no rule for what was decided, as a product of
 /// two comparisons, become decisions themselves.
 pub(super) fn settle<T: Tensor>(tape: &mut Tape<T>, of_value: &[Dependence]) {
+    join_limits(tape);
     let names = names(tape, of_value);
     let mut subjects = Subjects::new(tape, of_value);
     for index in 0..tape.steps.len() {
@@ -32,6 +33,41 @@ pub(super) fn settle<T: Tensor>(tape: &mut Tape<T>, of_value: &[Dependence]) {
             step.op = op;
         }
     }
+}
+
+/// A limit that is subtracted, as in [x − c > 0], is part of the comparison: the constants of a sum that nothing but decisions
+/// read take nothing. Those that are the bias of a linear map stay one.
+fn join_limits<T: Tensor>(tape: &mut Tape<T>) {
+    let (compared, producers) = (compared(tape), producers(tape));
+    for index in 0..tape.steps.len() {
+        let step = &tape.steps[index];
+        let sum = matches!(step.op.role(&step.inputs), Role::Sum { .. });
+        let limited = sum && step.outputs.iter().all(|output| compared[output.0]);
+        let Some(operand) = alone(step).filter(|_| limited).map(|operand| operand.value) else { continue };
+        let maker = producers[operand.0].map(|maker| &tape.steps[maker]);
+        if maker.is_some_and(|maker| takes_bias(maker.op.role(&maker.inputs))) {
+            continue;
+        }
+        if let Some(operand) = step.inputs.iter().position(|other| other.value == operand) {
+            tape.steps[index].op = Box::new(Pass { operand, role: Role::Identity });
+        }
+    }
+}
+
+fn takes_bias(role: Role) -> bool {
+    matches!(role, Role::Linear { .. } | Role::Convolution { .. })
+}
+
+/// Which values are read by decisions and nothing else.
+fn compared<T: Tensor>(tape: &Tape<T>) -> Vec<bool> {
+    let mut compared = vec![false; tape.values.len()];
+    let (decisions, others): (Vec<_>, Vec<_>) =
+        tape.steps.iter().partition(|step| step.op.family() == Family::Decision);
+    for (steps, read) in [(decisions, true), (others, false)] {
+        steps.iter().flat_map(|step| &step.inputs).for_each(|operand| compared[operand.value.0] = read);
+    }
+    tape.outputs.iter().for_each(|output| compared[output.0] = false);
+    compared
 }
 
 /// Whether something that was decided about numbers said how, where or whether: what then lands on constants was its choice.
@@ -61,7 +97,9 @@ fn rule<T: Tensor>(
     if named && computes(role) || role == Role::Discrete && output.dtype == DType::Int {
         return Some(Box::new(TokenArithmetic));
     }
-    let factors = deciding.iter().filter(|&&input| step.op.multiplies(input)).count();
+    // What a condition chose of what others decided is decided by both, as a product is.
+    let chooses = role == Role::Choice && deciding.contains(&0);
+    let factors = deciding.iter().filter(|&&input| chooses || step.op.multiplies(input)).count();
     let decides = matches!(step.op.family(), Family::Decision | Family::Unruled | Family::Statistic)
         || output.dtype == DType::Bool && step.op.family() != Family::Movement;
     let places = step.op.family() == Family::Winner && output.dtype == DType::Int;
@@ -77,7 +115,7 @@ fn rule<T: Tensor>(
 fn by_element(role: Role) -> bool {
     match role {
         Role::Function(function) => function != Function::Softmax,
-        Role::Comparison | Role::Identity | Role::Sum { .. } | Role::Quotient => true,
+        Role::Comparison | Role::Choice | Role::Identity | Role::Sum { .. } | Role::Quotient => true,
         other => computes(other),
     }
 }
@@ -100,6 +138,12 @@ fn names<T: Tensor>(tape: &Tape<T>, of_value: &[Dependence]) -> Vec<bool> {
         }
     }
     names
+}
+
+/// The only operand of a step that relevance can flow to.
+fn alone<T: Tensor>(step: &Step<T>) -> Option<&Operand<T>> {
+    let mut receivers = receivers(step);
+    receivers.next().filter(|_| receivers.next().is_none())
 }
 
 /// A number, and how its elements moved since.
@@ -140,7 +184,7 @@ impl<'a> Subjects<'a> {
     fn number<T: Tensor>(&self, tape: &Tape<T>, mut number: ValueId) -> Subject {
         let mut way = Vec::new();
         while let Some(step) = self.producers[number.0].map(|step| &tape.steps[step])
-            && let [operand] = step.inputs.as_slice()
+            && let Some(operand) = alone(step)
         {
             match step.op.movement() {
                 Some(movement) => {

@@ -115,7 +115,7 @@ fn of_step<T: Tensor>(step: &Step<T>, index: usize, known: &[Known]) -> Option<(
             let Known { statistic, within, normalised, .. } = input;
             unchanged(Known { statistic, within, normalised, ..own })
         }
-        (Role::Movement, &[(_, input)]) => {
+        (Role::Movement | Role::Choice, &[(_, input)]) => {
             unchanged(Known { statistic: input.statistic, within: input.within, ..own })
         }
         (Role::Reduction, &[(_, input)]) => {

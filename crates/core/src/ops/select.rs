@@ -21,7 +21,7 @@ impl<T: Tensor> BacktraceOp<T> for Select {
     }
 
     fn role(&self, _: &[Operand<T>]) -> Role {
-        Role::Movement
+        Role::Choice
     }
 
     fn rows(&self, _: &[Operand<T>], _: usize) -> Option<Rows> {

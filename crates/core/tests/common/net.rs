@@ -63,6 +63,11 @@ impl Net {
         value
     }
 
+    /// Other numbers for a value that nothing read so far.
+    pub fn set(&mut self, value: ValueId, data: ArrayD<f64>) {
+        self.data[value.0] = data;
+    }
+
     /// A parameter or the like.
     pub fn constant(&mut self, shape: &[usize]) -> ValueId {
         // Clear of 0, 1 and each other.

@@ -5,7 +5,7 @@ use super::parts::computed;
 use crate::arguments::{Arguments, axis};
 use crate::lowering::Lowering;
 use crate::rearrange;
-use dlbacktrace_core::ops::{Constant, Embedding, IndexSelect, OneHot, Pass};
+use dlbacktrace_core::ops::{Constant, Embedding, IndexSelect, OneHot, Pass, Unruled};
 use dlbacktrace_core::{DType, Error, Family, Result};
 use dlbacktrace_torch_recorder::{Call, Slot};
 
@@ -63,10 +63,17 @@ fn unique(lowering: &mut Lowering, call: &Call) -> Result<()> {
     let [_, which, ..] = call.outputs.as_slice() else {
         return Err(Error::Shape("it returned no places".into()));
     };
-    if tokens.meta.dtype != DType::Int || tokens.meta.shape != lowering.meta(&which.slot).shape {
-        return Err(Error::Shape("only tokens are told apart, with the place of each".into()));
-    }
+    let placed = tokens.meta.shape == lowering.meta(&which.slot).shape;
     let mut made = lowering.made(call);
+    if tokens.meta.dtype == DType::Int && !placed {
+        // How many there are of each carries nothing.
+        lowering.writer.step(Box::new(Constant), vec![tokens.clone()], made.split_off(1));
+    }
+    if tokens.meta.dtype != DType::Int || !placed {
+        let reason = Some("only tokens are told apart, with the place of each".into());
+        lowering.writer.step(Box::new(Unruled { reason, ..Unruled::default() }), vec![tokens], made);
+        return Ok(());
+    }
     let which = made.remove(1);
     lowering.writer.step(Box::new(Constant), vec![tokens.clone()], made);
     lowering.writer.step(Box::new(Pass::identity()), vec![tokens], vec![which]);

@@ -69,10 +69,23 @@ fn along_axis(lowering: &mut Lowering, call: &Call) -> Result<()> {
         let scaled = source.data()?.scale(alpha)?;
         source = lowering.writer.pass(Pass::function(Function::Scale(alpha)), &source, scaled);
     }
+    let source = placed(lowering, call, source, axis)?;
     let base = taking_part(lowering, call, meeting, base, axis, &index)?;
     let shape = result.shape();
     let met = lowering.writer.inner_shape(meeting.rule(axis, index, result), vec![source, base], shape);
     parts::finish(lowering, call, met)
+}
+
+/// Sub-tensors as the indices that say where each goes have placed them: what is constant of them is counted.
+fn placed(lowering: &mut Lowering, call: &Call, source: Operand, axis: usize) -> Result<Operand> {
+    let index = lowering.operand(call.tensor("index")?)?;
+    let mut rows = vec![1; source.meta.shape.len()];
+    rows[axis] = source.meta.shape[axis];
+    let index = lowering.writer.reshape(&index, &rows)?;
+    let everywhere = index.data()?.broadcast_to(&source.meta.shape)?;
+    let index = lowering.writer.inner(Box::new(Expand), vec![index], everywhere);
+    let data = source.data()?.clone();
+    Ok(lowering.writer.inner(Box::new(Placed), vec![source, index], data))
 }
 
 /// Elements that land along an axis, each at its own index.

@@ -1,0 +1,107 @@
+//! What a reader should know of where parts of the start went: decisions made from the inputs, and what is added to the
+//! embeddings of tokens (rules §9).
+
+use crate::{Amount, Entry, Family, Ledger, Loss, Step, Tensor};
+use std::collections::{BTreeMap, HashSet};
+
+/// Less than this part of the start is not worth a word.
+const WORTH: f64 = 1e-3;
+
+/// How many steps are named.
+const NAMED: usize = 3;
+
+/// The steps of a tape that are worth a word, by their number.
+pub(super) struct Noted {
+    decisions: HashSet<usize>,
+    additions: HashSet<usize>,
+}
+
+impl Noted {
+    pub(super) fn new<T: Tensor>(steps: &[Step<T>]) -> Self {
+        let those = |noted: fn(&Step<T>) -> bool| {
+            steps.iter().filter(|step| noted(step)).map(|step| step.place.step).collect()
+        };
+        Self {
+            decisions: those(|step| step.op.family() == Family::Decision),
+            additions: those(|step| step.adds),
+        }
+    }
+
+    /// What of the start, of which there was so much in all, ended in decisions, passed them, or stayed with what is added to
+    /// embeddings.
+    pub(super) fn warnings(&self, ledger: &Ledger, start: f64) -> Vec<String> {
+        let lost = |entry: &Entry, loss| gross(entry.lost.get(&loss).copied().unwrap_or_default());
+        let among = |steps: &HashSet<usize>, entry: &Entry| steps.contains(&entry.place.step);
+        let ended = |entry: &Entry| lost(entry, Loss::Decision);
+        let passed = |entry: &Entry| if among(&self.decisions, entry) { gross(entry.delivered) } else { 0.0 };
+        let added =
+            |entry: &Entry| if among(&self.additions, entry) { lost(entry, Loss::Constant) } else { 0.0 };
+        [
+            told(
+                parts(ledger, start, ended),
+                "ended in decisions that the model made of several numbers, so that no input takes it",
+            ),
+            told(
+                parts(ledger, start, passed),
+                "came from decisions about one number each, which takes it, though all that counted is on which side of a \
+                 limit it lay",
+            ),
+            told(
+                parts(ledger, start, added),
+                "stayed with constants that are added to the embeddings of tokens, such as positions; whole_tokens \
+                 (--whole-tokens) gives it to the tokens",
+            ),
+        ]
+        .into_iter()
+        .flatten()
+        .collect()
+    }
+}
+
+fn told(parts: BTreeMap<String, f64>, what: &str) -> Option<String> {
+    let all: f64 = parts.values().sum();
+    (all >= WORTH).then(|| format!("{} of the start {what}: {}", percent(all), named(&parts)))
+}
+
+fn gross(amount: Amount) -> f64 {
+    amount.positive.abs() + amount.negative.abs()
+}
+
+/// Parts of the start by where they stayed; the turns of a loop add up.
+fn parts(ledger: &Ledger, start: f64, amount: impl Fn(&Entry) -> f64) -> BTreeMap<String, f64> {
+    let mut parts = BTreeMap::new();
+    for entry in &ledger.entries {
+        let part = amount(entry) / start;
+        if part > 0.0 {
+            *parts.entry(standing(entry)).or_default() += part;
+        }
+    }
+    parts
+}
+
+/// An operator and where it stands in the model.
+fn standing(entry: &Entry) -> String {
+    let mut text = entry.operator.clone();
+    if !entry.place.module.path.is_empty() {
+        text += &format!(" in {}", entry.place.module.path);
+    }
+    if let Some(source) = &entry.place.source {
+        text += &format!(" at {source}");
+    }
+    text
+}
+
+fn named(parts: &BTreeMap<String, f64>) -> String {
+    let mut largest: Vec<(&String, &f64)> = parts.iter().collect();
+    largest.sort_by(|a, b| b.1.total_cmp(a.1));
+    let mut texts: Vec<String> =
+        largest.iter().take(NAMED).map(|(place, part)| format!("{} {place}", percent(**part))).collect();
+    if largest.len() > NAMED {
+        texts.push(format!("and {} more", largest.len() - NAMED));
+    }
+    texts.join("; ")
+}
+
+fn percent(part: f64) -> String {
+    format!("{:.1} %", 100.0 * part)
+}

@@ -1,0 +1,76 @@
+//! Decisions made from the inputs, counts that divide, and what is added to embeddings, in real models.
+
+mod common;
+
+use common::{channels, explain};
+use dlbacktrace::{Amount, Explanation, Loss, Mode, Options};
+
+fn numbers(explanation: &Explanation, input: usize) -> Vec<f32> {
+    explanation.inputs()[input].relevance().unwrap().into_iter().map(|share| share as f32).collect()
+}
+
+fn lost(explanation: &Explanation, loss: Loss) -> Amount {
+    explanation.ledger().losses().get(&loss).copied().unwrap_or_default()
+}
+
+#[track_caller]
+fn close(found: &[f32], expected: &[f32]) {
+    let near = found.iter().zip(expected).all(|(a, b)| (a - b).abs() < 1e-5);
+    assert!(found.len() == expected.len() && near, "{found:?} instead of {expected:?}");
+}
+
+/// y = 5·[x₀ > 0.5] + 0.1·x₁ of two samples, one above and one below.
+#[test]
+fn a_threshold_is_explained_by_its_number() {
+    for mode in [Mode::Default, Mode::Contrastive] {
+        for form in ["flag", "chosen", "stepped", "interval"] {
+            let explanation = explain(&format!("decision_{form}"), &Options::new().mode(mode));
+            close(&numbers(&explanation, 0), &[5.0, 0.08, 0.0, 0.0, 0.05, 0.0]);
+            assert!(explanation.ledger().losses().is_empty(), "{form}");
+            let warnings = explanation.warnings().join("\n");
+            assert!(warnings.contains("of the start came from decisions"), "{form}: {warnings}");
+        }
+    }
+    let warnings = explain("decision_flag", &Options::new()).warnings().join("\n");
+    assert!(warnings.contains("97.5 % aten::gt"), "{warnings}");
+}
+
+#[test]
+fn what_several_numbers_decide_is_named_and_booked() {
+    for (mode, name, operator, share) in [
+        (Mode::Default, "decision_several", "aten::logical_and", 5.0),
+        (Mode::Contrastive, "decision_several", "aten::logical_and", 5.0),
+        (Mode::Default, "decision_tree_walked", "aten::gather", 1.0),
+        (Mode::Default, "decision_tree_multiplied", "aten::eq", 1.0),
+    ] {
+        let explanation = explain(name, &Options::new().mode(mode));
+        let decided = lost(&explanation, Loss::Decision).positive;
+        assert!(decided >= share - 1e-5, "{name}: {decided}");
+        assert_eq!(lost(&explanation, Loss::Constant), Amount::default(), "{name}");
+        let warnings = explanation.warnings().join("\n");
+        assert!(warnings.contains("ended in decisions") && warnings.contains(operator), "{name}: {warnings}");
+    }
+}
+
+/// The vector that says which rows belong together takes nothing.
+#[test]
+fn counts_that_divide_take_nothing() {
+    for form in ["scattered", "counted", "added", "spread", "multiplied", "unique", "reduced"] {
+        let explanation = explain(&format!("pooled_{form}"), &Options::new().mode(Mode::Contrastive));
+        assert!(numbers(&explanation, 1).iter().all(|&share| share == 0.0), "{form}");
+        assert!(numbers(&explanation, 0).iter().any(|&share| share != 0.0), "{form}");
+    }
+}
+
+#[test]
+fn tokens_take_what_is_added_to_them_on_request() {
+    let own = explain("embedding", &Options::new());
+    let whole = explain("embedding", &Options::new().whole_tokens(true));
+    let constant = lost(&own, Loss::Constant).positive;
+    let warning = own.warnings().iter().find(|warning| warning.contains("--whole-tokens"));
+    assert!(constant != 0.0 && warning.is_some_and(|warning| warning.contains("aten::add")));
+    assert_eq!(lost(&whole, Loss::Constant).positive, 0.0);
+    assert!(whole.warnings().is_empty());
+    let total = |explanation: &Explanation| channels(explanation)[0].sum(None).double_value(&[]);
+    assert!((total(&whole) - total(&own) - constant).abs() < 1e-5);
+}
