@@ -148,6 +148,11 @@ impl Inputs {
         self
     }
 
+    /// The arguments by name, to be changed before another run.
+    pub fn named_mut(&mut self) -> &mut [(String, Value)] {
+        &mut self.named
+    }
+
     /// Adds an argument by name.
     #[must_use]
     pub fn set(mut self, name: &str, value: impl Into<Value>) -> Self {

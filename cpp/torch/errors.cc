@@ -41,6 +41,8 @@ bool wants_all() {
 
 std::string short_text(const std::exception& error) {
   const auto* known = dynamic_cast<const c10::Error*>(&error);
+  const char* whole = std::getenv("RUST_BACKTRACE");
+  if (whole && std::string_view(whole) != "0") return error.what();
   std::string_view text = trimmed(without_traceback(known ? known->what_without_backtrace() : error.what()));
   if (wants_all()) return std::string(text);
   // Some texts carry C++ frames, lists of backends or the code inside.

@@ -7,7 +7,7 @@ use crate::failure::{Failure, Result};
 use crate::pictures::Pictures;
 use crate::progress::Progress;
 use crate::text::texts;
-use crate::{inputs, model, options, output};
+use crate::{inputs, interrupt, model, options, output};
 use dlbacktrace::Explanation;
 use dlbacktrace_report::{ArrayFile, Document, Staging, summary, tree};
 use std::path::{Path, PathBuf};
@@ -21,19 +21,20 @@ const DOCUMENT: &str = "explanation.json";
 pub fn run(args: &Explain) -> Result<()> {
     let out = args.out.clone().or_else(|| (!args.json).then(|| PathBuf::from(OUT)));
     if let Some(out) = &out {
-        Staging::check(out).map_err(|e| Failure::Usage(e.to_string()))?;
+        Staging::check(out).map_err(Failure::of_place)?;
+        interrupt::ends_at_once()?;
     }
 
     let progress = Progress::new(args.quiet || args.json);
     progress.say("loading the model");
     let model = model::load(&args.model)?;
-    let mut bound = inputs::read(&model, &args.inputs)?;
+    let bound = inputs::read(&model, &args.inputs)?;
     let options = options::of(&args.rules, &bound)?
         .all_values(args.all_values)
         .modules(args.modules)
         .progress(progress.steps("tracing relevance back"));
     progress.say("running the model");
-    let explanation = model.explain(&bound.inputs(), &options)?;
+    let (explanation, bound) = inputs::run(&model, bound, |inputs| model.explain(inputs, &options))?;
     progress.say("writing");
     let explained = Explained::all(&explanation, &bound.notes)?;
     let mut document = document::of(args, &model, &explanation, &explained, bound)?;

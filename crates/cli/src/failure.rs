@@ -6,7 +6,7 @@ use std::io;
 /// The result of a command.
 pub type Result<T, E = Failure> = std::result::Result<T, E>;
 
-/// Each says in one paragraph what is wrong and what to do.
+/// Each says in a few lines what is wrong and what to do.
 #[derive(Debug, thiserror::Error)]
 pub enum Failure {
     /// The command line asks for something that is not there.
@@ -41,6 +41,14 @@ pub enum Failure {
 }
 
 impl Failure {
+    /// What stands in the way of results, found before the work.
+    pub fn of_place(error: dlbacktrace_report::Error) -> Self {
+        match error {
+            dlbacktrace_report::Error::NotADirectory { .. } => Self::Usage(error.to_string()),
+            error => Self::Results(error),
+        }
+    }
+
     /// The exit code: 0 done, 1 results, 2 usage, 3 model, 4 rule, 5 inputs, 6 library, 130 interrupted.
     pub fn exit_code(&self) -> i32 {
         match self {

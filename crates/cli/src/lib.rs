@@ -8,6 +8,7 @@ mod failure;
 mod generate;
 mod inputs;
 mod inspect;
+mod interrupt;
 mod model;
 mod ops;
 mod options;
@@ -68,7 +69,8 @@ pub fn run(arguments: Vec<OsString>) -> i32 {
         Err(failure) => {
             let code = failure.exit_code();
             if code != 0 {
-                eprintln!("error: {}", paragraph(&failure.to_string()));
+                let told = failure.to_string();
+                eprintln!("error: {}", if cli.verbose { told } else { paragraph(&told) });
             }
             code
         }

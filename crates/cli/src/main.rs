@@ -21,6 +21,11 @@ fn main() -> ExitCode {
         // SAFETY: no other thread exists yet.
         unsafe { env::set_var("OMP_WAIT_POLICY", "PASSIVE") };
     }
+    if env::args_os().any(|argument| argument == "--verbose") {
+        // The other half and the frameworks' side look for it where they cut messages short.
+        // SAFETY: as above.
+        unsafe { env::set_var("RUST_BACKTRACE", "1") };
+    }
     let library = match load() {
         Ok(library) => library,
         Err(problem) => {

@@ -15,11 +15,10 @@ pub fn run(args: &Verify) -> Result<()> {
     let progress = Progress::new(args.json);
     progress.say("loading the model");
     let model = model::load(&args.model)?;
-    let mut bound = inputs::read(&model, &args.inputs)?;
-    let inputs = bound.inputs();
+    let bound = inputs::read(&model, &args.inputs)?;
     progress.say("running and replaying the model");
     let options = options::of(&args.rules, &bound)?.progress(progress.steps("tracing relevance back"));
-    let verification = model.verify(&inputs, &options)?;
+    let (verification, _) = inputs::run(&model, bound, |inputs| model.verify(inputs, &options))?;
     drop(progress);
 
     if args.json {

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use std::ffi::OsString;
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use tempfile::TempDir;
 
 /// The name of the document; it is moved last, so who sees it sees everything it speaks of.
@@ -18,16 +19,42 @@ pub struct Staging {
     out: PathBuf,
 }
 
+/// The staging directories that are in use. An interrupted process removes them before it ends.
+static LIVE: Mutex<Vec<PathBuf>> = Mutex::new(Vec::new());
+
+fn live() -> MutexGuard<'static, Vec<PathBuf>> {
+    LIVE.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn create(dir: &Path) -> std::io::Result<TempDir> {
+    tempfile::Builder::new().prefix(".dlbacktrace-").tempdir_in(dir)
+}
+
+impl Drop for Staging {
+    fn drop(&mut self) {
+        live().retain(|dir| dir != self.dir.path());
+    }
+}
+
 impl Staging {
-    /// Whether results can go to `out`, asked before long work: neither it nor a directory above it is a file.
+    /// Whether results can go to `out`, asked before long work: neither it nor a directory above it is a file, and the
+    /// one of these that is there can be written to.
     ///
     /// # Errors
-    /// [`Error::NotADirectory`].
+    /// [`Error::NotADirectory`] or [`Error::Io`].
     pub fn check(out: &Path) -> Result<()> {
+        let out = std::path::absolute(out).map_err(Error::io(out))?;
         match out.ancestors().find(|path| path.exists()) {
             Some(path) if !path.is_dir() => Err(Error::NotADirectory { path: path.to_owned() }),
-            _ => Ok(()),
+            Some(path) => create(path).map(drop).map_err(Error::io(path)),
+            None => Ok(()),
         }
+    }
+
+    /// Removes the directories that are in use, as the process is about to end: what was begun leaves no trace, and what is
+    /// just being moved into place is moved.
+    pub fn abandon() {
+        live().drain(..).for_each(|dir| drop(fs::remove_dir_all(dir)));
     }
 
     /// Prepares for results that will go to `out`.
@@ -39,12 +66,13 @@ impl Staging {
         let out = std::path::absolute(out).map_err(Error::io(out))?;
         let parent = out.parent().unwrap_or(&out);
         fs::create_dir_all(parent).map_err(Error::io(parent))?;
-        let create = |dir: &Path| tempfile::Builder::new().prefix(".dlbacktrace-").tempdir_in(dir);
         // A mounted or lone writable directory has no neighbour to move from: then inside, hidden.
         let dir = match create(parent) {
             Ok(dir) if same_file_system(dir.path(), &out) => dir,
+            Err(error) if !out.exists() => return Err(Error::io(parent)(error)),
             _ => create(&out).map_err(Error::io(&out))?,
         };
+        live().push(dir.path().to_owned());
         Ok(Self { dir, out })
     }
 
@@ -78,6 +106,7 @@ impl Staging {
     /// # Errors
     /// [`Error::Io`].
     pub fn commit(self) -> Result<()> {
+        let _uninterrupted = live();
         if !self.out.exists() {
             // Unlike a created directory, a temporary one is closed to others.
             fs::create_dir(&self.out).map_err(Error::io(&self.out))?;
@@ -218,6 +247,17 @@ mod tests {
         staging.write("relevance.npz", b"arrays")?;
         assert!(matches!(staging.commit(), Err(Error::Io { .. })));
         assert_eq!(fs::read_to_string(out.join("a.png"))?, "old");
+        Ok(())
+    }
+
+    #[test]
+    fn a_place_that_cannot_be_written_to_is_named() -> Outcome {
+        // Nobody, not even root, makes files there.
+        for out in ["/proc/out", "/proc/deep/out", "/proc"] {
+            let told =
+                Staging::beside(Path::new(out)).map(drop).map_or_else(|e| e.to_string(), |()| String::new());
+            assert!(told.starts_with("cannot write /proc: "), "{told}");
+        }
         Ok(())
     }
 

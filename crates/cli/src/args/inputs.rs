@@ -175,11 +175,11 @@ pub struct TableArgs {
     /// Rows to use, counted from 0 after the header: 0,3,17 [default: all]
     #[arg(long, value_delimiter = ',', value_name = "N")]
     pub row: Vec<usize>,
-    /// Columns to use, by name or number from 0 [default: all]
-    #[arg(long, value_delimiter = ',', value_name = "COLUMN", conflicts_with = "drop")]
+    /// Columns to use, by name or number from 0, with commas between them: age,"size, cm",7 [default: all]
+    #[arg(long, value_name = "COLUMNS", conflicts_with = "drop")]
     pub columns: Vec<String>,
-    /// Columns to leave out
-    #[arg(long, value_delimiter = ',', value_name = "COLUMN")]
+    /// Columns to leave out, likewise
+    #[arg(long, value_name = "COLUMNS")]
     pub drop: Vec<String>,
 }
 

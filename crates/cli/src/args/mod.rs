@@ -26,6 +26,9 @@ pub struct Cli {
     /// What to do.
     #[command(subcommand)]
     pub command: Command,
+    /// Show what a framework says of a failure at its full length, with its backtrace (also by RUST_BACKTRACE=1)
+    #[arg(long, global = true)]
+    pub verbose: bool,
 }
 
 const EXIT_CODES: &str = "\

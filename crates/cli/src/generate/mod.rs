@@ -28,7 +28,7 @@ use steps::{Found, Steps, Work};
 
 /// Generates, explains and writes what was asked for.
 pub fn run(args: &Generate) -> Result<()> {
-    Staging::check(&args.out).map_err(|e| Failure::Usage(e.to_string()))?;
+    Staging::check(&args.out).map_err(Failure::of_place)?;
     let tokenizer = Tokenizer::load(&args.tokenizer)?;
     let prompt = prompt(args, &tokenizer)?;
     let constraints = constraints(args, &tokenizer)?;

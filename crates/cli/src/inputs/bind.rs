@@ -1,6 +1,6 @@
 //! Which input goes to which argument of the model.
 
-use super::kind::Kind;
+use super::kind::{self, Kind};
 use super::tree::Node;
 use super::{Contents, Item};
 use crate::args::Layout;
@@ -9,6 +9,7 @@ use crate::text::Row;
 use dlbacktrace::{Argument, Inputs, Value};
 use dlbacktrace_report::Given;
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 
 /// What a file knows of an input beyond its numbers.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -19,6 +20,8 @@ pub struct Note {
     pub image: Option<Layout>,
     /// The texts whose tokens it is.
     pub texts: Option<Vec<Row>>,
+    /// The file that it is from.
+    pub file: Option<PathBuf>,
 }
 
 /// Values by the names of the model's arguments, in the model's order.
@@ -81,11 +84,10 @@ impl<'a> Binder<'a> {
 
     /// `NAME`, or `NAME.KEY` for a part of it.
     fn named(&mut self, name: &str, item: Item) -> Result<()> {
-        let mut path = name.split('.');
-        let argument = self.find(path.next().unwrap_or_default());
-        let node = argument.and_then(|argument| self.given.get_mut(argument));
-        let path: Vec<&str> = path.collect();
-        match node.map(|node| node.put(&path, item)) {
+        let Some((argument, path)) = self.meant(name) else {
+            return Err(self.misfit(&format!("there is no input {name}")));
+        };
+        match self.given.get_mut(argument).map(|node| node.put(&path, item)) {
             Some(Ok(())) => {
                 self.went_to(name);
                 Ok(())
@@ -145,12 +147,18 @@ impl<'a> Binder<'a> {
         }
     }
 
-    /// Arrays that are named as inputs go to them; the others of the file are left out. A single array needs no name.
+    /// Arrays that are named as inputs go to them; the others of the file are left out. Else they are the entries of the
+    /// model's only dictionary. A single array needs no name.
     fn by_their_names(&mut self, mut items: Vec<(String, Item)>) -> Result<()> {
-        let ours = |name: &str| self.find(name.split('.').next().unwrap_or_default()).is_some();
+        let ours = |name: &str| self.meant(name).is_some();
         if items.iter().any(|(name, _)| ours(name)) {
             items.retain(|(name, _)| ours(name));
             return items.into_iter().try_for_each(|(name, item)| self.named(&name, item));
+        }
+        let dicts =
+            self.arguments.iter().filter(|argument| matches!(Kind::of(&argument.kind), Kind::Dict(_)));
+        if let [dict] = dicts.collect::<Vec<_>>().as_slice() {
+            return self.all_to(&dict.name, items);
         }
         match (items.pop(), items.is_empty()) {
             (Some((_, item)), true) => self.next(item),
@@ -160,6 +168,21 @@ impl<'a> Binder<'a> {
                     .misfit(&format!("the file holds {held}; say which goes where by --input NAME=FILE:KEY")))
             }
         }
+    }
+
+    /// The argument and the path within it that a name means: of the names that it starts with, the longest.
+    fn meant<'n>(&self, name: &'n str) -> Option<(usize, Vec<&'n str>)> {
+        let rest = |argument: &Argument| {
+            let rest = name.strip_prefix(&argument.name)?;
+            if rest.is_empty() { Some(None) } else { rest.strip_prefix('.').map(Some) }
+        };
+        let fits = self
+            .arguments
+            .iter()
+            .enumerate()
+            .filter_map(|(index, argument)| Some((index, argument, rest(argument)?)));
+        let (index, argument, rest) = fits.max_by_key(|(_, argument, _)| argument.name.len())?;
+        Some((index, rest.map_or(Vec::new(), |rest| kind::path(&argument.kind, rest))))
     }
 
     fn find(&self, name: &str) -> Option<usize> {
@@ -293,10 +316,33 @@ mod tests {
     #[test]
     fn a_file_of_several_fills_a_dictionary() -> Result<()> {
         let dict = [("a", "Dict[str, Tensor]")];
-        for contents in [(Some("a"), several(&["k", "l"])), (None, several(&["a.k", "a.l"]))] {
+        for contents in [
+            (Some("a"), several(&["k", "l"])),
+            (None, several(&["a.k", "a.l"])),
+            (None, several(&["k", "l"])),
+        ] {
             let bound = bind(&dict, vec![contents])?;
             assert!(matches!(&bound.values[0].1, Value::Dict(entries) if entries.len() == 2));
         }
+        let beside = [("x", "Tensor"), ("a", "Dict[str, Tensor]")];
+        let bound = bind(&beside, vec![(None, number(1)), (None, several(&["k", "l"]))])?;
+        assert!(matches!(&bound.values[1].1, Value::Dict(entries) if entries.len() == 2));
+        Ok(())
+    }
+
+    #[test]
+    fn dots_divide_keys_only_where_the_type_goes_deeper() -> Result<()> {
+        let keys = |kind: &str| -> Result<String> {
+            let bound = bind(&[("a.b", kind)], vec![(None, several(&["k.l", "k.m"]))])?;
+            Ok(format!("{:?}", bound.values[0].1))
+        };
+        assert_eq!(keys("Dict[str, Tensor]")?, "Dict([(\"k.l\", Integer(1)), (\"k.m\", Integer(1))])");
+        let nested = "Dict([(\"k\", Dict([(\"l\", Integer(1)), (\"m\", Integer(1))]))])";
+        assert_eq!(keys("Dict[str, Dict[str, Tensor]]")?, nested);
+        assert_eq!(
+            names(bind(&[("a.b", "Tensor"), ("a", "Tensor")], vec![(None, several(&["a.b", "a"]))])),
+            ["a.b", "a"]
+        );
         Ok(())
     }
 }

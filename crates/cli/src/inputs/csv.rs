@@ -1,88 +1,212 @@
-//! `.csv`: a table, one sample a row.
+//! `.csv`: a table, one sample a row. The model's type for an input says what its cells are, never their look.
 
+use super::kind::Leaf;
 use crate::args::TableArgs;
+use csv::{ReaderBuilder, StringRecord, Trim};
 use dlbacktrace::{Argument, Value};
-use ndarray::Array2;
+use ndarray::{Array2, ArrayD};
 
 /// What a file holds.
 #[derive(Debug)]
 pub enum Table {
-    /// Numbers, rows by columns, with the names of the columns if the file has them.
-    Numbers { values: Array2<f64>, names: Option<Vec<String>> },
-    /// Columns that are inputs of the model, by name: numbers or texts.
+    /// Rows by columns, with the names of the columns if the file has them.
+    Whole { value: Value, names: Option<Vec<String>> },
+    /// Columns that are inputs of the model, by name.
     Columns(Vec<(String, Value)>),
 }
 
-/// Reads the content of a `.csv` file. Its first row is a header unless all of it are numbers. If it names several of the
-/// model's arguments, these columns are what is wanted.
+/// Reads the content of a table for these arguments. Its first row is a header unless all of it are numbers. Of a model
+/// with several inputs, columns that have their names are what is wanted.
 ///
 /// # Errors
 /// What is wrong with it, and which option helps.
 pub fn parse(bytes: &[u8], options: &TableArgs, arguments: &[Argument]) -> Result<Table, String> {
-    let mut reader = ::csv::ReaderBuilder::new()
-        .has_headers(false)
-        .trim(::csv::Trim::All)
-        .delimiter(delimiter(bytes))
-        .from_reader(bytes);
-    let mut rows: Vec<::csv::StringRecord> =
-        reader.records().collect::<Result<_, _>>().map_err(|e| format!("it is not a whole table ({e})"))?;
-    let has_header = rows.first().is_some_and(|row| row.iter().any(|cell| number(cell).is_none()));
-    let header: Option<Vec<String>> = has_header
-        .then(|| rows.remove(0).iter().map(|name| name.trim_start_matches('\u{feff}').to_owned()).collect());
-    let width = header.as_ref().map(Vec::len).or(rows.first().map(::csv::StringRecord::len)).unwrap_or(0);
-    let columns = chosen(header.as_deref(), width, options)?;
-
-    let rows = selected(rows, &options.row)?;
-    let inputs = inputs(&columns, header.as_deref(), arguments);
-    if inputs.len() > 1 {
-        let inputs =
-            inputs.into_iter().map(|(column, name)| Ok((name.clone(), self::column(&rows, column)?)));
-        return inputs.collect::<Result<_, String>>().map(Table::Columns);
+    let sheet = Sheet::read(bytes, options)?;
+    if let [only] = arguments {
+        return sheet.whole(only);
     }
-    let mut values = Vec::with_capacity(rows.len() * columns.len());
-    for (line, row) in rows.iter().enumerate() {
-        for &column in &columns {
-            let cell = row.get(column).unwrap_or("");
-            values.push(number(cell).ok_or_else(|| {
-                text_in_columns(&rows, &columns, header.as_deref())
-                    .unwrap_or_else(|| format!("row {line} has `{cell}` where a number should be"))
-            })?);
+    let column = |&column: &usize| {
+        let argument = arguments.iter().find(|argument| Some(&argument.name) == sheet.names.get(column))?;
+        Some(sheet.column(column, argument).map(|value| (argument.name.clone(), value)))
+    };
+    let columns: Vec<_> = sheet.columns.iter().filter_map(column).collect::<Result<_, String>>()?;
+    if columns.is_empty() { sheet.numbers() } else { Ok(Table::Columns(columns)) }
+}
+
+/// The chosen part of a table.
+struct Sheet {
+    /// The names of all columns; empty without a header.
+    names: Vec<String>,
+    /// The chosen columns.
+    columns: Vec<usize>,
+    /// The chosen rows with their numbers.
+    rows: Vec<(usize, StringRecord)>,
+}
+
+impl Sheet {
+    fn read(bytes: &[u8], options: &TableArgs) -> Result<Self, String> {
+        let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
+        let delimiter = delimiter(bytes);
+        let mut reader =
+            ReaderBuilder::new().has_headers(false).trim(Trim::All).delimiter(delimiter).from_reader(bytes);
+        let mut rows: Vec<StringRecord> = reader
+            .records()
+            .collect::<Result<_, _>>()
+            .map_err(|e| format!("it is not a whole table ({e})"))?;
+        let has_header = rows.first().is_some_and(|row| row.iter().any(|cell| number(cell).is_none()));
+        let names: Vec<String> =
+            if has_header { rows.remove(0).iter().map(str::to_owned).collect() } else { Vec::new() };
+        let width = rows.first().map_or(names.len(), StringRecord::len);
+        let columns = chosen(&names, width, options)?;
+        Ok(Self { names, columns, rows: selected(rows, &options.row)? })
+    }
+
+    /// All of it for the only argument.
+    fn whole(&self, argument: &Argument) -> Result<Table, String> {
+        match Leaf::of(&argument.kind) {
+            Leaf::Text => self.texts(argument),
+            Leaf::Integer => {
+                let value = Value::Int(self.array(&self.columns, |row, column| self.integer(row, column))?);
+                Ok(Table::Whole { value, names: self.chosen_names() })
+            }
+            _ => self.numbers(),
         }
     }
-    let values = Array2::from_shape_vec((rows.len(), columns.len()), values).map_err(|e| e.to_string())?;
-    let names =
-        header.map(|header| columns.iter().filter_map(|column| header.get(*column).cloned()).collect());
-    Ok(Table::Numbers { values, names })
-}
 
-/// The columns that have the name of an argument.
-fn inputs<'a>(
-    columns: &[usize],
-    header: Option<&'a [String]>,
-    arguments: &[Argument],
-) -> Vec<(usize, &'a String)> {
-    let named = columns.iter().filter_map(|&column| Some((column, header?.get(column)?)));
-    named.filter(|(_, name)| arguments.iter().any(|argument| argument.name == **name)).collect()
-}
+    fn numbers(&self) -> Result<Table, String> {
+        let value = Value::F64(self.array(&self.columns, |row, column| {
+            self.number(row, column).map_err(|told| self.text_in_columns().unwrap_or(told))
+        })?);
+        Ok(Table::Whole { value, names: self.chosen_names() })
+    }
 
-/// A column as `[N, 1]`: integers if all are, else numbers, else texts.
-fn column(rows: &[::csv::StringRecord], column: usize) -> Result<Value, String> {
-    let cells: Vec<&str> = rows.iter().map(|row| row.get(column).unwrap_or("")).collect();
-    let shape = (cells.len(), 1);
-    if let Ok(integers) = cells.iter().map(|cell| cell.parse()).collect::<Result<Vec<i64>, _>>() {
-        return Ok(Value::Int(
-            Array2::from_shape_vec(shape, integers).map_err(|e| e.to_string())?.into_dyn(),
-        ));
+    /// The column with the argument's name, the only one, or all if the model takes as many.
+    fn texts(&self, argument: &Argument) -> Result<Table, String> {
+        let named = self.columns.iter().find(|&&column| self.names.get(column) == Some(&argument.name));
+        let columns = match named {
+            Some(column) => std::slice::from_ref(column),
+            None => &self.columns,
+        };
+        let wanted = argument.shape().filter(|shape| shape.len() > 1).and_then(|shape| *shape.last()?);
+        if columns.len() > 1 && wanted != Some(columns.len()) {
+            let names: Vec<String> = columns.iter().map(|column| self.name(*column)).collect();
+            return Err(format!(
+                "it has {} columns, and the model takes one text: choose the column by --columns, one of {}",
+                columns.len(),
+                names.join(", ")
+            ));
+        }
+        let row = |(_, row): &(usize, StringRecord)| {
+            let texts =
+                columns.iter().map(|column| Value::Text(row.get(*column).unwrap_or_default().to_owned()));
+            Value::List(texts.collect())
+        };
+        Ok(Table::Whole {
+            value: Value::List(self.rows.iter().map(row).collect()),
+            names: self.chosen_names(),
+        })
     }
-    if let Some(numbers) = cells.iter().map(|cell| number(cell)).collect() {
-        return Ok(Value::F64(Array2::from_shape_vec(shape, numbers).map_err(|e| e.to_string())?.into_dyn()));
+
+    /// One column as the `[N, 1]` of an argument.
+    fn column(&self, column: usize, argument: &Argument) -> Result<Value, String> {
+        let columns = &[column];
+        let integers = || self.array(columns, |row, column| self.integer(row, column)).map(Value::Int);
+        let numbers = || self.array(columns, |row, column| self.number(row, column)).map(Value::F64);
+        match Leaf::of(&argument.kind) {
+            Leaf::Text => {
+                let cell = |(_, row): &(usize, StringRecord)| {
+                    Value::List(vec![Value::Text(row.get(column).unwrap_or_default().to_owned())])
+                };
+                Ok(Value::List(self.rows.iter().map(cell).collect()))
+            }
+            Leaf::Integer => integers(),
+            Leaf::Float => numbers(),
+            Leaf::Flag => self.array(columns, |row, column| self.flag(row, column)).map(Value::Bool),
+            Leaf::Any => integers().or_else(|_| numbers()),
+        }
     }
-    let text = |cell: &&str| Value::List(vec![Value::Text((*cell).to_owned())]);
-    Ok(Value::List(cells.iter().map(text).collect()))
+
+    fn array<T>(
+        &self,
+        columns: &[usize],
+        cell: impl Fn(usize, usize) -> Result<T, String>,
+    ) -> Result<ArrayD<T>, String> {
+        let cells = (0..self.rows.len()).flat_map(|row| columns.iter().map(move |column| (row, *column)));
+        let cells = cells.map(|(row, column)| cell(row, column)).collect::<Result<_, _>>()?;
+        let array = Array2::from_shape_vec((self.rows.len(), columns.len()), cells);
+        Ok(array.map_err(|e| e.to_string())?.into_dyn())
+    }
+
+    fn cell(&self, row: usize, column: usize) -> &str {
+        self.rows.get(row).and_then(|(_, row)| row.get(column)).unwrap_or_default()
+    }
+
+    fn number(&self, row: usize, column: usize) -> Result<f64, String> {
+        number(self.cell(row, column)).ok_or_else(|| self.misfit(row, column, "a number"))
+    }
+
+    fn integer(&self, row: usize, column: usize) -> Result<i64, String> {
+        let cell = self.cell(row, column);
+        let whole = |number: &f64| number.fract() == 0.0 && number.abs() < 9e15;
+        cell.parse()
+            .ok()
+            .or_else(|| number(cell).filter(whole).map(|number| number as i64))
+            .ok_or_else(|| self.misfit(row, column, "an integer"))
+    }
+
+    fn flag(&self, row: usize, column: usize) -> Result<bool, String> {
+        match self.cell(row, column).to_ascii_lowercase().as_str() {
+            "true" | "1" => Ok(true),
+            "false" | "0" => Ok(false),
+            _ => Err(self.misfit(row, column, "true or false")),
+        }
+    }
+
+    /// Says which cell holds something else, and what to do.
+    fn misfit(&self, row: usize, column: usize, wanted: &str) -> String {
+        let cell = self.cell(row, column);
+        let holds = if cell.is_empty() { "is blank".to_owned() } else { format!("holds `{cell}`") };
+        let (number, name) = (self.rows.get(row).map_or(row, |(number, _)| *number), self.name(column));
+        let point = if cell.contains(',') { " (with a point, not a comma)" } else { "" };
+        let other = if column.to_string() == name { String::new() } else { format!(" ({column})") };
+        format!(
+            "row {number}, column `{name}`{other} {holds} where {wanted} should be{point}. Fill it in, leave the column out \
+             by --drop, or name the rows to use by --row; all count from 0"
+        )
+    }
+
+    fn name(&self, column: usize) -> String {
+        self.names.get(column).cloned().unwrap_or_else(|| column.to_string())
+    }
+
+    fn chosen_names(&self) -> Option<Vec<String>> {
+        (!self.names.is_empty()).then(|| self.columns.iter().map(|column| self.name(*column)).collect())
+    }
+
+    /// Names the columns that hold no numbers.
+    fn text_in_columns(&self) -> Option<String> {
+        let is_text = |column: usize| {
+            let mut cells = (0..self.rows.len()).map(|row| self.cell(row, column));
+            cells.all(|cell| number(cell).is_none())
+                && (0..self.rows.len()).any(|row| !self.cell(row, column).is_empty())
+        };
+        let texts = self.columns.iter().filter(|column| is_text(**column)).map(|column| self.name(*column));
+        let names = texts.map(|name| quoted(&name)).collect::<Vec<_>>().join(",");
+        (!names.is_empty()).then(|| {
+            format!(
+                "its columns {names} hold no numbers; leave them out by --drop '{names}', or name those to use by --columns"
+            )
+        })
+    }
 }
 
 fn number(cell: &str) -> Option<f64> {
     cell.parse().ok()
+}
+
+/// A name as it can stand in a list.
+fn quoted(name: &str) -> String {
+    if name.contains(',') { format!("\"{name}\"") } else { name.to_owned() }
 }
 
 /// Comma, unless the first line has none and another usual separator.
@@ -92,58 +216,64 @@ fn delimiter(bytes: &[u8]) -> u8 {
 }
 
 /// The indices of the columns to use.
-fn chosen(header: Option<&[String]>, width: usize, options: &TableArgs) -> Result<Vec<usize>, String> {
-    let find = |wanted: &String| {
-        let named = header.and_then(|header| header.iter().position(|name| name == wanted));
-        let index = named.or_else(|| wanted.parse().ok().filter(|index| *index < width));
-        index.ok_or_else(|| match header {
-            Some(header) => format!("it has no column `{wanted}`; there are {}", header.join(", ")),
-            None => format!(
-                "it has no column {wanted}; without a header they are 0 to {}",
-                width.saturating_sub(1)
-            ),
-        })
-    };
+fn chosen(names: &[String], width: usize, options: &TableArgs) -> Result<Vec<usize>, String> {
     if !options.columns.is_empty() {
-        return options.columns.iter().map(find).collect();
+        return listed(&options.columns, names, width);
     }
-    let dropped: Vec<usize> = options.drop.iter().map(find).collect::<Result<_, _>>()?;
+    let dropped = listed(&options.drop, names, width)?;
     Ok((0..width).filter(|column| !dropped.contains(column)).collect())
 }
 
-fn selected(rows: Vec<::csv::StringRecord>, wanted: &[usize]) -> Result<Vec<::csv::StringRecord>, String> {
+/// The columns of lists such as `age,"size, cm",3`. Names go before numbers, and a name that has a comma of its own needs
+/// no quotes: the longest name that fits is taken.
+fn listed(lists: &[String], names: &[String], width: usize) -> Result<Vec<usize>, String> {
+    let mut found = Vec::new();
+    for list in lists {
+        let parts = parts(list);
+        let mut parts = parts.as_slice();
+        while !parts.is_empty() {
+            let named = (1..=parts.len()).rev().find_map(|count| {
+                let name = parts.get(..count)?.join(",");
+                let name = name.trim();
+                let named = names.iter().position(|there| there == name);
+                Some((named.or_else(|| name.parse().ok().filter(|index| *index < width))?, count))
+            });
+            let (column, count) = named.ok_or_else(|| {
+                let wanted = parts.first().map_or("", |part| part.trim());
+                match names {
+                    [] => format!(
+                        "it has no column {wanted}; without a header they are 0 to {}",
+                        width.saturating_sub(1)
+                    ),
+                    names => format!("it has no column `{wanted}`; there are {}", names.join(", ")),
+                }
+            })?;
+            found.push(column);
+            parts = parts.get(count..).unwrap_or_default();
+        }
+    }
+    Ok(found)
+}
+
+/// The parts of a list between commas; what stands in double quotes is one.
+fn parts(list: &str) -> Vec<String> {
+    let mut reader = ReaderBuilder::new().has_headers(false).flexible(true).from_reader(list.as_bytes());
+    let row = reader.records().next().and_then(Result::ok);
+    row.map_or_else(|| vec![list.to_owned()], |row| row.iter().map(str::to_owned).collect())
+}
+
+fn selected(rows: Vec<StringRecord>, wanted: &[usize]) -> Result<Vec<(usize, StringRecord)>, String> {
     if rows.is_empty() {
         return Err("it has no row of data".to_owned());
     }
     if wanted.is_empty() {
-        return Ok(rows);
+        return Ok(rows.into_iter().enumerate().collect());
     }
     let row = |index: &usize| {
-        rows.get(*index)
-            .cloned()
-            .ok_or_else(|| format!("it has no row {index}; there are {}, from 0", rows.len()))
+        let row = rows.get(*index).cloned().map(|row| (*index, row));
+        row.ok_or_else(|| format!("it has no row {index}; there are {}, from 0", rows.len()))
     };
     wanted.iter().map(row).collect()
-}
-
-/// Names the columns that hold no numbers.
-fn text_in_columns(
-    rows: &[::csv::StringRecord],
-    columns: &[usize],
-    header: Option<&[String]>,
-) -> Option<String> {
-    let is_text = |column: usize| rows.iter().all(|row| row.get(column).and_then(number).is_none());
-    let texts: Vec<String> = columns
-        .iter()
-        .filter(|column| is_text(**column))
-        .map(|column| {
-            header.and_then(|header| header.get(*column).cloned()).unwrap_or_else(|| column.to_string())
-        })
-        .collect();
-    (!texts.is_empty()).then(|| {
-        let names = texts.join(",");
-        format!("its columns {names} hold no numbers; leave them out by --drop {names}, or name those to use by --columns")
-    })
 }
 
 #[cfg(test)]
@@ -158,36 +288,56 @@ mod tests {
         TableArgs { columns: owned(columns), drop: owned(drop), row: row.to_vec() }
     }
 
-    fn numbers(text: &str, options: &TableArgs) -> Result<(Array2<f64>, Option<Vec<String>>), String> {
-        match parse(text.as_bytes(), options, &[])? {
-            Table::Numbers { values, names } => Ok((values, names)),
-            Table::Columns(_) => Err("no argument has a name".to_owned()),
+    fn argument(name: &str, kind: &str) -> Argument {
+        Argument { name: name.to_owned(), kind: kind.to_owned(), optional: false }
+    }
+
+    type Numbers = (ArrayD<f64>, Option<Vec<String>>);
+
+    fn numbers(text: &str, options: &TableArgs) -> Result<Numbers, String> {
+        match parse(text.as_bytes(), options, &[argument("x", "Tensor")])? {
+            Table::Whole { value: Value::F64(values), names } => Ok((values, names)),
+            other => Err(format!("{other:?}")),
         }
     }
 
     #[test]
     fn header_gives_names_and_options_choose() -> Result<(), String> {
         let table = numbers(TABLE, &options(&[], &["city"], &[]))?;
-        assert_eq!(table.0, arr2(&[[30.0, 1.8], [40.0, 1.7]]));
+        assert_eq!(table.0, arr2(&[[30.0, 1.8], [40.0, 1.7]]).into_dyn());
         assert_eq!(table.1, Some(vec!["age".to_owned(), "height".to_owned()]));
-        assert_eq!(table, numbers(TABLE, &options(&["age", "2"], &[], &[]))?);
+        assert_eq!(table, numbers(TABLE, &options(&["age,2"], &[], &[]))?);
         let one = numbers(TABLE, &options(&["height"], &[], &[1]))?;
-        assert_eq!(one.0, arr2(&[[1.7]]));
+        assert_eq!(one.0, arr2(&[[1.7]]).into_dyn());
+        Ok(())
+    }
+
+    #[test]
+    fn names_of_columns_are_taken_as_they_are() -> Result<(), String> {
+        let table = "sepal length (cm),\"size, cm\",a/b [c].d,7\n1,2,3,4\n";
+        for (list, expected) in [
+            ("sepal length (cm)", &[1.0][..]),
+            ("size, cm,a/b [c].d", &[2.0, 3.0]),
+            ("a/b [c].d,\"size, cm\"", &[3.0, 2.0]),
+            ("7,0", &[4.0, 1.0]),
+        ] {
+            let found = numbers(table, &options(&[list], &[], &[]))?.0;
+            assert_eq!(found.iter().copied().collect::<Vec<_>>(), expected, "{list}");
+        }
+        assert_eq!(numbers(table, &options(&[], &["size, cm,7"], &[]))?.0, arr2(&[[1.0, 3.0]]).into_dyn());
         Ok(())
     }
 
     #[test]
     fn columns_go_to_the_inputs_of_their_names() -> Result<(), String> {
-        let argument = |name: &str| Argument { name: name.to_owned(), kind: String::new(), optional: false };
-        let of = |arguments: &[Argument], options| parse(TABLE.as_bytes(), &options, arguments);
-        let three = ["height", "age", "city"].map(argument);
-        let Table::Columns(columns) = of(&three, options(&[], &[], &[1]))? else {
+        let arguments = [
+            argument("height", "Tensor float32 [?, 1]"),
+            argument("age", "Tensor"),
+            argument("city", "Tensor string [?, 1]"),
+        ];
+        let Table::Columns(columns) = parse(TABLE.as_bytes(), &options(&[], &[], &[1]), &arguments)? else {
             return Err("columns are inputs".to_owned());
         };
-        assert_eq!(
-            columns.iter().map(|(name, _)| name.as_str()).collect::<Vec<_>>(),
-            ["age", "city", "height"]
-        );
         let [(_, Value::Int(age)), (_, Value::List(city)), (_, Value::F64(height))] = columns.as_slice()
         else {
             return Err(format!("{columns:?}"));
@@ -197,23 +347,70 @@ mod tests {
             matches!(city.as_slice(), [Value::List(city)] if matches!(&city[..], [Value::Text(city)] if city == "Rome"))
         );
         // One argument takes the whole table, whatever its columns are called.
-        assert!(matches!(of(&[argument("age")], options(&[], &["city"], &[]))?, Table::Numbers { .. }));
+        let whole = parse(TABLE.as_bytes(), &options(&[], &["city"], &[]), &[argument("age", "Tensor")])?;
+        assert!(matches!(whole, Table::Whole { .. }));
+        Ok(())
+    }
+
+    #[test]
+    fn the_models_type_says_what_digits_are() -> Result<(), String> {
+        let codes = "zip,flag,age\n0150,true,3.0\n0200,0,4\n";
+        let column = |kind: &str, name: &str| {
+            let arguments = [argument(name, kind), argument("other", "Tensor")];
+            match parse(codes.as_bytes(), &options(&[], &[], &[]), &arguments)? {
+                Table::Columns(columns) => Ok(format!("{columns:?}")),
+                Table::Whole { .. } => Err("columns are inputs".to_owned()),
+            }
+        };
+        assert!(column("Tensor string [?, 1]", "zip")?.contains("Text(\"0150\")"));
+        assert!(column("Tensor int64 [?, 1]", "zip")?.contains("[150]"));
+        assert!(column("Tensor float32 [?, 1]", "zip")?.contains("150.0"));
+        assert!(column("Tensor int64 [?, 1]", "age")?.contains("Int([[3]"));
+        assert!(column("Tensor bool [?, 1]", "flag")?.contains("[true]"));
+        assert!(column("Tensor int64 [?, 1]", "flag").is_err());
+        Ok(())
+    }
+
+    #[test]
+    fn a_column_of_texts_is_the_one_input_of_texts() -> Result<(), String> {
+        let texts = |table: &str, kind: &str, chosen: &TableArgs| match parse(
+            table.as_bytes(),
+            chosen,
+            &[argument("text", kind)],
+        )? {
+            Table::Whole { value, .. } => Ok::<_, String>(format!("{value:?}")),
+            Table::Columns(columns) => Err(format!("{columns:?}")),
+        };
+        let all = options(&[], &[], &[]);
+        let two = "List([List([Text(\"0150\")]), List([Text(\"a, b\")])])";
+        assert_eq!(texts("review\n0150\n\"a, b\"\n", "Tensor string [?, 1]", &all)?, two);
+        assert_eq!(texts("id,text\n1,0150\n2,\"a, b\"\n", "Tensor string [?]", &all)?, two);
+        let several = "id,review\n1,0150\n2,\"a, b\"\n";
+        assert!(texts(several, "Tensor string [?]", &all).expect_err("which").contains("--columns"));
+        assert_eq!(texts(several, "Tensor string [?]", &options(&["review"], &[], &[]))?, two);
+        assert!(texts(several, "Tensor string [?, 2]", &all)?.starts_with("List([List([Text(\"1\"), Text("));
         Ok(())
     }
 
     #[test]
     fn without_header_and_with_other_separators() -> Result<(), String> {
-        assert_eq!(numbers("1;2\n3;4\n", &options(&[], &[], &[]))?, (arr2(&[[1.0, 2.0], [3.0, 4.0]]), None));
+        let expected = (arr2(&[[1.0, 2.0], [3.0, 4.0]]).into_dyn(), None);
+        assert_eq!(numbers("1;2\n3;4\n", &options(&[], &[], &[]))?, expected);
         Ok(())
     }
 
     #[test]
-    fn errors_name_columns_and_help() {
+    fn errors_name_cells_columns_and_help() {
         let error = |text: &str, options| numbers(text, &options).expect_err("nonsense");
-        assert!(error(TABLE, options(&[], &[], &[])).contains("--drop city"));
+        assert!(error(TABLE, options(&[], &[], &[])).contains("--drop 'city'"));
         assert!(error(TABLE, options(&["size"], &[], &[])).contains("age, city, height"));
         assert!(error(TABLE, options(&["age"], &[], &[7])).contains("no row 7"));
-        assert!(error("a,b\n1,\n2,3\n", options(&[], &[], &[])).contains("row 0"));
+        assert!(
+            error("a,b\n1,2\n1,\n2,3\n", options(&[], &[], &[]))
+                .starts_with("row 1, column `b` (1) is blank")
+        );
+        assert!(error("a,b\n1,2\n1,\n2,3\n", options(&[], &[], &[1])).contains("row 1, column `b`"));
+        assert!(error("a;b\n1,5;2\n3;4\n", options(&[], &[], &[])).contains("point"));
         for nonsense in ["", "a,b\n", "1,2\n3\n", "\"", "a,b\n1,2,3\n"] {
             assert!(numbers(nonsense, &options(&[], &[], &[])).is_err(), "{nonsense:?}");
         }

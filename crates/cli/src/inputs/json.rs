@@ -1,16 +1,18 @@
 //! JSON: nested lists of numbers are arrays, objects are named values.
 
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use dlbacktrace::Value;
 use ndarray::{ArrayD, IxDyn};
 use serde_json::Value as Json;
 
 /// Takes JSON text as a value: a number, a bool, a string, `null`, an array of numbers or bools of any rank, a
-/// list of other things, an object.
+/// list of other things, an object. A request to TensorFlow Serving is what it asks with.
 ///
 /// # Errors
 /// What is wrong with it.
 pub fn parse(text: &str) -> Result<Value, String> {
-    value(&serde_json::from_str(text).map_err(|e| format!("it is not JSON ({e})"))?)
+    value(&requested(serde_json::from_str(text).map_err(|e| format!("it is not JSON ({e})"))?))
 }
 
 fn value(json: &Json) -> Result<Value, String> {
@@ -22,6 +24,9 @@ fn value(json: &Json) -> Result<Value, String> {
             None => Value::Float(float(number)?),
         },
         Json::String(text) => Value::Text(text.clone()),
+        Json::Object(entries) if entries.len() == 1 && entries.contains_key("b64") => {
+            bytes(entries.get("b64"))?
+        }
         Json::Object(entries) => Value::Dict(
             entries
                 .iter()
@@ -30,6 +35,45 @@ fn value(json: &Json) -> Result<Value, String> {
         ),
         Json::Array(items) => list(items)?,
     })
+}
+
+/// Bytes in base64, as TensorFlow Serving takes them: `{"b64": "…"}`.
+fn bytes(text: Option<&Json>) -> Result<Value, String> {
+    let text = text.and_then(Json::as_str).ok_or("what `b64` holds is no text")?;
+    STANDARD.decode(text).map(Value::Bytes).map_err(|e| format!("what `b64` holds is no base64 ({e})"))
+}
+
+/// What a request to TensorFlow Serving holds: its `inputs`, or its `instances` as a column for each of their keys; all
+/// else stays as it is.
+fn requested(json: Json) -> Json {
+    let Json::Object(mut request) = json else { return json };
+    let envelope = ["inputs", "instances", "signature_name"];
+    if !request.keys().all(|key| envelope.contains(&key.as_str())) {
+        return Json::Object(request);
+    }
+    match (request.remove("inputs"), request.remove("instances")) {
+        (Some(inputs), None) => inputs,
+        (None, Some(Json::Array(instances))) => columns(instances),
+        (inputs, instances) => {
+            let put = [("inputs", inputs), ("instances", instances)];
+            request.extend(put.into_iter().filter_map(|(key, value)| Some((key.to_owned(), value?))));
+            Json::Object(request)
+        }
+    }
+}
+
+fn columns(instances: Vec<Json>) -> Json {
+    let keys = |instance: &Json| instance.as_object().filter(|keys| !keys.contains_key("b64")).cloned();
+    let Some(rows) = instances.iter().map(keys).collect::<Option<Vec<_>>>() else {
+        return Json::Array(instances);
+    };
+    let mut columns = serde_json::Map::new();
+    for (key, value) in rows.into_iter().flatten() {
+        if let Some(column) = columns.entry(key).or_insert_with(|| Json::Array(Vec::new())).as_array_mut() {
+            column.push(value);
+        }
+    }
+    Json::Object(columns)
 }
 
 fn float(number: &serde_json::Number) -> Result<f64, String> {
@@ -126,6 +170,24 @@ mod tests {
         assert!(matches!(parse(r#"["a", "b"]"#)?, Value::List(items) if items.len() == 2));
         assert!(
             matches!(parse(r#"{"ids": [1], "flag": true}"#)?, Value::Dict(entries) if entries.len() == 2)
+        );
+        Ok(())
+    }
+
+    #[test]
+    fn bytes_and_requests_are_as_serving_takes_them() -> Result<(), String> {
+        assert!(matches!(parse(r#"{"b64": "/9gA"}"#)?, Value::Bytes(bytes) if bytes == [255, 216, 0]));
+        let nested = format!("{:?}", parse(r#"[[{"b64": "YQ=="}], [{"b64": "Yg=="}]]"#)?);
+        assert_eq!(nested, "List([List([Bytes([97])]), List([Bytes([98])])])");
+        assert!(parse(r#"{"b64": "?"}"#).is_err());
+        let rows = format!("{:?}", parse(r#"{"instances": [{"a": 1, "b": "x"}, {"a": 2, "b": "y"}]}"#)?);
+        assert_eq!(rows, format!("{:?}", parse(r#"{"a": [1, 2], "b": ["x", "y"]}"#)?));
+        assert!(matches!(parse(r#"{"instances": [[1, 2]]}"#)?, Value::Int(a) if a.shape() == [1, 2]));
+        assert!(
+            matches!(parse(r#"{"inputs": {"a": [1]}, "signature_name": "s"}"#)?, Value::Dict(entries) if entries.len() == 1)
+        );
+        assert!(
+            matches!(parse(r#"{"inputs": [1], "other": [2]}"#)?, Value::Dict(entries) if entries.len() == 2)
         );
         Ok(())
     }

@@ -48,6 +48,66 @@ impl<'a> Kind<'a> {
     }
 }
 
+/// The keys and indices that a dotted path means within a type; where that goes no deeper, dots belong to a key.
+pub fn path<'p>(kind: &str, path: &'p str) -> Vec<&'p str> {
+    let inner = match Kind::of(kind) {
+        Kind::Dict(inner) | Kind::List(inner) => inner,
+        Kind::Tuple(_) => {
+            Kind::of(kind).element(path.split('.').next().and_then(|key| key.parse().ok()).unwrap_or(0))
+        }
+        Kind::Class | Kind::Single => return path.split('.').collect(),
+    };
+    match path.split_once('.') {
+        Some((key, rest)) if Kind::of(inner) != Kind::Single => {
+            [&[key], self::path(inner, rest).as_slice()].concat()
+        }
+        _ => vec![path],
+    }
+}
+
+/// What the elements of a type are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Leaf {
+    /// Texts, or bytes.
+    Text,
+    /// Integers.
+    Integer,
+    /// Numbers with a fraction.
+    Float,
+    /// Truth values.
+    Flag,
+    /// The type does not say.
+    Any,
+}
+
+impl Leaf {
+    /// Of `str`, `List[int]`, `Tensor float32 [?, 3]` and the like.
+    pub fn of(kind: &str) -> Self {
+        if let Some(tensor) = kind.strip_prefix("Tensor ") {
+            let element = tensor.split_whitespace().next().unwrap_or_default();
+            let starts = |names: &[&str]| names.iter().any(|name| element.starts_with(name));
+            return match element {
+                "string" => Self::Text,
+                "bool" => Self::Flag,
+                _ if starts(&["int", "uint"]) => Self::Integer,
+                _ if starts(&["float", "bfloat", "half", "double"]) => Self::Float,
+                _ => Self::Any,
+            };
+        }
+        match Kind::of(kind) {
+            Kind::List(inner) | Kind::Dict(inner) => Self::of(inner),
+            _ => match kind.strip_prefix("Optional[").and_then(|rest| rest.strip_suffix(']')).unwrap_or(kind)
+            {
+                "str" => Self::Text,
+                "int" => Self::Integer,
+                "float" => Self::Float,
+                "bool" => Self::Flag,
+                _ => Self::Any,
+            },
+        }
+    }
+}
+
 /// The parts between the outermost commas.
 fn parts(text: &str) -> impl Iterator<Item = &str> {
     let mut depth = 0_usize;
@@ -64,7 +124,26 @@ fn parts(text: &str) -> impl Iterator<Item = &str> {
 
 #[cfg(test)]
 mod tests {
-    use super::Kind;
+    use super::{Kind, Leaf, path};
+
+    #[test]
+    fn elements_and_paths_are_told() {
+        for (kind, leaf) in [
+            ("Tensor string [?, 1]", Leaf::Text),
+            ("Tensor int64 [?]", Leaf::Integer),
+            ("Tensor uint8 [?, 8, 8, 1]", Leaf::Integer),
+            ("Tensor bfloat16 […]", Leaf::Float),
+            ("Tensor bool [?]", Leaf::Flag),
+            ("Tensor", Leaf::Any),
+            ("Dict[str, Tensor]", Leaf::Any),
+            ("Optional[str]", Leaf::Text),
+            ("List[int]", Leaf::Integer),
+        ] {
+            assert_eq!(Leaf::of(kind), leaf, "{kind}");
+        }
+        assert_eq!(path("Dict[str, List[Tensor]]", "k.0"), ["k", "0"]);
+        assert_eq!(path("Dict[str, Tensor]", "k.0"), ["k.0"]);
+    }
 
     #[test]
     fn types_are_taken_apart() {

@@ -4,6 +4,7 @@ mod bind;
 mod cast;
 mod csv;
 mod elements;
+mod fit;
 mod json;
 mod kind;
 mod npy;
@@ -15,6 +16,9 @@ mod source;
 mod tree;
 
 pub use bind::{Bound, Note};
+pub use fit::run;
+
+use kind::Leaf;
 
 use crate::args::{InputArgs, Range};
 use crate::failure::{Failure, Result};
@@ -43,6 +47,22 @@ enum Contents {
     One(Item),
     /// Arrays with names of their own.
     Many(Vec<(String, Item)>),
+}
+
+impl Contents {
+    fn named(values: Vec<(String, Value)>) -> Self {
+        Self::Many(values.into_iter().map(|(name, value)| (name, value.into())).collect())
+    }
+
+    /// Notes the file that it is from.
+    fn from(mut self, path: &Path) -> Self {
+        let note = |item: &mut Item| item.note.file = Some(path.to_owned());
+        match &mut self {
+            Self::One(item) => note(item),
+            Self::Many(items) => items.iter_mut().for_each(|(_, item)| note(item)),
+        }
+        self
+    }
 }
 
 /// Reads all inputs and assigns them to the model's arguments.
@@ -82,13 +102,16 @@ fn bound(model: &Model, options: &InputArgs, pictures: &Preparation<'_>) -> Resu
     for text in &options.inputs {
         let (name, source) = source::parse(text, arguments)?;
         let contents = match source {
+            source::Source::Value(Value::Dict(entries)) if name.is_none() => Contents::named(entries),
             source::Source::Value(value) => Contents::One(value.into()),
             source::Source::File { path, key } => {
-                let contents = file(&path, options, arguments, pictures)?;
-                match key {
-                    Some(key) => Contents::One(pick(contents, &key, &path)?),
-                    None => contents,
+                let named = arguments.iter().find(|argument| Some(&argument.name) == name.as_ref());
+                let takers = named.map_or(arguments, std::slice::from_ref);
+                let mut contents = file(&path, options, takers, pictures)?;
+                if let Some(key) = key {
+                    contents = Contents::One(pick(contents, &key, &path)?);
                 }
+                contents.from(&path)
             }
         };
         let value =
@@ -99,6 +122,7 @@ fn bound(model: &Model, options: &InputArgs, pictures: &Preparation<'_>) -> Resu
     for (_, value) in &mut bound.values {
         cast::floats(value, options.dtype, model.precision());
     }
+    fit::to_types(arguments, &mut bound)?;
     Ok(bound)
 }
 
@@ -117,27 +141,31 @@ fn file(
     pictures: &Preparation<'_>,
 ) -> Result<Contents> {
     let bytes = content(path)?;
+    let kind = extension(path, &bytes);
+    if let ([only], false) =
+        (arguments, ["npy", "npz", "safetensors", "csv", "tsv", "json"].contains(&kind.as_str()))
+        && Leaf::of(&only.kind) == Leaf::Text
+    {
+        return Ok(Contents::One(Value::Bytes(bytes).into()));
+    }
     let one = |value: Value| Contents::One(value.into());
-    let many = |arrays: Vec<(String, Value)>| {
-        Contents::Many(arrays.into_iter().map(|(name, value)| (name, value.into())).collect())
-    };
-    match extension(path).as_str() {
+    match kind.as_str() {
         "npy" => npy::parse(&bytes).map(one),
-        "npz" => npz::parse(&bytes).map(many),
-        "safetensors" => safetensors::parse(&bytes).map(many),
+        "npz" => npz::parse(&bytes).map(Contents::named),
+        "safetensors" => safetensors::parse(&bytes).map(Contents::named),
         "json" => match std::str::from_utf8(&bytes) {
             Ok(text) => json::parse(text).map(|value| match value {
-                Value::Dict(entries) => many(entries),
+                Value::Dict(entries) => Contents::named(entries),
                 value => one(value),
             }),
             Err(_) => Err("it is no text".to_owned()),
         },
-        "csv" => csv::parse(&bytes, &options.table, arguments).map(|table| match table {
-            csv::Table::Numbers { values, names } => {
+        "csv" | "tsv" => csv::parse(&bytes, &options.table, arguments).map(|table| match table {
+            csv::Table::Whole { value, names } => {
                 let note = Note { features: names, ..Note::default() };
-                Contents::One(Item { value: Value::F64(values.into_dyn()), note })
+                Contents::One(Item { value, note })
             }
-            csv::Table::Columns(columns) => many(columns),
+            csv::Table::Columns(columns) => Contents::named(columns),
         }),
         "png" | "jpg" | "jpeg" => picture::parse(&bytes, pictures).map(|value| {
             let note = Note { image: Some(pictures.layout), ..Note::default() };
@@ -146,7 +174,7 @@ fn file(
         _ => {
             let path = path.display();
             let message = format!(
-                "the kind of input file {path} is not known; give one of {}",
+                "the kind of input file {path} is not known by its name or content; give one of {}",
                 source::KINDS.join(" ")
             );
             return Err(Failure::Usage(message));
@@ -156,15 +184,27 @@ fn file(
 }
 
 fn content(path: &Path) -> Result<Vec<u8>> {
-    fs::read(path).map_err(|e| Failure::Usage(format!("cannot read {}: {e}", path.display())))
+    fs::read(path).map_err(|e| match e.kind() {
+        std::io::ErrorKind::NotFound => {
+            Failure::Usage(format!("there is no file {}; look at its path", path.display()))
+        }
+        _ => Failure::Usage(format!("cannot read {}: {e}", path.display())),
+    })
 }
 
 fn unreadable(path: &Path, what: &str) -> Failure {
     Failure::Inputs(format!("cannot use {}: {what}", path.display()))
 }
 
-fn extension(path: &Path) -> String {
-    path.extension().map_or(String::new(), |extension| extension.to_string_lossy().to_lowercase())
+/// The kind of a file: by its name, or by its content where the name says nothing known.
+fn extension(path: &Path, bytes: &[u8]) -> String {
+    const MAGIC: [(&[u8], &str); 4] =
+        [(b"\x93NUMPY", "npy"), (b"PK\x03\x04", "npz"), (b"\x89PNG", "png"), (b"\xff\xd8\xff", "jpg")];
+    let name = path.extension().map_or(String::new(), |extension| extension.to_string_lossy().to_lowercase());
+    if source::KINDS.iter().any(|kind| kind.strip_prefix('.') == Some(&name)) {
+        return name;
+    }
+    MAGIC.iter().find(|(magic, _)| bytes.starts_with(magic)).map_or(name, |(_, kind)| (*kind).to_owned())
 }
 
 fn pick(contents: Contents, key: &str, path: &Path) -> Result<Item> {

@@ -13,7 +13,7 @@ pub type Outcome = Result<(), Box<dyn Error>>;
 /// The program, to be run in the root of the checkout.
 pub fn program() -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_dlbacktrace"));
-    command.current_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/../.."));
+    command.current_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/../..")).env_remove("RUST_BACKTRACE");
     command
 }
 
