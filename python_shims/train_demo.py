@@ -3,11 +3,12 @@
     python python_shims/train_demo.py [--out examples]
 
 Needs torch, scikit-learn (it carries both UCI tables), pillow and numpy. Seeds are fixed.
-Writes models/digits_cnn.pt, models/breast_cancer_mlp.pt and, from the test part only, data/.
+Writes models/digits_cnn.pt, models/breast_cancer_mlp.pt, the names of their units and, from the test part only, data/.
 """
 
 import argparse
 import csv
+import json
 from pathlib import Path
 
 import numpy as np
@@ -74,10 +75,11 @@ def train(model: nn.Module, x: Tensor, y: Tensor, epochs: int, decay: float) -> 
     return model.eval()
 
 
-def save(model: nn.Module, path: Path) -> None:
+def save(model: nn.Module, path: Path, labels: list[str]) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     torch.jit.script(model).save(str(path))
     tidy(path, HERE, lines=True)
+    path.with_suffix(".labels.json").write_text(json.dumps(labels) + "\n")
 
 
 def accuracy(path: Path, x: Tensor, y: Tensor) -> float:
@@ -92,7 +94,7 @@ def digits(out: Path) -> None:
     train_x, test_x, train_y, test_y = map(torch.from_numpy, split[:4])
     torch.manual_seed(SEED)
     path = out / "models" / "digits_cnn.pt"
-    save(train(DigitsCnn(), train_x, train_y, 60, 1e-2), path)
+    save(train(DigitsCnn(), train_x, train_y, 60, 1e-2), path, [f"digit {digit}" for digit in range(10)])
     print(f"digits: {accuracy(path, test_x, test_y):.1f} % of {len(test_y)} test images, {path.stat().st_size} bytes")
 
     folder = out / "data"
@@ -113,7 +115,7 @@ def breast_cancer(out: Path) -> None:
     torch.manual_seed(SEED)
     path = out / "models" / "breast_cancer_mlp.pt"
     model = BreastCancerMlp(train_x.mean(0), train_x.std(0))
-    save(train(model, train_x, train_y, 80, 5e-2), path)
+    save(train(model, train_x, train_y, 80, 5e-2), path, data.target_names.tolist())
     print(f"breast cancer: {accuracy(path, test_x, test_y):.1f} % of {len(test_y)} test rows, {path.stat().st_size} bytes")
 
     folder = out / "data"

@@ -2,10 +2,11 @@
 
     python python_shims/train_keras_demo.py [--out examples]
 
-Needs tensorflow-cpu and scikit-learn. Seeds are fixed. Writes models/digits_keras and models/breast_cancer_keras.
+Needs tensorflow-cpu and scikit-learn. Seeds are fixed. Writes models/digits_keras, models/breast_cancer_keras and the names of their units.
 """
 
 import argparse
+import json
 import shutil
 from pathlib import Path
 
@@ -48,12 +49,13 @@ def train(model: keras.Model, x: np.ndarray, y: np.ndarray, epochs: int, decay: 
     model.fit(x, y, batch_size=64, epochs=epochs, verbose=0)
 
 
-def save(model: keras.Model, path: Path, x: np.ndarray, y: np.ndarray) -> None:
+def save(model: keras.Model, path: Path, labels: list[str], x: np.ndarray, y: np.ndarray) -> None:
     """Writes what explanations need, and prints how often the saved model is right."""
     shutil.rmtree(path, ignore_errors=True)
     model.export(str(path), format="tf_saved_model", verbose=False)
     _, outputs = run(path, {"input": x})
     prune(path, whole=False)
+    path.with_suffix(".labels.json").write_text(json.dumps(labels) + "\n")
     (scores,) = outputs.values()
     size = sum(file.stat().st_size for file in path.rglob("*") if file.is_file())
     print(f"{path.name}: {100 * (scores.argmax(1) == y).mean():.1f} % of {len(y)}, {size} bytes")
@@ -66,7 +68,7 @@ def digits(out: Path) -> None:
     keras.utils.set_random_seed(SEED)
     model = digits_cnn()
     train(model, train_x, train_y, 60, 1e-2)
-    save(model, out / "models" / "digits_keras", test_x, test_y)
+    save(model, out / "models" / "digits_keras", [f"digit {digit}" for digit in range(10)], test_x, test_y)
 
 
 def breast_cancer(out: Path) -> None:
@@ -76,7 +78,7 @@ def breast_cancer(out: Path) -> None:
     keras.utils.set_random_seed(SEED)
     model = breast_cancer_mlp(train_x.mean(0), train_x.var(0))
     train(model, train_x, train_y, 80, 5e-2)
-    save(model, out / "models" / "breast_cancer_keras", test_x, test_y)
+    save(model, out / "models" / "breast_cancer_keras", data.target_names.tolist(), test_x, test_y)
 
 
 def main() -> None:

@@ -74,7 +74,8 @@ pub(crate) fn load(path: &Path, options: &LoadOptions) -> Result<Box<dyn Loaded>
         chosen.signature.clone_from(signature);
     }
     if !options.tags.is_empty() {
-        chosen.tags.clone_from(&options.tags);
+        // An empty tag asks for the graph without tags.
+        chosen.tags = options.tags.iter().filter(|tag| !tag.is_empty()).cloned().collect();
     }
     Ok(Box::new(Model::load(library, path, &chosen)?))
 }

@@ -5,14 +5,14 @@ use crate::explained::{Arrays, Explained, Values};
 use crate::failure::Result;
 use crate::inputs::Bound;
 use crate::samples::{highest, leaders, samples, strongest};
-use crate::text::{self, labels};
+use crate::text::{self, Labels};
 use crate::{model, options};
 use dlbacktrace::{Explanation, Mode, OperatorUse};
 use dlbacktrace_report::{
     ArrayFile, ArrayKeys, Document, InputEntry, Leader, OperatorEntry, OutputEntry, SCHEMA_VERSION, Timings,
     Totals, ValueEntry, Versions,
 };
-use ndarray::Axis;
+use ndarray::{ArrayD, ArrayViewD, Axis};
 use std::fs;
 use std::path::Path;
 
@@ -31,6 +31,7 @@ pub fn of(
     explanation: &Explanation,
     explained: &[Explained],
     bound: Bound,
+    labels: Option<&Labels>,
 ) -> Result<Document> {
     let settings = options::settings(&args.rules, &bound);
     let output = explanation.output();
@@ -39,6 +40,7 @@ pub fn of(
     let version = elsewhere(args, model);
     let constants = options::assumed_constants(&args.rules, &bound);
     let batch = batch(explanation);
+    let names = names(explanation, labels)?;
     Ok(Document {
         schema_version: SCHEMA_VERSION,
         versions: Versions {
@@ -50,7 +52,8 @@ pub fn of(
         sample_axis: explanation.sample_axis(),
         target: explanation.target().map(<[usize]>::to_vec),
         target_cells: explanation.target_cells(),
-        prediction: prediction(explanation, model::path(model))?,
+        target_names: target_names(explanation, names),
+        prediction: prediction(explanation, names),
         seed: explanation.seed_amount(),
         inputs: explained
             .iter()
@@ -154,18 +157,31 @@ fn entry(input: &Explained, mode: Mode, batch: usize, words: bool) -> InputEntry
     }
 }
 
-/// The highest units of each sample, by the names that a file beside the model gives, their numbers or their places.
-fn prediction(explanation: &Explanation, model: &Path) -> Result<Vec<Vec<Leader>>> {
-    let output = explanation.output();
-    let samples = match explanation.sample_axis() {
+/// The samples of the output that are shown one by one.
+fn shown<'a>(explanation: &Explanation, output: &'a ArrayD<f64>) -> Vec<ArrayViewD<'a, f64>> {
+    match explanation.sample_axis() {
         Some(axis) => output.axis_iter(Axis(axis)).take(SHOWN).collect(),
         None => vec![output.view()],
-    };
-    let names = match samples.first().map(|sample| sample.shape()) {
-        Some(&[units]) => labels::of(model, units)?,
-        _ => None,
-    };
-    Ok(samples.into_iter().map(|sample| highest(sample, names.as_deref(), UNITS)).collect())
+    }
+}
+
+/// The names of the units.
+fn names<'a>(explanation: &Explanation, labels: Option<&'a Labels>) -> Result<Option<&'a [String]>> {
+    let (Some(labels), output) = (labels, explanation.output()) else { return Ok(None) };
+    let sample = shown(explanation, &output).first().map(|sample| sample.shape().to_vec());
+    sample.map_or(Ok(None), |sample| labels.of_units(&sample))
+}
+
+/// The name of each sample's explained unit.
+fn target_names(explanation: &Explanation, names: Option<&[String]>) -> Vec<String> {
+    let name = |unit: &usize| names?.get(*unit).cloned();
+    explanation.target().and_then(|units| units.iter().map(name).collect()).unwrap_or_default()
+}
+
+/// The highest units of each sample, by their names, numbers or places.
+fn prediction(explanation: &Explanation, names: Option<&[String]>) -> Vec<Vec<Leader>> {
+    let output = explanation.output();
+    shown(explanation, &output).into_iter().map(|sample| highest(sample, names, UNITS)).collect()
 }
 
 /// The most memory this process held at any time, in bytes.

@@ -6,7 +6,7 @@ use crate::explained::Explained;
 use crate::failure::{Failure, Result};
 use crate::pictures::Pictures;
 use crate::progress::Progress;
-use crate::text::texts;
+use crate::text::{self, texts};
 use crate::{inputs, interrupt, model, options, output};
 use dlbacktrace::Explanation;
 use dlbacktrace_report::{ArrayFile, Document, Staging, summary, tree};
@@ -29,7 +29,8 @@ pub fn run(args: &Explain) -> Result<()> {
     progress.say("loading the model");
     let model = model::load(&args.model)?;
     let bound = inputs::read(&model, &args.inputs)?;
-    let options = options::of(&args.rules, &bound)?
+    let labels = text::labels(args.rules.labels.as_deref(), model::path(&model))?;
+    let options = options::of(&args.rules, &bound, labels.as_ref())?
         .all_values(args.all_values)
         .modules(args.modules)
         .progress(progress.steps("tracing relevance back"));
@@ -37,7 +38,7 @@ pub fn run(args: &Explain) -> Result<()> {
     let (explanation, bound) = inputs::run(&model, bound, |inputs| model.explain(inputs, &options))?;
     progress.say("writing");
     let explained = Explained::all(&explanation, &bound.notes)?;
-    let mut document = document::of(args, &model, &explanation, &explained, bound)?;
+    let mut document = document::of(args, &model, &explanation, &explained, bound, labels.as_ref())?;
     if let Some(out) = &out {
         write(&explanation, &explained, &mut document, out)?;
     }
@@ -72,7 +73,13 @@ fn write(
     document.values = document::values(explanation, document.settings.mode, &mut arrays)?;
     arrays.finish()?;
     let batch = document::batch(explanation);
-    let drawn = Pictures { batch, target: document.target.as_deref(), staging: &staging }.draw(explained)?;
+    let drawn = Pictures {
+        batch,
+        target: document.target.as_deref(),
+        names: &document.target_names,
+        staging: &staging,
+    }
+    .draw(explained)?;
     let texts = texts::write(document, &staging)?;
     document.files = [ARRAYS.to_owned()].into_iter().chain(drawn.files).chain(texts).collect();
     document.warnings.extend(drawn.warnings);

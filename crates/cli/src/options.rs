@@ -3,6 +3,7 @@
 use crate::args::{ModeArg, RuleArgs, TargetArg, TaskArg};
 use crate::failure::{Failure, Result};
 use crate::inputs::{self, Bound};
+use crate::text::Labels;
 use dlbacktrace::{Classes, Explanation, Mode, Options, Output, Target, Task, Value};
 use dlbacktrace_report::Settings;
 use ndarray::ArrayD;
@@ -12,11 +13,11 @@ use std::path::Path;
 ///
 /// # Errors
 /// What is wrong with the file of the start.
-pub fn of(args: &RuleArgs, bound: &Bound) -> Result<Options> {
+pub fn of(args: &RuleArgs, bound: &Bound, labels: Option<&Labels>) -> Result<Options> {
     let mut options = Options::new()
         .mode(mode(args))
         .task(task(args))
-        .target(target(args))
+        .target(target(args, labels)?)
         .samples(args.sample_axis.unwrap_or_default())
         .gates(args.gates)
         .multiplier(args.multiplier)
@@ -50,15 +51,26 @@ pub fn of(args: &RuleArgs, bound: &Bound) -> Result<Options> {
     Ok(constants(args, bound).iter().fold(options, |options, name| options.constant_input(name)))
 }
 
-fn target(args: &RuleArgs) -> Target {
-    match (&args.target, args.one_box, args.box_class) {
+fn target(args: &RuleArgs, labels: Option<&Labels>) -> Result<Target> {
+    Ok(match (&args.target, args.one_box, args.box_class) {
         (_, Some(number), _) => Target::Box(number),
         (_, _, Some(class)) => Target::BoxOf(class),
         (TargetArg::Argmax, ..) => Target::Argmax,
         (TargetArg::Unit(unit), ..) => Target::Class(*unit),
         (TargetArg::At(coordinates), ..) => Target::At(coordinates.clone()),
+        (TargetArg::Name(name), ..) => Target::Class(unit(name, labels)?),
         (TargetArg::All, ..) => Target::AllOutputs,
-    }
+    })
+}
+
+fn unit(name: &str, labels: Option<&Labels>) -> Result<usize> {
+    let Some(labels) = labels else {
+        return Err(Failure::Usage(format!(
+            "--target {name}: give argmax, all, a unit's number from 0, or coordinates such as :,17,4; for units by their \
+             names, give these by --labels"
+        )));
+    };
+    labels.unit(name)
 }
 
 /// The inputs that are no evidence: those that the command line names, and what a tokenizer keeps books of.
@@ -99,7 +111,8 @@ pub fn settings(args: &RuleArgs, bound: &Bound) -> Settings {
 /// That the largest unit is explained, where the command line asks for no other.
 pub fn assumed_unit(args: &RuleArgs, explanation: &Explanation) -> Vec<String> {
     let units = explanation.output().len() / explanation.sample_count().max(1);
-    let largest = target(args) == Target::Argmax && !explanation.target_cells().is_empty() && units > 1;
+    let argmax = args.target == TargetArg::Argmax && args.one_box.is_none() && args.box_class.is_none();
+    let largest = argmax && !explanation.target_cells().is_empty() && units > 1;
     let whose = if explanation.sample_count() > 1 { "of each sample " } else { "" };
     largest
         .then(|| format!("the largest unit {whose}is explained (--target for another)"))

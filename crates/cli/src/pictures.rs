@@ -17,6 +17,8 @@ pub struct Pictures<'a> {
     pub batch: usize,
     /// The explained unit of each sample, where there is one.
     pub target: Option<&'a [usize]>,
+    /// Its name, where it has one.
+    pub names: &'a [String],
     /// Where to write.
     pub staging: &'a Staging,
 }
@@ -154,13 +156,10 @@ impl Pictures<'_> {
 
     /// The explained unit, as the end of a title.
     fn unit(&self, sample: usize) -> String {
-        match self.target.and_then(|target| target.get(sample)) {
-            Some(unit) if self.target.is_some_and(|target| target.len() > 1) => {
-                format!(", sample {sample}, output unit {unit}")
-            }
-            Some(unit) => format!(", output unit {unit}"),
-            None => String::new(),
-        }
+        let Some(unit) = self.target.and_then(|target| target.get(sample)) else { return String::new() };
+        let unit = self.names.get(sample).cloned().unwrap_or_else(|| format!("output unit {unit}"));
+        let several = self.target.is_some_and(|target| target.len() > 1);
+        if several { format!(", sample {sample}, {unit}") } else { format!(", {unit}") }
     }
 }
 

@@ -3,7 +3,7 @@
 use crate::args::Verify;
 use crate::failure::{Failure, Result};
 use crate::progress::Progress;
-use crate::{inputs, model, options, output};
+use crate::{inputs, model, options, output, text};
 use dlbacktrace::Verification;
 use std::fmt::Write;
 
@@ -17,7 +17,9 @@ pub fn run(args: &Verify) -> Result<()> {
     let model = model::load(&args.model)?;
     let bound = inputs::read(&model, &args.inputs)?;
     progress.say("running and replaying the model");
-    let options = options::of(&args.rules, &bound)?.progress(progress.steps("tracing relevance back"));
+    let labels = text::labels(args.rules.labels.as_deref(), model::path(&model))?;
+    let options =
+        options::of(&args.rules, &bound, labels.as_ref())?.progress(progress.steps("tracing relevance back"));
     let (verification, _) = inputs::run(&model, bound, |inputs| model.verify(inputs, &options))?;
     drop(progress);
 

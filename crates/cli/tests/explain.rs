@@ -37,14 +37,14 @@ fn an_image_gets_arrays_document_and_heatmap() -> Outcome {
     let out = room.path().join("out");
     let said = run(["explain", DIGITS, "--input", DIGIT, "--out", &out.to_string_lossy()])?.succeeded()?.out;
     assert_eq!(listing(&out)?, ["explanation.json", "heatmap-image.png", "relevance.npz"]);
-    for part in ["predicted     3", "explained: 3", "heatmap-image.png", "ledger        closes"] {
+    for part in ["predicted     digit 3", "explained: digit 3", "heatmap-image.png", "ledger        closes"] {
         assert!(said.contains(part), "`{part}` is missing from\n{said}");
     }
 
     let document = document(&out)?;
     assert_eq!(document["schema_version"], 1);
     assert_eq!(document["target"], serde_json::json!([3]));
-    assert_eq!(document["prediction"][0][0]["name"], "3");
+    assert_eq!(document["prediction"][0][0]["name"], "digit 3");
     assert_eq!(document["coverage"], 1.0);
     assert_eq!(document["totals"]["closes"], true);
     assert_eq!(document["model"]["sha256"].as_str().map(str::len), Some(64));

@@ -16,7 +16,7 @@ fn an_image_gets_arrays_document_and_heatmap() -> Outcome {
     let arguments =
         ["explain", DIGITS, "--input", DIGIT, "--layout", "nhwc", "--out", &out.to_string_lossy()];
     let said = run(arguments)?.succeeded()?.out;
-    assert!(said.contains("explained: 3") && said.contains("ledger        closes"), "{said}");
+    assert!(said.contains("explained: digit 3") && said.contains("ledger        closes"), "{said}");
     let document = document(&out)?;
     assert_eq!(document["coverage"], 1.0);
     assert_eq!(document["inputs"][0]["shape"], serde_json::json!([1, 8, 8, 1]));

@@ -30,6 +30,9 @@ pub struct Document {
     /// Its place in the output.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub target_cells: Vec<Vec<usize>>,
+    /// Its name, where units have names.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub target_names: Vec<String>,
     /// The highest units of the output for each of the first samples.
     pub prediction: Vec<Vec<Leader>>,
     /// Relevance at the start.

@@ -68,6 +68,9 @@ pub fn summary(document: &Document) -> String {
 
 /// The explained unit of a sample: its number, or its place where units have several axes; of a single unit nothing.
 fn explained(document: &Document, sample: usize) -> Option<String> {
+    if let Some(name) = document.target_names.get(sample) {
+        return Some(name.clone());
+    }
     let cell = document.target_cells.get(sample)?;
     let unit = document.target.as_ref()?.get(sample)?;
     let units = cell.iter().enumerate().filter(|(axis, _)| Some(*axis) != document.sample_axis);
@@ -175,6 +178,7 @@ mod tests {
             sample_axis: Some(0),
             target: Some(vec![7]),
             target_cells: vec![vec![0, 7]],
+            target_names: Vec::new(),
             prediction: vec![vec![leader("7", 0.98), leader("1", 0.01)]],
             seed: Amount::default_mode(0.98),
             inputs: vec![InputEntry {

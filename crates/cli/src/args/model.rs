@@ -14,7 +14,7 @@ pub struct ModelArgs {
     /// The signature of a SavedModel [default: serving_default]
     #[arg(long, value_name = "NAME", help_heading = "Model")]
     pub signature: Option<String>,
-    /// The tags of a SavedModel's graph, all of them [default: serve]
+    /// The tags of a SavedModel's graph, all of them; an empty one for a graph without tags [default: serve]
     #[arg(long, value_name = "TAG", value_delimiter = ',', help_heading = "Model")]
     pub tags: Vec<String>,
     /// The library of TensorFlow, its file or directory [default: searched for]

@@ -13,9 +13,18 @@ pub struct RuleArgs {
     #[arg(long, value_name = "NAME|INDEX")]
     pub output: Option<String>,
     /// Which unit of the output: argmax, one number for all samples (of a segmentation, a class), coordinates, one for each
-    /// axis of the output (such as :,17,4 or 0,-1,argmax; `:` is every index, -1 the last), or all
-    #[arg(long, value_name = "argmax|K|I,J,…|all", default_value = "argmax", allow_hyphen_values = true)]
+    /// axis of the output (such as :,17,4 or 0,-1,argmax; `:` is every index, -1 the last), a name of --labels, or all
+    #[arg(
+        long,
+        value_name = "argmax|K|NAME|I,J,…|all",
+        default_value = "argmax",
+        allow_hyphen_values = true
+    )]
     pub target: TargetArg,
+    /// What the output's units are called: names with commas between them, or a file with one name a line, a JSON list or
+    /// names by number [default: MODEL.labels.json, labels.json or config.json beside the model]
+    #[arg(long, value_name = "NAMES|FILE")]
+    pub labels: Option<String>,
     /// Which box of a detector, by its number: its score is explained, in the output that is named as scores or in --output
     #[arg(long = "box", value_name = "N", conflicts_with = "target")]
     pub one_box: Option<usize>,
@@ -105,6 +114,7 @@ pub enum TargetArg {
     Argmax,
     Unit(usize),
     At(Vec<Coordinate>),
+    Name(String),
     All,
 }
 
@@ -115,14 +125,17 @@ impl FromStr for TargetArg {
         match text {
             "argmax" => Ok(Self::Argmax),
             "all" => Ok(Self::All),
-            _ if text.contains([',', ':']) || text.starts_with('-') => {
-                text.split(',').map(str::parse).collect::<Result<_, _>>().map(Self::At)
-            }
-            _ => text.parse().map(Self::Unit).map_err(|_| {
-                "give argmax, all, a unit's number from 0, or coordinates such as :,17,4".to_owned()
-            }),
+            _ => Ok(text
+                .parse()
+                .map(Self::Unit)
+                .or_else(|_| coordinates(text))
+                .unwrap_or_else(|_| Self::Name(text.to_owned()))),
         }
     }
+}
+
+fn coordinates(text: &str) -> Result<TargetArg, String> {
+    text.split(',').map(str::parse).collect::<Result<_, _>>().map(TargetArg::At)
 }
 
 /// What the output means.

@@ -1,7 +1,7 @@
 //! Which tokens end a text.
 
 use crate::failure::{Failure, Result};
-use crate::text::{Tokenizer, labels::beside};
+use crate::text::{Tokenizer, beside};
 use serde_json::Value;
 use std::collections::BTreeSet;
 use std::fs;

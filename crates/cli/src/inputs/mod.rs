@@ -70,6 +70,13 @@ impl Contents {
 /// # Errors
 /// [`Failure::Usage`] for what cannot be found, [`Failure::Inputs`] for what cannot be read or does not fit.
 pub fn read(model: &Model, options: &InputArgs) -> Result<Bound> {
+    let mut bound = settled(model, options)?;
+    fit::to_types(model.arguments(), &mut bound)?;
+    Ok(bound)
+}
+
+/// With pictures prepared as the model takes them.
+fn settled(model: &Model, options: &InputArgs) -> Result<Bound> {
     let pictures = Preparation::of(&options.image, model);
     let mut bound = bound(model, options, &pictures)?;
     if let Ok(roles) = text::Roles::of(model.arguments()) {
@@ -122,7 +129,6 @@ fn bound(model: &Model, options: &InputArgs, pictures: &Preparation<'_>) -> Resu
     for (_, value) in &mut bound.values {
         cast::floats(value, options.dtype, model.precision());
     }
-    fit::to_types(arguments, &mut bound)?;
     Ok(bound)
 }
 

@@ -1,12 +1,13 @@
 //! Texts as inputs: tokens for the arguments that take them, and the relevance of each token.
 
 mod entries;
-pub mod labels;
+mod labels;
 mod roles;
 pub mod texts;
 mod tokenizer;
 
 pub use entries::{entries, whole};
+pub use labels::{Labels, beside, of as labels};
 pub use roles::Roles;
 pub use tokenizer::{Token, Tokenizer};
 

@@ -43,7 +43,9 @@ fn of(document: &Document) -> Vec<Text<'_>> {
     let title = |sample: usize| {
         let unit = document.target.as_ref().and_then(|target| target.get(sample));
         let predicted = document.prediction.get(sample).and_then(|units| units.first());
-        let unit = unit.map_or(String::new(), |unit| format!(", relevance for output unit {unit}"));
+        let unit =
+            document.target_names.get(sample).cloned().or(unit.map(|unit| format!("output unit {unit}")));
+        let unit = unit.map_or(String::new(), |unit| format!(", relevance for {unit}"));
         let predicted = predicted.map_or(String::new(), |leader| format!(", predicted {}", leader.name));
         format!("text {sample}{predicted}{unit}")
     };

@@ -1,0 +1,201 @@
+//! What the command says when it cannot do what was asked: in the user's words, with what to do, and with the exit code
+//! that README promises.
+
+mod common;
+
+use common::{CANCER, DIGIT, DIGITS, Outcome, program, run};
+use std::fs;
+use std::path::Path;
+use std::process::Stdio;
+
+/// Words that only a framework or this program's author understands.
+const INTERNAL: [&str; 8] =
+    ["Exception raised from", "frame #", "Traceback", "c10::", "at::", "{{function_node", "[Op:", "os error"];
+
+/// Model and options after `explain`, exit code, and what must be said. `{room}` is a directory of files, see below.
+const MESSAGES: &[(&[&str], i32, &[&str])] = &[
+    // The model.
+    (&["missing.pt"], 3, &["there is no model missing.pt"]),
+    (&["{room}/empty.pt"], 3, &["empty.pt", "0 bytes"]),
+    (&["{room}/cut.pt"], 3, &["cut.pt", "damaged"]),
+    (&["README.md"], 3, &["README.md is a text file", "torch.jit.trace"]),
+    (&["tests/fixtures/mlp_traced.safetensors"], 3, &["safetensors", "load_state_dict"]),
+    (&["examples/models"], 3, &["digits_cnn.pt", "digits_keras"]),
+    (&["tests/fixtures/no_forward.pt"], 3, &["forward"]),
+    (&[DIGITS, "--library", "missing.so"], 6, &["missing.so"]),
+    (
+        &["tests/fixtures/unsupported.pt", "-i", "tests/fixtures/unsupported.safetensors"],
+        4,
+        &["linalg_inv", "module"],
+    ),
+    (&[KERAS, "--signature", "train"], 2, &["train", "serving_default"]),
+    (&[KERAS, "--tags", "gpu"], 2, &["[gpu]", "[serve]"]),
+    (&[KERAS, "--tensorflow", "/nowhere"], 6, &["/nowhere", "TensorFlow"]),
+    // Inputs that are not there, or no inputs.
+    (&[DIGITS], 5, &["nothing is given for image", "--input image=FILE"]),
+    (&[DIGITS, "-i", "missing.npy"], 2, &["there is no file missing.npy"]),
+    (&[DIGITS, "-i", "examples"], 2, &["examples", "directory"]),
+    (&[DIGITS, "-i", "image="], 2, &["--input image=", "give a file"]),
+    (&[DIGITS, "-i", "image=nonsense"], 2, &["nonsense", ".npy", "JSON"]),
+    (&[DIGITS, "-i", "README.md"], 2, &["README.md", ".npy"]),
+    (&[DIGITS, "-i", "photo=examples/data/digit_3.png"], 5, &["there is no input photo", "image: Tensor"]),
+    (&[DIGITS, "-i", DIGIT, DIGIT], 5, &["image: Tensor", "more inputs"]),
+    (&[DIGITS, "-i", "examples/data/digits_test.npz:nothing"], 2, &["nothing", "images"]),
+    (&[DIGITS, "-i", "image=[[1,2],[3]]"], 2, &["different lengths"]),
+    // Inputs that cannot be read.
+    (&[DIGITS, "-i", "{room}/cut.png"], 5, &["cut.png", "whole image"]),
+    (&[DIGITS, "-i", "{room}/empty.npy"], 5, &["empty.npy", "npy"]),
+    (&[DIGITS, "-i", "{room}/bad.npz"], 5, &["bad.npz"]),
+    (&[DIGITS, "-i", "{room}/bad.json"], 5, &["bad.json", "JSON"]),
+    (&[CANCER, "-i", "{room}/blank.csv"], 5, &["blank.csv", "row 1", "column `b` (1)", "blank", "--drop"]),
+    (&[CANCER, "-i", "{room}/words.csv"], 5, &["words.csv", "--drop 'city'"]),
+    (&[CANCER, "-i", "{room}/blank.csv", "--columns", "size"], 5, &["no column `size`", "a, b"]),
+    (&[CANCER, "-i", "{room}/blank.csv", "--row", "9"], 5, &["no row 9"]),
+    // Inputs that do not fit.
+    (&[DIGITS, "-i", DIGIT, "--channels", "3"], 5, &["channels", "--channels 1"]),
+    (&[DIGITS, "-i", DIGIT, "--crop", "99"], 5, &["--crop 99x99", "--resize"]),
+    (&[DIGITS, "-i", DIGIT, "--mean", "0.1,0.2"], 5, &["--mean has 2 numbers"]),
+    (&[DIGITS, "-i", "image=3"], 5, &["image", "Tensor"]),
+    (&["tests/fixtures/mlp_traced.pt", "-i", "{room}/nan.json"], 5, &["nan.json"]),
+    (
+        &["tests/fixtures/embedding.pt", "-i", "[[1.5, 2, 3, 1, 2, 3]]"],
+        5,
+        &["takes integers", "1.5", "[0, 0]"],
+    ),
+    (&[APPLICANTS, "-i", "{room}/half.csv"], 5, &["row 0", "column `children`", "`2.5`", "an integer"]),
+    (&["tests/fixtures/raises.pt", "-i", "tests/fixtures/raises.safetensors"], 5, &["one sample at a time"]),
+    (
+        &["tests/savedmodels/raises", "-i", "tests/savedmodels/raises.safetensors"],
+        5,
+        &["one sample at a time"],
+    ),
+    // What is explained.
+    (&[DIGITS, "-i", DIGIT, "--target", "10"], 2, &["10"]),
+    (&[DIGITS, "-i", DIGIT, "--target", "cat"], 2, &["--target cat", "digit 0, digit 1"]),
+    (
+        &["tests/fixtures/mlp_traced.pt", "-i", "{room}/x.json", "--target", "cat"],
+        2,
+        &["--target cat", "--labels"],
+    ),
+    (&[DIGITS, "-i", DIGIT, "--labels", "a,b,c"], 2, &["3 names", "10 units"]),
+    (&[DIGITS, "-i", DIGIT, "--labels", "missing.txt"], 2, &["there is no file missing.txt"]),
+    (&[DIGITS, "-i", DIGIT, "--output", "scores"], 2, &["scores", "output"]),
+    (&[DIGITS, "-i", DIGIT, "--seed", "missing.npy"], 2, &["missing.npy"]),
+    (&[DIGITS, "-i", DIGIT, "--numeric-input", "age"], 2, &["age", "image"]),
+    // Where results go.
+    (&[DIGITS, "-i", DIGIT, "--out", "README.md"], 2, &["README.md is not a directory"]),
+    (&[DIGITS, "-i", DIGIT, "--out", "/proc/out"], 1, &["cannot write /proc", "another directory"]),
+    // Texts.
+    (&["tests/text/fixed_length.pt", "--text", "a", "--tokenizer", "missing.json"], 2, &["missing.json"]),
+    (
+        &["tests/text/fixed_length.pt", "--text", "a", "--tokenizer", "{room}/x.json"],
+        5,
+        &["x.json", "tokenizer"],
+    ),
+];
+
+const KERAS: &str = "examples/models/breast_cancer_keras";
+const APPLICANTS: &str = "tests/savedmodels/applicants_export";
+
+fn room() -> Result<tempfile::TempDir, Box<dyn std::error::Error>> {
+    let room = tempfile::tempdir()?;
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+    let (model, digit) = (fs::read(root.join(DIGITS))?, fs::read(root.join(DIGIT))?);
+    for (name, content) in [
+        ("empty.pt", &b""[..]),
+        ("cut.pt", &model[..model.len() / 2]),
+        ("cut.png", &digit[..digit.len() / 2]),
+        ("empty.npy", b""),
+        ("bad.npz", b"PK\x03\x04"),
+        ("bad.json", b"{"),
+        ("nan.json", b"[[1, NaN]]"),
+        ("x.json", b"[[0.5, -1, 2, 0.1]]"),
+        ("blank.csv", b"a,b\n1,2\n3,\n"),
+        ("words.csv", b"age,city\n1,Oslo\n2,Rome\n"),
+        ("half.csv", b"age,rate,job,children\n31.5,0.3,cat,2.5\n"),
+    ] {
+        fs::write(room.path().join(name), content)?;
+    }
+    Ok(room)
+}
+
+#[test]
+fn every_message_says_what_is_wrong_and_what_to_do() -> Outcome {
+    let room = room()?;
+    let place = room.path().to_string_lossy();
+    let mut wrong = Vec::new();
+    for (arguments, code, words) in MESSAGES {
+        let arguments: Vec<String> =
+            ["explain"].iter().chain(*arguments).map(|text| text.replace("{room}", &place)).collect();
+        let out = room.path().join("out").to_string_lossy().into_owned();
+        let given = arguments.iter().any(|text| text == "--out");
+        let arguments = arguments
+            .iter()
+            .cloned()
+            .chain((!given).then(|| ["--out".to_owned(), out]).into_iter().flatten());
+        let ran = run(arguments.clone())?;
+        let said = ran.err.clone();
+        let missing: Vec<_> = words.iter().filter(|word| !said.contains(**word)).collect();
+        let internal: Vec<_> = INTERNAL.iter().filter(|word| said.contains(**word)).collect();
+        if ran.failed(*code).is_err() || !missing.is_empty() || !internal.is_empty() {
+            let line: Vec<String> = arguments.collect();
+            wrong.push(format!(
+                "{}\n  not code {code}, without {missing:?}, or with {internal:?}: {said}",
+                line.join(" ")
+            ));
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    assert!(!room.path().join("out").exists());
+    Ok(())
+}
+
+#[test]
+fn what_a_framework_says_is_shown_when_it_is_asked_for() -> Outcome {
+    let line = ["explain", "tests/fixtures/raises.pt", "-i", "tests/fixtures/raises.safetensors", "--json"];
+    let short = run(line)?.failed(5)?;
+    let whole = run([&line[..], &["--verbose"]].concat())?;
+    assert_eq!(whole.code, Some(5));
+    assert!(whole.err.len() > short.len() && whole.err.contains("Traceback of TorchScript"), "{whole:?}");
+    Ok(())
+}
+
+#[test]
+fn an_interrupt_leaves_nothing_behind() -> Outcome {
+    let room = tempfile::tempdir()?;
+    let out = room.path().join("deep/out");
+    // Pictures of many rows keep it writing for a while.
+    let table = room.path().join("table.csv");
+    let rows = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").join(common::CELLS))?;
+    fs::write(&table, &rows)?;
+    let mut child = program()
+        .args([
+            "explain",
+            CANCER,
+            "--all-values",
+            "--input",
+            &table.to_string_lossy(),
+            "--out",
+            &out.to_string_lossy(),
+        ])
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()?;
+    let staged = || {
+        let entries = fs::read_dir(room.path().join("deep")).into_iter().flatten().flatten();
+        entries.filter(|entry| entry.file_name().to_string_lossy().starts_with(".dlbacktrace-")).count()
+    };
+    while staged() == 0 && child.try_wait()?.is_none() {
+        std::thread::sleep(std::time::Duration::from_millis(1));
+    }
+    let killed = std::process::Command::new("kill").args(["-INT", &child.id().to_string()]).status()?;
+    let code = child.wait()?.code();
+    // It may have been done just before.
+    assert!(
+        code == Some(130) || (code == Some(0) && out.join("explanation.json").exists()),
+        "{killed:?} {code:?}"
+    );
+    assert_eq!(staged(), 0);
+    assert_eq!(code == Some(130), !out.exists());
+    Ok(())
+}
