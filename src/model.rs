@@ -187,6 +187,11 @@ pub(crate) trait Loaded: Send + Sync {
     fn scalings(&self, inputs: &Inputs) -> Result<Vec<(String, Scaling)>>;
     fn replay(&self, inputs: &Inputs) -> Result<ReplayReport>;
     fn inspect(&self) -> Result<Anatomy>;
+    /// What is read of serialised messages.
+    #[cfg(feature = "tensorflow")]
+    fn examples(&self) -> Option<crate::tensorflow::ExampleSpec> {
+        None
+    }
 }
 
 /// What a framework tells of a model without running it.
@@ -252,6 +257,12 @@ impl Model {
     /// they are in the order of these, and inputs by position are refused where several fit.
     pub fn ordered(&self) -> bool {
         self.inner.ordered()
+    }
+
+    /// The features that a SavedModel reads of messages of the kind `tf.Example`, if it parses such itself.
+    #[cfg(feature = "tensorflow")]
+    pub fn examples(&self) -> Option<crate::tensorflow::ExampleSpec> {
+        self.inner.examples()
     }
 
     /// Whether it is a SavedModel of TensorFlow, else it is a TorchScript model.

@@ -15,7 +15,10 @@ use std::time::Instant;
 
 #[cfg(feature = "tensorflow-crate")]
 pub use dlbacktrace_tensorflow::Element;
-pub use dlbacktrace_tensorflow::{Context, DataType, Library, Model, ModelOptions, Tensor, TfTensor};
+pub use dlbacktrace_tensorflow::{
+    Context, DataType, ExampleSpec, Feature, FeatureSpec, Library, Model, ModelOptions, Tensor, TfTensor,
+    example,
+};
 
 impl Loaded for Model {
     fn framework(&self) -> String {
@@ -51,6 +54,10 @@ impl Loaded for Model {
     fn replay(&self, inputs: &Inputs) -> Result<ReplayReport> {
         let native::Replay { checked, skipped, failed } = self.replay(&bound(self, inputs)?)?;
         Ok(ReplayReport { checked, skipped, failed })
+    }
+
+    fn examples(&self) -> Option<ExampleSpec> {
+        self.examples()
     }
 
     fn inspect(&self) -> Result<Anatomy> {

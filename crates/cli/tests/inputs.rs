@@ -155,3 +155,24 @@ fn units_have_names_everywhere() -> Outcome {
     verified.succeeded()?;
     Ok(())
 }
+
+#[test]
+fn rows_are_the_messages_that_a_model_parses() -> Outcome {
+    let room = tempfile::tempdir()?;
+    let table = room.path().join("people.csv");
+    fs::write(&table, "town,name,age,ids\nRome,Ann,0.6,3\nOslo,Bob,-0.4,2\n")?;
+    let model = "tests/savedmodels/examples_parsed";
+    let document = explained(&[model, "--input", &table.to_string_lossy()])?;
+    let names = document["inputs"].as_array().into_iter().flatten().map(|input| input["name"].clone());
+    let names: Vec<Value> = names.collect();
+    assert!(names.contains(&json!("examples[age]")) && names.contains(&json!("examples[town]")), "{names:?}");
+    assert_eq!(document["target"].as_array().map(Vec::len), Some(2));
+    let request =
+        r#"{"instances": [{"age": 0.6, "town": "Rome", "ids": 3}, {"age": -0.4, "town": "Oslo", "ids": 2}]}"#;
+    let of_table = relevance(&[model, "--input", &table.to_string_lossy()])?;
+    assert_eq!(relevance(&[model, "--input", request])?, of_table);
+    let missing =
+        run(["explain", model, "--json", "--input", &table.to_string_lossy(), "--drop", "age"])?.failed(5)?;
+    assert!(missing.contains("it has no age"), "{missing}");
+    Ok(())
+}

@@ -15,14 +15,19 @@ pub enum Table {
     Columns(Vec<(String, Value)>),
 }
 
-/// Reads the content of a table for these arguments. Its first row is a header unless all of it are numbers. Of a model
-/// with several inputs, columns that have their names are what is wanted.
+/// Reads the content of a table for these arguments. Its first row is a header unless all of it are numbers. With
+/// `columns`, those that have the arguments' names are what is wanted.
 ///
 /// # Errors
 /// What is wrong with it, and which option helps.
-pub fn parse(bytes: &[u8], options: &TableArgs, arguments: &[Argument]) -> Result<Table, String> {
+pub fn parse(
+    bytes: &[u8],
+    options: &TableArgs,
+    arguments: &[Argument],
+    columns: bool,
+) -> Result<Table, String> {
     let sheet = Sheet::read(bytes, options)?;
-    if let [only] = arguments {
+    if let ([only], false) = (arguments, columns) {
         return sheet.whole(only);
     }
     let column = |&column: &usize| {
@@ -295,7 +300,7 @@ mod tests {
     type Numbers = (ArrayD<f64>, Option<Vec<String>>);
 
     fn numbers(text: &str, options: &TableArgs) -> Result<Numbers, String> {
-        match parse(text.as_bytes(), options, &[argument("x", "Tensor")])? {
+        match parse(text.as_bytes(), options, &[argument("x", "Tensor")], false)? {
             Table::Whole { value: Value::F64(values), names } => Ok((values, names)),
             other => Err(format!("{other:?}")),
         }
@@ -335,7 +340,8 @@ mod tests {
             argument("age", "Tensor"),
             argument("city", "Tensor string [?, 1]"),
         ];
-        let Table::Columns(columns) = parse(TABLE.as_bytes(), &options(&[], &[], &[1]), &arguments)? else {
+        let Table::Columns(columns) = parse(TABLE.as_bytes(), &options(&[], &[], &[1]), &arguments, true)?
+        else {
             return Err("columns are inputs".to_owned());
         };
         let [(_, Value::Int(age)), (_, Value::List(city)), (_, Value::F64(height))] = columns.as_slice()
@@ -347,7 +353,8 @@ mod tests {
             matches!(city.as_slice(), [Value::List(city)] if matches!(&city[..], [Value::Text(city)] if city == "Rome"))
         );
         // One argument takes the whole table, whatever its columns are called.
-        let whole = parse(TABLE.as_bytes(), &options(&[], &["city"], &[]), &[argument("age", "Tensor")])?;
+        let whole =
+            parse(TABLE.as_bytes(), &options(&[], &["city"], &[]), &[argument("age", "Tensor")], false)?;
         assert!(matches!(whole, Table::Whole { .. }));
         Ok(())
     }
@@ -357,7 +364,7 @@ mod tests {
         let codes = "zip,flag,age\n0150,true,3.0\n0200,0,4\n";
         let column = |kind: &str, name: &str| {
             let arguments = [argument(name, kind), argument("other", "Tensor")];
-            match parse(codes.as_bytes(), &options(&[], &[], &[]), &arguments)? {
+            match parse(codes.as_bytes(), &options(&[], &[], &[]), &arguments, true)? {
                 Table::Columns(columns) => Ok(format!("{columns:?}")),
                 Table::Whole { .. } => Err("columns are inputs".to_owned()),
             }
@@ -377,6 +384,7 @@ mod tests {
             table.as_bytes(),
             chosen,
             &[argument("text", kind)],
+            false,
         )? {
             Table::Whole { value, .. } => Ok::<_, String>(format!("{value:?}")),
             Table::Columns(columns) => Err(format!("{columns:?}")),

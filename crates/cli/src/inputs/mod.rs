@@ -4,6 +4,8 @@ mod bind;
 mod cast;
 mod csv;
 mod elements;
+#[cfg(feature = "tensorflow")]
+mod example;
 mod fit;
 mod json;
 mod kind;
@@ -13,20 +15,20 @@ mod picture;
 mod preparation;
 mod safetensors;
 mod source;
+mod takers;
 mod tree;
 
 pub use bind::{Bound, Note};
 pub use fit::run;
 
-use kind::Leaf;
-
 use crate::args::{InputArgs, Range};
 use crate::failure::{Failure, Result};
 use crate::text::{self, Batch};
-use dlbacktrace::{Argument, Model, Value};
+use dlbacktrace::{Model, Value};
 use preparation::Preparation;
 use std::fs;
 use std::path::Path;
+use takers::Takers;
 
 /// A value as read, with what the file knows beyond it.
 #[derive(Debug)]
@@ -108,17 +110,19 @@ fn bound(model: &Model, options: &InputArgs, pictures: &Preparation<'_>) -> Resu
     }
     for text in &options.inputs {
         let (name, source) = source::parse(text, arguments)?;
+        let takers = Takers::of(model, name.as_deref());
         let contents = match source {
-            source::Source::Value(Value::Dict(entries)) if name.is_none() => Contents::named(entries),
+            source::Source::Value(Value::Dict(entries)) if name.is_none() => {
+                let said = |e: String| Failure::Inputs(format!("--input {text}: {e}"));
+                takers.written(Contents::named(entries)).map_err(said)?
+            }
             source::Source::Value(value) => Contents::One(value.into()),
             source::Source::File { path, key } => {
-                let named = arguments.iter().find(|argument| Some(&argument.name) == name.as_ref());
-                let takers = named.map_or(arguments, std::slice::from_ref);
-                let mut contents = file(&path, options, takers, pictures)?;
+                let mut contents = file(&path, options, &takers, pictures)?;
                 if let Some(key) = key {
                     contents = Contents::One(pick(contents, &key, &path)?);
                 }
-                contents.from(&path)
+                takers.written(contents).map_err(|e| unreadable(&path, &e))?.from(&path)
             }
         };
         let value =
@@ -140,18 +144,11 @@ pub fn array(path: &Path) -> Result<Value> {
     npy::parse(&content(path)?).map_err(|e| unreadable(path, &e))
 }
 
-fn file(
-    path: &Path,
-    options: &InputArgs,
-    arguments: &[Argument],
-    pictures: &Preparation<'_>,
-) -> Result<Contents> {
+fn file(path: &Path, options: &InputArgs, takers: &Takers, pictures: &Preparation<'_>) -> Result<Contents> {
     let bytes = content(path)?;
     let kind = extension(path, &bytes);
-    if let ([only], false) =
-        (arguments, ["npy", "npz", "safetensors", "csv", "tsv", "json"].contains(&kind.as_str()))
-        && Leaf::of(&only.kind) == Leaf::Text
-    {
+    let arrays = ["npy", "npz", "safetensors", "csv", "tsv", "json"];
+    if takers.only_texts() && !arrays.contains(&kind.as_str()) {
         return Ok(Contents::One(Value::Bytes(bytes).into()));
     }
     let one = |value: Value| Contents::One(value.into());
@@ -166,13 +163,7 @@ fn file(
             }),
             Err(_) => Err("it is no text".to_owned()),
         },
-        "csv" | "tsv" => csv::parse(&bytes, &options.table, arguments).map(|table| match table {
-            csv::Table::Whole { value, names } => {
-                let note = Note { features: names, ..Note::default() };
-                Contents::One(Item { value, note })
-            }
-            csv::Table::Columns(columns) => Contents::named(columns),
-        }),
+        "csv" | "tsv" => takers.table(&bytes, &options.table),
         "png" | "jpg" | "jpeg" => picture::parse(&bytes, pictures).map(|value| {
             let note = Note { image: Some(pictures.layout), ..Note::default() };
             Contents::One(Item { value, note })

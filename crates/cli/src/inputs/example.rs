@@ -1,0 +1,164 @@
+//! Messages of the kind `tf.Example` for models that parse them: written of columns and arrays that are named as the
+//! features the model reads.
+
+use super::{Contents, Item};
+use dlbacktrace::tensorflow::{DataType, ExampleSpec, Feature, FeatureSpec, example};
+use dlbacktrace::{Argument, Value};
+use ndarray::{ArrayD, Axis};
+
+/// The features as if they were arguments, for tables.
+pub fn arguments(spec: &ExampleSpec) -> Vec<Argument> {
+    let argument = |feature: &FeatureSpec| Argument {
+        name: feature.name.clone(),
+        kind: format!("Tensor {} [?, 1]", feature.data_type),
+        optional: !feature.required,
+    };
+    spec.features.iter().map(argument).collect()
+}
+
+/// The messages that named values make, one a row; what names no feature stays as it is.
+///
+/// # Errors
+/// What is missing or does not fit.
+pub fn messages(spec: &ExampleSpec, contents: Contents) -> Result<Contents, String> {
+    let is_feature = |name: &String| spec.features.iter().any(|feature| feature.name == *name);
+    match contents {
+        Contents::Many(items) if items.iter().any(|(name, _)| is_feature(name)) => {
+            written(spec, &items).map(|messages| Contents::One(messages.into()))
+        }
+        contents => Ok(contents),
+    }
+}
+
+fn written(spec: &ExampleSpec, items: &[(String, Item)]) -> Result<Value, String> {
+    let mut rows: Option<Vec<Vec<(String, Feature)>>> = None;
+    for feature in &spec.features {
+        let Some((_, item)) = items.iter().find(|(name, _)| *name == feature.name) else {
+            if feature.required {
+                let names: Vec<&str> = spec.features.iter().map(|feature| feature.name.as_str()).collect();
+                return Err(format!(
+                    "it has no {}; the model reads {} of each message",
+                    feature.name,
+                    names.join(", ")
+                ));
+            }
+            continue;
+        };
+        let values = values(&item.value, feature.data_type).ok_or_else(|| {
+            format!("its {} is not {}, which the model reads", feature.name, feature.data_type)
+        })?;
+        let rows = rows.get_or_insert_with(|| values.iter().map(|_| Vec::new()).collect());
+        if rows.len() != values.len() {
+            return Err(format!(
+                "it has {} values of {}, and {} of others",
+                values.len(),
+                feature.name,
+                rows.len()
+            ));
+        }
+        for (row, value) in rows.iter_mut().zip(values) {
+            row.push((feature.name.clone(), value));
+        }
+    }
+    Ok(Value::List(rows.unwrap_or_default().into_iter().map(|row| Value::Bytes(example(row))).collect()))
+}
+
+/// The values of a feature for each row; `None` if they are of another kind.
+fn values(value: &Value, data_type: DataType) -> Option<Vec<Feature>> {
+    if data_type == DataType::STRING {
+        let rows = if let Value::List(rows) = value { rows.as_slice() } else { std::slice::from_ref(value) };
+        return rows.iter().map(|row| texts(row).map(Feature::Bytes)).collect();
+    }
+    let numbers = match value {
+        Value::Int(array) => array.mapv(|number| number as f64),
+        Value::Int32(array) => array.mapv(f64::from),
+        Value::F64(array) => array.clone(),
+        Value::F32(array) => array.mapv(f64::from),
+        Value::Integer(number) => ndarray::arr1(&[*number as f64]).into_dyn(),
+        Value::Float(number) => ndarray::arr1(&[*number]).into_dyn(),
+        _ => return None,
+    };
+    let whole = numbers.iter().all(|number| number.fract() == 0.0);
+    let feature = |row: Vec<f64>| match data_type {
+        DataType::INT64 => {
+            whole.then(|| Feature::Ints(row.into_iter().map(|number| number as i64).collect()))
+        }
+        _ => Some(Feature::Floats(row.into_iter().map(|number| number as f32).collect())),
+    };
+    rows(&numbers).into_iter().map(feature).collect()
+}
+
+fn rows(numbers: &ArrayD<f64>) -> Vec<Vec<f64>> {
+    numbers.axis_iter(Axis(0)).map(|row| row.iter().copied().collect()).collect()
+}
+
+fn texts(value: &Value) -> Option<Vec<Vec<u8>>> {
+    match value {
+        Value::Text(text) => Some(vec![text.clone().into_bytes()]),
+        Value::Bytes(bytes) => Some(vec![bytes.clone()]),
+        Value::List(values) => {
+            Some(values.iter().map(texts).collect::<Option<Vec<_>>>()?.into_iter().flatten().collect())
+        }
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use ndarray::arr1;
+
+    fn spec() -> ExampleSpec {
+        let feature = |name: &str, data_type, required| FeatureSpec {
+            name: name.to_owned(),
+            data_type,
+            shape: None,
+            required,
+        };
+        let features = vec![
+            feature("age", DataType::FLOAT, true),
+            feature("count", DataType::INT64, false),
+            feature("town", DataType::STRING, false),
+        ];
+        ExampleSpec { input: "examples".to_owned(), features }
+    }
+
+    fn written(items: Vec<(&str, Value)>) -> Result<String, String> {
+        let items = items.into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
+        Ok(format!("{:?}", messages(&spec(), Contents::named(items))?))
+    }
+
+    #[test]
+    fn a_row_is_a_message() -> Result<(), String> {
+        let text = |text: &str| Value::List(vec![Value::Text(text.to_owned())]);
+        let numbers = |numbers: &[f64]| Value::F64(arr1(numbers).into_dyn());
+        let towns = Value::List(vec![text("Rome"), text("Oslo")]);
+        let found =
+            written(vec![("age", numbers(&[1.0, 2.0])), ("count", numbers(&[3.0, 4.0])), ("town", towns)])?;
+        let row = |age: f32, count: i64, town: &str| {
+            let features = [
+                ("age", Feature::Floats(vec![age])),
+                ("count", Feature::Ints(vec![count])),
+                ("town", Feature::Bytes(vec![town.as_bytes().to_vec()])),
+            ];
+            Value::Bytes(example(features.map(|(name, feature)| (name.to_owned(), feature))))
+        };
+        let expected = Contents::One(Value::List(vec![row(1.0, 3, "Rome"), row(2.0, 4, "Oslo")]).into());
+        assert_eq!(found, format!("{expected:?}"));
+        Ok(())
+    }
+
+    #[test]
+    fn what_is_missing_or_of_another_kind_is_named() {
+        let numbers = |numbers: &[f64]| Value::F64(arr1(numbers).into_dyn());
+        for (items, words) in [
+            (vec![("count", numbers(&[1.0]))], "it has no age"),
+            (vec![("age", numbers(&[1.0])), ("count", numbers(&[0.5]))], "count is not int64"),
+            (vec![("age", numbers(&[1.0])), ("count", numbers(&[1.0, 2.0]))], "2 values of count, and 1"),
+        ] {
+            let told = written(items).expect_err("nonsense");
+            assert!(told.contains(words), "{told}");
+        }
+        assert!(written(vec![("other", numbers(&[1.0]))]).is_ok_and(|kept| kept.starts_with("Many")));
+    }
+}
