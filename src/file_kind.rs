@@ -164,6 +164,7 @@ mod tests {
         let onnx = [&[8, 8][..], &field(2, b"pytorch"), &field(7, b"graph"), &field(8, b"\x10\x11")].concat();
         let header = br#"{"w":{"dtype":"F32"}}"#;
         let safetensors = [&(header.len() as u64).to_le_bytes()[..], header, &[0; 4]].concat();
+        let padded = [&640_u64.to_le_bytes()[..], header, &[b' '; 640], &[0; 4]].concat();
         let tar = [&b"model.pt"[..], &[0; 249], b"ustar\x0000", &[0; 247]].concat();
         for (content, words) in [
             (Vec::new(), "0 bytes"),
@@ -177,6 +178,7 @@ mod tests {
             ([&node[..], &node].concat(), "import_graph_def"),
             ([&[8, 1][..], &field(2, b"graph")].concat(), "SavedModel under another name"),
             (safetensors, "safetensors.torch.load_file("),
+            (padded, "safetensors.torch.load_file("),
             (b"GGUF\x03\0\0\0".to_vec(), "GGUF"),
             (tar, "tar xf"),
             (b"\x1f\x8b\x08".to_vec(), "tar xf"),

@@ -42,7 +42,9 @@ impl Content {
         let mut content = Self { length, head, tail, ..Self::default() };
         if content.starts(b"PK\x03\x04") {
             content.unzip(file);
-        } else if content.starts(b"\x80") {
+        } else if content.starts(b"\x80")
+            && content.head.get(1).is_some_and(|protocol| (2..6).contains(protocol))
+        {
             file.rewind()?;
             content.pickled = Some(pickle::read(&bytes(file)?));
         } else {

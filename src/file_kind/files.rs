@@ -65,6 +65,18 @@ const KINDS: &[Kind] = &[
                  model = torch.package.PackageImporter(\"{file}\").load_pickle(PACKAGE, RESOURCE)\n    \
                  torch.jit.trace(model.eval(), example_input).save(\"scripted.pt\")",
     },
+    // Its first byte is that of its length, which may be any.
+    Kind {
+        fits: |content| {
+            let length = content.head.first_chunk().map(|length| u64::from_le_bytes(*length));
+            content.at(8, b"{") && length.is_some_and(|length| length < content.length)
+        },
+        name: "a file of safetensors: weights without the network's code",
+        advice: "Build the network in Python, fill it, and save it with its code:\n    \
+                 model.load_state_dict(safetensors.torch.load_file(\"{file}\"))\n    \
+                 torch.jit.trace(model.eval(), example_input).save(\"model.pt\")\n\
+                 Of transformers: python python_shims/trace_hf.py FOLDER out/model",
+    },
     // Pickles, in an archive of torch.save or without.
     Kind {
         fits: |content| content.pickled.as_ref().is_some_and(has_module),
@@ -199,17 +211,6 @@ const KINDS: &[Kind] = &[
         advice: "Build the network in Python, fill it, and export it:\n    \
                  tf.train.Checkpoint(model=model).restore(\"PREFIX\").expect_partial()\n    \
                  model.export(\"saved_model\")",
-    },
-    Kind {
-        fits: |content| {
-            let length = content.head.first_chunk().map(|length| u64::from_le_bytes(*length));
-            content.at(8, b"{") && length.is_some_and(|length| length < content.length)
-        },
-        name: "a file of safetensors: weights without the network's code",
-        advice: "Build the network in Python, fill it, and save it with its code:\n    \
-                 model.load_state_dict(safetensors.torch.load_file(\"{file}\"))\n    \
-                 torch.jit.trace(model.eval(), example_input).save(\"model.pt\")\n\
-                 Of transformers: python python_shims/trace_hf.py FOLDER out/model",
     },
     Kind {
         fits: |content| [b"GGUF", b"tjgg", b"lmgg"].iter().any(|magic| content.starts(*magic)),

@@ -73,6 +73,10 @@ const HINTS: [(&str, &str); 4] = [
 const DTYPE: &str = ". Other element types of the inputs are had by --dtype f16, bf16, f32, f64 or keep";
 
 fn hint(error: &dlbacktrace::Error) -> &'static str {
-    let dlbacktrace::Error::Inputs(text) = error else { return "" };
+    let text = match error {
+        dlbacktrace::Error::Inputs(text) => text,
+        dlbacktrace::Error::NoRule(text) if text.contains("allow unruled") => return " (--allow-unruled)",
+        _ => return "",
+    };
     HINTS.iter().find(|(words, _)| text.contains(words)).map_or("", |(_, hint)| hint)
 }

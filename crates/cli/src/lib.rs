@@ -80,8 +80,28 @@ pub fn run(arguments: Vec<OsString>) -> i32 {
 /// Text of few lines as it is, since they are ours. Of more lines is what libraries say: these are joined.
 fn paragraph(text: &str) -> String {
     const LINES: usize = 5;
+    let text = without_numbers(text);
     match text.trim_end() {
         text if text.lines().count() <= LINES => text.to_owned(),
         text => text.split_whitespace().collect::<Vec<_>>().join(" "),
+    }
+}
+
+/// Text without the system's numbers of errors, which its words say already.
+fn without_numbers(text: &str) -> String {
+    let mut parts = text.split(" (os error ");
+    let first = parts.next().unwrap_or_default().to_owned();
+    parts.fold(first, |text, part| text + part.split_once(')').map_or(part, |(_, rest)| rest))
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn few_lines_are_kept_and_more_joined() {
+        assert_eq!(
+            super::paragraph("cannot read x: gone (os error 2). Look\n    at it"),
+            "cannot read x: gone. Look\n    at it"
+        );
+        assert_eq!(super::paragraph(&"frame\n".repeat(9)), ["frame"; 9].join(" "));
     }
 }

@@ -4,6 +4,7 @@ use crate::{Error, Result};
 use std::collections::BTreeSet;
 use std::ffi::OsString;
 use std::fs;
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use tempfile::TempDir;
@@ -27,7 +28,15 @@ fn live() -> MutexGuard<'static, Vec<PathBuf>> {
 }
 
 fn create(dir: &Path) -> std::io::Result<TempDir> {
-    tempfile::Builder::new().prefix(".dlbacktrace-").tempdir_in(dir)
+    tempfile::Builder::new().prefix(".dlbacktrace-").tempdir_in(dir).map_err(|error| {
+        let told = match error.kind() {
+            ErrorKind::PermissionDenied => "it may not be written to",
+            ErrorKind::ReadOnlyFilesystem => "it is read-only",
+            ErrorKind::StorageFull => "the disk is full",
+            _ => "it takes no files",
+        };
+        std::io::Error::new(error.kind(), told)
+    })
 }
 
 impl Drop for Staging {
