@@ -76,7 +76,7 @@ pub fn explain<T: Tensor>(
     let random = RandomUse::counted(std::mem::take(&mut tape.random));
     // What is left to chance tells nothing of samples when it is run again.
     let again = again.filter(|_| random.is_empty());
-    let samples = samples::found(&outputs, number, &given, again.as_ref(), options)?;
+    let samples = samples::found(&outputs, number, &given, again.as_ref(), !tape.random.is_empty(), options)?;
     drop(given);
     drop(again);
     let output = &outputs[number];

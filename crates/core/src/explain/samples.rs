@@ -46,7 +46,8 @@ impl Found {
     }
 }
 
-/// Finds out what counts the samples of the output `number`.
+/// Finds out what counts the samples of the output `number`. That a model which gives something `by_chance` gives something
+/// else tells nothing.
 ///
 /// # Errors
 /// [`Error::Seed`] where it cannot be told.
@@ -55,6 +56,7 @@ pub(super) fn found<T: Tensor>(
     number: usize,
     inputs: &[Port<T>],
     again: Option<&Again<'_, T>>,
+    by_chance: bool,
     options: &Options,
 ) -> Result<Found> {
     let shape = outputs[number].tensor.shape();
@@ -93,7 +95,10 @@ pub(super) fn found<T: Tensor>(
     let axis = match known {
         // What was found for another shape holds as long as it may.
         Some(axis) if axis.is_none_or(|axis| candidates.contains(&axis)) => axis,
-        _ => independent(again, &outputs[number].tensor, number, count, &candidates)?,
+        _ => match independent(again, &outputs[number].tensor, number, count, &candidates)? {
+            None if by_chance => return by_convention(&outputs[number], input, &candidates),
+            axis => axis,
+        },
     };
     again.known.0.lock().unwrap_or_else(PoisonError::into_inner).insert(signature, axis);
     Ok(Found::new(axis, axis.is_some(), Some(told(axis, &outputs[number], input, count))))
@@ -122,13 +127,7 @@ fn independent<T: Tensor>(
     count: usize,
     candidates: &[usize],
 ) -> Result<Option<usize>> {
-    let unknown = |why: String| {
-        Error::Seed(format!(
-            "it cannot be told whether an axis of the output counts samples ({why}). Say which axis does, or that all \
-             of the output is one sample"
-        ))
-    };
-    let outputs = (again.run)(count).map_err(|error| unknown(error.to_string()))?;
+    let outputs = (again.run)(count).map_err(|error| unknown(&error.to_string()))?;
     let repeated = outputs.get(number).filter(|repeated| repeated.shape() == output.shape());
     let Some(repeated) = repeated else { return Ok(None) };
     let (before, after) = (output.to_array()?, repeated.to_array()?);
@@ -136,6 +135,13 @@ fn independent<T: Tensor>(
     let tolerance = largest * rounding(output.dtype());
     let holds = |axis: &&usize| rows_equal(&before, &after, Axis(**axis), tolerance);
     Ok(candidates.iter().find(holds).copied())
+}
+
+fn unknown(why: &str) -> Error {
+    Error::Seed(format!(
+        "it cannot be told whether an axis of the output counts samples: {why}. Say which axis does (--sample-axis 0), or \
+         that all of the output is one sample (--sample-axis none)"
+    ))
 }
 
 fn rows_equal(before: &ArrayD<f64>, after: &ArrayD<f64>, axis: Axis, tolerance: f64) -> bool {
@@ -153,7 +159,7 @@ fn rounding(dtype: DType) -> f64 {
     }
 }
 
-/// For what cannot be run again: the first axis of several counts samples.
+/// For what cannot be run again, or gives something else each time: the first axis of several counts samples.
 fn by_convention<T: Tensor>(output: &Port<T>, input: &Port<T>, candidates: &[usize]) -> Result<Found> {
     let shape = output.tensor.shape();
     if shape.len() == 1 {
@@ -165,7 +171,7 @@ fn by_convention<T: Tensor>(output: &Port<T>, input: &Port<T>, candidates: &[usi
     }
     let axis = candidates.first().filter(|axis| **axis == 0).copied();
     let assumed = match axis {
-        Some(_) => format!("axis 0 of {} counts samples", output.name),
+        Some(_) => format!("axis 0 of {} counts samples, as nothing tells otherwise", output.name),
         None => format!("all of {} is one sample", output.name),
     };
     Ok(Found::new(axis, axis.is_some(), Some(assumed)))
