@@ -64,7 +64,7 @@ impl Loaded for Model {
         let found = self.inspect();
         let module = |path| ModuleEntry { path, class: String::new() };
         Ok(Anatomy {
-            random: Vec::new(),
+            random: found.random,
             outputs: self.outputs().iter().map(argument).collect(),
             modules: found.modules.into_iter().map(module).collect(),
             parameters: found.parameters,

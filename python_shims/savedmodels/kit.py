@@ -10,7 +10,7 @@ import numpy as np
 import tensorflow as tf
 import tf_keras
 
-EXPLAINED, UNSUPPORTED, RAISES = "explained", "unsupported", "raises"
+EXPLAINED, UNSUPPORTED, RAISES, RANDOM = "explained", "unsupported", "raises", "random"
 EXPORT, SAVE, TF_KERAS = "export", "save", "tf_keras"
 
 # The ways of saving: by which Keras, and how.
@@ -108,7 +108,7 @@ def module_fixture(name: str, call, inputs, description: str, seed: str = "", **
         specs = [tf.TensorSpec([None, *value.shape[1:]], tf.string if value.dtype.kind in "UO" else tf.as_dtype(value.dtype), name=key)
                  for key, value in values.items()]
         module.serve = tf.function(body, input_signature=specs, autograph=False)
-        outputs = None if more.get("expect") == RAISES else module.serve(*map(tf.constant, values.values()))
+        outputs = None if more.get("expect") in (RAISES, RANDOM) else module.serve(*map(tf.constant, values.values()))
         options = tf.saved_model.SaveOptions(save_debug_info=False)
         tf.saved_model.save(module, str(path), signatures=module.serve, options=options)
         return values, outputs

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import tensorflow as tf
 
-from .kit import Fixture
+from .kit import RANDOM, Fixture, module_fixture, normal
 
 
 class ControlFlow(tf.Module):
@@ -82,7 +82,50 @@ def write_lookup(path: Path):
     return save(Lookup(), path, {"text": np.array([["the", "dog", "sat"], ["a longer word that no short string holds", "zebra", "the"]])})
 
 
+def chance(weights):
+    """Random numbers by a kernel's own state, of a seed in a variable, and of a seed that stands in the graph."""
+    state, table, head = weights(2, dtype=tf.int32, scale=20.0), weights(6, 6), weights(18, 2)
+
+    def call(x):
+        with tf.name_scope("dropped"):
+            dropped = tf.nn.dropout(x, 0.5)
+        with tf.name_scope("seeded"):
+            seeded = x * tf.random.stateless_uniform(tf.shape(x), state)
+        fixed = tf.cos(x @ tf.random.stateless_normal([6, 6], [1, 2])) @ table
+        return tf.concat([dropped, seeded, fixed], 1) @ head
+
+    return call
+
+
+def trained(weights):
+    """A batch norm that takes statistics of its batch."""
+    scale, shift, head = weights(3, positive=True), weights(3), weights(3, 2)
+
+    def call(x):
+        with tf.name_scope("norm"):
+            y, *_ = tf.compat.v1.nn.fused_batch_norm(x, scale, shift, is_training=True)
+        return tf.reduce_mean(tf.nn.relu(y), [1, 2]) @ head
+
+    return call
+
+
+def on_devices(weights):
+    """Made for devices that this machine has not."""
+    head = weights(3, 2)
+
+    def call(x):
+        with tf.device("/device:GPU:0"):
+            y = tf.map_fn(lambda row: row * tf.constant([1.0, 2.0, 3.0]), x)
+        with tf.device("/device:GPU:7"):
+            return tf.cond(tf.reduce_sum(y) > 0.0, lambda: y @ head, lambda: -y @ head)
+
+    return call
+
+
 FIXTURES = [
+    module_fixture("on_devices", on_devices, normal(x=(2, 3)), "constants and branches on other devices"),
+    module_fixture("chance", chance, normal(x=(2, 6)), "random numbers, of three kinds", expect=RANDOM),
+    module_fixture("trained", trained, normal(x=(2, 3, 3, 3)), "a batch norm in training", common=False),
     Fixture("control_flow", write_control_flow, "loops in loops, branches, a tensor array, a counter", whole=True),
     Fixture("lookup", write_lookup, "tables of words and of numbers"),
 ]

@@ -31,7 +31,7 @@ impl Model {
     pub fn explain(&self, inputs: &[(String, Tensor)], options: &Options) -> Result<Explanation> {
         let mut options = options.clone();
         options.start.classes.get_or_insert(Classes::Last);
-        Ok(explain::explain(self.on_tape(inputs)?, &options, self.weights())?)
+        Ok(explain::explain(self.on_tape(inputs, options.random_seed)?, &options, self.weights())?)
     }
 
     /// Runs the model and says how it scales each input before it does anything else with it.
@@ -39,13 +39,13 @@ impl Model {
     /// # Errors
     /// As [`Model::forward`], and [`Error::Core`].
     pub fn scalings(&self, inputs: &[(String, Tensor)]) -> Result<Vec<(String, Scaling)>> {
-        Ok(explain::scalings(&self.on_tape(inputs)?))
+        Ok(explain::scalings(&self.on_tape(inputs, None)?))
     }
 
     /// A run on a tape.
-    fn on_tape<'a>(&'a self, inputs: &'a [(String, Tensor)]) -> Result<Run<'a, TfTensor>> {
+    fn on_tape<'a>(&'a self, inputs: &'a [(String, Tensor)], seed: Option<u64>) -> Result<Run<'a, TfTensor>> {
         let start = Instant::now();
-        let recording = self.record(inputs, &keep)?;
+        let recording = self.record_seeded(inputs, &keep, seed)?;
         let (recorded, forward) = (Instant::now(), start.elapsed());
         let mut lowering = Lowering::new(self.context(), recording.values, &recording.records);
         for record in recording.records {
@@ -62,13 +62,18 @@ impl Model {
             forward,
             again: Some(Again {
                 known: self.samples(),
-                run: Box::new(|rows| self.with_last_row(inputs, rows)),
+                run: Box::new(move |rows| self.with_last_row(inputs, rows, seed)),
             }),
         })
     }
 
     /// The outputs for the same inputs, in which each of so many rows has its last row in all of them.
-    fn with_last_row(&self, inputs: &[(String, Tensor)], rows: usize) -> CoreResult<Vec<TfTensor>> {
+    fn with_last_row(
+        &self,
+        inputs: &[(String, Tensor)],
+        rows: usize,
+        seed: Option<u64>,
+    ) -> CoreResult<Vec<TfTensor>> {
         let repeated = |(name, tensor): &(String, Tensor)| {
             let tensor = TfTensor::from(tensor.clone());
             let shape = tensor.shape();
@@ -80,8 +85,9 @@ impl Model {
             Ok((name.clone(), tensor.slice(&region)?.broadcast_to(&shape)?.to_tensor()?))
         };
         let inputs = inputs.iter().map(repeated).collect::<CoreResult<Vec<_>>>()?;
-        let outputs =
-            self.forward(&inputs).map_err(|error| dlbacktrace_core::Error::tensor("forward", error))?;
+        let outputs = self
+            .forward_seeded(&inputs, seed)
+            .map_err(|error| dlbacktrace_core::Error::tensor("forward", error))?;
         Ok(outputs.into_iter().map(|(_, tensor)| TfTensor::from(tensor)).collect())
     }
 

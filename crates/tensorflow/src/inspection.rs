@@ -1,9 +1,10 @@
 //! What is known of a model without running it.
 
 use crate::Model;
+use crate::lowering::module;
 use crate::table::table;
-use dlbacktrace_core::Family;
 use dlbacktrace_core::explain::{OperatorUse, coverage};
+use dlbacktrace_core::{Family, RandomUse};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// What is known of a model without running it.
@@ -17,6 +18,8 @@ pub struct Inspection {
     pub operators: Vec<OperatorUse>,
     /// The share of them that has a rule, 0 to 1.
     pub coverage: f64,
+    /// The operators that give something by chance, with the scopes they stand in.
+    pub random: Vec<RandomUse>,
 }
 
 impl Model {
@@ -42,7 +45,13 @@ impl Model {
             .into_iter()
             .map(|(operator, count)| OperatorUse { rule: rule(&operator), operator, count })
             .collect();
+        let mut random = Vec::new();
+        self.each_chance(&mut |operation, chance| {
+            let (operator, module) = (operation.operator.clone(), module(&operation.name));
+            random.push(RandomUse { operator, module, chance, count: 1 });
+        });
         Inspection {
+            random: RandomUse::counted(random),
             modules: paths.into_iter().collect(),
             parameters: variables.values().sum(),
             coverage: coverage(&operators),

@@ -108,6 +108,9 @@ impl Lowering {
             source: Some(record.place()),
             shapes: record.inputs.iter().map(|slot| self.meta(slot).shape).collect(),
         };
+        if let Some(chance) = record.chance {
+            self.writer.random(chance);
+        }
         let lowered = match table.get(record.operation.operator.as_str()).map(|entry| &entry.lower) {
             Some(Lower::Function(function)) => self.pass(&record, Box::new(Pass::function(*function))),
             Some(Lower::Identity) => self.pass(&record, Box::new(Pass::identity())),
@@ -366,7 +369,7 @@ pub(crate) fn not_kept(slot: &Slot) -> Error {
 }
 
 /// Keras names nodes by the path of the layer: `functional_1/lstm_1/while/lstm_cell_1/MatMul`.
-fn module(node: &str) -> ModulePath {
+pub(crate) fn module(node: &str) -> ModulePath {
     let path = node.rsplit_once('/').map_or("", |(path, _)| path).replace('/', ".");
     ModulePath { path, class: String::new() }
 }

@@ -7,8 +7,8 @@ use crate::variables::{Checkpoint, Values};
 use crate::{
     Context, Error, Keep, Library, Operation, Origin, Port, Recording, Result, Scope, Tensor, TfTensor,
 };
-use dlbacktrace_core::WeightCache;
 use dlbacktrace_core::explain::SampleCache;
+use dlbacktrace_core::{Chance, WeightCache};
 use std::fmt;
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -127,6 +127,12 @@ impl Model {
         loaded.program.each_operation(loaded.body, show);
     }
 
+    /// Shows each operator of the signature that gives something by chance.
+    pub(crate) fn each_chance(&self, show: &mut dyn FnMut(&Operation, Chance)) {
+        let loaded = self.loaded.lock().unwrap_or_else(PoisonError::into_inner);
+        loaded.program.each_chance(loaded.body, show);
+    }
+
     /// Shows each operator of the signature that parses messages.
     pub(crate) fn each_parser(&self, show: &mut dyn FnMut(&Parsed<'_>)) {
         let loaded = self.loaded.lock().unwrap_or_else(PoisonError::into_inner);
@@ -139,8 +145,7 @@ impl Model {
     /// [`Error::Inputs`] when an input is missing, unknown, or of another type or shape than the signature says;
     /// [`Error::Operator`] when an operator fails.
     pub fn forward(&self, inputs: &[(String, Tensor)]) -> Result<Vec<(String, Tensor)>> {
-        let recording = self.run(inputs, Recorder::new(None))?;
-        Ok(recording.outputs.into_iter().map(|port| (port.name, port.tensor)).collect())
+        self.forward_seeded(inputs, None)
     }
 
     /// Runs the model and writes down what ran; `keep` tells by an operator's type which of its tensors stay in
@@ -149,16 +154,42 @@ impl Model {
     /// # Errors
     /// As [`Model::forward`].
     pub fn record(&self, inputs: &[(String, Tensor)], keep: &dyn Fn(&str) -> Keep) -> Result<Recording> {
-        self.run(inputs, Recorder::new(Some(keep)))
+        self.record_seeded(inputs, keep, None)
     }
 
-    fn run(&self, inputs: &[(String, Tensor)], recorder: Recorder<'_>) -> Result<Recording> {
+    /// As [`Model::record`], with random numbers that start from `seed`.
+    pub(crate) fn record_seeded(
+        &self,
+        inputs: &[(String, Tensor)],
+        keep: &dyn Fn(&str) -> Keep,
+        seed: Option<u64>,
+    ) -> Result<Recording> {
+        self.run(inputs, Recorder::new(Some(keep)), seed)
+    }
+
+    /// As [`Model::forward`], with random numbers that start from `seed`.
+    pub(crate) fn forward_seeded(
+        &self,
+        inputs: &[(String, Tensor)],
+        seed: Option<u64>,
+    ) -> Result<Vec<(String, Tensor)>> {
+        let recording = self.run(inputs, Recorder::new(None), seed)?;
+        Ok(recording.outputs.into_iter().map(|port| (port.name, port.tensor)).collect())
+    }
+
+    fn run(
+        &self,
+        inputs: &[(String, Tensor)],
+        recorder: Recorder<'_>,
+        seed: Option<u64>,
+    ) -> Result<Recording> {
         let mut loaded = self.loaded.lock().unwrap_or_else(PoisonError::into_inner);
         let Loaded { program, body, state, assets, defaults } = &mut *loaded;
         let given = self.bound(inputs, |name| defaults.get(name))?;
         let variables = state.variables();
         let _step = self.context.step();
         let mut run = Run::new(program, &self.context, state, recorder);
+        run.seed = seed;
         let outcome = self.outcome(&mut run, *body, given, assets);
         state.set_variables(variables);
         state.restore(&self.context)?;

@@ -3,6 +3,8 @@
 mod common;
 
 use common::{fixture, folder, library, load};
+use dlbacktrace_core::explain::Options;
+use dlbacktrace_core::{Chance, RandomUse, Tensor as _};
 use dlbacktrace_tensorflow::{Error, Keep, Model, ModelOptions, Origin, Recording};
 use std::collections::BTreeSet;
 
@@ -133,7 +135,7 @@ fn tags_signatures_and_inputs_that_do_not_fit_are_told_with_those_that_do() {
         threads: Some(1),
     };
     let refused = |options| Model::load(library(), &directory, &options).unwrap_err().to_string();
-    assert!(refused(options("train", "serving_default")).contains("[serve]"));
+    assert!(refused(options("train", "serving_default")).contains("one tagged serve"));
     assert!(refused(options("serve", "classify")).contains("serving_default"));
 
     let model = load(&directory).unwrap();
@@ -151,4 +153,40 @@ fn tags_signatures_and_inputs_that_do_not_fit_are_told_with_those_that_do() {
     assert!(refused(&renamed).contains("no input more"));
     let swapped = [(inputs[0].0.clone(), inputs[1].1.clone()), (inputs[1].0.clone(), inputs[0].1.clone())];
     assert!(refused(&swapped).contains("was given"));
+}
+
+#[test]
+fn what_is_given_by_chance_is_named_and_repeats_by_a_seed() {
+    let named = |uses: &[RandomUse]| -> Vec<(String, String, Chance)> {
+        uses.iter().map(|found| (found.operator.clone(), found.module.path.clone(), found.chance)).collect()
+    };
+    let fixture = fixture("chance");
+    let model = load(&fixture.directory).unwrap();
+    let inputs = fixture.tensors(model.context());
+    let explained = |random_seed| {
+        let options = Options { random_seed, ..Options::default() };
+        let explanation = model.explain(&inputs, &options).unwrap();
+        let relevance: Vec<f64> =
+            explanation.inputs[0].relevance.first().to_array().unwrap().into_iter().collect();
+        (explanation, relevance)
+    };
+    let drawn = [("RandomUniform", "dropped/dropout"), ("StatelessRandomUniformV2", "seeded")];
+    let (explanation, first) = explained(Some(1));
+    let found = named(&explanation.random);
+    assert_eq!(found.len(), 2, "what the graph fixes is none of them: {found:?}");
+    for (operator, scope) in drawn {
+        let place = scope.replace('/', ".");
+        let is = |(name, module, chance): &(String, String, Chance)| {
+            name == operator && module.starts_with(&place) && *chance == Chance::Drawn
+        };
+        assert!(found.iter().any(is), "{operator}: {found:?}");
+    }
+    assert_eq!(named(&model.inspect().random), found);
+    assert_eq!(first, explained(Some(1)).1);
+    assert_ne!(first, explained(Some(2)).1);
+    let batch = load(&common::fixture("trained").directory).unwrap().inspect().random;
+    assert_eq!(named(&batch), [("FusedBatchNormV3".into(), "norm".into(), Chance::Batch)]);
+    for name in ["mlp_export", "layer_norm_tf_keras"] {
+        assert!(load(&common::fixture(name).directory).unwrap().inspect().random.is_empty(), "{name}");
+    }
 }

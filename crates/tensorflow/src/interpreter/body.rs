@@ -1,8 +1,10 @@
 //! A function, or the part of the graph that makes some tensors, ready to run.
 
 use super::action::Action;
+use super::chance::Drawing;
 use super::operation::Operation;
 use crate::Tensor;
+use dlbacktrace_core::Chance;
 use std::sync::{Arc, OnceLock};
 
 /// Nodes in an order in which they can run. Each value has a slot: first the arguments, then the outputs of each node.
@@ -32,6 +34,10 @@ pub(super) struct Node {
     pub(super) outputs: usize,
     /// The slots that nobody reads after this node.
     pub(super) release: Vec<usize>,
+    /// How it draws random numbers, if it does and the graph does not fix them.
+    pub(super) drawing: Option<Drawing>,
+    /// Why it may give something else for the same sample.
+    pub(super) chance: Option<Chance>,
     /// What it made for good.
     pub(super) made: OnceLock<Vec<Tensor>>,
 }

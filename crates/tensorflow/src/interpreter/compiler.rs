@@ -213,6 +213,7 @@ impl<'a> Compiler<'a> {
         let (name, arguments) = (source.name.to_owned(), source.arguments.len());
         let mut body = Body { name, arguments, slots, nodes, results, targets, framed };
         body.plan_release();
+        body.mark_chance();
         Ok(body)
     }
 
@@ -258,6 +259,8 @@ impl<'a> Compiler<'a> {
             first_output,
             outputs: slots - first_output,
             release: Vec::new(),
+            drawing: None,
+            chance: None,
             made: OnceLock::new(),
         };
         Ok(Draft { node, inputs, outputs })

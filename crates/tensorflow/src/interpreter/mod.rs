@@ -2,6 +2,7 @@
 
 mod action;
 mod body;
+mod chance;
 mod compiler;
 mod frames;
 mod operation;

@@ -3,6 +3,7 @@
 use super::Operation;
 use super::recording::{Keep, Origin, Record, Scope, Slot, ValueId, ValueInfo};
 use crate::{DataType, Result, Tensor};
+use dlbacktrace_core::Chance;
 use std::collections::HashMap;
 use std::sync::Arc;
 
@@ -65,6 +66,7 @@ impl<'a> Recorder<'a> {
     pub(super) fn record(
         &mut self,
         operation: &Arc<Operation>,
+        chance: Option<Chance>,
         scope: &Arc<Scope>,
         inputs: &[Value],
         outputs: &[Value],
@@ -77,6 +79,7 @@ impl<'a> Recorder<'a> {
         self.records.push(Record {
             operation: Arc::clone(operation),
             scope: Arc::clone(scope),
+            chance,
             inputs: inputs.iter().map(input).collect(),
             outputs: outputs.iter().map(|value| slot(value, keep == Keep::All)).collect(),
         });

@@ -2,6 +2,7 @@
 
 use super::Operation;
 use crate::{DataType, Tensor};
+use dlbacktrace_core::Chance;
 use std::fmt;
 use std::sync::Arc;
 
@@ -84,6 +85,8 @@ pub struct Record {
     pub operation: Arc<Operation>,
     /// Where it ran.
     pub scope: Arc<Scope>,
+    /// Why it may give something else for the same sample.
+    pub chance: Option<Chance>,
     /// Its inputs, lists flattened.
     pub inputs: Vec<Slot>,
     /// Its outputs, lists flattened.

@@ -21,6 +21,8 @@ pub(crate) struct Run<'a, 'p> {
     pub(crate) context: &'a Arc<Context>,
     pub(crate) state: &'a mut State,
     pub(crate) recorder: Recorder<'p>,
+    /// Where random numbers start from, if not at random.
+    pub(crate) seed: Option<u64>,
     depth: usize,
     /// The values of TensorFlow 1's variables that this run has numbered.
     variables: HashMap<String, Value>,
@@ -33,7 +35,7 @@ impl<'a, 'p> Run<'a, 'p> {
         state: &'a mut State,
         recorder: Recorder<'p>,
     ) -> Self {
-        Self { program, context, state, recorder, depth: 0, variables: HashMap::new() }
+        Self { program, context, state, recorder, seed: None, depth: 0, variables: HashMap::new() }
     }
 
     /// Runs a body; its results.
@@ -157,17 +159,16 @@ impl<'a, 'p> Run<'a, 'p> {
         let operation = &node.operation;
         let tensors: Vec<&Tensor> = inputs.iter().map(|input| &input.tensor).collect();
         let made = self.state.before(self.context, operation, &tensors).and_then(|()| {
-            self.context.execute(
-                operation.called(),
-                operation.passed(),
-                tensors.iter().copied(),
-                node.outputs,
-            )
+            let seeded = self.seed.and_then(|seed| node.seeded(self.context, &tensors, seed));
+            seeded.unwrap_or_else(|| {
+                let given = tensors.iter().copied();
+                self.context.execute(operation.called(), operation.passed(), given, node.outputs)
+            })
         });
         let made = made.map_err(|reason| failed(operation, scope, reason))?;
         let outputs = made.into_iter().map(|tensor| self.recorder.value(tensor, Origin::Computed));
         let outputs: Vec<Value> = outputs.collect::<Result<_>>()?;
-        self.recorder.record(operation, scope, inputs, &outputs);
+        self.recorder.record(operation, node.chance, scope, inputs, &outputs);
         Ok(outputs)
     }
 
@@ -247,7 +248,13 @@ impl<'a, 'p> Run<'a, 'p> {
                 let made = made.map_err(|reason| failed(operation, scope, reason))?.into_iter().next();
                 let made = made.ok_or_else(|| failed(operation, scope, "it gave nothing".into()))?;
                 let value = self.recorder.value(made, Origin::Computed)?;
-                self.recorder.record(operation, scope, &[old, given.clone()], std::slice::from_ref(&value));
+                self.recorder.record(
+                    operation,
+                    None,
+                    scope,
+                    &[old, given.clone()],
+                    std::slice::from_ref(&value),
+                );
                 value
             }
         };

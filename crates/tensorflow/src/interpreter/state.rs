@@ -48,7 +48,7 @@ enum Effect {
 }
 
 /// Those that draw random numbers by a state that their kernels keep.
-const DRAWING: [&str; 10] = [
+pub(super) const DRAWING: [&str; 10] = [
     "RandomUniform",
     "RandomUniformInt",
     "RandomStandardNormal",
@@ -62,7 +62,7 @@ const DRAWING: [&str; 10] = [
 ];
 
 /// Those that draw random numbers by a state in a variable.
-const GENERATING: [&str; 8] = [
+pub(super) const GENERATING: [&str; 8] = [
     "RngSkip",
     "RngReadAndSkip",
     "StatefulUniform",

@@ -211,7 +211,7 @@ impl Case {
         let values = tensors.iter().map(info).collect();
         let (operation, scope) = (Arc::clone(&self.operation), Arc::new(Scope::default()));
         let made = slots.split_off(self.inputs.len());
-        let record = Record { operation, scope, inputs: slots, outputs: made };
+        let record = Record { operation, scope, chance: None, inputs: slots, outputs: made };
         let mut lowering = Lowering::new(context(), values, &[]);
         lowering.record(record, table()).unwrap();
         let mut tape = lowering.writer.tape;

@@ -45,6 +45,7 @@ impl Chain {
             Slot { value: ValueId(value), tensor: index.then(|| tensor.clone()) }
         };
         self.records.push(Record {
+            chance: None,
             operation,
             scope: Arc::new(Scope::default()),
             inputs: inputs.iter().zip(&given).map(|(&input, tensor)| slot(input, tensor)).collect(),

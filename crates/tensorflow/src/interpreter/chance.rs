@@ -1,0 +1,145 @@
+//! Which operators give something by chance: those that draw random numbers, unless the graph itself fixes their seed, and
+//! norms that take statistics of the batch.
+
+use super::Program;
+use super::body::{Body, Node};
+use super::operation::Operation;
+use super::state::{DRAWING, GENERATING};
+use crate::eager::{one_int, one_type};
+use crate::{Context, DataType, Tensor};
+use dlbacktrace_core::Chance;
+use std::collections::HashSet;
+use std::sync::Arc;
+
+/// How an operator draws.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) enum Drawing {
+    /// By a state of its own kernel, which starts anew at random.
+    Kernel,
+    /// By a state in a variable.
+    Variable,
+    /// By a seed that it is given.
+    Seed,
+}
+
+impl Drawing {
+    /// How a node draws; `None` also where the graph fixes what is drawn.
+    fn of(body: &Body, node: &Node) -> Option<Self> {
+        let operation = &node.operation;
+        let operator = operation.operator.as_str();
+        let zero = |name| operation.int(name).unwrap_or(0) == 0;
+        if DRAWING.contains(&operator) {
+            return (zero("seed") && zero("seed2")).then_some(Self::Kernel);
+        }
+        if GENERATING.contains(&operator) {
+            return Some(Self::Variable);
+        }
+        let draws = operator.starts_with("StatelessRandom")
+            || operator.starts_with("StatelessTruncated")
+            || operator.starts_with("StatelessParameterized")
+            || ["StatelessMultinomial", "StatelessShuffle"].contains(&operator);
+        let seed = node.inputs.get(seed_of(operator)?).filter(|_| draws)?;
+        (!body.made_of(*seed, |leaf| leaf.operator == "Const")).then_some(Self::Seed)
+    }
+}
+
+/// The input that holds the seed, or the key that was made of one; `None` of an operator that makes such a key.
+fn seed_of(operator: &str) -> Option<usize> {
+    match operator {
+        "StatelessMultinomial" => Some(2),
+        _ if operator.starts_with("StatelessRandomGet") => None,
+        _ => Some(1),
+    }
+}
+
+impl Body {
+    /// Notes which nodes give something by chance.
+    pub(super) fn mark_chance(&mut self) {
+        let marks: Vec<_> =
+            self.nodes.iter().map(|node| (Drawing::of(self, node), of_batch(self, node))).collect();
+        for (node, (drawing, batch)) in self.nodes.iter_mut().zip(marks) {
+            node.drawing = drawing;
+            node.chance = match drawing {
+                Some(_) => Some(Chance::Drawn),
+                None => batch.then_some(Chance::Batch),
+            };
+        }
+    }
+
+    /// Whether all that a slot is made of within the body begins with such nodes.
+    fn made_of(&self, slot: usize, is: impl Fn(&Operation) -> bool) -> bool {
+        let producers = self.producers();
+        let (mut waiting, mut seen) = (vec![slot], HashSet::new());
+        while let Some(slot) = waiting.pop() {
+            let Some((node, _)) = producers.get(slot).copied().flatten() else { return false };
+            let node = &self.nodes[node];
+            if node.inputs.is_empty() && !is(&node.operation) {
+                return false;
+            }
+            waiting.extend(node.inputs.iter().copied().filter(|&input| seen.insert(input)));
+        }
+        true
+    }
+}
+
+/// Whether a batch norm takes statistics of its batch. A layer norm is written as one that scales by ones.
+fn of_batch(body: &Body, node: &Node) -> bool {
+    let operation = &node.operation;
+    let norm = operation.operator.starts_with("FusedBatchNorm") && !operation.operator.contains("Grad");
+    if !norm || operation.bool("is_training") != Some(true) {
+        return false;
+    }
+    let producers = body.producers();
+    let scale = node.inputs.get(1).and_then(|&slot| producers[slot]);
+    scale.is_none_or(|(maker, _)| body.nodes[maker].operation.operator != "Fill")
+}
+
+impl Program {
+    /// Shows each operator that gives something by chance, of a body and all it calls.
+    pub(crate) fn each_chance(&self, body: usize, show: &mut dyn FnMut(&Operation, Chance)) {
+        let (mut waiting, mut seen) = (vec![body], HashSet::from([body]));
+        while let Some(body) = waiting.pop().and_then(|body| self.bodies.get(body)) {
+            for node in &body.nodes {
+                if let Some(chance) = node.chance {
+                    show(&node.operation, chance);
+                }
+                waiting.extend(node.action.bodies().into_iter().filter(|&called| seen.insert(called)));
+            }
+        }
+    }
+}
+
+impl Node {
+    /// Runs a node that draws from `seed` on; `None` where it draws by a state in a variable, which every run starts from.
+    pub(super) fn seeded(
+        &self,
+        context: &Arc<Context>,
+        inputs: &[&Tensor],
+        seed: u64,
+    ) -> Option<Result<Vec<Tensor>, String>> {
+        let (called, passed) = (self.operation.called(), self.operation.passed());
+        match self.drawing? {
+            Drawing::Kernel => {
+                // Both 0 would be no seed.
+                let seeds = one_int(c"seed", seed as i64).and(one_int(c"seed2", 1));
+                let attributes = passed.clone().and(seeds);
+                Some(context.execute(called, &attributes, inputs.iter().copied(), self.outputs))
+            }
+            Drawing::Seed => Some(self.run_from(context, inputs, seed)),
+            Drawing::Variable => None,
+        }
+    }
+
+    /// As given, but with another seed for each `seed`.
+    fn run_from(&self, context: &Arc<Context>, inputs: &[&Tensor], seed: u64) -> Result<Vec<Tensor>, String> {
+        let place = seed_of(&self.operation.operator).unwrap_or_default();
+        let own = *inputs.get(place).ok_or("it is given no seed")?;
+        let added = context.tensor(DataType::UINT64, &[], &seed.to_ne_bytes());
+        let added = added.and_then(|added| added.cast(own.data_type())).map_err(|error| error.to_string())?;
+        let types = one_type(c"T", own.data_type());
+        let sum = context.execute(c"AddV2", &types, [own, &added], 1)?;
+        let sum = sum.first().ok_or("its seed was not made")?;
+        let given = inputs.iter().enumerate().map(|(index, input)| if index == place { sum } else { *input });
+        context.execute(self.operation.called(), self.operation.passed(), given, self.outputs)
+    }
+}
