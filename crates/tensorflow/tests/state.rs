@@ -140,8 +140,8 @@ fn tags_signatures_and_inputs_that_do_not_fit_are_told_with_those_that_do() {
 
     let model = load(&directory).unwrap();
     let names: Vec<&str> = model.inputs().iter().map(|spec| spec.name.as_str()).collect();
-    assert_eq!(names, ["extra", "ids"]);
-    assert_eq!(model.inputs()[1].shape, Some(vec![None, Some(3)]));
+    assert_eq!(names, ["ids", "extra"]);
+    assert_eq!(model.inputs()[0].shape, Some(vec![None, Some(3)]));
     let inputs = fixture("control_flow").tensors(model.context());
     let refused = |inputs: &[(String, dlbacktrace_tensorflow::Tensor)]| {
         let error = model.forward(inputs).unwrap_err();
