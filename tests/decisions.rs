@@ -2,7 +2,7 @@
 
 mod common;
 
-use common::{channels, explain};
+use common::{channels, explain, inputs, load};
 use dlbacktrace::{Amount, Explanation, Loss, Mode, Options};
 
 fn numbers(explanation: &Explanation, input: usize) -> Vec<f32> {
@@ -55,10 +55,15 @@ fn what_several_numbers_decide_is_named_and_booked() {
 /// The vector that says which rows belong together takes nothing.
 #[test]
 fn counts_that_divide_take_nothing() {
-    for form in ["scattered", "counted", "added", "spread", "multiplied", "unique", "reduced"] {
-        let explanation = explain(&format!("pooled_{form}"), &Options::new().mode(Mode::Contrastive));
-        assert!(numbers(&explanation, 1).iter().all(|&share| share == 0.0), "{form}");
-        assert!(numbers(&explanation, 0).iter().any(|&share| share != 0.0), "{form}");
+    let pooled = ["scattered", "counted", "added", "spread", "multiplied", "unique", "reduced"];
+    for name in
+        pooled.map(|form| format!("pooled_{form}")).into_iter().chain(["graph_convolution".to_owned()])
+    {
+        for mode in [Mode::Default, Mode::Contrastive] {
+            let explanation = explain(&name, &Options::new().mode(mode));
+            assert!(numbers(&explanation, 1).iter().all(|&share| share == 0.0), "{name}");
+            assert!(numbers(&explanation, 0).iter().any(|&share| share != 0.0), "{name}");
+        }
     }
 }
 
@@ -73,4 +78,12 @@ fn tokens_take_what_is_added_to_them_on_request() {
     assert!(whole.warnings().is_empty());
     let total = |explanation: &Explanation| channels(explanation)[0].sum(None).double_value(&[]);
     assert!((total(&whole) - total(&own) - constant).abs() < 1e-5);
+}
+
+#[test]
+fn an_output_without_inputs_is_told_in_their_names() {
+    let (fixture, model) = load("constant_output");
+    let error = model.explain(&inputs(&fixture), &Options::new()).err().map(|error| error.to_string());
+    let error = error.unwrap_or_default();
+    assert!(error.contains("does not depend on any explained input (x (F32 [2, 4]))"), "{error}");
 }

@@ -25,8 +25,8 @@ pub(super) fn settle<T: Tensor>(tape: &mut Tape<T>, of_value: &[Dependence]) {
     }
 }
 
-/// Whether a step gives a count: ones where tokens say, and what is made of counts alone. Larger constants in it may be
-/// weights, which make a score of it.
+/// Whether a step gives a count: ones where tokens say, and of numbers what is made of counts alone. Constants of several
+/// entries that differ may be weights, which make a score of it.
 fn counted<T: Tensor>(step: &Step<T>, counts: &[bool], of_value: &[Dependence]) -> bool {
     let role = step.op.role(&step.inputs);
     if role == Role::Ones {
@@ -34,13 +34,20 @@ fn counted<T: Tensor>(step: &Step<T>, counts: &[bool], of_value: &[Dependence]) 
     }
     let weighs = |(input, operand): (usize, &Operand<T>)| {
         let weighable = step.op.multiplies(input) || matches!(role, Role::Sum { .. });
-        let large = operand.meta.shape.iter().any(|&extent| extent != 1);
-        weighable && large && of_value[operand.value.0] == Dependence::Constant
+        weighable && of_value[operand.value.0] == Dependence::Constant && !uniform(operand)
     };
     let ruled = !matches!(step.op.family(), Family::Unruled | Family::Statistic | Family::Decision);
-    let mut moving = step.inputs.iter().filter(|operand| operand.depends).peekable();
+    let number = |operand: &&Operand<T>| operand.depends && of_value[operand.value.0] == Dependence::Numbers;
+    let mut moving = step.inputs.iter().filter(number).peekable();
     ruled
         && moving.peek().is_some()
         && moving.all(|operand| counts[operand.value.0])
         && !step.inputs.iter().enumerate().any(weighs)
+}
+
+/// Whether all entries of a constant are one number.
+fn uniform<T: Tensor>(constant: &Operand<T>) -> bool {
+    let single = constant.meta.shape.iter().all(|&extent| extent == 1);
+    let same = |data: &T| Ok::<_, crate::Error>(data.least()? == -data.scale(-1.0)?.least()?);
+    single || constant.data.as_ref().is_some_and(|data| same(data).unwrap_or(false))
 }
