@@ -210,7 +210,7 @@ fn the_first_floating_output_is_explained_and_said() {
 fn a_single_score_has_its_complement_against_it() {
     let contrastive = Options::new().mode(Mode::Contrastive);
     let found = explain("start_one_score", &contrastive);
-    assert!(says(&found, "is a probability"), "{:?}", found.assumed());
+    assert!(says(&found, "taken for a probability"), "{:?}", found.assumed());
     assert!(near(
         found.seed_amount().negative,
         output("start_one_score").iter().map(|score| 1.0 - score).sum()

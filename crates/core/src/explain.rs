@@ -278,7 +278,7 @@ fn against_one<T: Tensor>(output: &Port<T>, sample_axis: Option<usize>, options:
         && options.start.mode == Mode::Contrastive;
     applies.then(|| {
         format!(
-            "{} is a probability: what speaks against it starts with 1 less its value, or with 0 from 1 on",
+            "{} is taken for a probability: what speaks against it starts with 1 less its value, or with 0 from 1 on",
             output.name
         )
     })
