@@ -31,7 +31,8 @@ size_t first_sentence(std::string_view text) {
   return end == std::string_view::npos ? kLong : end;
 }
 
-/// Whether the user asks for all there is, as Rust programs are asked for it.
+/// Whether the user asks for all there is, as Rust programs are asked for it. Many environments set 1 for every program, to see
+/// where one fails; that is no wish to read libtorch's frames.
 bool wants_all() {
   const char* asked = std::getenv("RUST_BACKTRACE");
   return asked && std::string_view(asked) == "full";
@@ -41,10 +42,8 @@ bool wants_all() {
 
 std::string short_text(const std::exception& error) {
   const auto* known = dynamic_cast<const c10::Error*>(&error);
-  const char* whole = std::getenv("RUST_BACKTRACE");
-  if (whole && std::string_view(whole) != "0") return error.what();
+  if (wants_all()) return error.what();
   std::string_view text = trimmed(without_traceback(known ? known->what_without_backtrace() : error.what()));
-  if (wants_all()) return std::string(text);
   // Some texts carry C++ frames, lists of backends or the code inside.
   for (std::string_view mark : {"\nException raised from ", "\n\n", "\n:\n", "\n  File \"", "\nCould not find any similar ops"}) {
     text = text.substr(0, text.find(mark));

@@ -24,7 +24,7 @@ fn main() -> ExitCode {
     if env::args_os().any(|argument| argument == "--verbose") {
         // The other half and the frameworks' side look for it where they cut messages short.
         // SAFETY: as above.
-        unsafe { env::set_var("RUST_BACKTRACE", "1") };
+        unsafe { env::set_var("RUST_BACKTRACE", "full") };
     }
     let library = match load() {
         Ok(library) => library,

@@ -26,7 +26,7 @@ pub struct Cli {
     /// What to do.
     #[command(subcommand)]
     pub command: Command,
-    /// Show what a framework says of a failure at its full length, with its backtrace (also by RUST_BACKTRACE=1)
+    /// Show what a framework says of a failure at its full length, with its backtrace (also by RUST_BACKTRACE=full)
     #[arg(long, global = true)]
     pub verbose: bool,
 }
