@@ -38,14 +38,12 @@ impl<'a> Preparation<'a> {
                 }
                 (None, None) => (Layout::Nchw, "as TorchScript models have them".to_owned()),
             };
-            let (place, option) = match layout {
-                Layout::Nchw => ("before height and width", "nhwc"),
-                Layout::Nhwc => ("behind height and width", "nchw"),
-                Layout::Chw => ("before height and width", "nchw"),
-                Layout::Hwc => ("behind height and width", "nhwc"),
+            let place = match layout {
+                Layout::Nchw | Layout::Chw => "before",
+                Layout::Nhwc | Layout::Hwc => "behind",
             };
             assumed.push(format!(
-                "the channels of pictures stand {place}, {why} (--layout {option} is the other way)"
+                "the channels of pictures stand {place} height and width, {why} (--layout for another order)"
             ));
             layout
         });
