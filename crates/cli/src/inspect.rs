@@ -2,14 +2,30 @@
 
 use crate::args::Inspect;
 use crate::failure::Result;
+use crate::inputs::Kind;
 use crate::{model, output};
-use dlbacktrace::Inspection;
+use dlbacktrace::{Argument, Inspection};
 use std::fmt::Write;
 
 /// Shows what a model takes, gives and is made of.
 pub fn run(args: &Inspect) -> Result<()> {
-    let inspection = model::load(&args.model)?.inspect()?;
+    let mut inspection = model::load(&args.model)?.inspect()?;
+    inspection.outputs = inspection.outputs.iter().flat_map(named).collect();
     if args.json { output::json(&inspection) } else { output::text(&report(&inspection)) }
+}
+
+/// An output by the names that `--output` takes: those of its elements, where it is a list, a tuple or a dictionary.
+fn named(output: &Argument) -> Vec<Argument> {
+    let elements = Kind::of(&output.kind).elements();
+    let element = |(name, kind): (String, &str)| Argument {
+        name: output.name.clone() + &name,
+        kind: kind.to_owned(),
+        optional: output.optional || output.kind.starts_with("Optional["),
+    };
+    match elements.is_empty() {
+        true => vec![output.clone()],
+        false => elements.into_iter().map(element).flat_map(|element| named(&element)).collect(),
+    }
 }
 
 fn report(inspection: &Inspection) -> String {

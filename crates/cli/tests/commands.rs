@@ -20,6 +20,18 @@ fn inspect_shows_the_model() -> Outcome {
 }
 
 #[test]
+fn inspect_names_the_parts_of_an_output() -> Outcome {
+    let said = run(["inspect", "tests/fixtures/output_nested.pt", "--json"])?.succeeded()?.out;
+    let outputs = serde_json::from_str::<Value>(&said)?["outputs"].clone();
+    let named = |index: usize| (outputs[index]["name"].as_str(), outputs[index]["kind"].as_str());
+    assert_eq!(named(0), (Some("output[0].KEY[N]"), Some("Tensor")));
+    assert_eq!(named(1), (Some("output[1][0]"), Some("Tensor")));
+    assert_eq!(named(2), (Some("output[1][1]"), Some("int")));
+    assert_eq!(named(3), (Some("output[2]"), Some("Optional[Tensor]")));
+    Ok(())
+}
+
+#[test]
 fn inspect_names_what_has_no_rule() -> Outcome {
     let said = run(["inspect", "tests/fixtures/unsupported.pt"])?.succeeded()?.out;
     let line = said.lines().find(|line| line.contains("linalg_inv")).ok_or("not listed")?;

@@ -38,6 +38,18 @@ impl<'a> Kind<'a> {
         }
     }
 
+    /// How its elements are named after it, with their types; where any number may be, one stands for all.
+    pub fn elements(self) -> Vec<(String, &'a str)> {
+        match self {
+            Self::List(inner) => vec![("[N]".to_owned(), inner)],
+            Self::Tuple(inner) => {
+                parts(inner).enumerate().map(|(i, part)| (format!("[{i}]"), part)).collect()
+            }
+            Self::Dict(inner) => vec![(".KEY".to_owned(), inner)],
+            Self::Class | Self::Single => Vec::new(),
+        }
+    }
+
     /// The type of the element at an index.
     pub fn element(self, index: usize) -> &'a str {
         match self {

@@ -20,6 +20,7 @@ mod tree;
 
 pub use bind::{Bound, Note};
 pub use fit::run;
+pub use kind::Kind;
 
 use crate::args::{InputArgs, Range};
 use crate::failure::{Failure, Result};
