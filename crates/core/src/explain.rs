@@ -76,7 +76,7 @@ pub fn explain<T: Tensor>(
     let random = RandomUse::counted(std::mem::take(&mut tape.random));
     // What is left to chance tells nothing of samples when it is run again.
     let again = again.filter(|_| random.is_empty());
-    let samples = samples::found(&outputs, number, &given, again.as_ref(), !tape.random.is_empty(), options)?;
+    let samples = samples::found(&outputs, number, &given, again.as_ref(), options)?;
     drop(given);
     drop(again);
     let output = &outputs[number];
@@ -103,13 +103,13 @@ pub fn explain<T: Tensor>(
         let found = "the explained output is not finite, so there is no total to trace; look for NaN and infinity in the inputs";
         return Err(Error::Seed(found.into()));
     }
-    if amount.is_zero() && seed.relevance.measure(|channel| channel.abs()?.total())?.is_zero() {
+    let start = seed.relevance.measure(|channel| channel.abs()?.total())?;
+    if start.is_zero() {
         warnings.push("the explained output is 0, so there is no relevance to trace; choose another unit or a total to start with".into());
     }
     let modules = options.modules.then(|| Modules::new(prepared.steps(), prepared.values()));
     let mut watcher = Watcher { options, values: Vec::new(), modules };
     let noted = Noted::new(prepared.steps());
-    let start = seed.relevance.measure(|channel| channel.abs()?.total())?;
     let walk = WalkOptions { allow_unruled: options.allow_unruled };
     let mode = seed.relevance.mode();
     let outcome = prepared.backtrace(vec![(value, seed.relevance)], weights, walk, &mut watcher)?;
@@ -291,17 +291,18 @@ pub fn scalings<T: Tensor>(run: &Run<'_, T>) -> Vec<(String, Scaling)> {
 
 /// That an input which looks like pictures is of another range than the model scales.
 fn unscaled<T: Tensor>(tape: &Tape<T>, port: &Port<T>) -> Option<String> {
-    let scaling = scaling_of(tape, port.value);
     let shape = port.tensor.shape();
     if !port.tensor.dtype().is_float() || shape.len() < 3 || shape.contains(&0) {
         return None;
     }
+    // Few models tell; only for those are the numbers looked at.
+    let range = scaling_of(tape, port.value).pixels()?;
     let axes: Vec<usize> = (0..shape.len()).collect();
     let extreme = |sign: f64| -> Option<f64> {
         Some(sign * port.tensor.scale(sign).ok()?.max_over(&axes).ok()?.total().ok()?)
     };
     let (least, most) = (extreme(-1.0)?, extreme(1.0)?);
-    let expected = match scaling.pixels()? {
+    let expected = match range {
         PixelRange::Bytes if least >= 0.0 && most > 0.0 && most <= 1.0 => "0 to 255",
         PixelRange::Unit if least >= 0.0 && most > 16.0 => "0 to 1",
         _ => return None,

@@ -46,8 +46,7 @@ impl Found {
     }
 }
 
-/// Finds out what counts the samples of the output `number`. That a model which gives something `by_chance` gives something
-/// else tells nothing.
+/// Finds out what counts the samples of the output `number`.
 ///
 /// # Errors
 /// [`Error::Seed`] where it cannot be told.
@@ -56,7 +55,6 @@ pub(super) fn found<T: Tensor>(
     number: usize,
     inputs: &[Port<T>],
     again: Option<&Again<'_, T>>,
-    by_chance: bool,
     options: &Options,
 ) -> Result<Found> {
     let shape = outputs[number].tensor.shape();
@@ -95,10 +93,7 @@ pub(super) fn found<T: Tensor>(
     let axis = match known {
         // What was found for another shape holds as long as it may.
         Some(axis) if axis.is_none_or(|axis| candidates.contains(&axis)) => axis,
-        _ => match independent(again, &outputs[number].tensor, number, count, &candidates)? {
-            None if by_chance => return by_convention(&outputs[number], input, &candidates),
-            axis => axis,
-        },
+        _ => independent(again, &outputs[number].tensor, number, count, &candidates)?,
     };
     again.known.0.lock().unwrap_or_else(PoisonError::into_inner).insert(signature, axis);
     Ok(Found::new(axis, axis.is_some(), Some(told(axis, &outputs[number], input, count))))
