@@ -1,6 +1,7 @@
 // What a module is made of.
 
 #include "chance.h"
+#include "describe.h"
 #include "errors.h"
 #include "graph.h"
 #include "module.h"
@@ -52,7 +53,7 @@ rust::Vec<FormalArgument> Module::arguments() const {
     const auto& arguments = module_->get_method("forward").function().getSchema().arguments();
     for (size_t i = 1; i < arguments.size(); ++i) {
       formals.push_back({rust::String::lossy(arguments[i].name()),
-                         rust::String::lossy(arguments[i].type()->annotation_str()),
+                         rust::String::lossy(describe(*arguments[i].type())),
                          arguments[i].default_value().has_value()});
     }
     return formals;
@@ -63,7 +64,7 @@ rust::String Module::returns() const {
   return guarded([&] {
     const auto& returns = module_->get_method("forward").function().getSchema().returns();
     TORCH_CHECK(returns.size() == 1, "forward returns ", returns.size(), " values");
-    return rust::String::lossy(returns.front().type()->annotation_str());
+    return rust::String::lossy(describe(*returns.front().type()));
   });
 }
 

@@ -1,6 +1,7 @@
 #include "arguments.h"
 
 #include "convert.h"
+#include "describe.h"
 #include "dlbacktrace-torch-recorder/src/bridge.rs.h"
 #include "errors.h"
 
@@ -17,7 +18,7 @@ std::string signature(const c10::FunctionSchema& schema, size_t first) {
   text << schema.name() << "(";
   const auto& formals = schema.arguments();
   for (size_t i = first; i < formals.size(); ++i) {
-    text << (i > first ? ", " : "") << formals[i].type()->annotation_str() << " " << formals[i].name();
+    text << (i > first ? ", " : "") << describe(*formals[i].type()) << " " << formals[i].name();
     if (formals[i].default_value()) text << "=" << *formals[i].default_value();
   }
   text << ")";

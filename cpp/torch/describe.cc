@@ -90,4 +90,17 @@ RawArgument describe(const std::string& name, const c10::IValue& value,
   return argument;
 }
 
+std::string describe(const c10::Type& type) {
+  return type.annotation_str([](const c10::Type& part) -> std::optional<std::string> {
+    const auto* tuple = part.castRaw<c10::TupleType>();
+    if (!tuple || !tuple->schema()) return std::nullopt;
+    std::string text = "NamedTuple[";
+    for (const c10::Argument& field : tuple->schema()->arguments()) {
+      if (text.back() != '[') text += ", ";
+      text += field.name() + ": " + describe(*field.type());
+    }
+    return text + "]";
+  });
+}
+
 }  // namespace dlbacktrace::torch_

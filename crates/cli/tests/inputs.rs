@@ -118,6 +118,23 @@ fn a_file_of_named_arrays_is_the_models_dictionary() -> Outcome {
 }
 
 #[test]
+fn fields_of_a_named_tuple_go_by_name() -> Outcome {
+    let model = "tests/fixtures/input_namedtuple.pt";
+    let tensors = fixture("input_namedtuple.safetensors");
+    let part = |name: &str, key: &str| format!("{name}={}:{key}", tensors.display());
+    let given = |x: &str, y: &str| {
+        relevance(&[model, "--input", &part(y, "point.1"), "--input", &part(x, "point.0")])
+    };
+    let named = given("point.x", "point.y")?;
+    assert_eq!(named, given("point.0", "point.1")?);
+    assert_eq!(named[1][0][0], "point.x");
+    let message = run(["explain", model, "--input", &part("point.z", "point.0")])?.failed(5)?;
+    assert!(message.contains("its parts are x, y"), "{message}");
+    let shown = run(["inspect", "tests/fixtures/output_namedtuple.pt"])?.succeeded()?.out;
+    assert!(shown.contains("output.logits") && shown.contains("output.hidden"), "{shown}");
+    Ok(())
+}
+#[test]
 fn numbers_of_another_type_are_converted_and_it_is_said() -> Outcome {
     let room = tempfile::tempdir()?;
     let file = |name: &str| room.path().join(name).to_string_lossy().into_owned();

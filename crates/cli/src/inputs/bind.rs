@@ -130,10 +130,10 @@ impl<'a> Binder<'a> {
         }
     }
 
-    /// Several arrays for one argument: its dictionary, or a file of a single array.
+    /// Several arrays for one argument: the entries of its dictionary or named tuple, or a file of a single array.
     fn all_to(&mut self, name: &str, mut items: Vec<(String, Item)>) -> Result<()> {
         let argument = self.find(name).and_then(|argument| self.arguments.get(argument));
-        if argument.is_some_and(|argument| matches!(Kind::of(&argument.kind), Kind::Dict(_))) {
+        if argument.is_some_and(has_keys) {
             return items.into_iter().try_for_each(|(key, item)| self.named(&format!("{name}.{key}"), item));
         }
         match (items.pop(), items.is_empty()) {
@@ -148,17 +148,16 @@ impl<'a> Binder<'a> {
     }
 
     /// Arrays that are named as inputs go to them; the others of the file are left out. Else they are the entries of the
-    /// model's only dictionary. A single array needs no name.
+    /// model's only dictionary or named tuple. A single array needs no name.
     fn by_their_names(&mut self, mut items: Vec<(String, Item)>) -> Result<()> {
         let ours = |name: &str| self.meant(name).is_some();
         if items.iter().any(|(name, _)| ours(name)) {
             items.retain(|(name, _)| ours(name));
             return items.into_iter().try_for_each(|(name, item)| self.named(&name, item));
         }
-        let dicts =
-            self.arguments.iter().filter(|argument| matches!(Kind::of(&argument.kind), Kind::Dict(_)));
-        if let [dict] = dicts.collect::<Vec<_>>().as_slice() {
-            return self.all_to(&dict.name, items);
+        let keyed = self.arguments.iter().filter(|argument| has_keys(argument));
+        if let [keyed] = keyed.collect::<Vec<_>>().as_slice() {
+            return self.all_to(&keyed.name, items);
         }
         match (items.pop(), items.is_empty()) {
             (Some((_, item)), true) => self.next(item),
@@ -217,6 +216,11 @@ impl<'a> Binder<'a> {
 fn list(names: impl Iterator<Item = String>) -> String {
     let names: Vec<_> = names.collect();
     if names.is_empty() { "nothing".to_owned() } else { names.join(", ") }
+}
+
+/// Whether it has parts that go by name.
+fn has_keys(argument: &Argument) -> bool {
+    matches!(Kind::of(&argument.kind), Kind::Dict(_) | Kind::Named(_))
 }
 
 #[cfg(test)]

@@ -9,7 +9,9 @@ pub enum Kind<'a> {
     Tuple(&'a str),
     /// `Dict[K, V]`: the type of its values.
     Dict(&'a str),
-    /// A class of the model's own, such as a named tuple.
+    /// `NamedTuple[x: X, y: Y]`: its fields and their types, with commas.
+    Named(&'a str),
+    /// A class of the model's own.
     Class,
     /// A tensor or a number.
     Single,
@@ -31,11 +33,10 @@ impl<'a> Kind<'a> {
         if let Some(inner) = inside("Dict") {
             return Self::Dict(parts(inner).nth(1).unwrap_or(""));
         }
-        if kind.starts_with("__torch__") || kind.starts_with("NamedTuple") {
-            Self::Class
-        } else {
-            Self::Single
+        if let Some(inner) = inside("NamedTuple") {
+            return Self::Named(inner);
         }
+        if kind.starts_with("__torch__") { Self::Class } else { Self::Single }
     }
 
     /// How its elements are named after it, with their types; where any number may be, one stands for all.
@@ -45,6 +46,7 @@ impl<'a> Kind<'a> {
             Self::Tuple(inner) => {
                 parts(inner).enumerate().map(|(i, part)| (format!("[{i}]"), part)).collect()
             }
+            Self::Named(inner) => fields(inner).map(|(name, part)| (format!(".{name}"), part)).collect(),
             Self::Dict(inner) => vec![(".KEY".to_owned(), inner)],
             Self::Class | Self::Single => Vec::new(),
         }
@@ -55,8 +57,27 @@ impl<'a> Kind<'a> {
         match self {
             Self::List(inner) => inner,
             Self::Tuple(inner) => parts(inner).nth(index).unwrap_or(""),
+            Self::Named(inner) => fields(inner).nth(index).map_or("", |(_, part)| part),
             Self::Dict(_) | Self::Class | Self::Single => "",
         }
+    }
+
+    /// The index of an element by its number or, in a named tuple, by its name.
+    pub fn index(self, key: &str) -> Option<usize> {
+        let named = match self {
+            Self::Named(inner) => fields(inner).position(|(name, _)| name == key),
+            _ => None,
+        };
+        named.or_else(|| key.parse().ok())
+    }
+
+    /// How the element at an index is named after it.
+    pub fn suffix(self, index: usize) -> String {
+        match self {
+            Self::Named(_) => self.elements().into_iter().nth(index).map(|(name, _)| name),
+            _ => None,
+        }
+        .unwrap_or_else(|| format!("[{index}]"))
     }
 }
 
@@ -64,8 +85,8 @@ impl<'a> Kind<'a> {
 pub fn path<'p>(kind: &str, path: &'p str) -> Vec<&'p str> {
     let inner = match Kind::of(kind) {
         Kind::Dict(inner) | Kind::List(inner) => inner,
-        Kind::Tuple(_) => {
-            Kind::of(kind).element(path.split('.').next().and_then(|key| key.parse().ok()).unwrap_or(0))
+        sequence @ (Kind::Tuple(_) | Kind::Named(_)) => {
+            sequence.element(path.split('.').next().and_then(|key| sequence.index(key)).unwrap_or(0))
         }
         Kind::Class | Kind::Single => return path.split('.').collect(),
     };
@@ -120,6 +141,11 @@ impl Leaf {
     }
 }
 
+/// The fields of a named tuple: name and type.
+fn fields(text: &str) -> impl Iterator<Item = (&str, &str)> {
+    parts(text).filter_map(|field| field.split_once(": "))
+}
+
 /// The parts between the outermost commas.
 fn parts(text: &str) -> impl Iterator<Item = &str> {
     let mut depth = 0_usize;
@@ -155,6 +181,7 @@ mod tests {
         }
         assert_eq!(path("Dict[str, List[Tensor]]", "k.0"), ["k", "0"]);
         assert_eq!(path("Dict[str, Tensor]", "k.0"), ["k.0"]);
+        assert_eq!(path("NamedTuple[x: Tensor, y: Dict[str, Tensor]]", "y.a.b"), ["y", "a.b"]);
     }
 
     #[test]
@@ -167,6 +194,10 @@ mod tests {
             ["Tensor", "Tuple[Tensor, int]", "Dict[str, int]", ""]
         );
         assert_eq!(Kind::of("__torch__.Point"), Kind::Class);
+        let named = Kind::of("Optional[NamedTuple[x: Tensor, of: Tuple[int, Tensor], 2: int]]");
+        assert_eq!([0, 1, 2, 3].map(|i| named.element(i)), ["Tensor", "Tuple[int, Tensor]", "int", ""]);
+        assert_eq!(["of", "1", "2", "y"].map(|key| named.index(key)), [Some(1), Some(1), Some(2), None]);
+        assert_eq!(named.suffix(1), ".of");
         for single in ["Tensor", "int", "Optional[float]", "str", "", "]["] {
             assert_eq!(Kind::of(single), Kind::Single, "{single}");
         }

@@ -99,18 +99,30 @@ impl Node {
             (Self::Parts(parts), _) => {
                 let mut parts: Vec<(usize, Self)> = parts
                     .into_iter()
-                    .map(|(key, node)| Ok((key.parse().map_err(|_| format!("it has no part {key}"))?, node)))
+                    .map(|(key, node)| Ok((kind.index(&key).ok_or_else(|| no_part(kind, &key))?, node)))
                     .collect::<Result<_, String>>()?;
                 parts.sort_by_key(|(index, _)| *index);
                 if parts.iter().enumerate().any(|(i, (index, _))| i != *index) {
                     return Err("its parts are not 0, 1, 2 and so on".to_owned());
                 }
-                let element =
-                    |(i, node): (usize, Self)| node.value(kind.element(i), &format!("{name}[{i}]"), notes);
+                let element = |(i, node): (usize, Self)| {
+                    node.value(kind.element(i), &(name.to_owned() + &kind.suffix(i)), notes)
+                };
                 Ok(sequence(kind, parts.into_iter().map(element).collect::<Result<_, _>>()?))
             }
         }
     }
+}
+
+fn no_part(kind: Kind<'_>, key: &str) -> String {
+    let parts = match kind {
+        Kind::Named(_) => {
+            let name = |(name, _): (String, _)| name.trim_start_matches('.').to_owned();
+            kind.elements().into_iter().map(name).collect::<Vec<_>>().join(", ")
+        }
+        _ => "0, 1, 2 and so on".to_owned(),
+    };
+    format!("it has no part {key}; its parts are {parts}")
 }
 
 fn sequence(kind: Kind<'_>, values: Vec<Value>) -> Value {
@@ -169,6 +181,11 @@ mod tests {
                 r#"Tuple([Integer(0), Tuple([Integer(1), Integer(2)])]) ["a[0]", "a[1][0]", "a[1][1]"]"#,
             ),
             ("__torch__.Point", &["0", "1"], r#"Tuple([Integer(0), Integer(1)]) ["a[0]", "a[1]"]"#),
+            (
+                "NamedTuple[x: Tensor, y: Tensor]",
+                &["y", "x"],
+                r#"Tuple([Integer(1), Integer(0)]) ["a.x", "a.y"]"#,
+            ),
         ] {
             assert_eq!(built(kind, items)?, expected);
         }
