@@ -3,7 +3,8 @@
     python python_shims/same_bits.py BEFORE AFTER [--tests tests] [--only NAME…]
 
 BEFORE and AFTER are two `dlbacktrace` programs. Both explain every model in both modes, as a user would. The arrays of relevance
-must hold the same bits, and what one refuses the other must refuse with the same exit code. Needs Python 3.11 and numpy.
+must hold the same bits, and what one refuses the other must refuse with the same exit code. Where they differ, both explain it
+once more from one start, which tells a change of the start from a change of the rules. Needs Python 3.11 and numpy.
 """
 
 import argparse
@@ -15,6 +16,8 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
+
+GOOD = ("same", "refused")
 
 
 def main() -> None:
@@ -34,86 +37,112 @@ def main() -> None:
         for mode, result in results:
             kind = result.split(":")[0]
             counts[kind] = counts.get(kind, 0) + 1
-            if kind not in ("same", "refused"):
+            if kind not in GOOD:
                 print(f"{name} ({mode}): {result}")
     print(", ".join(f"{count} {kind}" for kind, count in sorted(counts.items())))
-    sys.exit(any(kind not in ("same", "refused") for kind in counts))
+    sys.exit(any(kind not in GOOD for kind in counts))
 
 
 def models(tests: Path):
-    """Name, path and arguments of every model."""
+    """Name, path and inputs of every model: the name of each and a value, or a tensor as its file and key; options beside."""
     for index in sorted(tests.glob("fixtures/**/index.json")):
         for fixture in json.loads(index.read_text())["fixtures"]:
             stem = index.parent / fixture["name"]
-            arguments = []
-            for given in fixture["inputs"]:
-                arguments += leaves(given["name"], given, f"{stem}.safetensors")
-            yield fixture["name"], f"{stem}.pt", arguments
+            tensors = Path(f"{stem}.safetensors")
+            inputs = [leaf for given in fixture["inputs"] for leaf in leaves(given["name"], given, tensors)]
+            yield fixture["name"], f"{stem}.pt", inputs, []
     for index in sorted(tests.glob("savedmodels/**/index.json")):
         for fixture in json.loads(index.read_text())["fixtures"]:
             stem = index.parent / fixture["name"]
-            yield fixture["name"], str(stem), signature(Path(f"{stem}.safetensors"), fixture.get("numeric_inputs", []))
+            options = [f"--numeric-input={name}" for name in fixture.get("numeric_inputs", [])]
+            yield fixture["name"], str(stem), signature(Path(f"{stem}.safetensors")), options
     for language in json.loads((tests / "models/index.json").read_text()):
         stem = tests / "models" / language["name"]
         for case in ("short", "long", "padded"):
-            arguments = [f"--input={name}={stem}.safetensors:{case}:{name}" for name in language["arguments"]]
-            yield f"{language['name']}, {case}", f"{stem}.pt", arguments
+            inputs = [(name, (Path(f"{stem}.safetensors"), f"{case}:{name}")) for name in language["arguments"]]
+            yield f"{language['name']}, {case}", f"{stem}.pt", inputs, []
 
 
-def leaves(name: str, node: dict, file: str) -> list[str]:
-    """The arguments that fill an input of a TorchScript model."""
+def leaves(name: str, node: dict, tensors: Path) -> list:
+    """What fills an input of a TorchScript model."""
     if "tensor" in node:
-        return [f"--input={name}={file}:{node['tensor']}"]
+        return [(name, (tensors, node["tensor"]))]
     if "value" in node:
         value = node["value"]
-        return [] if value is None else [f"--input={name}={value if isinstance(value, str) else json.dumps(value)}"]
+        return [] if value is None else [(name, value if isinstance(value, str) else json.dumps(value))]
     for kind in ("list", "tuple", "dict", "namedtuple"):
         if kind in node:
-            parts = node[kind].items() if isinstance(node[kind], dict) else enumerate(node[kind])
-            return [argument for key, part in parts for argument in leaves(f"{name}.{key}", part, file)]
+            # Older builds know the fields of a named tuple by their numbers only.
+            keyed = kind == "dict"
+            parts = node[kind].items() if keyed else enumerate(node[kind].values() if kind == "namedtuple" else node[kind])
+            return [leaf for key, part in parts for leaf in leaves(f"{name}.{key}", part, tensors)]
     return []
 
 
-def signature(file: Path, numeric: list[str]) -> list[str]:
-    """The arguments that fill the inputs of a SavedModel."""
-    if not file.exists():
+def signature(tensors: Path) -> list:
+    """What fills the inputs of a SavedModel."""
+    if not tensors.exists():
         return []
-    arguments = [f"--numeric-input={name}" for name in numeric]
-    with file.open("rb") as opened:
-        header = json.loads(opened.read(int.from_bytes(opened.read(8), "little")))
-    for key in sorted(header):
-        if key.startswith("input:"):
-            arguments.append(f"--input={key.removeprefix('input:')}={file}:{key}")
-    for key, value in json.loads(header.get("__metadata__", {}).get("text", "{}")).items():
-        if key.startswith("input:"):
-            arguments.append(f"--input={key.removeprefix('input:')}={json.dumps(value)}")
-    return arguments
+    header = header_of(tensors)[0]
+    texts = json.loads(header.get("__metadata__", {}).get("text", "{}"))
+    arrays = [(key.removeprefix("input:"), (tensors, key)) for key in sorted(header) if key.startswith("input:")]
+    return arrays + [(key.removeprefix("input:"), json.dumps(texts[key])) for key in texts if key.startswith("input:")]
 
 
-def compare(before: Path, after: Path, model: str, arguments: list[str]) -> list[tuple[str, str]]:
-    return [(mode, outcome(before, after, model, [f"--mode={mode}", *arguments])) for mode in ("default", "contrastive")]
+def header_of(tensors: Path):
+    """The header of a safetensors file, and its data."""
+    data = tensors.read_bytes()
+    start = 8 + int.from_bytes(data[:8], "little")
+    return json.loads(data[8:start]), data[start:]
 
 
-def outcome(before: Path, after: Path, model: str, arguments: list[str]) -> str:
-    with tempfile.TemporaryDirectory() as folder:
-        (old, first), (new, second) = (
-            explain(program, model, arguments, Path(folder) / name) for program, name in ((before, "before"), (after, "after"))
-        )
+def given(name: str, value, folder: Path) -> str:
+    """An input as an argument; a tensor becomes a file of its own."""
+    if isinstance(value, str):
+        return f"--input={name}={value}"
+    header, data = header_of(value[0])
+    begin, end = header[value[1]]["data_offsets"]
+    alone = json.dumps({"tensor": {**header[value[1]], "data_offsets": [0, end - begin]}}).encode()
+    file = folder / f"{len(list(folder.iterdir()))}.safetensors"
+    file.write_bytes(len(alone).to_bytes(8, "little") + alone + data[begin:end])
+    return f"--input={name}={file}"
+
+
+def compare(before: Path, after: Path, model: str, inputs: list, options: list[str]) -> list[tuple[str, str]]:
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        arguments = [model, *(given(name, value, folder) for name, value in inputs), *options]
+        return [(mode, outcome(before, after, [*arguments, f"--mode={mode}"], folder / mode)) for mode in ("default", "contrastive")]
+
+
+def outcome(before: Path, after: Path, arguments: list[str], folder: Path) -> str:
+    result = comparison(before, after, arguments, folder / "chosen")
+    if not result.startswith("differs"):
+        return result
+    output = json.loads((folder / "chosen" / "after" / "explanation.json").read_text())["output"]
+    start = np.cos(np.arange(np.prod(output["shape"], dtype=int))).reshape(output["shape"])
+    np.save(folder / "start.npy", start)
+    arguments = [*arguments, f"--output={output['name']}", f"--seed={folder / 'start.npy'}"]
+    again = comparison(before, after, arguments, folder / "same")
+    return "other start" if again == "same" else f"{result}; from the same start: {again}"
+
+
+def comparison(before: Path, after: Path, arguments: list[str], folder: Path) -> str:
+    old, first = explain(before, arguments, folder / "before")
+    new, second = explain(after, arguments, folder / "after")
     if old or new:
-        return "refused" if old == new else f"exit code: {old or 0}, then {new or 0}: {second if new else first}"
+        return "refused" if old == new else f"exit code: {old}, then {new}: {second if new else first}"
     if first.keys() != second.keys():
         return f"inputs: {sorted(first)}, then {sorted(second)}"
     worst = max((difference(first[name], second[name]) for name in first), default=0.0)
-    if worst is None or worst > 0:
-        return f"differs: by {worst:.2g} of the largest"
-    return "same"
+    return f"differs: by {worst:.2g} of the largest" if worst else "same"
 
 
-def explain(program: Path, model: str, arguments: list[str], out: Path):
+def explain(program: Path, arguments: list[str], out: Path):
     """The exit code and what it wrote: its message, or the arrays of relevance."""
-    done = subprocess.run([program, "explain", model, *arguments, "--out", out], capture_output=True, text=True, check=False)
+    done = subprocess.run([program, "explain", *arguments, "--out", out], capture_output=True, text=True, check=False)
     if done.returncode:
-        return done.returncode, done.stderr.strip().splitlines()[0] if done.stderr.strip() else ""
+        return done.returncode, (done.stderr.strip() or "no message").splitlines()[0]
     with np.load(out / "relevance.npz") as arrays:
         return 0, {name: arrays[name] for name in arrays.files}
 
