@@ -30,7 +30,7 @@ pub fn summary(document: &Document) -> String {
             &(leaders(units, ": ") + &target),
         );
     }
-    lines.more(document.prediction.len());
+    lines.more(document, document.prediction.len());
     lines.add("relevance", &format!("{} at the start", amount(document.seed)));
     for input in &document.inputs {
         lines.add(
@@ -42,7 +42,7 @@ pub fn summary(document: &Document) -> String {
                 lines.add(&of_sample("  most", sample, input.most_relevant.len()), &leaders(elements, " "));
             }
         }
-        lines.more(input.most_relevant.len());
+        lines.more(document, input.most_relevant.len());
     }
     for (loss, lost) in &totals.losses {
         lines.add("", &format!("{} lost: {}", amount(*lost), words(&format!("{loss:?}"))));
@@ -95,8 +95,11 @@ impl Lines {
         }
     }
 
-    fn more(&mut self, samples: usize) {
-        if samples > SAMPLES {
+    /// Says how many samples were left out. The document may tell fewer of them than there are.
+    fn more(&mut self, document: &Document, told: usize) {
+        let held = document.sample_axis.and_then(|axis| document.output.shape.get(axis));
+        if told > SAMPLES {
+            let samples = held.map_or(told, |&held| held.max(told));
             self.add("", &format!("… and {} more samples", samples - SAMPLES));
         }
     }
@@ -230,7 +233,9 @@ mod tests {
     #[test]
     fn large_batches_stay_short() {
         let mut document = document();
-        document.prediction = vec![document.prediction[0].clone(); 50];
+        document.prediction = vec![document.prediction[0].clone(); 16];
+        assert!(summary(&document).contains("… and 12 more samples"));
+        (document.sample_axis, document.output.shape) = (Some(0), vec![50, 10]);
         assert!(summary(&document).contains("… and 46 more samples"));
     }
 
