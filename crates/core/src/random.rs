@@ -56,8 +56,8 @@ impl RandomUse {
             let listed = listed(uses, chance)?;
             Some(match (chance, seed) {
                 (Chance::Drawn, None) => format!(
-                    "the model draws random numbers, so that each run gives another explanation: {listed}. Save it after \
-                     eval(), or fix the numbers with a random seed (--random-seed 0)"
+                    "the model draws random numbers, so that each run may give another explanation: {listed}. Save it as it \
+                     predicts (PyTorch: after eval(); Keras: without training=True), or fix the numbers with a random seed (--random-seed 0)"
                 ),
                 (Chance::Drawn, Some(seed)) => format!(
                     "the model draws random numbers: {listed}. They start from the random seed {seed}; another one gives \
@@ -65,7 +65,7 @@ impl RandomUse {
                 ),
                 (Chance::Batch, _) => format!(
                     "the model takes statistics of its batch, as in training, so that the samples of a batch change each \
-                     other's explanation: {listed}. Save it after eval()"
+                     other's explanation: {listed}. Save it as it predicts (PyTorch: after eval(); Keras: without training=True)"
                 ),
             })
         };

@@ -374,6 +374,25 @@ fn a_norm_over_one_feature() {
     }
 }
 
+/// A mean that is added, less itself, is one where it is repeated within each sample; else it may be a row of one.
+#[test]
+fn a_mean_that_is_added() {
+    for (shape, entries, is_norm) in [
+        (vec![1, 4, 3], vec![1, 1, 3], true),
+        (vec![2, 4, 3], vec![1, 1, 3], true),
+        (vec![1, 3], vec![1, 3], false),
+    ] {
+        let mut net = Net::new();
+        let x = net.input(&shape);
+        let (mean, scale) = (net.constant(&entries), net.constant(&[3]));
+        let centred = net.add(x, mean);
+        let y = net.mul(centred, scale);
+        let relevance = net.relevance(y, false);
+        let outcome = net.explain(y, relevance).unwrap();
+        assert_eq!(outcome.ledger.losses().is_empty(), is_norm, "{shape:?}: {:?}", outcome.ledger.losses());
+    }
+}
+
 /// One entry for several features is no norm, and neither is one for the samples.
 #[test]
 fn a_single_entry_for_several_is_no_norm() {

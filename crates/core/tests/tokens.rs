@@ -5,7 +5,7 @@ mod common;
 use common::net::Net;
 use dlbacktrace_core::analysis::PrepareOptions;
 use dlbacktrace_core::array::Array;
-use dlbacktrace_core::ops::{IndexAdd, Placed, Slice};
+use dlbacktrace_core::ops::{IndexAdd, Placed, Slice, Sum};
 use dlbacktrace_core::{
     Backtrace, DType, Function, Loss, Range, Relevance, Tensor, ValueId, WalkOptions, WeightCache,
 };
@@ -158,4 +158,34 @@ fn what_is_added_to_an_embedding_is_the_tokens_on_request() {
     assert_eq!(constant, 0.0);
     assert!(!adds.contains(&true));
     assert!(whole.iter().zip(&sums).all(|(found, expected)| (found - expected).abs() < 1e-12));
+}
+
+/// In one sum of two embeddings and a constant, the embeddings take all on request, as they do where the constant is added to
+/// their sum.
+#[test]
+fn what_is_added_to_several_embeddings_is_shared_among_them() {
+    let whole = |apart: bool| {
+        let mut net = Net::new();
+        let (words, kinds) = (net.tokens(&[1, 3]), net.tokens(&[1, 3]));
+        let [a, b] = [words, kinds].map(|tokens| net.embedding(tokens, 4));
+        let positions = net.constant(&[1, 3, 4]);
+        let y = if apart {
+            let both = net.add(a, b);
+            net.add(both, positions)
+        } else {
+            let sum = net.data(a) + net.data(b) + net.data(positions);
+            net.step(Sum { factors: vec![1.0; 3], constant: 0.0 }, &[a, b, positions], sum, DType::F64)
+        };
+        let start = Relevance::default_mode(Array::new(net.data(y).clone()));
+        let prepared = net.prepared(&PrepareOptions { whole_tokens: true, ..PrepareOptions::default() });
+        let outcome = prepared
+            .backtrace(vec![(y, start)], &WeightCache::new(0), WalkOptions::default(), &mut ())
+            .unwrap();
+        assert!(!outcome.ledger.losses().contains_key(&Loss::Constant));
+        let shares = outcome.inputs.iter().flatten().map(|share| share.first().to_array().unwrap());
+        shares.flatten().collect::<Vec<f64>>()
+    };
+    let (apart, together) = (whole(true), whole(false));
+    assert_eq!(apart.len(), 6);
+    assert!(apart.iter().zip(&together).all(|(a, b)| (a - b).abs() < 1e-12), "{apart:?} {together:?}");
 }

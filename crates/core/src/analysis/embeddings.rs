@@ -2,7 +2,7 @@
 
 use super::dependence::Dependence;
 use crate::ops::Pass;
-use crate::{Family, Function, Role, Step, Tape, Tensor};
+use crate::{BacktraceOp, Context, Family, Function, Operand, Relevance, Result, Role, Step, Tape, Tensor};
 
 /// Marks the sums that add constants to the embeddings of tokens. With `whole` the tokens take all of these.
 pub(super) fn recognise<T: Tensor>(tape: &mut Tape<T>, of_value: &[Dependence], whole: bool) {
@@ -20,11 +20,44 @@ pub(super) fn recognise<T: Tensor>(tape: &mut Tape<T>, of_value: &[Dependence], 
         for output in step.outputs.iter().filter(|_| own || (keeps && of_tokens)) {
             embedded[output.0] = true;
         }
-        let alone = step.inputs.iter().filter(|operand| operand.depends).count() == 1;
-        if let (true, true, Some(operand)) = (whole && step.adds, alone, first) {
-            step.op = Box::new(Pass { operand, role: Role::Identity });
+        if let (true, Some(operand)) = (whole && step.adds, first) {
+            if step.inputs.iter().filter(|operand| operand.depends).count() == 1 {
+                step.op = Box::new(Pass { operand, role: Role::Identity });
+            } else {
+                step.op =
+                    Box::new(OfMoving { sum: std::mem::replace(&mut step.op, Box::new(Pass::identity())) });
+            }
             step.adds = false;
         }
+    }
+}
+
+/// A sum of which only the operands that depend on the input count.
+#[derive(Debug)]
+struct OfMoving<T: Tensor> {
+    sum: Box<dyn BacktraceOp<T>>,
+}
+
+impl<T: Tensor> BacktraceOp<T> for OfMoving<T> {
+    fn family(&self) -> Family {
+        self.sum.family()
+    }
+
+    fn role(&self, inputs: &[Operand<T>]) -> Role {
+        self.sum.role(inputs)
+    }
+
+    fn backtrace(
+        &self,
+        inputs: &[Operand<T>],
+        outputs: &[Option<Relevance<T>>],
+        context: &mut Context<'_, T>,
+    ) -> Result<Vec<Option<Relevance<T>>>> {
+        let counted = inputs.iter().map(|operand| match operand.depends {
+            true => Ok(operand.clone()),
+            false => Ok(operand.holding(operand.data()?.zeros(&operand.meta.shape)?)),
+        });
+        self.sum.backtrace(&counted.collect::<Result<Vec<_>>>()?, outputs, context)
     }
 }
 

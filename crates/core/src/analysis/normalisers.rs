@@ -146,7 +146,9 @@ fn through(function: Function, input: Known, own: Known) -> Known {
 }
 
 /// A constant for each feature added or subtracted: the shift of a norm when it comes after its scale, the
-/// mean of a norm when it is subtracted before.
+/// mean of a norm, or less it, when it comes before.
+/// A sum is no difference: what is added may be the state of a recurrent cell, of which there is a row for each sample, unless it
+/// is repeated along an axis of each.
 fn shifted<T: Tensor>(
     step: &Step<T>,
     operand: usize,
@@ -160,8 +162,16 @@ fn shifted<T: Tensor>(
     if input.normalised {
         return (Known { centring: None, normalised: false, ..input }, Outcome::Pass(operand));
     }
-    let centring = if plain { input.centring } else { Some(index) };
+    let centring = if plain && !repeated(step) { input.centring } else { Some(index) };
     (Known { centring, ..input }, Outcome::Keep)
+}
+
+/// Whether the constant operand is repeated along an axis behind that of the samples.
+fn repeated<T: Tensor>(step: &Step<T>) -> bool {
+    let shape =
+        |depends: bool| step.inputs.iter().find(|operand| operand.depends == depends).map(|x| &x.meta.shape);
+    let (Some(x), Some(constant)) = (shape(true), shape(false)) else { return false };
+    x.len() == constant.len() && x.iter().zip(constant).skip(1).any(|(x, constant)| *constant == 1 && *x > 1)
 }
 
 /// A constant factor for each feature: the scale of a norm; a mean subtracted before it then passes too.

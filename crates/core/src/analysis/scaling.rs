@@ -77,7 +77,8 @@ fn through<T: Tensor>(step: &Step<T>, operand: usize, so_far: Scaling) -> Option
     let mut others = step.inputs.iter().enumerate().filter(|(index, _)| *index != operand);
     let other = others.next().map(|(_, other)| other);
     match (step.op.role(&step.inputs), other) {
-        (Role::Movement | Role::Reshape | Role::Identity, _) => Some(so_far),
+        // A choice is between the picture and itself, moved, as an augmentation makes it.
+        (Role::Movement | Role::Choice | Role::Reshape | Role::Identity, _) => Some(so_far),
         (Role::Function(Function::Scale(factor)), _) => Some(so_far.scaled(factor.abs())),
         (Role::Product, Some(factor)) => Some(so_far.scaled(largest(factor)?)),
         (Role::Quotient, Some(divisor)) if operand == 0 => Some(so_far.scaled(1.0 / smallest(divisor)?)),

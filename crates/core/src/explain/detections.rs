@@ -24,7 +24,11 @@ pub(super) fn resolved<T: Tensor>(outputs: &[Port<T>], options: &Options) -> Res
     };
     let names = || listed(outputs.iter().map(|port| port.name.as_str()));
     let scores = scores.ok_or_else(|| {
-        Error::Seed(format!("no output is named as the scores of boxes; choose the output of {}", names()))
+        Error::Seed(format!(
+            "no output is named as the scores of boxes; choose that of the scores (--output), or a cell by its coordinates \
+             (--target). The outputs are {}",
+            names()
+        ))
     })?;
     let shape = outputs[scores].tensor.shape();
     let number = match (&options.start.target, class) {

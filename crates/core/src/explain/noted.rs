@@ -1,7 +1,7 @@
 //! What a reader should know of where parts of the start went: decisions made from the inputs, and what is added to the
 //! embeddings of tokens (rules §9).
 
-use crate::{Amount, Entry, Family, Ledger, Loss, Step, Tensor};
+use crate::{Amount, Entry, Family, Ledger, Loss, Step, Tensor, ValueId};
 use std::collections::{BTreeMap, HashSet};
 
 /// Less than this part of the start is not worth a word.
@@ -18,13 +18,8 @@ pub(super) struct Noted {
 
 impl Noted {
     pub(super) fn new<T: Tensor>(steps: &[Step<T>]) -> Self {
-        let those = |noted: fn(&Step<T>) -> bool| {
-            steps.iter().filter(|step| noted(step)).map(|step| step.place.step).collect()
-        };
-        Self {
-            decisions: those(|step| step.op.family() == Family::Decision),
-            additions: those(|step| step.adds),
-        }
+        let additions = steps.iter().filter(|step| step.adds).map(|step| step.place.step);
+        Self { decisions: of_numbers(steps), additions: additions.collect() }
     }
 
     /// What of the start, of which there was so much in all, ended in decisions, passed them, or stayed with what is added to
@@ -56,6 +51,24 @@ impl Noted {
         .flatten()
         .collect()
     }
+}
+
+/// The decisions made of numbers. One that is made of other decisions alone, as a conjunction, passes what these pass, so that it is
+/// counted there.
+fn of_numbers<T: Tensor>(steps: &[Step<T>]) -> HashSet<usize> {
+    let (mut decided, mut found) = (HashSet::<ValueId>::new(), HashSet::new());
+    for step in steps {
+        let decides = step.op.family() == Family::Decision;
+        let mut operands = step.inputs.iter().filter(|operand| operand.depends).peekable();
+        let further = operands.peek().is_some() && operands.all(|operand| decided.contains(&operand.value));
+        if decides && !further {
+            found.insert(step.place.step);
+        }
+        if decides || further {
+            decided.extend(&step.outputs);
+        }
+    }
+    found
 }
 
 fn told(parts: BTreeMap<String, f64>, what: &str) -> Option<String> {

@@ -107,7 +107,7 @@ fn told<T: Tensor>(axis: Option<usize>, output: &Port<T>, input: &Port<T>, count
         ),
         None => format!(
             "all of {} is one sample: what stands at one entry does not follow from one row of {} alone; name the sample axis \
-             if there is one",
+             if there is one (--sample-axis)",
             output.name, input.name
         ),
     }

@@ -25,7 +25,10 @@ pub(super) fn chosen<T: Tensor>(outputs: &[Port<T>], choice: &Output) -> Result<
         Output::Name(name) => (named(name), name.clone()),
     };
     let typed = |port: &Port<T>| format!("{} ({})", port.name, kind(port));
-    found.ok_or_else(|| Error::NoOutput {
+    let floating = found.is_none_or(|found| outputs[found].tensor.dtype().is_float());
+    let asked =
+        if floating { asked } else { format!("{asked} of floating numbers, which alone carry relevance") };
+    found.filter(|_| floating).ok_or_else(|| Error::NoOutput {
         asked,
         found: listed(outputs.iter().map(typed).collect::<Vec<_>>().iter().map(String::as_str)),
     })

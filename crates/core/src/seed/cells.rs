@@ -44,8 +44,9 @@ pub(super) fn chosen(
     let rank = a.ndim() + usize::from(sample_axis.is_some());
     if coordinates.len() != rank {
         return Err(Error::Seed(format!(
-            "the target has {} coordinates; the output has {rank} axes, and takes one for each",
-            coordinates.len()
+            "the target has {} coordinates; the output has {rank} axes{}, and takes one for each: `:` is every index of an axis",
+            coordinates.len(),
+            sample_axis.map_or(String::new(), |axis| format!(", of which axis {axis} counts samples"))
         )));
     }
     let mut within = coordinates.to_vec();
