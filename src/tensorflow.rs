@@ -205,16 +205,16 @@ fn tensor(model: &Model, name: &str, value: &Value, wanted: Option<DataType>) ->
     Ok(made.cast(wanted)?)
 }
 
-/// A column for an input of one feature: `[N]` as the `[N, 1]` of the signature, and the reverse. A single text is one
-/// sample.
+/// A column for an input of one feature: `[N]` as the `[N, 1]` of the signature, and the reverse. A single number or text is
+/// one sample.
 fn in_shape(tensor: Tensor, wanted: Option<&[Option<usize>]>) -> Result<Tensor> {
     let (mut shape, Some(wanted)) = (tensor.shape()?, wanted) else { return Ok(tensor) };
     let single = |extent: &Option<usize>| extent.is_none_or(|extent| extent == 1);
-    if shape.is_empty() && tensor.data_type() == DataType::STRING && wanted.iter().all(single) {
+    if shape.is_empty() && wanted.iter().all(single) {
         shape.resize(wanted.len(), 1);
     } else if wanted.len() == shape.len() + 1 && !shape.is_empty() && wanted.ends_with(&[Some(1)]) {
         shape.push(1);
-    } else if shape.len() == wanted.len() + 1 && !wanted.is_empty() && shape.ends_with(&[1]) {
+    } else if shape.len() == wanted.len() + 1 && shape.ends_with(&[1]) {
         shape.pop();
     } else {
         return Ok(tensor);

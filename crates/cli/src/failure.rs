@@ -34,7 +34,7 @@ pub enum Failure {
     Unverified,
     /// The model gives something else each time.
     #[error(
-        "the model draws random numbers, so that no run repeats another. Save it after eval(), or fix the numbers with \
+        "the model draws random numbers, so that no run repeats another. Save it as it predicts (PyTorch: after eval(); Keras: without training=True), or fix the numbers with \
          --random-seed 0"
     )]
     Unrepeatable,

@@ -85,7 +85,7 @@ fn pictures_go_in_as_the_model_takes_them() -> Outcome {
 fn pictures_go_into_saved_models_as_these_take_them() -> Outcome {
     let room = tempfile::tempdir()?;
     let pixels = as_array(room.path(), &[1, 6, 6, 1])?;
-    for name in ["pixels_rescaled", "pixels_signed"] {
+    for name in ["pixels_rescaled", "pixels_signed", "pixels_augmented"] {
         let model = format!("tests/savedmodels/{name}");
         let told = json(&[&model, "--input", DIGIT, "--resize", "6x6"])?;
         assert!(says(&told, "assumed", "pixels are 0 to 255"), "{name}: {:?}", lines(&told, "assumed"));

@@ -188,6 +188,13 @@ fn rows_are_the_messages_that_a_model_parses() -> Outcome {
         r#"{"instances": [{"age": 0.6, "town": "Rome", "ids": 3}, {"age": -0.4, "town": "Oslo", "ids": 2}]}"#;
     let of_table = relevance(&[model, "--input", &table.to_string_lossy()])?;
     assert_eq!(relevance(&[model, "--input", request])?, of_table);
+    // A feature of several values is filled by as many columns, or by a list in JSON.
+    fs::write(&table, "town,age,fare[0],fare[1],ids\nRome,0.6,0.3,0.2,3\n")?;
+    let of_table = relevance(&[model, "--input", &table.to_string_lossy()])?;
+    let message = r#"{"age": 0.6, "town": "Rome", "fare": [0.3, 0.2], "ids": [3]}"#;
+    for request in [message.to_owned(), format!("[{message}]"), format!(r#"{{"examples": [{message}]}}"#)] {
+        assert_eq!(relevance(&[model, "--input", &request])?, of_table, "{request}");
+    }
     let missing =
         run(["explain", model, "--json", "--input", &table.to_string_lossy(), "--drop", "age"])?.failed(5)?;
     assert!(missing.contains("it has no age"), "{missing}");

@@ -69,6 +69,11 @@ const MESSAGES: &[(&[&str], i32, &[&str])] = &[
         5,
         &["one sample at a time"],
     ),
+    (
+        &["tests/savedmodels/pixels_rescaled", "-i", DIGIT],
+        5,
+        &["picture takes pictures of 6×6 pixels", "8×8", "--resize 6x6"],
+    ),
     // What is explained.
     (&[DIGITS, "-i", DIGIT, "--target", "10"], 2, &["10"]),
     (&[DIGITS, "-i", DIGIT, "--target", "cat"], 2, &["--target cat", "digit 0, digit 1"]),

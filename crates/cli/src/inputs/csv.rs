@@ -30,11 +30,15 @@ pub fn parse(
     if let ([only], false) = (arguments, columns) {
         return sheet.whole(only);
     }
-    let column = |&column: &usize| {
-        let argument = arguments.iter().find(|argument| Some(&argument.name) == sheet.names.get(column))?;
-        Some(sheet.column(column, argument).map(|value| (argument.name.clone(), value)))
-    };
-    let columns: Vec<_> = sheet.columns.iter().filter_map(column).collect::<Result<_, String>>()?;
+    let mut found = Vec::new();
+    for argument in arguments {
+        let columns = sheet.columns_of(argument)?;
+        if let Some(&first) = columns.first() {
+            found.push((first, (argument.name.clone(), sheet.values(&columns, argument)?)));
+        }
+    }
+    found.sort_by_key(|(first, _)| *first);
+    let columns: Vec<_> = found.into_iter().map(|(_, column)| column).collect();
     if columns.is_empty() { sheet.numbers() } else { Ok(Table::Columns(columns)) }
 }
 
@@ -112,17 +116,61 @@ impl Sheet {
         })
     }
 
-    /// One column as the `[N, 1]` of an argument.
-    fn column(&self, column: usize, argument: &Argument) -> Result<Value, String> {
-        let columns = &[column];
+    /// The columns for an argument: those of its name, as it is or as TensorFlow writes it, else, of an argument that takes
+    /// several values a row, those that count these (`size_0`, `size[1]`).
+    fn columns_of(&self, argument: &Argument) -> Result<Vec<usize>, String> {
+        let wanted = taken(argument);
+        let named = |same: &dyn Fn(&str) -> bool| -> Vec<usize> {
+            self.columns
+                .iter()
+                .copied()
+                .filter(|&column| self.names.get(column).is_some_and(|name| same(name)))
+                .collect()
+        };
+        let mut found = named(&|name| name == argument.name);
+        if found.is_empty() {
+            found = named(&|name| identifier(name) == argument.name);
+        }
+        if found.is_empty() && wanted != Some(1) {
+            let place = |column: &usize| Some((place_in(self.names.get(*column)?, &argument.name)?, *column));
+            let mut places: Vec<_> = self.columns.iter().filter_map(place).collect();
+            places.sort_unstable();
+            let first = places.first().map_or(0, |(place, _)| *place);
+            if first < 2 && places.iter().zip(first..).all(|((place, _), count)| *place == count) {
+                found = places.into_iter().map(|(_, column)| column).collect();
+            }
+        }
+        match wanted {
+            Some(wanted) if !found.is_empty() && found.len() != wanted => {
+                let names: Vec<_> = found.iter().map(|column| format!("`{}`", self.name(*column))).collect();
+                let of = names.join(", ");
+                let name = &argument.name;
+                Err(match wanted {
+                    1 => format!(
+                        "{of} are all columns for {name}, which takes one value a row; leave out others by --drop"
+                    ),
+                    _ => format!(
+                        "of {name}, which takes {wanted} values a row, it has {of}; name its columns {name}_0 to {name}_{}",
+                        wanted - 1
+                    ),
+                })
+            }
+            _ => Ok(found),
+        }
+    }
+
+    /// Columns as the `[N, columns]` of an argument.
+    fn values(&self, columns: &[usize], argument: &Argument) -> Result<Value, String> {
         let integers = || self.array(columns, |row, column| self.integer(row, column)).map(Value::Int);
         let numbers = || self.array(columns, |row, column| self.number(row, column)).map(Value::F64);
         match Leaf::of(&argument.kind) {
             Leaf::Text => {
-                let cell = |(_, row): &(usize, StringRecord)| {
-                    Value::List(vec![Value::Text(row.get(column).unwrap_or_default().to_owned())])
+                let cell =
+                    |row: &StringRecord, column| Value::Text(row.get(column).unwrap_or_default().to_owned());
+                let row = |(_, row): &(usize, StringRecord)| {
+                    Value::List(columns.iter().map(|&column| cell(row, column)).collect())
                 };
-                Ok(Value::List(self.rows.iter().map(cell).collect()))
+                Ok(Value::List(self.rows.iter().map(row).collect()))
             }
             Leaf::Integer => integers(),
             Leaf::Float => numbers(),
@@ -203,6 +251,28 @@ impl Sheet {
             )
         })
     }
+}
+
+/// How many values a row an argument takes; `None` where that is open.
+fn taken(argument: &Argument) -> Option<usize> {
+    match argument.shape()?.as_slice() {
+        [] | [_] => Some(1),
+        [_, extents @ ..] => extents.iter().copied().product(),
+    }
+}
+
+/// A name as TensorFlow writes it where it names an input: `rate [%]` as `rate____`.
+fn identifier(name: &str) -> String {
+    name.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '_' }).collect()
+}
+
+/// The number of a column among those of an input: 1 of `size_1`, `size.1`, `size[1]` and `size1`.
+fn place_in(column: &str, input: &str) -> Option<usize> {
+    let column = column.strip_suffix(']').unwrap_or(column);
+    let base = column.trim_end_matches(|c: char| c.is_ascii_digit());
+    let place = column.get(base.len()..)?.parse().ok()?;
+    let base = base.strip_suffix(['_', '.', '[', ' ', '-']).unwrap_or(base);
+    (base == input || identifier(base) == input).then_some(place)
 }
 
 fn number(cell: &str) -> Option<f64> {
@@ -295,6 +365,39 @@ mod tests {
 
     fn argument(name: &str, kind: &str) -> Argument {
         Argument { name: name.to_owned(), kind: kind.to_owned(), optional: false }
+    }
+
+    #[test]
+    fn several_columns_fill_an_input_of_several_values() -> Result<(), String> {
+        let arguments = [
+            argument("house_size", "Tensor float32 [?, 1]"),
+            argument("hist", "Tensor float32 [?, 3]"),
+            argument("tags", "Tensor string [?, ?]"),
+        ];
+        for names in
+            ["hist_0,hist_1,hist_2", "hist[1],hist[2],hist[3]", "hist.0,hist.1,hist.2", "hist,hist,hist"]
+        {
+            let text = format!("house size,tags0,{names},tags1\n9,a,1,2,3,b\n");
+            let Table::Columns(columns) = parse(text.as_bytes(), &options(&[], &[], &[]), &arguments, true)?
+            else {
+                return Err("columns are inputs".to_owned());
+            };
+            let found = format!("{columns:?}");
+            let [(size, _), (tags, Value::List(texts)), (hist, Value::F64(values))] = columns.as_slice()
+            else {
+                return Err(found);
+            };
+            assert_eq!([size.as_str(), tags, hist], ["house_size", "tags", "hist"]);
+            assert_eq!(*values, arr2(&[[1.0, 2.0, 3.0]]).into_dyn());
+            assert_eq!(format!("{texts:?}"), r#"[List([Text("a"), Text("b")])]"#);
+        }
+        for (names, words) in
+            [("hist_0,hist_1", "takes 3 values a row"), ("house size,house/size", "takes one value a row")]
+        {
+            let told = parse(format!("{names}\n1,2\n").as_bytes(), &options(&[], &[], &[]), &arguments, true);
+            assert!(told.is_err_and(|told| told.contains(words)), "{names}");
+        }
+        Ok(())
     }
 
     type Numbers = (ArrayD<f64>, Option<Vec<String>>);

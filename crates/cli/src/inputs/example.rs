@@ -10,19 +10,50 @@ use ndarray::{ArrayD, Axis};
 pub fn arguments(spec: &ExampleSpec) -> Vec<Argument> {
     let argument = |feature: &FeatureSpec| Argument {
         name: feature.name.clone(),
-        kind: format!("Tensor {} [?, 1]", feature.data_type),
+        kind: format!(
+            "Tensor {} [?, {}]",
+            feature.data_type,
+            count(feature).map_or("?".to_owned(), |count| count.to_string())
+        ),
         optional: !feature.required,
     };
     spec.features.iter().map(argument).collect()
 }
 
-/// The messages that named values make, one a row; what names no feature stays as it is.
+/// How many values a message holds of a feature; `None` of any number.
+fn count(feature: &FeatureSpec) -> Option<usize> {
+    feature.shape.as_ref()?.iter().copied().product()
+}
+
+/// The messages that named values make, one a row; what names no feature stays as it is. JSON may hold one message, or a list of
+/// them, as `examples` if it is a request to TensorFlow Serving.
 ///
 /// # Errors
 /// What is missing or does not fit.
 pub fn messages(spec: &ExampleSpec, contents: Contents) -> Result<Contents, String> {
     let is_feature = |name: &String| spec.features.iter().any(|feature| feature.name == *name);
     match contents {
+        Contents::Many(mut items)
+            if items.len() == 1 && !is_feature(&items[0].0) && holds_rows(&items[0].1.value) =>
+        {
+            let value = items.remove(0).1.value;
+            messages(spec, Contents::One(value.into()))
+        }
+        Contents::One(Item { value: Value::Dict(entries), .. }) => messages(spec, Contents::named(entries)),
+        Contents::One(Item { value: Value::List(rows), .. }) if rows.iter().any(is_row) => {
+            let rows = rows.into_iter().map(|row| match row {
+                Value::Dict(row) => message(spec, row.iter().map(|(name, value)| (name, value))),
+                _ => Err("its list holds other things than messages".to_owned()),
+            });
+            Ok(Contents::One(Value::List(rows.collect::<Result<_, _>>()?).into()))
+        }
+        // What is no list is a value of one message, so that lists beside it are, too.
+        Contents::Many(items)
+            if items.iter().any(|(name, item)| is_feature(name) && is_single(&item.value)) =>
+        {
+            let row = message(spec, items.iter().map(|(name, item)| (name, &item.value)))?;
+            Ok(Contents::One(Value::List(vec![row]).into()))
+        }
         Contents::Many(items) if items.iter().any(|(name, _)| is_feature(name)) => {
             written(spec, &items).map(|messages| Contents::One(messages.into()))
         }
@@ -30,23 +61,76 @@ pub fn messages(spec: &ExampleSpec, contents: Contents) -> Result<Contents, Stri
     }
 }
 
+fn is_row(value: &Value) -> bool {
+    matches!(value, Value::Dict(_))
+}
+
+fn holds_rows(value: &Value) -> bool {
+    matches!(value, Value::List(rows) if rows.iter().any(is_row)) || is_row(value)
+}
+
+fn is_single(value: &Value) -> bool {
+    matches!(value, Value::Integer(_) | Value::Float(_) | Value::Text(_) | Value::Bytes(_))
+}
+
+/// One message of all its features.
+fn message<'a>(
+    spec: &ExampleSpec,
+    row: impl Iterator<Item = (&'a String, &'a Value)> + Clone,
+) -> Result<Value, String> {
+    let mut features = Vec::new();
+    for feature in &spec.features {
+        let Some((name, value)) = row.clone().find(|(name, _)| **name == feature.name) else {
+            missing(spec, feature)?;
+            continue;
+        };
+        features.push((name.clone(), joined(value, feature.data_type).ok_or_else(|| other_kind(feature))?));
+    }
+    Ok(Value::Bytes(example(features)))
+}
+
+/// All values of a feature, in order.
+fn joined(value: &Value, data_type: DataType) -> Option<Feature> {
+    let mut rows = values(value, data_type)?.into_iter();
+    rows.next().map(|first| {
+        rows.fold(first, |all, row| match (all, row) {
+            (Feature::Bytes(all), Feature::Bytes(row)) => Feature::Bytes([all, row].concat()),
+            (Feature::Floats(all), Feature::Floats(row)) => Feature::Floats([all, row].concat()),
+            (Feature::Ints(all), Feature::Ints(row)) => Feature::Ints([all, row].concat()),
+            (all, _) => all,
+        })
+    })
+}
+
+/// # Errors
+/// That the feature is missing, if each message must hold it.
+fn missing(spec: &ExampleSpec, feature: &FeatureSpec) -> Result<(), String> {
+    if !feature.required {
+        return Ok(());
+    }
+    let names: Vec<&str> = spec.features.iter().map(|feature| feature.name.as_str()).collect();
+    let name = &feature.name;
+    let columns = match count(feature) {
+        Some(count @ 2..) => {
+            format!(" ({count} values; in a table, columns {name}_0 to {name}_{})", count - 1)
+        }
+        _ => String::new(),
+    };
+    Err(format!("it has no {name}{columns}; the model reads {} of each message", names.join(", ")))
+}
+
+fn other_kind(feature: &FeatureSpec) -> String {
+    format!("its {} is not {}, which the model reads", feature.name, feature.data_type)
+}
+
 fn written(spec: &ExampleSpec, items: &[(String, Item)]) -> Result<Value, String> {
     let mut rows: Option<Vec<Vec<(String, Feature)>>> = None;
     for feature in &spec.features {
         let Some((_, item)) = items.iter().find(|(name, _)| *name == feature.name) else {
-            if feature.required {
-                let names: Vec<&str> = spec.features.iter().map(|feature| feature.name.as_str()).collect();
-                return Err(format!(
-                    "it has no {}; the model reads {} of each message",
-                    feature.name,
-                    names.join(", ")
-                ));
-            }
+            missing(spec, feature)?;
             continue;
         };
-        let values = values(&item.value, feature.data_type).ok_or_else(|| {
-            format!("its {} is not {}, which the model reads", feature.name, feature.data_type)
-        })?;
+        let values = values(&item.value, feature.data_type).ok_or_else(|| other_kind(feature))?;
         let rows = rows.get_or_insert_with(|| values.iter().map(|_| Vec::new()).collect());
         if rows.len() != values.len() {
             return Err(format!(
@@ -145,6 +229,34 @@ mod tests {
         };
         let expected = Contents::One(Value::List(vec![row(1.0, 3, "Rome"), row(2.0, 4, "Oslo")]).into());
         assert_eq!(found, format!("{expected:?}"));
+        Ok(())
+    }
+
+    #[test]
+    fn json_holds_one_message_or_a_list_of_them() -> Result<(), String> {
+        let row = |age: f64| {
+            Value::Dict(vec![
+                ("age".to_owned(), Value::Float(age)),
+                ("count".to_owned(), Value::Int(arr1(&[3, 4]).into_dyn())),
+                ("town".to_owned(), Value::Text("Rome".to_owned())),
+            ])
+        };
+        let expected = |ages: &[f32]| {
+            let message = |&age: &f32| {
+                let features = [
+                    ("age", Feature::Floats(vec![age])),
+                    ("count", Feature::Ints(vec![3, 4])),
+                    ("town", Feature::Bytes(vec![b"Rome".to_vec()])),
+                ];
+                Value::Bytes(example(features.map(|(name, feature)| (name.to_owned(), feature))))
+            };
+            format!("{:?}", Contents::One(Value::List(ages.iter().map(message).collect()).into()))
+        };
+        let one =
+            |value: Value| messages(&spec(), Contents::One(value.into())).map(|found| format!("{found:?}"));
+        assert_eq!(one(row(1.0))?, expected(&[1.0]));
+        assert_eq!(one(Value::List(vec![row(1.0), row(2.0)]))?, expected(&[1.0, 2.0]));
+        assert_eq!(written(vec![("examples", Value::List(vec![row(2.0)]))])?, expected(&[2.0]));
         Ok(())
     }
 

@@ -89,6 +89,7 @@ fn settled(model: &Model, options: &InputArgs) -> Result<Bound> {
     if bound.pictures().next().is_none() {
         return Ok(bound);
     }
+    sized(model, &bound)?;
     let bookkeeping = std::mem::take(&mut bound.bookkeeping);
     let pictures = pictures.settled(model, bound);
     let mut bound = Bound { bookkeeping, ..self::bound(model, options, &pictures)? };
@@ -97,6 +98,33 @@ fn settled(model: &Model, options: &InputArgs) -> Result<Bound> {
     }
     bound.assumed.extend(pictures.assumed);
     Ok(bound)
+}
+
+/// # Errors
+/// How large a picture is to be, where the model takes those of one size.
+fn sized(model: &Model, bound: &Bound) -> Result<()> {
+    for argument in model.arguments() {
+        let value =
+            bound.values.iter().find(|(name, _)| *name == argument.name).and_then(|(_, value)| value.shape());
+        let note = bound.notes.get(&argument.name);
+        let layout = note.and_then(|note| note.image);
+        let (Some(layout), Some(given), Some(wanted)) = (layout, value, argument.shape()) else { continue };
+        let last = usize::from(!layout.channels_first());
+        let axis = |back: usize| given.len().checked_sub(back + last).filter(|_| wanted.len() == given.len());
+        let (Some(height), Some(width)) = (axis(2), axis(1)) else { continue };
+        let size = |axis: usize| wanted[axis].unwrap_or(given[axis]);
+        if (size(height), size(width)) != (given[height], given[width]) {
+            let file = note.and_then(|note| note.file.as_ref());
+            let file = file.map_or("what is given".to_owned(), |file| file.display().to_string());
+            let (h, w) = (size(height), size(width));
+            return Err(Failure::Inputs(format!(
+                "input {} takes pictures of {h}×{w} pixels, and {file} has {}×{}; give --resize {h}x{w}, or --resize and \
+                 --crop {h}x{w} to keep its proportions",
+                argument.name, given[height], given[width]
+            )));
+        }
+    }
+    Ok(())
 }
 
 fn bound(model: &Model, options: &InputArgs, pictures: &Preparation<'_>) -> Result<Bound> {
@@ -113,11 +141,13 @@ fn bound(model: &Model, options: &InputArgs, pictures: &Preparation<'_>) -> Resu
         let (name, source) = source::parse(text, arguments)?;
         let takers = Takers::of(model, name.as_deref());
         let contents = match source {
-            source::Source::Value(Value::Dict(entries)) if name.is_none() => {
-                let said = |e: String| Failure::Inputs(format!("--input {text}: {e}"));
-                takers.written(Contents::named(entries)).map_err(said)?
+            source::Source::Value(value) => {
+                let contents = match value {
+                    Value::Dict(entries) if name.is_none() => Contents::named(entries),
+                    value => Contents::One(value.into()),
+                };
+                takers.written(contents).map_err(|e| Failure::Inputs(format!("--input {text}: {e}")))?
             }
-            source::Source::Value(value) => Contents::One(value.into()),
             source::Source::File { path, key } => {
                 let mut contents = file(&path, options, &takers, pictures)?;
                 if let Some(key) = key {

@@ -117,9 +117,11 @@ fn channels_of(argument: &Argument) -> Option<(Layout, Option<u8>)> {
         extent.and_then(|extent| u8::try_from(extent).ok()).filter(|e| matches!(e, 1 | 3 | 4))
     };
     let [.., first, _, last] = shape.as_slice() else { return None };
-    match (shape.len(), few(*first), few(*last)) {
-        (3 | 4, None, Some(channels)) => Some((Layout::Nhwc, Some(channels))),
-        (3 | 4, Some(channels), None) => Some((Layout::Nchw, Some(channels))),
-        _ => None,
-    }
+    Some(match (shape.len(), few(*first), few(*last)) {
+        (3, None, Some(channels)) => (Layout::Hwc, Some(channels)),
+        (3, Some(channels), None) => (Layout::Chw, Some(channels)),
+        (4, None, Some(channels)) => (Layout::Nhwc, Some(channels)),
+        (4, Some(channels), None) => (Layout::Nchw, Some(channels)),
+        _ => return None,
+    })
 }
