@@ -38,6 +38,43 @@ def parsed(weights):
     return call
 
 
+def journeys(random):
+    def steps(values):
+        return tf.train.FeatureList(feature=[tf.train.Feature(float_list=tf.train.FloatList(value=value)) for value in values])
+
+    def journey(length, places, stops):
+        context = tf.train.Features(feature={"length": tf.train.Feature(float_list=tf.train.FloatList(value=[length]))})
+        lists = tf.train.FeatureLists(feature_list={"place": steps(places), "stops": steps(stops)})
+        return tf.train.SequenceExample(context=context, feature_lists=lists).SerializeToString(deterministic=True)
+
+    return {"journeys": np.array([
+        journey(2.0, [[1.0, 2.0], [0.5, 3.0]], [[1.0], [2.0, 4.0]]),
+        journey(1.0, [[2.0, 1.0]], [[3.0]]),
+    ], object)}
+
+
+def sequences(weights):
+    """2 · length + Σ (place₀ + 10 · place₁) + Σ stops"""
+
+    def call(journeys):
+        whole, steps, _ = tf.io.parse_sequence_example(
+            journeys, {"length": tf.io.FixedLenFeature([], tf.float32)},
+            {"place": tf.io.FixedLenSequenceFeature([2], tf.float32), "stops": tf.io.RaggedFeature(tf.float32)})
+        places = tf.reduce_sum(steps["place"] * tf.constant([1.0, 10.0]), [1, 2])
+        return 2.0 * whole["length"] + places + tf.reduce_sum(steps["stops"], [1, 2])
+
+    return call
+
+
+def prices(weights):
+    """3 · the number that a text is."""
+
+    def call(price):
+        return 3.0 * tf.strings.to_number(tf.strings.strip(price))
+
+    return call
+
+
 def picture(random, shape=(6, 5, 3)) -> bytes:
     return tf.io.encode_png(random.integers(0, 256, shape).astype(np.uint8)).numpy()
 
@@ -136,6 +173,8 @@ def sparse_rows(weights):
 
 FIXTURES = [
     module_fixture("examples_parsed", parsed, passengers, "serialised examples, parsed in the graph"),
+    module_fixture("sequences", sequences, journeys, "serialised examples of sequences, parsed in the graph"),
+    module_fixture("prices", prices, lambda random: {"price": np.array([["2.5 "], ["-4"]])}, "texts that are numbers"),
     module_fixture("pictures_encoded", encoded, lambda random: {"image_bytes": np.array([picture(random), picture(random)], object)},
                    "PNG files, decoded in the graph one by one"),
     module_fixture("detector", detector, normal(image=(1, 6, 6, 3)), "a detector that returns the best boxes"),

@@ -97,6 +97,29 @@ def chance(weights):
     return call
 
 
+def generated(weights):
+    """Random numbers by the state of a generator, as models of TensorFlow 2.0 to 2.4 draw them."""
+    state, head = weights(3, dtype=tf.int64), weights(6, 2)
+
+    def call(x):
+        noise = tf.raw_ops.StatefulUniform(
+            resource=state.handle, algorithm=tf.constant(1, tf.int64), shape=tf.shape(x), dtype=tf.float32)
+        return (x * noise) @ head
+
+    return call
+
+
+def sampled(weights):
+    """Classes that are drawn among many."""
+    table = weights(20, 6)
+
+    def call(x):
+        classes, *_ = tf.random.log_uniform_candidate_sampler(tf.zeros([1, 1], tf.int64), 1, 4, True, 20)
+        return x @ tf.transpose(tf.gather(table, classes))
+
+    return call
+
+
 def trained(weights):
     """A batch norm that takes statistics of its batch."""
     scale, shift, head = weights(3, positive=True), weights(3), weights(3, 2)
@@ -125,6 +148,8 @@ def on_devices(weights):
 FIXTURES = [
     module_fixture("on_devices", on_devices, normal(x=(2, 3)), "constants and branches on other devices"),
     module_fixture("chance", chance, normal(x=(2, 6)), "random numbers, of three kinds", expect=RANDOM),
+    module_fixture("generated", generated, normal(x=(2, 6)), "random numbers of a generator", expect=RANDOM),
+    module_fixture("sampled", sampled, normal(x=(2, 6)), "classes drawn among many", expect=RANDOM),
     module_fixture("trained", trained, normal(x=(2, 3, 3, 3)), "a batch norm in training", common=False),
     Fixture("control_flow", write_control_flow, "loops in loops, branches, a tensor array, a counter", whole=True),
     Fixture("lookup", write_lookup, "tables of words and of numbers"),

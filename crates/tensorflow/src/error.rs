@@ -59,7 +59,7 @@ pub enum Error {
         found: String,
     },
     /// The graph has no such signature.
-    #[error("the SavedModel has no signature {asked}; it has {found}. Choose one of these")]
+    #[error("the SavedModel has no signature {asked}; {}", signatures(found))]
     NoSignature {
         /// What was asked for.
         asked: String,
@@ -95,4 +95,13 @@ pub enum Error {
     /// The options do not fit, or the walk failed.
     #[error(transparent)]
     Core(#[from] dlbacktrace_core::Error),
+}
+
+fn signatures(found: &str) -> String {
+    match found {
+        "none" => "it was saved without any. Export it, or name the function to serve: tf.saved_model.save(module, PATH, \
+                   signatures=module.function)"
+            .to_owned(),
+        found => format!("it has {found}. Choose one of these (--signature)"),
+    }
 }

@@ -8,6 +8,7 @@ use crate::{Context, DataType, Record, Slot, Tensor as Handle, TfTensor};
 use dlbacktrace_core::ops::{Constant, Rearrange};
 use dlbacktrace_core::{BacktraceOp, DType, Error, Operand, Result, Tensor, Turn, ValueId};
 use std::ffi::CStr;
+use std::ops::Range;
 use std::sync::Arc;
 
 /// Lowers an operator whose `moving` inputs move. Of the others, integers and truth values say how; numbers are filled
@@ -31,19 +32,17 @@ pub(crate) fn lower_turning(lowering: &mut Lowering, record: &Record, turn: Turn
     lower_as(lowering, record, &[0], None, Some(turn))
 }
 
-/// As [`lower`], of an operator of whose outputs only this one holds what moved; the others carry nothing.
-pub(crate) fn lower_output(
+/// As [`lower`], of an operator of whose outputs only these hold what moved; the others carry nothing.
+pub(crate) fn lower_outputs(
     lowering: &mut Lowering,
     record: &Record,
     moving: &[usize],
-    output: usize,
+    outputs: Range<usize>,
 ) -> Result<()> {
     let (operands, made) = renumbered(lowering, record, moving, None)?;
-    let nothing = || Error::tensor(MOVEMENT, "nothing was moved");
-    let index = to_index(made.into_iter().nth(output).ok_or_else(nothing)?)?;
-    for (place, slot) in record.outputs.iter().enumerate() {
-        let (op, operands): (Box<dyn BacktraceOp<TfTensor>>, _) = match place == output {
-            true => (Box::new(Rearrange::new(index.clone())), operands.clone()),
+    for (place, (slot, made)) in record.outputs.iter().zip(made).enumerate() {
+        let (op, operands): (Box<dyn BacktraceOp<TfTensor>>, _) = match outputs.contains(&place) {
+            true => (Box::new(Rearrange::new(to_index(made)?)), operands.clone()),
             false => (Box::new(Constant), Vec::new()),
         };
         lowering.writer.step(op, operands, vec![ValueId(slot.value.0)]);

@@ -24,6 +24,7 @@ mod sparse;
 mod strides;
 mod texts;
 mod unruled;
+mod warps;
 
 use crate::lowering::Lowering;
 use crate::{Keep, Record};
@@ -118,6 +119,7 @@ fn entries() -> impl Iterator<Item = &'static Entry> {
         strides::ENTRIES,
         texts::ENTRIES,
         unruled::ENTRIES,
+        warps::ENTRIES,
     ]
     .into_iter()
     .flatten()

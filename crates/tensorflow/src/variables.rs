@@ -160,7 +160,9 @@ impl Checkpoint {
             |shape: &[usize], text: &str| context.strings(shape, &[text]).map_err(|error| error.to_string());
         let inputs = [text(&[], &self.prefix)?, text(&[1], key)?, text(&[1], "")?];
         let read = context.execute(c"RestoreV2", &list_of_types(c"dtypes", &[data_type]), &inputs, 1);
-        let read = read.map_err(|reason| format!("{key} cannot be read from its variables: {reason}"))?;
+        let read = read.map_err(|reason| format!(
+                "its variables are damaged, or were not copied whole: {key} cannot be read ({reason}). Copy the SavedModel again"
+            ))?;
         read.into_iter().next().ok_or_else(|| format!("its variables hold no {key}"))
     }
 

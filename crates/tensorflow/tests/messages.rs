@@ -51,6 +51,29 @@ fn features_that_are_parsed_are_explained_by_their_names() {
 }
 
 #[test]
+fn features_of_sequences_are_explained_by_their_names() {
+    // Of a sum each number takes what it adds.
+    let explanation = explained(&fixture("sequences"), &Options::default());
+    for (name, expected) in [
+        ("length", &[4.0, 2.0][..]),
+        ("place", &[1.0, 20.0, 0.5, 30.0, 2.0, 10.0, 0.0, 0.0]),
+        ("stops", &[1.0, 2.0, 4.0, 3.0]),
+    ] {
+        let found = arrived(&explanation, &format!("journeys[{name}]"));
+        let close = |(a, b): (&f64, &f64)| (a - b).abs() < 1e-4;
+        assert!(found.len() == expected.len() && found.iter().zip(expected).all(close), "{name}: {found:?}");
+    }
+    assert_eq!(explanation.inputs.len(), 3, "{:?}", names(&explanation));
+}
+
+#[test]
+fn texts_that_are_numbers_are_explained_as_these() {
+    let explanation = explained(&fixture("prices"), &Options::default());
+    assert_eq!(names(&explanation), ["price:StringToNumber"]);
+    assert_eq!(arrived(&explanation, "price:StringToNumber"), [7.5, -12.0]);
+}
+
+#[test]
 fn the_model_tells_its_features_and_reads_what_is_written_by_them() {
     let fixture = fixture("examples_parsed");
     let model = load(&fixture.directory).unwrap();

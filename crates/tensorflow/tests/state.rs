@@ -190,3 +190,21 @@ fn what_is_given_by_chance_is_named_and_repeats_by_a_seed() {
         assert!(load(&common::fixture(name).directory).unwrap().inspect().random.is_empty(), "{name}");
     }
 }
+
+#[test]
+fn a_seed_starts_generators_and_samplers_anew() {
+    for (name, operator) in [("generated", "StatefulUniform"), ("sampled", "LogUniformCandidateSampler")] {
+        let fixture = common::fixture(name);
+        let model = load(&fixture.directory).unwrap();
+        let inputs = fixture.tensors(model.context());
+        let explained = |seed| -> Vec<f64> {
+            let options = Options { random_seed: Some(seed), ..Options::default() };
+            let explanation = model.explain(&inputs, &options).unwrap();
+            assert_eq!(explanation.random[0].operator, operator);
+            explanation.inputs[0].relevance.first().to_array().unwrap().into_iter().collect()
+        };
+        let first = explained(1);
+        assert_eq!(first, explained(1), "{name}");
+        assert_ne!(first, explained(2), "{name}");
+    }
+}

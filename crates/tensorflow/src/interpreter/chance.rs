@@ -37,7 +37,13 @@ impl Drawing {
         let draws = operator.starts_with("StatelessRandom")
             || operator.starts_with("StatelessTruncated")
             || operator.starts_with("StatelessParameterized")
-            || ["StatelessMultinomial", "StatelessShuffle"].contains(&operator);
+            || [
+                "StatelessMultinomial",
+                "StatelessShuffle",
+                "StatelessSampleDistortedBoundingBox",
+                "RandomIndexShuffle",
+            ]
+            .contains(&operator);
         let seed = node.inputs.get(seed_of(operator)?).filter(|_| draws)?;
         (!body.made_of(*seed, |leaf| leaf.operator == "Const")).then_some(Self::Seed)
     }
@@ -47,6 +53,7 @@ impl Drawing {
 fn seed_of(operator: &str) -> Option<usize> {
     match operator {
         "StatelessMultinomial" => Some(2),
+        "StatelessSampleDistortedBoundingBox" => Some(3),
         _ if operator.starts_with("StatelessRandomGet") => None,
         _ => Some(1),
     }
@@ -110,7 +117,7 @@ impl Program {
 }
 
 impl Node {
-    /// Runs a node that draws from `seed` on; `None` where it draws by a state in a variable, which every run starts from.
+    /// Runs a node that draws from `seed` on; `None` of one that does not draw.
     pub(super) fn seeded(
         &self,
         context: &Arc<Context>,
@@ -126,8 +133,44 @@ impl Node {
                 Some(context.execute(called, &attributes, inputs.iter().copied(), self.outputs))
             }
             Drawing::Seed => Some(self.run_from(context, inputs, seed)),
-            Drawing::Variable => None,
+            Drawing::Variable => Some(self.run_keyed(context, inputs, seed)),
         }
+    }
+
+    /// With the seed added to the key of the generator, which is the last number of its state, while it runs.
+    fn run_keyed(
+        &self,
+        context: &Arc<Context>,
+        inputs: &[&Tensor],
+        seed: u64,
+    ) -> Result<Vec<Tensor>, String> {
+        let generator = *inputs.first().ok_or("it is given no generator")?;
+        let types = one_type(c"dtype", DataType::INT64);
+        let shift = |by: u64| {
+            let read = context.execute(c"ReadVariableOp", &types, [generator], 1)?;
+            let state = read.first().ok_or("its generator has no state")?;
+            let bytes = state.bytes().map_err(|error| error.to_string())?;
+            let mut numbers: Vec<u64> = bytes
+                .chunks_exact(8)
+                .filter_map(|bytes| Some(u64::from_ne_bytes(bytes.try_into().ok()?)))
+                .collect();
+            let key = numbers.last_mut().ok_or("its generator has no state")?;
+            *key = key.wrapping_add(by);
+            let bytes: Vec<u8> = numbers.iter().flat_map(|number| number.to_ne_bytes()).collect();
+            let moved = context
+                .tensor(DataType::INT64, &[numbers.len()], &bytes)
+                .map_err(|error| error.to_string())?;
+            context.execute(c"AssignVariableOp", &types, [generator, &moved], 0)
+        };
+        shift(seed)?;
+        let made = context.execute(
+            self.operation.called(),
+            self.operation.passed(),
+            inputs.iter().copied(),
+            self.outputs,
+        );
+        shift(seed.wrapping_neg())?;
+        made
     }
 
     /// As given, but with another seed for each `seed`.

@@ -48,7 +48,7 @@ enum Effect {
 }
 
 /// Those that draw random numbers by a state that their kernels keep.
-pub(super) const DRAWING: [&str; 10] = [
+pub(super) const DRAWING: [&str; 18] = [
     "RandomUniform",
     "RandomUniformInt",
     "RandomStandardNormal",
@@ -59,6 +59,14 @@ pub(super) const DRAWING: [&str; 10] = [
     "RandomShuffle",
     "Multinomial",
     "RandomCrop",
+    "SampleDistortedBoundingBox",
+    "SampleDistortedBoundingBoxV2",
+    "UniformCandidateSampler",
+    "LogUniformCandidateSampler",
+    "LearnedUnigramCandidateSampler",
+    "ThreadUnsafeUnigramCandidateSampler",
+    "FixedUnigramCandidateSampler",
+    "AllCandidateSampler",
 ];
 
 /// Those that draw random numbers by a state in a variable.

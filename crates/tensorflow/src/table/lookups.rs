@@ -35,7 +35,6 @@ pub(super) const ENTRIES: &[Entry] = &[
             "StringToHashBucket",
             "StringToHashBucketFast",
             "StringToHashBucketStrong",
-            "StringToNumber",
             "UnicodeTranscode",
             "UnicodeScript",
             "DecodeBase64",

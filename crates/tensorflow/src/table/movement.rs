@@ -68,6 +68,10 @@ pub(super) const ENTRIES: &[Entry] = &[
         Family::Movement,
         |lowering, record| rearrange::lower(lowering, record, &[0]),
     ),
+    // By its key, which is no integer that counts.
+    Entry::by_data(&["StatelessShuffle"], Family::Movement, |lowering, record| {
+        rearrange::lower(lowering, record, &[0])
+    }),
     Entry::by_shape(
         &["SpaceToBatch", "SpaceToBatchND", "BatchToSpace", "BatchToSpaceND"],
         Family::Movement,

@@ -21,6 +21,7 @@ pub(super) const ENTRIES: &[Entry] = &[
             "DecodeRaw",
             "DecodePaddedRaw",
             "ParseTensor",
+            "StringToNumber",
         ],
         Family::Constant,
         |lowering, record| {
@@ -32,7 +33,18 @@ pub(super) const ENTRIES: &[Entry] = &[
     Entry::by_result(&["DecodeCSV"], Family::Constant, |lowering, record| {
         read(lowering, record, |owner, column| Some(format!("{owner}[{column}]")))
     }),
-    Entry::by_result(&["ParseExample", "ParseExampleV2", "ParseSingleExample"], Family::Constant, parsed),
+    Entry::by_result(
+        &[
+            "ParseExample",
+            "ParseExampleV2",
+            "ParseSingleExample",
+            "ParseSequenceExample",
+            "ParseSequenceExampleV2",
+            "ParseSingleSequenceExample",
+        ],
+        Family::Constant,
+        parsed,
+    ),
 ];
 
 /// Each output that gets a name becomes an input; the others, as places and shapes, carry nothing.
@@ -54,54 +66,89 @@ fn read(
     Ok(())
 }
 
-/// Features of three kinds, one kind after the other: sparse ones, by places, values and shapes; dense ones; rows of unequal
-/// length, by values and bounds.
+/// Each output that holds the values of a feature is named after it.
 fn parsed(lowering: &mut Lowering, record: &Record) -> Result<()> {
-    let Keys { sparse, dense, ragged } =
-        Keys::of(record).map_err(|error| Error::tensor("features", error))?;
-    let of_dense = 3 * sparse.len();
-    let of_ragged = of_dense + dense.len();
-    read(lowering, record, |owner, output| {
-        let key = match output {
-            _ if output < sparse.len() => None,
-            _ if output < 2 * sparse.len() => sparse.get(output - sparse.len()),
-            _ if output < of_dense => None,
-            _ if output < of_ragged => dense.get(output - of_dense),
-            _ => ragged.get(output - of_ragged),
-        };
-        key.map(|key| format!("{owner}[{key}]"))
-    })
+    let keys = keys(record).map_err(|error| Error::tensor("features", error))?;
+    read(lowering, record, |owner, output| keys.get(output)?.as_ref().map(|key| format!("{owner}[{key}]")))
 }
 
-struct Keys {
-    sparse: Vec<String>,
-    dense: Vec<String>,
-    ragged: Vec<String>,
+/// The feature whose values an output holds. Of each kind there are all features, one output after the other: sparse ones by places,
+/// values and shapes, dense ones, rows of unequal length by values and bounds. Sequences have these twice: features of the whole,
+/// then those of its steps, where dense ones come with lengths and rows with bounds of two kinds.
+fn keys(record: &Record) -> TfResult<Vec<Option<String>>> {
+    let (operation, inputs) = (&record.operation, &record.inputs);
+    let count = |name| operation.int(name).and_then(|count| usize::try_from(count).ok()).unwrap_or(0);
+    let attribute = |name| -> Vec<String> {
+        let keys = operation.texts(name).unwrap_or_default();
+        keys.into_iter().map(str::to_owned).collect()
+    };
+    // Inputs from `first` on, so many of each kind.
+    let listed = |first: usize, counts: &[usize]| {
+        let mut next = first;
+        let lists = counts.iter().map(|count| {
+            let slots = inputs.get(next..next + count).unwrap_or_default();
+            next += count;
+            texts(slots)
+        });
+        lists.collect::<TfResult<Vec<_>>>()
+    };
+    const OF_SEQUENCES: [&str; 4] =
+        ["context_sparse_keys", "context_dense_keys", "feature_list_sparse_keys", "feature_list_dense_keys"];
+    let none = Vec::new;
+    let mut outputs = Outputs::default();
+    match operation.operator.as_str() {
+        "ParseExampleV2" => outputs.add(&listed(2, &[1, 1, 1])?, false, 1),
+        "ParseExample" => {
+            outputs.add(&[listed(2, &[count("Nsparse"), count("Ndense")])?, vec![none()]].concat(), false, 1);
+        }
+        "ParseSingleExample" => {
+            outputs.add(&[attribute("sparse_keys"), attribute("dense_keys"), none()], false, 1);
+        }
+        "ParseSequenceExampleV2" => {
+            let lists = listed(2, &[1; 6])?;
+            outputs.add(&lists[..3], false, 1);
+            outputs.add(&lists[3..], true, 2);
+        }
+        operator => {
+            let single = operator == "ParseSingleSequenceExample";
+            let lists = match single {
+                true => listed(
+                    2,
+                    &["Ncontext_sparse", "Ncontext_dense", "Nfeature_list_sparse", "Nfeature_list_dense"]
+                        .map(count),
+                )?,
+                false => OF_SEQUENCES.map(attribute).to_vec(),
+            };
+            outputs.add(&[&lists[..2], &[none()]].concat(), false, 1);
+            outputs.add(&[&lists[2..], &[none()]].concat(), !single, 2);
+        }
+    }
+    Ok(outputs.0)
 }
 
-impl Keys {
-    fn of(record: &Record) -> TfResult<Self> {
-        let (operation, inputs) = (&record.operation, &record.inputs);
-        let count = |name| operation.int(name).and_then(|count| usize::try_from(count).ok()).unwrap_or(0);
-        let attribute = |name| {
-            let keys = operation.texts(name).unwrap_or_default();
-            keys.into_iter().map(str::to_owned).collect()
-        };
-        Ok(match operation.operator.as_str() {
-            "ParseExampleV2" => Self {
-                sparse: texts(&inputs[2..3])?,
-                dense: texts(&inputs[3..4])?,
-                ragged: texts(&inputs[4..5])?,
-            },
-            "ParseExample" => {
-                let (sparse, dense) = inputs[2..].split_at(count("Nsparse").min(inputs.len() - 2));
-                let dense = &dense[..count("Ndense").min(dense.len())];
-                Self { sparse: texts(sparse)?, dense: texts(dense)?, ragged: Vec::new() }
-            }
-            _ => {
-                Self { sparse: attribute("sparse_keys"), dense: attribute("dense_keys"), ragged: Vec::new() }
-            }
-        })
+/// The outputs of a parser.
+#[derive(Default)]
+struct Outputs(Vec<Option<String>>);
+
+impl Outputs {
+    fn values(&mut self, keys: &[String]) {
+        self.0.extend(keys.iter().cloned().map(Some));
+    }
+
+    fn others(&mut self, count: usize) {
+        self.0.extend(std::iter::repeat_n(None, count));
+    }
+
+    /// Sparse, dense and ragged ones; dense ones perhaps with lengths, ragged ones with so many bounds.
+    fn add(&mut self, lists: &[Vec<String>], lengths: bool, bounds: usize) {
+        let [sparse, dense, ragged] = lists else { return };
+        self.others(sparse.len());
+        self.values(sparse);
+        self.others(sparse.len());
+        self.values(dense);
+        self.others(if lengths { dense.len() } else { 0 });
+        self.values(ragged);
+        self.others(bounds * ragged.len());
     }
 }
 

@@ -1,14 +1,16 @@
 //! Sparse tables: places, values and a shape (rules §2, §5 and §9). Places and shapes carry nothing.
 
 use super::Entry;
-use super::arguments::flag;
+use super::arguments::{axes, flag};
+use super::geometry::natural;
 use super::lookups::constant;
 use super::matrices::upright;
 use crate::lowering::{Lowering, input, integers};
-use crate::rearrange::{self, places};
-use crate::{Record, Slot};
-use dlbacktrace_core::ops::{IndexAdd, MatMul, Rearrange, Unruled};
-use dlbacktrace_core::{Error, Family, Result, Tensor, ValueId};
+use crate::{Record, Slot, TfTensor, rearrange};
+use dlbacktrace_core::ops::{
+    Expand, IndexAdd, MatMul, Pass, Product, Quotient, Rearrange, Reduce, Sum, Unruled,
+};
+use dlbacktrace_core::{BacktraceOp, Error, Family, Function, Operand, Result, Tensor, ValueId};
 use std::collections::HashMap;
 
 pub(super) const ENTRIES: &[Entry] = &[
@@ -18,26 +20,39 @@ pub(super) const ENTRIES: &[Entry] = &[
         rearrange::lower_filling(lowering, record, &[2], Some(3))
     }),
     Entry::by_shape(&["SparseReorder", "SparseSlice"], Family::Movement, |lowering, record| {
-        rearrange::lower_output(lowering, record, &[1], 1)
+        rearrange::lower_outputs(lowering, record, &[1], 1..2)
+    }),
+    Entry::by_shape(&["SparseSplit"], Family::Movement, |lowering, record| {
+        let parts = record.outputs.len() / 3;
+        rearrange::lower_outputs(lowering, record, &[2], parts..2 * parts)
     }),
     Entry::by_shape(&["SparseConcat"], Family::Movement, |lowering, record| {
         let count = record.inputs.len() / 3;
-        rearrange::lower_output(lowering, record, &(count..2 * count).collect::<Vec<_>>(), 1)
+        rearrange::lower_outputs(lowering, record, &(count..2 * count).collect::<Vec<_>>(), 1..2)
+    }),
+    Entry::by_data(&["SparseReduceSum"], Family::WeightedSum, reduced),
+    Entry::by_result(&["SparseAdd"], Family::WeightedSum, sum),
+    Entry::by_data(&["SparseDenseCwiseAdd"], Family::WeightedSum, |lowering, record| {
+        with_dense(lowering, record, Box::new(Sum::add()))
+    }),
+    Entry::by_data(&["SparseDenseCwiseMul"], Family::Product, |lowering, record| {
+        with_dense(lowering, record, Box::new(Product))
+    }),
+    Entry::by_data(&["SparseDenseCwiseDiv"], Family::Product, |lowering, record| {
+        with_dense(lowering, record, Box::new(Quotient))
+    }),
+    // Of the values in each row.
+    Entry::by_shape(&["SparseSoftmax"], Family::Pass, |lowering, record| {
+        let values = lowering.unread(input(record, 1)?);
+        lowering.step(record, Box::new(Pass::function(Function::Other)), vec![values])
     }),
     Entry::by_result(&["SparseCross", "SparseCrossV2", "SparseCrossHashed"], Family::Pass, crossed),
 ];
 
 /// The product of the table written out, in which values that meet add up.
 fn product(lowering: &mut Lowering, record: &Record) -> Result<()> {
-    let (values, mut right) = (lowering.operand(input(record, 1)?)?, lowering.operand(input(record, 3)?)?);
-    let shape = super::geometry::natural("shape", &integers(record, 2)?)?;
-    let cells = lowering.operand(input(record, 0)?)?.data()?.to_tensor()?;
-    let cells = places(&lowering.context, c"GatherNd", &shape, &cells)?;
-    let count = shape.iter().product();
-    let written = values.data()?.zeros(&[count])?.index_add(0, &cells, values.data()?)?;
-    let op = IndexAdd { axis: 0, index: cells };
-    let written = lowering.writer.inner(Box::new(op), vec![values], written);
-    let mut left = lowering.writer.reshape(&written, &shape)?;
+    let mut right = lowering.operand(input(record, 3)?)?;
+    let mut left = written_out(lowering, record)?;
     if flag(record, "adjoint_a") {
         left = upright(lowering, &left)?;
     }
@@ -45,6 +60,79 @@ fn product(lowering: &mut Lowering, record: &Record) -> Result<()> {
         right = upright(lowering, &right)?;
     }
     lowering.step(record, Box::new(MatMul { transposed: false }), vec![left, right])
+}
+
+/// The table whose places, values and shape are the first inputs.
+fn written_out(lowering: &mut Lowering, record: &Record) -> Result<Operand<TfTensor>> {
+    let values = lowering.operand(input(record, 1)?)?;
+    let (shape, cells) = cells(lowering, record)?;
+    let count = shape.iter().product();
+    let written = values.data()?.zeros(&[count])?.index_add(0, &cells, values.data()?)?;
+    let op = IndexAdd { axis: 0, index: cells };
+    let written = lowering.writer.inner(Box::new(op), vec![values], written);
+    lowering.writer.reshape(&written, &shape)
+}
+
+/// The shape of a table, and which cell of it, written out, each value stands in.
+fn cells(lowering: &Lowering, record: &Record) -> Result<(Vec<usize>, TfTensor)> {
+    let shape = natural("shape", &integers(record, 2)?)?;
+    let places = lowering.operand(input(record, 0)?)?.data()?.to_tensor()?;
+    let cells = rearrange::places(&lowering.context, c"GatherNd", &shape, &places)?;
+    Ok((shape, cells))
+}
+
+/// The sum of the table written out, over axes.
+fn reduced(lowering: &mut Lowering, record: &Record) -> Result<()> {
+    let table = written_out(lowering, record)?;
+    let axes = axes(record, 3, table.meta.shape.len())?;
+    let axes = if axes.is_empty() { (0..table.meta.shape.len()).collect() } else { axes };
+    lowering.step(record, Box::new(Reduce { axes }), vec![table])
+}
+
+/// Each value of the sum of two tables is that of one, or of both where these meet.
+fn sum(lowering: &mut Lowering, record: &Record) -> Result<()> {
+    let [places, values, shape] = record.outputs.as_slice() else {
+        return Err(Error::Shape("it returned no values".into()));
+    };
+    let to = named(lowering, places)?;
+    let mut parts = Vec::with_capacity(2);
+    for table in [0, 3] {
+        let from: HashMap<_, _> = named(lowering, input(record, table)?)?.into_iter().zip(0..).collect();
+        let sources: Vec<i64> = to.iter().map(|place| from.get(place).copied().unwrap_or(-1)).collect();
+        let (at, there): (Vec<i64>, Vec<i64>) =
+            (0..).zip(&sources).filter(|(_, source)| **source >= 0).unzip();
+        let part = lowering.operand(input(record, table + 1)?)?;
+        let x = part.data()?;
+        let found = x.index_select(0, &x.indices(&there)?)?;
+        let data = x.zeros(&[sources.len()])?.index_add(0, &x.indices(&at)?, &found)?;
+        let index = x.indices(&sources)?;
+        parts.push(lowering.writer.inner(Box::new(Rearrange::new(index)), vec![part], data));
+    }
+    if let Some(first) = parts.first().cloned() {
+        constant(lowering, &first, [places, shape]);
+    }
+    lowering.writer.step(Box::new(Sum::add()), parts, vec![ValueId(values.value.0)]);
+    Ok(())
+}
+
+/// The place of each value of a table.
+fn named(lowering: &Lowering, places: &Slot) -> Result<Vec<Vec<i64>>> {
+    let places = lowering.operand(places)?;
+    let axes = places.meta.shape.get(1).copied().unwrap_or(1).max(1);
+    let places: Vec<i64> = places.data()?.to_indices()?.into_iter().collect();
+    Ok(places.chunks(axes).map(<[i64]>::to_vec).collect())
+}
+
+/// The values of a table with what stands at their places in a dense one, which broadcasts.
+fn with_dense(lowering: &mut Lowering, record: &Record, op: Box<dyn BacktraceOp<TfTensor>>) -> Result<()> {
+    let (shape, cells) = cells(lowering, record)?;
+    let (values, dense) = (lowering.operand(input(record, 1)?)?, lowering.operand(input(record, 3)?)?);
+    let data = dense.data()?.broadcast_to(&shape)?;
+    let dense = lowering.writer.inner(Box::new(Expand), vec![dense], data);
+    let dense = lowering.writer.reshape(&dense, &[shape.iter().product()])?;
+    let data = dense.data()?.index_select(0, &cells)?;
+    let dense = lowering.writer.inner(Box::new(Rearrange::new(cells)), vec![dense], data);
+    lowering.step(record, op, vec![values, dense])
 }
 
 /// Names made of names: one for each combination of what the features of a sample hold, the last feature changing first.
@@ -101,15 +189,13 @@ fn crossed(lowering: &mut Lowering, record: &Record) -> Result<()> {
 
 /// The sample of each place of a table.
 fn rows(lowering: &Lowering, places: &Slot) -> Result<Vec<i64>> {
-    let places = lowering.operand(places)?;
-    let axes = places.meta.shape.get(1).copied().unwrap_or(1).max(1);
-    Ok(places.data()?.to_indices()?.into_iter().step_by(axes).collect())
+    Ok(named(lowering, places)?.into_iter().filter_map(|place| place.first().copied()).collect())
 }
 
 #[cfg(test)]
 mod tests {
-    use super::super::jacobians::{Case, FLOAT, longs, numbers, values};
-    use crate::proto::Attribute::Bool;
+    use super::super::jacobians::{Case, FLOAT, integers, longs, numbers, values};
+    use crate::proto::Attribute::{Bool, Int};
 
     #[test]
     fn products_of_sparse_tables_share_by_their_jacobian() {
@@ -126,6 +212,45 @@ mod tests {
             case.is_a_sum_of(&[1]);
             case.is_a_sum_of(&[3]);
         }
+    }
+
+    #[test]
+    fn sums_of_sparse_tables_share_by_their_jacobian() {
+        let (places, x, shape) = (longs(&[3, 2], &[0, 2, 1, 0, 1, 3]), values(&[3]), longs(&[2], &[3, 4]));
+        let (others, y) = (longs(&[2, 2], &[0, 2, 2, 1]), numbers(&[2], &[0.5, -2.0]));
+        for axes in [&[1][..], &[0], &[-1]] {
+            let inputs = [places.clone(), x.clone(), shape.clone(), integers(&[axes.len()], axes)];
+            Case::new("SparseReduceSum", &[], &inputs).is_a_sum_of(&[1]);
+        }
+        let both = [places, x, shape.clone(), others, y, shape, numbers(&[], &[0.0])];
+        Case::new("SparseAdd", &[], &both).outputs(3).is_a_sum_of(&[1, 4]);
+    }
+
+    #[test]
+    fn values_meet_what_stands_at_their_places_in_a_dense_table() {
+        let table = [longs(&[3, 2], &[0, 2, 1, 0, 1, 3]), values(&[3]), longs(&[2], &[2, 4])];
+        for shape in [&[2, 4][..], &[4], &[1]] {
+            let inputs = [&table[..], &[values(shape)]].concat();
+            Case::new("SparseDenseCwiseAdd", &[], &inputs).is_a_sum_of(&[1, 3]);
+            Case::new("SparseDenseCwiseMul", &[], &inputs).is_a_sum_of(&[1]);
+            Case::new("SparseDenseCwiseMul", &[], &inputs).is_a_sum_of(&[3]);
+            Case::new("SparseDenseCwiseDiv", &[], &inputs).is_a_sum_of(&[1]);
+        }
+    }
+
+    #[test]
+    fn tables_are_joined_divided_and_reshaped() {
+        let (places, x, shape) = (longs(&[3, 2], &[0, 2, 1, 0, 1, 3]), values(&[3]), longs(&[2], &[2, 4]));
+        let (others, y) = (longs(&[2, 2], &[0, 2, 1, 1]), numbers(&[2], &[0.5, -2.0]));
+        let joined = [places.clone(), others, x.clone(), y, shape.clone(), shape.clone()];
+        for axis in [0, 1] {
+            let attributes = [("concat_dim", Int(axis)), ("N", Int(2)), ("T", FLOAT)];
+            Case::new("SparseConcat", &attributes, &joined).outputs(3).is_a_sum_of(&[2, 3]);
+        }
+        let divided = [longs(&[], &[1]), places, x, shape];
+        Case::new("SparseSplit", &[("num_split", Int(2)), ("T", FLOAT)], &divided)
+            .outputs(6)
+            .is_a_sum_of(&[2]);
     }
 
     #[test]

@@ -9,8 +9,6 @@ pub(super) const ENTRIES: &[Entry] = &[Entry {
         "Dilation2D",
         "FractionalMaxPool",
         "FractionalAvgPool",
-        "ImageProjectiveTransformV2",
-        "ImageProjectiveTransformV3",
         "ResourceGatherNd",
         "Bitcast",
         "UnsortedSegmentProd",
