@@ -122,6 +122,26 @@ def picked(weights):
     return call
 
 
+def picked_in_every_way(weights):
+    """The scores of boxes that each form of the operator picks."""
+    boxes = tf.constant([[0.0, 0.0, 1.0, 1.0], [0.0, 0.0, 1.05, 1.0], [0.0, 2.0, 1.0, 3.0], [5.0, 5.0, 6.0, 6.0]])
+    overlaps = tf.constant([[1.0, 0.9, 0.0, 0.0], [0.9, 1.0, 0.0, 0.0], [0.0, 0.0, 1.0, 0.0], [0.0, 0.0, 0.0, 1.0]])
+
+    def call(scores):
+        given = scores[0]
+        common = dict(scores=given, max_output_size=3, iou_threshold=0.5)
+        picks = [
+            tf.raw_ops.NonMaxSuppression(boxes=boxes, scores=given, max_output_size=3, iou_threshold=0.5),
+            tf.raw_ops.NonMaxSuppressionV2(boxes=boxes, **common),
+            tf.raw_ops.NonMaxSuppressionV4(boxes=boxes, score_threshold=0.0, **common).selected_indices,
+            tf.raw_ops.NonMaxSuppressionWithOverlaps(
+                overlaps=overlaps, scores=given, max_output_size=3, overlap_threshold=0.5, score_threshold=0.0),
+        ]
+        return tf.reduce_sum(tf.stack([tf.gather(given, pick) for pick in picks]), [0, 1])[None]
+
+    return call
+
+
 def scored(weights):
     """Losses as scores, and rare functions."""
     wide, labels, centre = weights(6, 4), tf.constant([[0.1, 0.2, 0.3, 0.4]]), weights(6)
@@ -179,6 +199,8 @@ FIXTURES = [
                    "PNG files, decoded in the graph one by one"),
     module_fixture("detector", detector, normal(image=(1, 6, 6, 3)), "a detector that returns the best boxes"),
     module_fixture("boxes_picked", picked, normal(x=(1, 7, 6)), "boxes picked by their places"),
+    module_fixture("boxes_picked_in_every_way", picked_in_every_way, lambda random: {"scores": np.array([[0.9, 0.8, 0.7, 0.3]], np.float32)},
+                   "boxes picked by each form of the operator"),
     module_fixture("scored", scored, normal(x=(3, 6)), "losses as scores"),
     module_fixture("crops", cropped, normal(x=(1, 6, 7, 2)), "crops of pictures"),
     keras_fixture("crossings", crossings, lambda random: {"word": np.array([["sun"], ["moon"]]), "code": np.array([[3], [5]], np.int64)},

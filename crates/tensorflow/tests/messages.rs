@@ -186,3 +186,12 @@ fn a_graph_is_chosen_by_its_tags_and_needs_its_variables() {
     assert!(matches!(error, dlbacktrace_tensorflow::Error::Load { .. }));
     assert!(error.to_string().contains("its directory `variables`"), "{error}");
 }
+
+#[test]
+fn every_form_of_suppression_picks_positions() {
+    // The second box overlaps the first; each of four forms picks the other three.
+    let explanation = explained(&fixture("boxes_picked_in_every_way"), &Options::default());
+    let found = arrived(&explanation, "scores");
+    let expected = [3.6, 0.0, 2.8, 1.2];
+    assert!(found.iter().zip(expected).all(|(a, b)| (a - b).abs() < 1e-5), "{found:?}");
+}

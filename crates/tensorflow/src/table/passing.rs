@@ -171,3 +171,26 @@ pub(super) const ENTRIES: &[Entry] = &[
         |lowering, record| lowering.write_variable(record, false),
     ),
 ];
+
+#[cfg(test)]
+mod tests {
+    use super::super::jacobians::{Case, integers, numbers, relevance, values};
+
+    #[test]
+    fn numbers_in_fewer_steps_are_the_numbers() {
+        let (x, low, high) = (values(&[3, 2]), numbers(&[], &[-3.0]), numbers(&[], &[3.0]));
+        let (lows, highs) = (numbers(&[2], &[-1.0, -3.0]), numbers(&[2], &[2.0, 3.0]));
+        let [of_range, of_channels] = [[x.clone(), low, high], [x.clone(), lows, highs]];
+        let with_bits = [&of_range[..], &[integers(&[], &[8])]].concat();
+        for (operator, inputs) in [
+            ("FakeQuantWithMinMaxArgs", &of_range[..1]),
+            ("FakeQuantWithMinMaxVars", &of_range),
+            ("FakeQuantWithMinMaxVarsPerChannel", &of_channels),
+            ("QuantizeAndDequantizeV2", &of_range),
+            ("QuantizeAndDequantizeV3", &with_bits),
+            ("QuantizeAndDequantizeV4", &of_range),
+        ] {
+            Case::new(operator, &[], inputs).compare(&[0], relevance(6));
+        }
+    }
+}
