@@ -79,6 +79,7 @@ fn modules_are_named_by_their_path() {
 /// Dropout in evaluation mode and norms that use what they learned draw nothing.
 #[test]
 fn a_model_in_evaluation_mode_gives_nothing_by_chance() {
+    let _turn = turn();
     for name in ["dropout", "cnn_traced", "encoder_layer"] {
         let fixture = fixture(name);
         let model = load(&fixture);

@@ -66,8 +66,6 @@ Draws::Draws(const c10::OperatorHandle& op) {
 bool Draws::any() const { return before_ && !same(*before_, engine()); }
 
 bool drops_some(const c10::FunctionSchema& schema, c10::ArrayRef<c10::IValue> arguments) {
-  // The parts of an LSTM are oneDNN's, out of sight.
-  if (schema.name() == "aten::lstm") return false;
   const auto& formals = schema.arguments();
   for (size_t i = 0; i < formals.size() && i < arguments.size(); ++i) {
     const std::string& name = formals[i].name();

@@ -4,6 +4,7 @@
 #include "describe.h"
 #include "effects.h"
 #include "errors.h"
+#include "layers.h"
 #include "listening.h"
 #include "packed.h"
 #include "ports.h"
@@ -108,7 +109,7 @@ void Recorder::call_parts(const c10::OperatorHandle& op, c10::DispatchKeySet key
   const auto& schema = op.schema();
   const std::vector<c10::IValue> arguments = torch::jit::last(stack, schema.arguments().size()).vec();
   try {
-    op.redispatchBoxed(keys & kBelowRecording, stack);
+    is_lstm(op) ? call_layers(op, stack) : op.redispatchBoxed(keys & kBelowRecording, stack);
   } catch (const std::exception& error) {
     Unrecorded guard(kRecording);
     blame(op, begin(op, base, Keep::Indices, arguments), error);

@@ -37,11 +37,6 @@ pub(super) const ENTRIES: &[Entry] = &[
 fn layers(lowering: &mut Lowering, call: &Call, cell: Cell) -> Result<()> {
     let directions = if call.flag("bidirectional") { 2 } else { 1 };
     let count = usize::try_from(call.int("num_layers")?).unwrap_or(0);
-    if count > 1 && call.flag("train") && call.optional_number("dropout").is_some_and(|rate| rate > 0.0) {
-        return Err(Error::Shape(
-            "dropout between recurrent layers has no rule; save the model after eval()".into(),
-        ));
-    }
     let layers = stored(lowering, call, cell, count * directions)?;
     let (mut x, samples) = rows(lowering, call)?;
     let initial = states(call)?
