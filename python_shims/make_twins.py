@@ -15,6 +15,7 @@ from make_savedmodels import prune, run  # first: it says how TensorFlow shall s
 
 import keras
 import numpy as np
+import tensorflow as tf
 import torch
 import torch.nn.functional as F
 from safetensors.numpy import save_file
@@ -85,6 +86,32 @@ class UNet(nn.Module):
         x = F.relu(self.joined(torch.cat([self.up(x), coarse], 1)))
         x = F.interpolate(x, scale_factor=2.0, mode="bilinear", align_corners=False)
         return torch.sigmoid(self.head(torch.cat([x, fine], 1)))
+
+
+def responses(keras):
+    """Responses divided by those of neighbouring channels: before, within and behind convolutions."""
+    layers = keras.layers
+
+    def divided(x):
+        return layers.Lambda(lambda x: tf.nn.local_response_normalization(x, 2, bias=1.5, alpha=0.2, beta=0.75))(x)
+
+    inputs = keras.Input((7, 6, 4), name="image")
+    x = divided(layers.Conv2D(6, 3, activation="relu")(divided(inputs)))
+    x = divided(layers.Conv2D(5, 2)(x))
+    return keras.Model(inputs, layers.Dense(3)(layers.GlobalAveragePooling2D()(x)))
+
+
+class Responses(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.first, self.second, self.head = nn.Conv2d(4, 6, 3), nn.Conv2d(6, 5, 2), nn.Linear(5, 3)
+
+    def forward(self, image: Tensor) -> Tensor:
+        def divided(x: Tensor) -> Tensor:
+            return F.local_response_norm(x, 5, alpha=0.2 * 5, beta=0.75, k=1.5)
+
+        x = divided(F.relu(self.first(divided(image))))
+        return self.head(divided(self.second(x)).mean((2, 3)))
 
 
 def dilated(keras):
@@ -224,6 +251,7 @@ TWINS = {
     "cnn": (cnn, Cnn, lambda random: random.normal(size=(2, 12, 12, 2)).astype(np.float32), IMAGE),
     "unet": (unet, UNet, lambda random: random.normal(size=(1, 8, 8, 1)).astype(np.float32), IMAGE),
     "dilated": (dilated, Dilated, lambda random: random.normal(size=(2, 9, 8, 2)).astype(np.float32), IMAGE),
+    "responses": (responses, Responses, lambda random: random.normal(size=(2, 7, 6, 4)).astype(np.float32), IMAGE),
     "causal": (causal, Causal, lambda random: random.normal(size=(2, 11, 2)).astype(np.float32), None),
     "volume": (volume, Volume, lambda random: random.normal(size=(1, 6, 5, 5, 2)).astype(np.float32), [0, 4, 1, 2, 3]),
     "lstm": (lstm, lambda: Recurrent(nn.LSTM), lambda random: random.normal(size=(2, 6, 4)).astype(np.float32), None),

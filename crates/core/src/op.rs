@@ -123,6 +123,8 @@ pub enum Role {
     Quotient,
     /// Operand 0 reduced along axes to a statistic: mean, sum, largest, norm, variance …
     Reduction,
+    /// Averages over windows of operand 0.
+    Windows,
     /// Operand 0 normalised; a scale and a shift for each feature may still follow.
     Norm,
     /// The logarithm of a sum of exponentials of operand 0 along axes.

@@ -1,5 +1,5 @@
 //! Normalisations written out (rules §4 and §9): (x − mean)·rsqrt(var + ε)·γ + β, x·rsqrt(mean x² + ε)·γ,
-//! x / ‖x‖, exp(x − max) / Σ exp(x − max), x − logsumexp(x), (x − μ)/σ·γ + β with constants.
+//! x / ‖x‖, x / (k + mean x² over neighbours)ᵝ, exp(x − max) / Σ exp(x − max), x − logsumexp(x), (x − μ)/σ·γ + β with constants.
 //!
 //! One idea serves all: a value reached from x through element-wise functions and a reduction is a
 //! *statistic* of x. Multiplying or dividing what came from x by a statistic of x normalises it, so
@@ -15,6 +15,8 @@ use crate::{Function, Operand, Role, Step, Tape, Tensor, ValueId};
 struct Known {
     /// The value it came from by element-wise functions, centring and normalising.
     base: ValueId,
+    /// The value it came from where its axes turned on the way, or constants were put around it.
+    source: ValueId,
     /// The value it is a statistic of, and what kind.
     statistic: Option<(ValueId, Kind)>,
     /// The base of the statistic that it is a statistic of in turn: the mean over tokens, divided by its norm, is
@@ -36,6 +38,8 @@ enum Kind {
     Inverse,
     /// ln Σ eˣ
     LogSumExp,
+    /// A level of each cell's neighbours: it divides, but is no mean to be subtracted.
+    Local,
 }
 
 /// What is to be done with a step.
@@ -84,7 +88,15 @@ fn pass_to_base<T: Tensor>(step: &mut Step<T>, known: &[Known]) {
 }
 
 fn plain(value: ValueId) -> Known {
-    Known { base: value, statistic: None, within: None, centring: None, exponent: None, normalised: false }
+    Known {
+        base: value,
+        source: value,
+        statistic: None,
+        within: None,
+        centring: None,
+        exponent: None,
+        normalised: false,
+    }
 }
 
 fn of_step<T: Tensor>(step: &Step<T>, index: usize, known: &[Known]) -> Option<(Known, Outcome)> {
@@ -98,6 +110,7 @@ fn of_step<T: Tensor>(step: &Step<T>, index: usize, known: &[Known]) -> Option<(
         .map(|(index, operand)| (index, known[operand.value.0]))
         .collect();
     let unchanged = |value| Some((value, Outcome::Keep));
+    let turned = |input: Known| if step.op.turn().is_some() { input.source } else { own.source };
     match (role, moving.as_slice()) {
         (Role::Function(Function::Exp), &[(operand, input)]) if input.statistic.is_none() => {
             let before_centring = input.centring.map(|_| input.base);
@@ -113,10 +126,14 @@ fn of_step<T: Tensor>(step: &Step<T>, index: usize, known: &[Known]) -> Option<(
         (Role::Norm, &[_]) => unchanged(Known { normalised: true, ..own }),
         (Role::Reshape, &[(_, input)]) => {
             let Known { statistic, within, normalised, .. } = input;
-            unchanged(Known { statistic, within, normalised, ..own })
+            unchanged(Known { source: turned(input), statistic, within, normalised, ..own })
         }
         (Role::Movement | Role::Choice, &[(_, input)]) => {
-            unchanged(Known { statistic: input.statistic, within: input.within, ..own })
+            let Known { statistic, within, .. } = input;
+            unchanged(Known { source: turned(input), statistic, within, ..own })
+        }
+        (Role::Windows, &[(_, input)]) if input.statistic.is_none() => {
+            unchanged(Known { statistic: Some((input.source, Kind::Local)), ..own })
         }
         (Role::Reduction, &[(_, input)]) => {
             let of = input.statistic.map_or(input.base, |(of, _)| of);
@@ -135,7 +152,7 @@ fn of_step<T: Tensor>(step: &Step<T>, index: usize, known: &[Known]) -> Option<(
 fn through(function: Function, input: Known, own: Known) -> Known {
     let Some((of, kind)) = input.statistic else { return Known { normalised: false, ..input } };
     let kind = match (function, kind) {
-        (Function::Power(exponent), Kind::Level) if exponent < 0.0 => Kind::Inverse,
+        (Function::Power(exponent), Kind::Level | Kind::Local) if exponent < 0.0 => Kind::Inverse,
         (Function::Power(exponent), Kind::Inverse) if exponent < 0.0 => Kind::Level,
         (Function::Log, Kind::Level) => Kind::LogSumExp,
         (Function::Power(_) | Function::Scale(_) | Function::Magnitude, kind) => kind,
@@ -202,6 +219,11 @@ fn of_one_feature(x: &[usize], rank: usize) -> bool {
     single(x.len().saturating_sub(1)) || single(1)
 }
 
+/// Whether a statistic is one of this value; one of neighbours may be of the value before its axes turned.
+fn is_own(value: Known, of: ValueId, kind: Kind) -> bool {
+    of == value.base || (of == value.source && matches!(kind, Kind::Local | Kind::Inverse))
+}
+
 fn of_pair(
     role: Role,
     a: (usize, Known),
@@ -211,8 +233,8 @@ fn of_pair(
 ) -> Option<(Known, Outcome)> {
     let ((index_a, a), (index_b, b)) = (a, b);
     let (operand, x, kind) = match (a.statistic, b.statistic) {
-        (None, Some((of, kind))) if of == a.base => (index_a, a, kind),
-        (Some((of, kind)), None) if of == b.base && role != Role::Quotient => (index_b, b, kind),
+        (None, Some((of, kind))) if is_own(a, of, kind) => (index_a, a, kind),
+        (Some((of, kind)), None) if is_own(b, of, kind) && role != Role::Quotient => (index_b, b, kind),
         // mean x² − (mean x)², mean · rsqrt(var)
         (Some((of, kind)), Some((other, other_kind))) if of == other => {
             let normalises = match role {
@@ -239,7 +261,7 @@ fn of_pair(
     let normalised = Known { normalised: true, ..x };
     match (role, kind, x.exponent) {
         (Role::Quotient, Kind::Level, Some(exponent)) => Some((normalised, Outcome::Softmax(exponent))),
-        (Role::Product, Kind::Inverse, _) | (Role::Quotient, Kind::Level, _) => {
+        (Role::Product, Kind::Inverse, _) | (Role::Quotient, Kind::Level | Kind::Local, _) => {
             Some((normalised, Outcome::Pass(operand)))
         }
         (Role::Sum { .. }, Kind::LogSumExp, _) => Some((x, Outcome::Pass(operand))),

@@ -84,8 +84,10 @@ fn through<T: Tensor>(step: &Step<T>, operand: usize, so_far: Scaling) -> Option
         (Role::Quotient, Some(divisor)) if operand == 0 => Some(so_far.scaled(1.0 / smallest(divisor)?)),
         (Role::Sum { constant, .. }, None) => Some(so_far.shifted(constant.abs())),
         (Role::Sum { .. }, Some(term)) => Some(so_far.shifted(largest(term)?)),
+        // Held within a range.
+        (Role::Function(Function::Bounded), None) => Some(so_far),
         // An interpolation or an average of cells.
-        (Role::Other, None) if step.op.family() == Family::WeightedSum => Some(so_far),
+        (Role::Other | Role::Windows, None) if step.op.family() == Family::WeightedSum => Some(so_far),
         _ => None,
     }
 }

@@ -4,7 +4,7 @@ use super::exactly;
 use crate::maps::Axes;
 use crate::op::arrived;
 use crate::weighted_sum::{Term, Variant, WeightedSum};
-use crate::{BacktraceOp, Context, Family, Operand, Relevance, Result, Tensor};
+use crate::{BacktraceOp, Context, Family, Operand, Relevance, Result, Role, Tensor};
 
 /// y = (A₁ ⊗ A₂ ⊗ …) x, with one matrix for each of some axes of operand 0. Rows may be scaled at will: the
 /// rule does not change.
@@ -17,6 +17,10 @@ pub struct Separable {
 impl<T: Tensor> BacktraceOp<T> for Separable {
     fn family(&self) -> Family {
         Family::WeightedSum
+    }
+
+    fn role(&self, _: &[Operand<T>]) -> Role {
+        Role::Windows
     }
 
     fn backtrace(
