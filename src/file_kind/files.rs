@@ -136,12 +136,17 @@ const KINDS: &[Kind] = &[
                  torch.jit.trace(model.eval(), example_input).save(\"scripted.pt\")",
     },
     Kind {
+        fits: |content| content.starts(b"\x1f\x8b"),
+        name: "a file compressed by gzip",
+        advice: "Unpack it, and give what comes out:\n    gzip -dc {file} > model.pt  # of a .tar.gz: tar xf {file}",
+    },
+    Kind {
         fits: |content| {
-            let compressed: [&[u8]; 6] =
-                [b"\x1f\x8b", b"BZh", b"\xfd7zXZ\0", b"\x28\xb5\x2f\xfd", b"7z\xbc\xaf\x27\x1c", b"Rar!"];
+            let compressed: [&[u8]; 5] =
+                [b"BZh", b"\xfd7zXZ\0", b"\x28\xb5\x2f\xfd", b"7z\xbc\xaf\x27\x1c", b"Rar!"];
             compressed.iter().any(|magic| content.starts(magic)) || content.at(257, b"ustar")
         },
-        name: "a packed archive (tar, gzip and the like)",
+        name: "a packed archive (tar, zstd and the like)",
         advice: "Unpack it and give the model in it:\n    tar xf {file}",
     },
     // Other frameworks.

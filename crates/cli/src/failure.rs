@@ -64,10 +64,11 @@ impl Failure {
 }
 
 /// Words of libtorch about inputs that do not fit, and the option that helps.
-const HINTS: [(&str, &str); 4] = [
+const HINTS: [(&str, &str); 5] = [
     ("dtype", DTYPE),
     ("scalar type", DTYPE),
     ("channels", ". For an image of other channels there is --channels 1, 3 or 4, and --layout nhwc"),
+    ("dimension", ". For an image without an axis of samples there is --layout chw or hwc"),
     ("mat1 and mat2 shapes", ". For an image of another size there is --resize, for a table --columns"),
 ];
 const DTYPE: &str = ". Other element types of the inputs are had by --dtype f16, bf16, f32, f64 or keep";

@@ -26,7 +26,7 @@ const MESSAGES: &[(&[&str], i32, &[&str])] = &[
     (
         &["tests/fixtures/unsupported.pt", "-i", "tests/fixtures/unsupported.safetensors"],
         4,
-        &["linalg_inv", "Inverse", "a start of your own"],
+        &["linalg_matrix_exp", "Exponential", "no relevance rule"],
     ),
     (&[KERAS, "--signature", "train"], 2, &["train", "serving_default"]),
     (&[KERAS, "--tags", "gpu"], 2, &["gpu", "serve"]),

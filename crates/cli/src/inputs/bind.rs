@@ -85,7 +85,7 @@ impl<'a> Binder<'a> {
     /// `NAME`, or `NAME.KEY` for a part of it.
     fn named(&mut self, name: &str, item: Item) -> Result<()> {
         let Some((argument, path)) = self.meant(name) else {
-            return Err(self.misfit(&format!("there is no input {name}")));
+            return Err(self.misfit(&format!("there is no input {name}{}", self.parts(name))));
         };
         match self.given.get_mut(argument).map(|node| node.put(&path, item)) {
             Some(Ok(())) => {
@@ -99,7 +99,7 @@ impl<'a> Binder<'a> {
 
     fn next(&mut self, item: Item) -> Result<()> {
         let Some(place) = self.place(&item)? else {
-            return Err(self.misfit("more inputs are given than that"));
+            return Err(self.misfit(&format!("more inputs are given than that{}", self.parts("KEY"))));
         };
         if let (Some(node), Some(argument)) = (self.given.get_mut(place), self.arguments.get(place)) {
             node.put(&[], item).map_err(Failure::Inputs)?;
@@ -145,6 +145,21 @@ impl<'a> Binder<'a> {
                 )))
             }
         }
+    }
+
+    /// How the parts of the model's dictionary, list or tuple are given, if it takes one.
+    fn parts(&self, key: &str) -> String {
+        let told = |argument: &Argument| {
+            let name = &argument.name;
+            match Kind::of(&argument.kind) {
+                Kind::Dict(_) => Some(format!("; an entry of {name} is given by --input {name}.{key}=FILE")),
+                Kind::List(_) | Kind::Tuple(_) => {
+                    Some(format!("; {name} takes its parts in order, by --input {name}=FILE for each"))
+                }
+                Kind::Class | Kind::Single => None,
+            }
+        };
+        self.arguments.iter().find_map(told).unwrap_or_default()
     }
 
     /// Arrays that are named as inputs go to them; the others of the file are left out. Else they are the entries of the
@@ -332,6 +347,17 @@ mod tests {
         let bound = bind(&beside, vec![(None, number(1)), (None, several(&["k", "l"]))])?;
         assert!(matches!(&bound.values[1].1, Value::Dict(entries) if entries.len() == 2));
         Ok(())
+    }
+
+    #[test]
+    fn parts_of_an_input_are_told_how_to_be_given() {
+        for (kind, contents, advice) in [
+            ("Dict[str, Tensor]", vec![(Some("k"), number(1))], "--input a.k=FILE"),
+            ("List[Tensor]", vec![(None, number(1)), (None, number(1))], "--input a=FILE for each"),
+        ] {
+            let error = bind(&[("a", kind)], contents).map(|_| ()).map_err(|error| error.to_string());
+            assert!(error.as_ref().is_err_and(|text| text.contains(advice)), "{error:?}");
+        }
     }
 
     #[test]

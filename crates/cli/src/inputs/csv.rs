@@ -42,6 +42,14 @@ pub fn parse(
     if columns.is_empty() { sheet.numbers() } else { Ok(Table::Columns(columns)) }
 }
 
+/// The names of the chosen columns; none without a header.
+///
+/// # Errors
+/// What is wrong with the table.
+pub fn names(bytes: &[u8], options: &TableArgs) -> Result<Vec<String>, String> {
+    Ok(Sheet::read(bytes, options)?.chosen_names().unwrap_or_default())
+}
+
 /// The chosen part of a table.
 struct Sheet {
     /// The names of all columns; empty without a header.

@@ -40,7 +40,14 @@ pub fn parse(text: &str, arguments: &[Argument]) -> Result<(Option<String>, Sour
     } else if texts && !rest.starts_with(['[', '{', '"']) {
         Source::Value(Value::Text(rest.to_owned()))
     } else {
-        Source::Value(json::parse(rest).map_err(|reason| unusable(text, rest, &reason))?)
+        // As Python writes them.
+        let value = match rest {
+            "True" => "true",
+            "False" => "false",
+            "None" => "null",
+            other => other,
+        };
+        Source::Value(json::parse(value).map_err(|reason| unusable(text, rest, &reason))?)
     };
     Ok((name.map(str::to_owned), source))
 }
@@ -143,6 +150,8 @@ mod tests {
     fn values() {
         assert!(matches!(parsed("sr=16000"), (Some(_), Source::Value(Value::Integer(16000)))));
         assert!(matches!(parsed("0.5"), (None, Source::Value(Value::Float(0.5)))));
+        assert!(matches!(parsed("flag=True"), (Some(_), Source::Value(Value::Flag(true)))));
+        assert!(matches!(parsed("flag=None"), (Some(_), Source::Value(Value::Nothing))));
         assert!(matches!(parsed("flag=true"), (Some(_), Source::Value(Value::Flag(true)))));
         assert!(matches!(parsed("sizes=[1,2]"), (Some(_), Source::Value(Value::Int(_)))));
         assert!(

@@ -2,7 +2,7 @@
 
 #[cfg(feature = "tensorflow")]
 use super::example;
-use super::kind::Leaf;
+use super::kind::{Kind, Leaf};
 use super::{Contents, Item, Note, csv};
 use crate::args::TableArgs;
 use dlbacktrace::{Argument, Model};
@@ -49,8 +49,13 @@ impl Takers {
                 }
             };
         }
-        let table = csv::parse(bytes, options, &self.arguments, self.arguments.len() != 1)?;
-        Ok(match table {
+        let dict = match self.arguments.as_slice() {
+            [only] => dict_of(only, csv::names(bytes, options)?),
+            _ => None,
+        };
+        let arguments = dict.as_deref().unwrap_or(&self.arguments);
+        let columns = dict.is_some() || self.arguments.len() != 1;
+        Ok(match csv::parse(bytes, options, arguments, columns)? {
             csv::Table::Whole { value, names } => {
                 Contents::One(Item { value, note: Note { features: names, ..Note::default() } })
             }
@@ -68,5 +73,27 @@ impl Takers {
             return example::messages(spec, contents);
         }
         Ok(contents)
+    }
+}
+
+/// The entries of a dictionary as arguments of their own, one for each column of a table.
+fn dict_of(argument: &Argument, columns: Vec<String>) -> Option<Vec<Argument>> {
+    let Kind::Dict(entry) = Kind::of(&argument.kind) else { return None };
+    let of = |name| Argument { name, kind: entry.to_owned(), optional: true };
+    Some(columns.into_iter().map(of).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_columns_of_a_table_are_the_entries_of_a_dictionary() {
+        let argument = |kind: &str| Argument { name: "batch".into(), kind: kind.into(), optional: false };
+        let columns = || vec!["age".to_owned(), "size".to_owned()];
+        let entries = dict_of(&argument("Dict[str, Tensor]"), columns()).unwrap_or_default();
+        let found: Vec<_> = entries.iter().map(|entry| (entry.name.as_str(), entry.kind.as_str())).collect();
+        assert_eq!(found, [("age", "Tensor"), ("size", "Tensor")]);
+        assert!(dict_of(&argument("Tensor"), columns()).is_none());
     }
 }
