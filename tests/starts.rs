@@ -127,15 +127,19 @@ fn a_box_is_chosen_by_its_coordinates() {
     let options = Options::new().mode(Mode::Contrastive).target(at("0,3,4"));
     let against = explain("start_boxes", &options).seed_amount().negative;
     assert!(near(against, boxes.index_axis(Axis(0), 0).sum() - boxes[[0, 3, 4]]));
-    let best = explain("start_boxes", &Options::new().target(at("1,3,argmax")));
+    let best = explain("start_boxes", &Options::new().target(at("-1,3,argmax")));
     assert!(near(
         start(&best),
         boxes.index_axis(Axis(0), 1).index_axis(Axis(0), 3).iter().copied().fold(f64::MIN, f64::max)
     ));
     let (fixture, model) = load("start_boxes");
-    for (target, words) in
-        [("3,4", "3 axes"), (":,6,0", "outside"), (":,0,7", "outside"), ("-1,0,0", "counts samples")]
-    {
+    for (target, words) in [
+        ("3,4", "3 axes"),
+        (":,6,0", "outside"),
+        (":,0,7", "outside"),
+        ("2,0,0", "outside"),
+        ("argmax,0,0", "counts samples"),
+    ] {
         let error = model.explain(&inputs(&fixture), &Options::new().target(at(target))).unwrap_err();
         assert!(matches!(error, Error::Usage(_)) && error.to_string().contains(words), "{target}: {error}");
     }

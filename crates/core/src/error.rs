@@ -62,7 +62,7 @@ pub enum Error {
     #[error("{0}")]
     Seed(String),
     /// The model has no such output.
-    #[error("the model has no output {asked}; it has {found}. Choose one of these")]
+    #[error("the model has no output {asked}; it has {found}")]
     NoOutput {
         /// What was asked for.
         asked: String,
@@ -70,7 +70,7 @@ pub enum Error {
         found: String,
     },
     /// The input to explain as numbers is not there.
-    #[error("the model has no input named {asked}; it has {found}. Choose one of these")]
+    #[error("the model has no input named {asked}; it has {found}")]
     NoInput {
         /// What was asked for.
         asked: String,

@@ -116,10 +116,11 @@ pub fn seed<T: Tensor>(output: &T, options: &SeedOptions) -> Result<Seed<T>> {
         return next_token(&output, options);
     }
     let samples = samples(output.to_array()?, options)?;
+    let count = samples.len_of(Axis(0));
     let starts = samples
         .outer_iter()
         .enumerate()
-        .map(|(sample, values)| start(values, sample, options))
+        .map(|(sample, values)| start(values, sample, count, options))
         .collect::<Result<Vec<Start>>>()?;
     let blank = segmentation::blank(&starts, options)?;
     let tensor = |channel: fn(&Start) -> &ArrayD<f64>| {
@@ -212,7 +213,7 @@ struct Start {
     target: Option<usize>,
 }
 
-fn start(a: ArrayViewD<'_, f64>, sample: usize, options: &SeedOptions) -> Result<Start> {
+fn start(a: ArrayViewD<'_, f64>, sample: usize, samples: usize, options: &SeedOptions) -> Result<Start> {
     let a = a.as_standard_layout().into_owned();
     if options.target == Target::All && options.mode == Mode::Contrastive {
         return Err(Error::Seed("all outputs at once have no contrastive start; choose one unit".into()));
@@ -226,7 +227,7 @@ fn start(a: ArrayViewD<'_, f64>, sample: usize, options: &SeedOptions) -> Result
     }
     match (options.task, &options.target) {
         (_, Target::At(coordinates)) => {
-            let cells = cells::chosen(&a, coordinates, sample, options.sample_axis)?;
+            let cells = cells::chosen(&a, coordinates, sample, samples, options.sample_axis)?;
             Ok(of_cells(&a, &cells, options))
         }
         (Task::Segmentation { threshold }, _) => segmentation::start(&a, threshold, options),

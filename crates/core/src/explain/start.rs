@@ -28,9 +28,13 @@ pub(super) fn chosen<T: Tensor>(outputs: &[Port<T>], choice: &Output) -> Result<
     let floating = found.is_none_or(|found| outputs[found].tensor.dtype().is_float());
     let asked =
         if floating { asked } else { format!("{asked} of floating numbers, which alone carry relevance") };
-    found.filter(|_| floating).ok_or_else(|| Error::NoOutput {
-        asked,
-        found: listed(outputs.iter().map(typed).collect::<Vec<_>>().iter().map(String::as_str)),
+    found.filter(|_| floating).ok_or_else(|| {
+        let there = listed(outputs.iter().map(typed).collect::<Vec<_>>().iter().map(String::as_str));
+        let advice = match choice {
+            Output::First => ", which is no number to start from: return the scores beside it",
+            _ => ". Choose one of these",
+        };
+        Error::NoOutput { asked, found: if outputs.is_empty() { there } else { there + advice } }
     })
 }
 

@@ -39,6 +39,7 @@ pub(super) fn chosen(
     a: &ArrayD<f64>,
     coordinates: &[Coordinate],
     sample: usize,
+    samples: usize,
     sample_axis: Option<usize>,
 ) -> Result<Vec<usize>> {
     let rank = a.ndim() + usize::from(sample_axis.is_some());
@@ -53,10 +54,10 @@ pub(super) fn chosen(
     if let Some(axis) = sample_axis {
         let own = match within.remove(axis) {
             Coordinate::All => true,
-            Coordinate::At(index) if index >= 0 => index as usize == sample,
-            Coordinate::At(_) | Coordinate::Argmax => {
+            Coordinate::At(index) => place(index, samples)? == sample,
+            Coordinate::Argmax => {
                 return Err(Error::Seed(format!(
-                    "axis {axis} of the output counts samples; its coordinate in the target is `:` for all, or one number from 0"
+                    "axis {axis} of the output counts samples; its coordinate in the target is `:` for all, or one number"
                 )));
             }
         };
@@ -114,7 +115,7 @@ mod tests {
     fn of(text: &str, sample: usize, sample_axis: Option<usize>) -> Result<Vec<usize>> {
         let coordinates: Vec<Coordinate> =
             text.split(',').map(|one| one.parse().expect("a coordinate")).collect();
-        chosen(&cells(), &coordinates, sample, sample_axis)
+        chosen(&cells(), &coordinates, sample, 8, sample_axis)
     }
 
     #[test]
@@ -133,14 +134,19 @@ mod tests {
         assert_eq!(of(":,0,1,1", 7, Some(0))?, [5]);
         assert_eq!(of("0,1,7,1", 7, Some(2))?, [5]);
         assert_eq!(of("0,1,6,1", 7, Some(2))?, Vec::<usize>::new());
+        assert_eq!(of("0,1,-1,1", 7, Some(2))?, [5]);
         Ok(())
     }
 
     #[test]
     fn what_does_not_fit_is_said() {
-        for (text, sample_axis) in
-            [("0,1", None), ("0,1,4", None), ("0,1,-5", None), ("argmax,0,0,0", Some(0))]
-        {
+        for (text, sample_axis) in [
+            ("0,1", None),
+            ("0,1,4", None),
+            ("0,1,-5", None),
+            ("argmax,0,0,0", Some(0)),
+            ("8,0,1,1", Some(0)),
+        ] {
             assert!(of(text, 0, sample_axis).is_err(), "{text}");
         }
         assert!("x".parse::<Coordinate>().is_err());
