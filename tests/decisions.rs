@@ -46,7 +46,7 @@ fn what_several_numbers_decide_is_named_and_booked() {
     for (mode, name, operator, share) in [
         (Mode::Default, "decision_several", "aten::logical_and", 5.0),
         (Mode::Contrastive, "decision_several", "aten::logical_and", 5.0),
-        (Mode::Default, "decision_tree_walked", "aten::gather", 1.0),
+        (Mode::Default, "decision_tree_walked", "aten::gt", 1.0),
         (Mode::Default, "decision_tree_multiplied", "aten::eq", 1.0),
     ] {
         let explanation = explain(name, &Options::new().mode(mode));

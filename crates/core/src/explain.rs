@@ -87,6 +87,11 @@ pub fn explain<T: Tensor>(
     assumed.extend(against_one(output, samples.axis, options));
     let inputs: Vec<_> = inputs.into_iter().filter(|port| !constant.contains(&port.value)).collect();
     tape.inputs = inputs.iter().map(|port| port.value).collect();
+    let token =
+        |port: &&Port<T>| port.tensor.dtype() == DType::Int && !tape.numeric_inputs.contains(&port.value);
+    let (tokens, token_names): (Vec<_>, Vec<_>) =
+        inputs.iter().filter(token).map(|port| (port.value, port.name.clone())).unzip();
+    let token_names = token_names.join(", ");
     let (output_name, output) = (output.name.clone(), output.tensor.clone());
     drop(outputs);
     let mut warnings = warnings(&inputs, &output);
@@ -109,7 +114,7 @@ pub fn explain<T: Tensor>(
     }
     let modules = options.modules.then(|| Modules::new(prepared.steps(), prepared.values()));
     let mut watcher = Watcher { options, values: Vec::new(), modules };
-    let noted = Noted::new(prepared.steps());
+    let noted = Noted::new(prepared.steps(), &tokens);
     let walk = WalkOptions { allow_unruled: options.allow_unruled };
     let mode = seed.relevance.mode();
     let outcome = prepared.backtrace(vec![(value, seed.relevance)], weights, walk, &mut watcher)?;
@@ -121,7 +126,7 @@ pub fn explain<T: Tensor>(
             .collect();
         warnings.push(format!("these steps do not account for all they received: {}", open.join("; ")));
     }
-    warnings.extend(noted.warnings(&outcome.ledger, start.positive + start.negative));
+    warnings.extend(noted.warnings(&outcome.ledger, start.positive + start.negative, &token_names));
     let modules = watcher.modules.map(|modules| modules.finish(&outcome.ledger)).unwrap_or_default();
     let explained = |(port, relevance): (Port<T>, Option<Relevance<T>>)| -> Result<InputRelevance<T>> {
         let relevance = relevance.map_or_else(|| nothing(&port.tensor, &output, mode), Ok)?;

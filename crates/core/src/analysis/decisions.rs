@@ -19,16 +19,26 @@ pub(super) fn settle<T: Tensor>(tape: &mut Tape<T>, of_value: &[Dependence]) {
         let output = step.outputs.first().filter(|output| of_value[output.0] == Dependence::Decided);
         let op = output.and_then(|output| {
             let subject = subjects.shared(tape, index, &deciding);
+            let ended = subjects.any_ended(step, &deciding);
             let op = rule(step, &deciding, names[output.0], subject.is_some(), tape.meta(*output));
-            subjects.record(step, *output, subject);
+            let ends = op
+                .as_ref()
+                .is_some_and(|op| op.family() == Family::Decision && op.role(&step.inputs) == Role::Other);
+            subjects.record(step, *output, subject, ended || ends);
             op
         });
         let step = &mut tape.steps[index];
         step.chosen = chosen;
+        if output_is_named(step, &names) && step.op.role(&step.inputs) == Role::Reduction {
+            count_evenly(step);
+        }
         if let Some(op) = op {
             let ends = op.family() == Family::Decision && op.role(&step.inputs) == Role::Other;
+            // The leaf of a tree, which one number alone does not name: what several decided takes it.
+            let of_several = subjects.any_ended(step, &deciding) && output_is_named(step, &names);
             for (input, operand) in step.inputs.iter_mut().enumerate() {
                 operand.depends &= !ends && op.carries(input);
+                operand.depends &= !of_several || subjects.ended[operand.value.0];
             }
             step.op = op;
         }
@@ -126,6 +136,19 @@ fn broadcasts(shape: &[usize], to: &[usize]) -> bool {
     shape.len() <= to.len() && shape.iter().rev().zip(to.iter().rev()).all(fits)
 }
 
+fn output_is_named<T>(step: &Step<T>, names: &[bool]) -> bool {
+    step.outputs.first().is_some_and(|output| names[output.0])
+}
+
+/// A name that is a sum, as the number of limits that lie below a number, is made of all that was counted alike: of those that
+/// do not hold, too, of which nothing is left where none does.
+fn count_evenly<T: Tensor>(step: &mut Step<T>) {
+    for operand in &mut step.inputs {
+        let ones = operand.data.as_ref().map(|data| data.full(&operand.meta.shape, 1.0));
+        operand.data = ones.transpose().unwrap_or(None).or(operand.data.take());
+    }
+}
+
 /// The decided integers that rows are looked up by: a bin, or what is computed from bins to name a row. They are names, so
 /// that an offset takes nothing.
 fn names<T: Tensor>(tape: &Tape<T>, of_value: &[Dependence]) -> Vec<bool> {
@@ -158,11 +181,18 @@ struct Subjects<'a> {
     of_value: &'a [Dependence],
     producers: Vec<Option<usize>>,
     found: Vec<Option<Subject>>,
+    /// What several numbers decided together.
+    ended: Vec<bool>,
 }
 
 impl<'a> Subjects<'a> {
     fn new<T: Tensor>(tape: &Tape<T>, of_value: &'a [Dependence]) -> Self {
-        Self { of_value, producers: producers(tape), found: vec![None; tape.values.len()] }
+        Self {
+            of_value,
+            producers: producers(tape),
+            found: vec![None; tape.values.len()],
+            ended: vec![false; tape.values.len()],
+        }
     }
 
     /// The subject that all these operands of a step share.
@@ -200,7 +230,12 @@ impl<'a> Subjects<'a> {
         Subject { number, way }
     }
 
-    fn record<T: Tensor>(&mut self, step: &Step<T>, output: ValueId, subject: Option<Subject>) {
+    fn any_ended<T: Tensor>(&self, step: &Step<T>, operands: &[usize]) -> bool {
+        operands.iter().any(|&input| self.ended[step.inputs[input].value.0])
+    }
+
+    fn record<T: Tensor>(&mut self, step: &Step<T>, output: ValueId, subject: Option<Subject>, ended: bool) {
+        self.ended[output.0] = ended;
         self.found[output.0] = match step.op.movement() {
             Some(movement) => subject.map(|Subject { number, mut way }| {
                 way.push(format!("{movement} {:?}", Some(0)));

@@ -1,7 +1,7 @@
 //! What a reader should know of where parts of the start went: decisions made from the inputs, and what is added to the
 //! embeddings of tokens (rules §9).
 
-use crate::{Amount, Entry, Family, Ledger, Loss, Step, Tensor, ValueId};
+use crate::{Amount, Entry, Family, Ledger, Loss, Role, Step, Tensor, ValueId};
 use std::collections::{BTreeMap, HashSet};
 
 /// Less than this part of the start is not worth a word.
@@ -14,23 +14,36 @@ const NAMED: usize = 3;
 pub(super) struct Noted {
     decisions: HashSet<usize>,
     additions: HashSet<usize>,
+    quantities: HashSet<usize>,
 }
 
 impl Noted {
-    pub(super) fn new<T: Tensor>(steps: &[Step<T>]) -> Self {
-        let additions = steps.iter().filter(|step| step.adds).map(|step| step.place.step);
-        Self { decisions: of_numbers(steps), additions: additions.collect() }
+    /// Of steps, and the integer inputs that are taken for tokens.
+    pub(super) fn new<T: Tensor>(steps: &[Step<T>], tokens: &[ValueId]) -> Self {
+        let additions = steps.iter().filter(|step| step.adds);
+        Self {
+            decisions: of_numbers(steps),
+            additions: additions.map(|step| step.place.step).collect(),
+            quantities: computed_from(steps, tokens),
+        }
     }
 
     /// What of the start, of which there was so much in all, ended in decisions, passed them, or stayed with what is added to
     /// embeddings.
-    pub(super) fn warnings(&self, ledger: &Ledger, start: f64) -> Vec<String> {
+    /// `tokens` names the integer inputs.
+    pub(super) fn warnings(&self, ledger: &Ledger, start: f64, tokens: &str) -> Vec<String> {
         let lost = |entry: &Entry, loss| gross(entry.lost.get(&loss).copied().unwrap_or_default());
         let among = |steps: &HashSet<usize>, entry: &Entry| steps.contains(&entry.place.step);
         let ended = |entry: &Entry| lost(entry, Loss::Decision);
         let passed = |entry: &Entry| if among(&self.decisions, entry) { gross(entry.delivered) } else { 0.0 };
         let added =
             |entry: &Entry| if among(&self.additions, entry) { lost(entry, Loss::Constant) } else { 0.0 };
+        let counted =
+            |entry: &Entry| if among(&self.quantities, entry) { lost(entry, Loss::Constant) } else { 0.0 };
+        let of_integers = format!(
+            "stayed with what is computed from integers ({tokens}), which are taken for tokens; for quantities there is \
+             numeric_input (--numeric-input NAME)"
+        );
         [
             told(
                 parts(ledger, start, ended),
@@ -46,11 +59,31 @@ impl Noted {
                 "stayed with constants that are added to the embeddings of tokens, such as positions; whole_tokens \
                  (--whole-tokens) gives it to the tokens",
             ),
+            told(parts(ledger, start, counted), &of_integers),
         ]
         .into_iter()
         .flatten()
         .collect()
     }
+}
+
+/// The sums of numbers and of what was computed from tokens without looking them up.
+fn computed_from<T: Tensor>(steps: &[Step<T>], tokens: &[ValueId]) -> HashSet<usize> {
+    let mut computed: HashSet<ValueId> = tokens.iter().copied().collect();
+    let mut sums = HashSet::new();
+    for step in steps {
+        let of_these =
+            step.inputs.iter().any(|operand| !operand.depends && computed.contains(&operand.value));
+        let moves = step.inputs.iter().any(|operand| operand.depends);
+        if of_these && moves && !step.adds && matches!(step.op.role(&step.inputs), Role::Sum { .. }) {
+            sums.insert(step.place.step);
+        }
+        let looked_up = matches!(step.op.family(), Family::Embedding | Family::Constant | Family::Decision);
+        if of_these && !moves && !looked_up {
+            computed.extend(&step.outputs);
+        }
+    }
+    sums
 }
 
 /// The decisions made of numbers. One that is made of other decisions alone, as a conjunction, passes what these pass, so that it is

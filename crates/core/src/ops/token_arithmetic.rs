@@ -1,7 +1,7 @@
 //! Tokens computed from tokens (rules §9): offsets, hashes, pairs. A token is a name, no quantity.
 
 use crate::op::arrived;
-use crate::{BacktraceOp, Context, Family, Operand, Relevance, Result, Tensor};
+use crate::{BacktraceOp, Context, Family, Operand, Relevance, Result, Role, Tensor};
 
 /// r = R / n on each of the n operands that are tokens. Operands broadcast.
 #[derive(Debug, Clone)]
@@ -10,6 +10,10 @@ pub struct TokenArithmetic;
 impl<T: Tensor> BacktraceOp<T> for TokenArithmetic {
     fn family(&self) -> Family {
         Family::Pass
+    }
+
+    fn role(&self, _: &[Operand<T>]) -> Role {
+        Role::Discrete
     }
 
     fn backtrace(

@@ -1,13 +1,14 @@
 //! Elements written or added into others by index (rules §2, §3 and §5).
 
 use super::Entry;
+use super::lookups::named;
 use super::parts::{self, Operand, computed};
 use crate::arguments::{Arguments, axis};
 use crate::lowering::Lowering;
 use crate::{TorchTensor, rearrange};
 use dlbacktrace_core::ops::{Expand, IndexAdd, IndexExtremum, Pass, Placed, Rearrange, Select, Slice};
 use dlbacktrace_core::{BacktraceOp, DType, Error, Family, Function, Range, Result, Tensor};
-use dlbacktrace_torch_recorder::Call;
+use dlbacktrace_torch_recorder::{Call, Slot};
 
 pub(super) const ENTRIES: &[Entry] = &[
     Entry::by_result(&["aten::index_add", "aten::index_reduce"], Family::WeightedSum, along_axis),
@@ -19,7 +20,7 @@ pub(super) const ENTRIES: &[Entry] = &[
     Entry::by_result(&["aten::index_put"], Family::Movement, |lowering, call| {
         match call.flag("accumulate") {
             true => put(lowering, call),
-            false => rearrange::lower(lowering, call),
+            false => put_over(lowering, call),
         }
     }),
     Entry::by_result(&["aten::col2im"], Family::WeightedSum, fold),
@@ -132,17 +133,62 @@ fn landing(lowering: &mut Lowering, call: &Call) -> Result<(Operand, TorchTensor
 /// Values added at the cells that indices name.
 fn put(lowering: &mut Lowering, call: &Call) -> Result<()> {
     let base = lowering.operand(call.tensor("self")?)?;
-    let indices: Vec<Option<tch::Tensor>> = call
-        .tensors("indices")?
-        .into_iter()
-        .map(|slot| slot.and_then(|slot| slot.tensor.as_ref()).map(tch::Tensor::shallow_clone))
-        .collect();
-    let chosen = computed(rearrange::numbers(&base.meta.shape)?.f_index(&indices))?;
-    let values = lowering.operand(call.tensor("values")?)?;
-    let data = values.data()?.broadcast_to(&chosen.shape())?;
-    let values = lowering.writer.inner(Box::new(Expand), vec![values], data);
+    let chosen = cells(call, &rearrange::numbers(&base.meta.shape)?)?;
+    let values = put_values(lowering, call, &base.meta.shape, &chosen.shape())?;
     let cells = rearrange::to_index(chosen.as_tch())?;
     by_element(lowering, call, Meeting::Sum, values, base, cells)
+}
+
+/// As [`put`], where the last that lands in a cell is all that is left.
+fn put_over(lowering: &mut Lowering, call: &Call) -> Result<()> {
+    if !by_numbers(lowering, call)? {
+        return rearrange::lower(lowering, call);
+    }
+    let base = lowering.operand(call.tensor("self")?)?;
+    let numbers = rearrange::numbers(&base.meta.shape)?;
+    let shape = cells(call, &numbers)?.shape();
+    let values = put_values(lowering, call, &base.meta.shape, &shape)?;
+    let landing = rearrange::numbers(&shape)?.f_add_scalar(numbers.numel() as i64);
+    let indices = indices(call)?;
+    let written = computed(landing.and_then(|landing| numbers.f_index_put(&indices, &landing, false)))?;
+    let moves = Rearrange::of(vec![rearrange::to_index(written.as_tch())?]);
+    lowering.step(call, Box::new(moves), vec![base, values])
+}
+
+fn indices(call: &Call) -> Result<Vec<Option<tch::Tensor>>> {
+    let slots = call.tensors("indices")?.into_iter();
+    let tensor =
+        |slot: Option<&Slot>| slot.and_then(|slot| slot.tensor.as_ref()).map(tch::Tensor::shallow_clone);
+    Ok(slots.map(tensor).collect())
+}
+
+/// The numbers that stand where values are put.
+fn cells(call: &Call, numbers: &tch::Tensor) -> Result<TorchTensor> {
+    computed(numbers.f_index(&indices(call)?))
+}
+
+/// Whether all indices are numbers that count along the first axes.
+fn by_numbers(lowering: &Lowering, call: &Call) -> Result<bool> {
+    let by_number = |slot: &Option<&Slot>| slot.is_some_and(|slot| lowering.meta(slot).dtype == DType::Int);
+    Ok(call.tensors("indices")?.iter().all(by_number))
+}
+
+/// What is put, one value for each cell, as the indices have placed it.
+fn put_values(lowering: &mut Lowering, call: &Call, base: &[usize], shape: &[usize]) -> Result<Operand> {
+    let values = lowering.operand(call.tensor("values")?)?;
+    let data = values.data()?.broadcast_to(shape)?;
+    let values = lowering.writer.inner(Box::new(Expand), vec![values], data.clone());
+    let slots = call.tensors("indices")?;
+    if !by_numbers(lowering, call)? || slots.is_empty() || slots.len() > base.len() {
+        return Ok(values);
+    }
+    let names = named(lowering, &base[..slots.len()], &slots)?;
+    let mut rows = names.meta.shape.clone();
+    rows.resize(shape.len(), 1);
+    let names = lowering.writer.reshape(&names, &rows)?;
+    let everywhere = names.data()?.broadcast_to(shape)?;
+    let names = lowering.writer.inner(Box::new(Expand), vec![names], everywhere);
+    Ok(lowering.writer.inner(Box::new(Placed), vec![values, names], data))
 }
 
 /// Each element of the source lands in a cell of its own choice.
