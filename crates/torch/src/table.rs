@@ -9,6 +9,7 @@ mod einsum;
 mod fourier;
 mod functions;
 mod grids;
+mod inverses;
 mod lookups;
 mod losses;
 mod matrices;
@@ -120,6 +121,7 @@ fn entries() -> impl Iterator<Item = &'static Entry> {
         fourier::ENTRIES,
         functions::ENTRIES,
         grids::ENTRIES,
+        inverses::ENTRIES,
         lookups::ENTRIES,
         losses::ENTRIES,
         matrices::ENTRIES,

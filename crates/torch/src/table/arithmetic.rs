@@ -114,7 +114,17 @@ fn lowest(
     logarithm?.f_clamp_min(-BOUND)
 }
 
+/// Integers make other integers. A number that is rounded, or what is left of it, by a constant passes, as floor does.
 fn discrete(lowering: &mut Lowering, call: &Call, reason: Option<String>) -> Result<()> {
+    let constant = call
+        .optional("other")
+        .map_or_else(|| call.optional_number("other").is_some(), |other| lowering.is_stored(other));
+    if let Some(number) =
+        call.optional("self").filter(|slot| constant && lowering.meta(slot).dtype.is_float())
+    {
+        let operand = lowering.unread(number);
+        return lowering.step(call, Box::new(Pass::function(Function::Other)), vec![operand]);
+    }
     let operands = ["self", "other"].into_iter().filter_map(|name| call.optional(name));
     let operands = operands.map(|slot| lowering.unread(slot)).collect();
     lowering.step(call, Box::new(Unruled { reason, discrete: true }), operands)

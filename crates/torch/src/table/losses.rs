@@ -61,6 +61,7 @@ pub(super) const ENTRIES: &[Entry] = &[
         log_likelihood,
     ),
     Entry::by_data(&["aten::multi_margin_loss"], Family::WeightedSum, margins),
+    Entry::by_data(&["aten::multilabel_margin_loss_forward"], Family::WeightedSum, label_margins),
     Entry::by_data(&["aten::dist"], Family::WeightedSum, |lowering, call| {
         let order = call.optional_number("p").unwrap_or(2.0);
         written::lower(lowering, call, ["self", "other"], [], |[a, b], []| {
@@ -157,6 +158,25 @@ fn margins(lowering: &mut Lowering, call: &Call) -> Result<()> {
             counted
                 .f_sum_dim_intlist(axis, false, None::<Kind>)?
                 .f_div_scalar(x.size()[axis as usize] as f64)?,
+        )
+    })
+}
+
+/// The mean over all classes of max(0, 1 − x of a sample's class + x of a class that it does not have), summed over its
+/// classes. These are listed up to the first −1.
+fn label_margins(lowering: &mut Lowering, call: &Call) -> Result<()> {
+    written::lower(lowering, call, ["self", "target"], [], |[x, target], []| {
+        let listed = target.f_ge(0)?.f_to_kind(Kind::Int64)?.f_cumprod(-1, None::<Kind>)?;
+        let places = target.f_mul(&listed)?;
+        let zeros = x.f_zeros_like()?.f_to_kind(Kind::Int64)?;
+        let others = zeros.f_scatter_add(-1, &places, &listed)?.f_eq(0)?;
+        let above = x.f_unsqueeze(-2)?.f_sub(&x.f_gather(-1, &places, false)?.f_unsqueeze(-1)?)?;
+        let counted = listed.f_unsqueeze(-1)?.f_mul(&others.f_unsqueeze(-2)?)?;
+        let each = above.f_add_scalar(1.0)?.f_clamp_min(0.0)?.f_mul(&counted)?;
+        let classes = x.size().last().copied().unwrap_or(1) as f64;
+        reduced(
+            call,
+            each.f_sum_dim_intlist([-2, -1].as_slice(), false, None::<Kind>)?.f_div_scalar(classes)?,
         )
     })
 }

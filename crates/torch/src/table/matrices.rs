@@ -5,7 +5,7 @@ use crate::arguments::Arguments;
 use crate::lowering::Lowering;
 use crate::written;
 use dlbacktrace_core::ops::{MatMul, Product, Reduce, Sum};
-use dlbacktrace_core::{Error, Family, Result, Tensor};
+use dlbacktrace_core::{Family, Result, Tensor};
 use dlbacktrace_torch_recorder::Call;
 use tch::{Kind, TchError};
 
@@ -19,11 +19,6 @@ pub(super) const ENTRIES: &[Entry] = &[
     }),
     Entry::by_data(&["aten::_sparse_mm"], Family::WeightedSum, |lowering, call| {
         product(lowering, call, "sparse", "dense")
-    }),
-    Entry::by_data(&["aten::linalg_inv", "aten::linalg_inv_ex", "aten::inverse"], Family::Unruled, |_, _| {
-        let reason = "the inverse of a matrix that depends on the input has no rule, for it is no sum of its elements; \
-                      explain the matrix itself, with a start of your own at the module that returns it";
-        Err(Error::Shape(reason.into()))
     }),
     Entry::by_data(&["aten::addr"], Family::WeightedSum, |lowering, call| {
         blend(lowering, call, ["vec1", "vec2"], |a, b| a.f_unsqueeze(1)?.f_mul(b))

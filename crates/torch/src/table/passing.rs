@@ -57,6 +57,7 @@ pub(super) const ENTRIES: &[Entry] = &[
     },
     Entry::by_shape(&["aten::copy"], Family::Pass, copy),
     Entry::by_result(&["aten::normal"], Family::WeightedSum, normal),
+    Entry::by_shape(&["aten::bernoulli"], Family::Decision, bernoulli),
     Entry {
         names: &[
             "aten::zeros_like",
@@ -73,9 +74,7 @@ pub(super) const ENTRIES: &[Entry] = &[
             "aten::new_empty_strided",
             "aten::zero",
             "aten::fill",
-            "aten::bernoulli",
             "aten::uniform",
-            "aten::multinomial",
             "aten::_shape_as_tensor",
             "aten::equal",
         ],
@@ -107,6 +106,8 @@ pub(super) const ENTRIES: &[Entry] = &[
             "aten::heaviside",
             "aten::bucketize",
             "aten::searchsorted",
+            "aten::poisson",
+            "aten::binomial",
         ],
         family: Family::Decision,
         keep: Keep::Indices,
@@ -117,6 +118,7 @@ pub(super) const ENTRIES: &[Entry] = &[
             "aten::argmax",
             "aten::argmin",
             "aten::argsort",
+            "aten::multinomial",
             "aten::nonzero",
             "aten::any",
             "aten::all",
@@ -153,6 +155,16 @@ fn normal(lowering: &mut Lowering, call: &Call) -> Result<()> {
         [Some(mean), None] => mean.f_add(&drawn),
         [None, None] => Ok(drawn.shallow_clone()),
     })
+}
+
+/// What was drawn is decided by the chances, if these are numbers of the input.
+fn bernoulli(lowering: &mut Lowering, call: &Call) -> Result<()> {
+    if call.optional_number("p").is_some() {
+        return lowering.all(call, Box::new(Constant));
+    }
+    let chances = call.optional("p").map_or_else(|| call.tensor("self"), Ok)?;
+    let chances = lowering.unread(chances);
+    lowering.step(call, Box::new(Decision::Each), vec![chances])
 }
 
 /// What was written, not what it was written over.

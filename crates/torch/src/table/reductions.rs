@@ -13,11 +13,8 @@ use dlbacktrace_core::{BacktraceOp, Error, Family, Result, Tensor};
 use dlbacktrace_torch_recorder::Call;
 
 pub(super) const ENTRIES: &[Entry] = &[
-    Entry::by_data(
-        &["aten::sum", "aten::mean", "aten::nansum", "aten::nanmean"],
-        Family::WeightedSum,
-        reduce,
-    ),
+    Entry::by_data(&["aten::sum", "aten::mean"], Family::WeightedSum, reduce),
+    Entry::by_data(&["aten::nansum", "aten::nanmean"], Family::WeightedSum, numbers_only),
     Entry::by_data(&["aten::cumsum"], Family::WeightedSum, cumulative),
     Entry::by_data(&["aten::prod"], Family::Product, factors),
     Entry::by_result(&["aten::cumprod"], Family::Product, |lowering, call| {
@@ -61,6 +58,15 @@ pub(super) const ENTRIES: &[Entry] = &[
 
 fn reduce(lowering: &mut Lowering, call: &Call) -> Result<()> {
     let operand = lowering.number(call, call.tensor("self")?)?;
+    over_axes(lowering, call, operand, |axes| Box::new(Reduce { axes }))
+}
+
+/// What is no number counts as 0.
+fn numbers_only(lowering: &mut Lowering, call: &Call) -> Result<()> {
+    let operand = lowering.number(call, call.tensor("self")?)?;
+    let data = operand.data()?.as_tch();
+    let data = data.f_isnan().and_then(|missing| data.f_masked_fill(&missing, 0.0));
+    let operand = operand.holding(parts::computed(data)?);
     over_axes(lowering, call, operand, |axes| Box::new(Reduce { axes }))
 }
 

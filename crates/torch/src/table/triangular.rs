@@ -4,6 +4,7 @@ use super::Entry;
 use super::parts;
 use crate::arguments::Arguments;
 use crate::lowering::Lowering;
+use crate::written;
 use dlbacktrace_core::ops::{MatMul, Sum};
 use dlbacktrace_core::{Error, Family, Result, Tensor};
 use dlbacktrace_torch_recorder::Call;
@@ -14,9 +15,7 @@ pub(super) const ENTRIES: &[Entry] =
 /// Row i of the solution is that of B without what the rows before it make of A: xᵢ = bᵢ − aᵢ·x.
 fn solve(lowering: &mut Lowering, call: &Call) -> Result<()> {
     if call.flag("upper") || !call.flag("left") || !call.flag("unitriangular") {
-        let form =
-            "a triangular system has a rule only where A·X = B and A is lower, with ones on its diagonal";
-        return Err(Error::Shape(form.into()));
+        return by_inverse(lowering, call);
     }
     let (a, b) = (lowering.operand(call.tensor("self")?)?, lowering.operand(call.tensor("B")?)?);
     let (lead, rows) = match (a.meta.shape.as_slice(), b.meta.shape.as_slice()) {
@@ -37,4 +36,18 @@ fn solve(lowering: &mut Lowering, call: &Call) -> Result<()> {
         solved = lowering.writer.concat(vec![solved, next], lead)?;
     }
     parts::finish(lowering, call, solved)
+}
+
+/// A⁻¹·B or B·A⁻¹, where A is the triangle that is read.
+fn by_inverse(lowering: &mut Lowering, call: &Call) -> Result<()> {
+    let (upper, left, unit) = (call.flag("upper"), call.flag("left"), call.flag("unitriangular"));
+    written::lower(lowering, call, ["self", "B"], [], |[a, b], []| {
+        let mut triangle = if upper { a.f_triu(i64::from(unit))? } else { a.f_tril(-i64::from(unit))? };
+        if unit {
+            let rows = a.size()[a.dim() - 1];
+            triangle = triangle.f_add(&tch::Tensor::f_eye(rows, (a.kind(), a.device()))?)?;
+        }
+        let inverse = triangle.f_inverse()?;
+        if left { inverse.f_matmul(b) } else { b.f_matmul(&inverse) }
+    })
 }
