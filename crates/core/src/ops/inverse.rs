@@ -30,7 +30,7 @@ impl<T: Tensor> Between<'_, T> {
         let p = if transposed { self.p.transpose()? } else { self.p.clone() };
         let products = pairs.iter().map(|[left, right]| left.of(&p)?.matmul(x)?.matmul(&right.of(&p)?));
         let mut products = products.collect::<Result<Vec<_>>>()?.into_iter();
-        let first = products.next().map_or_else(|| x.clone(), |first| first);
+        let first = products.next().unwrap_or_else(|| x.clone());
         products.try_fold(first, |sum, product| sum.add(&product))
     }
 }
