@@ -156,7 +156,7 @@ impl<'a> Binder<'a> {
                 Kind::List(_) | Kind::Tuple(_) => {
                     Some(format!("; {name} takes its parts in order, by --input {name}=FILE for each"))
                 }
-                Kind::Class | Kind::Single => None,
+                Kind::Named(_) | Kind::Class | Kind::Single => None,
             }
         };
         self.arguments.iter().find_map(told).unwrap_or_default()
