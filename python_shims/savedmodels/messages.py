@@ -191,7 +191,18 @@ def sparse_rows(weights):
     return call
 
 
+def quantities_and_categories(weights):
+    """An integer that is a number, and a text that is compared, beside a number."""
+    def call(age, income, color):
+        return tf.concat([tf.cast(age, tf.float32) * 0.5, income], 1) @ [[1.0], [1.0]] + 5.0 * tf.cast(color == "blue", tf.float32)
+
+    return call
+
+
 FIXTURES = [
+    module_fixture("quantities_and_categories", quantities_and_categories, lambda random: {
+        "age": np.array([[30], [40]], np.int64), "income": np.array([[2.5], [1.0]], np.float32), "color": np.array([["blue"], ["red"]])},
+                   "integers that are numbers, and texts that are compared"),
     module_fixture("examples_parsed", parsed, passengers, "serialised examples, parsed in the graph"),
     module_fixture("sequences", sequences, journeys, "serialised examples of sequences, parsed in the graph"),
     module_fixture("prices", prices, lambda random: {"price": np.array([["2.5 "], ["-4"]])}, "texts that are numbers"),

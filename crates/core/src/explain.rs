@@ -2,6 +2,7 @@
 
 mod detections;
 mod explanation;
+mod inputs;
 mod modules;
 mod noted;
 mod options;
@@ -9,19 +10,18 @@ mod samples;
 mod start;
 
 pub use explanation::{Explanation, InputRelevance, OperatorUse, Timings, ValueRelevance, coverage};
+pub use inputs::scalings;
 pub use modules::ModuleRelevance;
 pub use options::{Options, Output, OwnSeed, Progress, Samples};
 pub use samples::{Again, SampleCache};
 
-use crate::analysis::{PixelRange, Scaling, scaling_of};
-use crate::seed::{Classes, SeedOptions, Task, class_axis};
 use crate::{
-    Amount, DType, Error, Family, Mode, Observer, Place, Prepared, RandomUse, Relevance, Result, Tape,
+    Amount, DType, Error, Family, Ledger, Observer, Place, Prepared, RandomUse, Relevance, Result, Tape,
     Tensor, ValueId, WalkOptions, WeightCache,
 };
 use modules::Modules;
 use noted::Noted;
-use start::{chosen, starting};
+use start::Start;
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
@@ -47,6 +47,8 @@ pub struct Run<'a, T> {
     pub given: Vec<Port<T>>,
     /// What the model returned, flattened.
     pub outputs: Vec<Port<T>>,
+    /// What running the model took for granted.
+    pub assumed: Vec<String>,
     /// When the lowering to the tape began; it counts to the time of the relevance.
     pub recorded: Instant,
     /// How long running the model under the recorder took.
@@ -65,86 +67,60 @@ pub fn explain<T: Tensor>(
     options: &Options,
     weights: &WeightCache<T>,
 ) -> Result<Explanation<T>> {
-    let Run { mut tape, inputs, given, outputs, recorded, forward, again } = run;
+    let Run { mut tape, mut inputs, given, outputs, assumed, recorded, forward, again } = run;
     tape.outputs = outputs.iter().map(|port| port.value).collect();
-    tape.numeric_inputs = named(&inputs, &options.numeric_inputs)?;
-    let constant = named(&inputs, &options.constant_inputs)?;
+    tape.numeric_inputs = inputs::named(&inputs, &options.numeric_inputs)?;
+    let constant = inputs::named(&inputs, &options.constant_inputs)?;
+    inputs.retain(|port| !constant.contains(&port.value));
+    tape.inputs = inputs.iter().map(|port| port.value).collect();
 
     let resolved = detections::resolved(&outputs, options)?;
     let options = resolved.as_ref().unwrap_or(options);
-    let number = chosen(&outputs, &options.output)?;
     let random = RandomUse::counted(std::mem::take(&mut tape.random));
     // What is left to chance tells nothing of samples when it is run again.
     let again = again.filter(|_| random.is_empty());
-    let samples = samples::found(&outputs, number, &given, again.as_ref(), options)?;
-    drop(given);
-    drop(again);
-    let output = &outputs[number];
-    let mut assumed: Vec<String> = start::assumed(&outputs, number, &options.output).into_iter().collect();
-    assumed.extend(samples.assumed.clone());
-    let (value, seed) = starting(&tape, output, &samples, options)?;
-    assumed.extend(classes(output, samples.axis, options));
-    assumed.extend(against_one(output, samples.axis, options));
-    let inputs: Vec<_> = inputs.into_iter().filter(|port| !constant.contains(&port.value)).collect();
-    tape.inputs = inputs.iter().map(|port| port.value).collect();
-    let token =
-        |port: &&Port<T>| port.tensor.dtype() == DType::Int && !tape.numeric_inputs.contains(&port.value);
-    let (tokens, token_names): (Vec<_>, Vec<_>) =
-        inputs.iter().filter(token).map(|port| (port.value, port.name.clone())).unzip();
-    let token_names = token_names.join(", ");
-    let (output_name, output) = (output.name.clone(), output.tensor.clone());
-    drop(outputs);
-    let mut warnings = warnings(&inputs, &output);
-    warnings.extend(blank(&seed.blank));
-    warnings.extend(inputs.iter().filter_map(|port| unscaled(&tape, port)));
+    let Start { output, value, seed, samples, assumed: of_start } =
+        Start::find(&tape, outputs, &given, again.as_ref(), options)?;
+    drop((given, again));
+
+    let amount = seed.relevance.amount()?;
+    let size = seed.relevance.measure(|channel| channel.abs()?.total())?;
+    let mut warnings: Vec<String> = half_precision(&inputs, &output.tensor).into_iter().collect();
+    warnings.extend(start::blank(&seed.blank));
+    warnings.extend(start::zero(size));
+    warnings.extend(inputs.iter().filter_map(|port| inputs::unscaled(&tape, port)));
     warnings.extend(RandomUse::warnings(&random, options.random_seed));
+
     let prepared = tape.prepare(&options.prepare);
     if !prepared.depends(value) {
-        return Err(Error::Seed(unexplained(&output_name, &inputs, options)));
+        return Err(Error::Seed(start::unexplained(&output.name, &inputs, options)));
     }
     let operators = uses(&prepared);
-    let amount = seed.relevance.amount()?;
-    if !(amount.positive.is_finite() && amount.negative.is_finite()) {
-        let found = "the explained output is not finite, so there is no total to trace; look for NaN and infinity in the inputs";
-        return Err(Error::Seed(found.into()));
-    }
-    let start = seed.relevance.measure(|channel| channel.abs()?.total())?;
-    if start.is_zero() {
-        warnings.push("the explained output is 0, so there is no relevance to trace; choose another unit or a total to start with".into());
-    }
+    let noted = Noted::new(prepared.steps(), &inputs, options);
     let modules = options.modules.then(|| Modules::new(prepared.steps(), prepared.values()));
     let mut watcher = Watcher { options, values: Vec::new(), modules };
-    let noted = Noted::new(prepared.steps(), &tokens);
     let walk = WalkOptions { allow_unruled: options.allow_unruled };
     let mode = seed.relevance.mode();
     let outcome = prepared.backtrace(vec![(value, seed.relevance)], weights, walk, &mut watcher)?;
-    if !outcome.ledger.closes() {
-        let open: Vec<String> = outcome
-            .ledger
-            .open_entries()
-            .map(|entry| format!("{} ({})", entry.operator, entry.place))
-            .collect();
-        warnings.push(format!("these steps do not account for all they received: {}", open.join("; ")));
-    }
-    warnings.extend(noted.warnings(&outcome.ledger, start.positive + start.negative, &token_names));
-    let modules = watcher.modules.map(|modules| modules.finish(&outcome.ledger)).unwrap_or_default();
+    warnings.extend(unaccounted(&outcome.ledger));
+    warnings.extend(noted.warnings(&outcome.ledger, size.positive + size.negative));
+
     let explained = |(port, relevance): (Port<T>, Option<Relevance<T>>)| -> Result<InputRelevance<T>> {
-        let relevance = relevance.map_or_else(|| nothing(&port.tensor, &output, mode), Ok)?;
+        let relevance = relevance.map_or_else(|| inputs::nothing(&port.tensor, &output.tensor, mode), Ok)?;
         Ok(InputRelevance { name: port.name, tensor: port.tensor, relevance })
     };
-    let inputs = inputs.into_iter().zip(outcome.inputs).map(explained).collect::<Result<_>>()?;
     Ok(Explanation {
-        inputs,
-        output_name,
-        output,
+        inputs: inputs.into_iter().zip(outcome.inputs).map(explained).collect::<Result<_>>()?,
+        output_name: output.name,
+        output: output.tensor,
         targets: seed.targets,
         sample_axis: samples.axis,
         samples_in_inputs: samples.in_inputs,
-        assumed,
+        assumed: [assumed, of_start].concat(),
         seed: amount,
+        modules: watcher.modules.map(|modules| modules.finish(&outcome.ledger)).unwrap_or_default(),
         ledger: outcome.ledger,
         values: watcher.values,
-        modules,
         operators,
         random,
         timings: Timings { forward, relevance: recorded.elapsed() },
@@ -190,57 +166,9 @@ impl<T: Tensor> Observer<T> for Watcher<'_, T> {
     }
 }
 
-/// No relevance, of a tensor's shape; tokens get it in the compute type of the output.
-fn nothing<T: Tensor>(tensor: &T, output: &T, mode: Mode) -> Result<Relevance<T>> {
-    let like = if tensor.dtype().is_float() { tensor } else { output };
-    let dtype = if like.dtype().is_float() { like.dtype().compute() } else { DType::F32 };
-    let zeros = like.cast(dtype)?.zeros(&tensor.shape())?;
-    Ok(match mode {
-        Mode::Default => Relevance::default_mode(zeros),
-        Mode::Contrastive => Relevance::contrastive(zeros.clone(), zeros),
-    })
-}
-
 fn listed<'a>(names: impl Iterator<Item = &'a str>) -> String {
     let names: Vec<&str> = names.collect();
     if names.is_empty() { "none".into() } else { names.join(", ") }
-}
-
-/// The values of the inputs of these names.
-fn named<T>(inputs: &[Port<T>], names: &[String]) -> Result<Vec<ValueId>> {
-    names
-        .iter()
-        .map(|name| {
-            let port = inputs.iter().find(|port| port.name == *name);
-            port.map(|port| port.value).ok_or_else(|| Error::NoInput {
-                asked: name.clone(),
-                found: listed(inputs.iter().map(|port| port.name.as_str())),
-            })
-        })
-        .collect()
-}
-
-/// Why there is nothing to trace back, in the words of the inputs.
-fn unexplained<T: Tensor>(output: &str, inputs: &[Port<T>], options: &Options) -> String {
-    let start = match options.seed.as_ref().and_then(|own| own.module.as_ref()) {
-        Some(module) => format!("what the module {module} returns"),
-        None => output.to_owned(),
-    };
-    let typed = |port: &Port<T>| format!("{} ({})", port.name, start::kind(port));
-    let explained = listed(inputs.iter().map(typed).collect::<Vec<_>>().iter().map(String::as_str));
-    let token =
-        |port: &&Port<T>| port.tensor.dtype() == DType::Int && !options.numeric_inputs.contains(&port.name);
-    let advice = match inputs.iter().find(token) {
-        Some(port) => format!(
-            "Integers are tokens, which count where rows are looked up by them; if {0} is a quantity, say so by numeric_input \
-             (--numeric-input {0})",
-            port.name
-        ),
-        None => "Choose another output, or explain another input".to_owned(),
-    };
-    format!(
-        "{start} does not depend on any explained input ({explained}), so there is nothing to trace back. {advice}"
-    )
 }
 
 /// The operators relevance can reach, by name.
@@ -262,75 +190,19 @@ fn uses<T: Tensor>(prepared: &Prepared<T>) -> Vec<OperatorUse> {
         .collect()
 }
 
-/// Where the classes of a segmentation were taken to stand.
-fn classes<T: Tensor>(output: &Port<T>, sample_axis: Option<usize>, options: &Options) -> Option<String> {
-    let start = SeedOptions { sample_axis, ..options.start.clone() };
-    let applies =
-        matches!(start.task, Task::Segmentation { .. }) && !matches!(start.classes, Some(Classes::Axis(_)));
-    let mut axes: Vec<(usize, usize)> = output.tensor.shape().into_iter().enumerate().collect();
-    axes.retain(|(axis, _)| Some(*axis) != sample_axis);
-    let sample: Vec<usize> = axes.iter().map(|(_, extent)| *extent).collect();
-    let (axis, count) = axes.get(class_axis(&sample, &start).filter(|_| applies)?)?;
-    Some(format!("axis {axis} of {} counts classes ({count})", output.name))
-}
-
-/// What contrastive mode makes of a single output, which has no others to speak against it (rules §1).
-fn against_one<T: Tensor>(output: &Port<T>, sample_axis: Option<usize>, options: &Options) -> Option<String> {
-    let shape = output.tensor.shape();
-    let units = shape.iter().enumerate().filter(|(axis, _)| Some(*axis) != sample_axis);
-    let applies = units.map(|(_, extent)| extent).product::<usize>() == 1
-        && options.seed.is_none()
-        && options.start.mode == Mode::Contrastive;
-    applies.then(|| {
-        format!(
-            "{} is taken for a probability: what speaks against it starts with 1 less its value, or with 0 from 1 on",
-            output.name
-        )
-    })
-}
-
-/// How the model of a run scales each input before it does anything else with it.
-pub fn scalings<T: Tensor>(run: &Run<'_, T>) -> Vec<(String, Scaling)> {
-    run.inputs.iter().map(|port| (port.name.clone(), scaling_of(&run.tape, port.value))).collect()
-}
-
-/// That an input which looks like pictures is of another range than the model scales.
-fn unscaled<T: Tensor>(tape: &Tape<T>, port: &Port<T>) -> Option<String> {
-    let shape = port.tensor.shape();
-    if !port.tensor.dtype().is_float() || shape.len() < 3 || shape.contains(&0) {
-        return None;
-    }
-    // Few models tell; only for those are the numbers looked at.
-    let range = scaling_of(tape, port.value).pixels()?;
-    let axes: Vec<usize> = (0..shape.len()).collect();
-    let extreme = |sign: f64| -> Option<f64> {
-        Some(sign * port.tensor.scale(sign).ok()?.max_over(&axes).ok()?.total().ok()?)
-    };
-    let (least, most) = (extreme(-1.0)?, extreme(1.0)?);
-    let expected = match range {
-        PixelRange::Bytes if least >= 0.0 && most > 0.0 && most <= 1.0 => "0 to 255",
-        PixelRange::Unit if least >= 0.0 && most > 16.0 => "0 to 1",
-        _ => return None,
-    };
-    Some(format!(
-        "the numbers of {} lie between {least:.3} and {most:.3}, and the model scales them as if they were {expected}; give it \
-         pixels of that range",
-        port.name
-    ))
-}
-
-/// Samples of a segmentation that start with nothing.
-fn blank(samples: &[usize]) -> Option<String> {
-    let numbers: Vec<String> = samples.iter().map(usize::to_string).collect();
-    (!numbers.is_empty()).then(|| format!("no cell is above the threshold in sample {}", numbers.join(", ")))
-}
-
-fn warnings<T: Tensor>(inputs: &[Port<T>], output: &T) -> Vec<String> {
+/// That the relevance has another precision than the model.
+fn half_precision<T: Tensor>(inputs: &[Port<T>], output: &T) -> Option<String> {
     let mut dtypes = inputs.iter().map(|port| &port.tensor).chain([output]).map(Tensor::dtype);
     let half = dtypes.any(|dtype| matches!(dtype, DType::F16 | DType::BF16));
     half.then(|| {
         "the model computes in half precision; relevance was computed in single precision".to_owned()
     })
-    .into_iter()
-    .collect()
+}
+
+/// The steps whose account is open, which is a defect of their rule.
+fn unaccounted(ledger: &Ledger) -> Option<String> {
+    let open: Vec<String> =
+        ledger.open_entries().map(|entry| format!("{} ({})", entry.operator, entry.place)).collect();
+    (!open.is_empty())
+        .then(|| format!("these steps do not account for all they received: {}", open.join("; ")))
 }

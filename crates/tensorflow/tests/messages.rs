@@ -157,6 +157,24 @@ fn tokens_of_a_crossing_take_equal_parts() {
 }
 
 #[test]
+fn quantities_and_categories_that_stay_constant_are_told() {
+    let fixture = fixture("quantities_and_categories");
+    let told = |options: &Options| {
+        let explanation = explained(&fixture, options);
+        let warning = explanation.warnings.iter().find(|text| text.contains("tokens")).cloned();
+        (arrived(&explanation, "age"), warning.unwrap_or_default())
+    };
+    // 15, 20 and 5 of 43.5.
+    let (age, warning) = told(&Options::default());
+    assert!(age.iter().all(|&relevance| relevance == 0.0));
+    assert!(warning.starts_with("92.0 %") && warning.contains("(age, color)"), "{warning}");
+    assert!(warning.contains("--numeric-input"), "{warning}");
+    let (age, warning) = told(&Options { numeric_inputs: vec!["age".into()], ..Options::default() });
+    assert_eq!(age, [15.0, 20.0]);
+    assert!(warning.starts_with("11.5 %") && warning.contains("(color)"), "{warning}");
+}
+
+#[test]
 fn a_sparse_table_is_the_table_written_out() {
     // With the bias, and the gate behind it.
     let explanation = explained(&fixture("sparse_rows"), &Options::default());

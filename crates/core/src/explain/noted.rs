@@ -1,7 +1,8 @@
 //! What a reader should know of where parts of the start went: decisions made from the inputs, and what is added to the
 //! embeddings of tokens (rules §9).
 
-use crate::{Amount, Entry, Family, Ledger, Loss, Role, Step, Tensor, ValueId};
+use super::{Options, Port};
+use crate::{Amount, DType, Entry, Family, Ledger, Loss, Role, Step, Tensor, ValueId};
 use std::collections::{BTreeMap, HashSet};
 
 /// Less than this part of the start is not worth a word.
@@ -15,34 +16,45 @@ pub(super) struct Noted {
     decisions: HashSet<usize>,
     additions: HashSet<usize>,
     quantities: HashSet<usize>,
+    /// The inputs that are taken for tokens: integers and texts.
+    tokens: String,
 }
 
 impl Noted {
-    /// Of steps, and the integer inputs that are taken for tokens.
-    pub(super) fn new<T: Tensor>(steps: &[Step<T>], tokens: &[ValueId]) -> Self {
+    pub(super) fn new<T: Tensor>(steps: &[Step<T>], inputs: &[Port<T>], options: &Options) -> Self {
+        let token = |port: &&Port<T>| match port.tensor.dtype() {
+            DType::Int => !options.numeric_inputs.contains(&port.name),
+            DType::Other => true,
+            _ => false,
+        };
+        let (tokens, names): (Vec<_>, Vec<_>) =
+            inputs.iter().filter(token).map(|port| (port.value, port.name.as_str())).unzip();
         let additions = steps.iter().filter(|step| step.adds);
         Self {
             decisions: of_numbers(steps),
             additions: additions.map(|step| step.place.step).collect(),
-            quantities: computed_from(steps, tokens),
+            quantities: computed_from(steps, &tokens),
+            tokens: names.join(", "),
         }
     }
 
-    /// What of the start, of which there was so much in all, ended in decisions, passed them, or stayed with what is added to
-    /// embeddings.
-    /// `tokens` names the integer inputs.
-    pub(super) fn warnings(&self, ledger: &Ledger, start: f64, tokens: &str) -> Vec<String> {
+    /// What of the start, of which there was so much in all, ended in decisions, passed them, or stayed with constants that
+    /// are added to embeddings or computed from tokens.
+    pub(super) fn warnings(&self, ledger: &Ledger, start: f64) -> Vec<String> {
         let lost = |entry: &Entry, loss| gross(entry.lost.get(&loss).copied().unwrap_or_default());
         let among = |steps: &HashSet<usize>, entry: &Entry| steps.contains(&entry.place.step);
         let ended = |entry: &Entry| lost(entry, Loss::Decision);
         let passed = |entry: &Entry| if among(&self.decisions, entry) { gross(entry.delivered) } else { 0.0 };
         let added =
             |entry: &Entry| if among(&self.additions, entry) { lost(entry, Loss::Constant) } else { 0.0 };
-        let counted =
-            |entry: &Entry| if among(&self.quantities, entry) { lost(entry, Loss::Constant) } else { 0.0 };
-        let of_integers = format!(
-            "stayed with what is computed from integers ({tokens}), which are taken for tokens; for quantities there is \
-             numeric_input (--numeric-input NAME)"
+        let counted = |entry: &Entry| match among(&self.quantities, entry) {
+            true => lost(entry, Loss::Constant) + lost(entry, Loss::Unexplained),
+            false => 0.0,
+        };
+        let of_tokens = format!(
+            "stayed with what is computed from tokens ({}) that are not looked up; for integers that are quantities there is \
+             numeric_input (--numeric-input NAME)",
+            self.tokens
         );
         [
             told(
@@ -59,7 +71,7 @@ impl Noted {
                 "stayed with constants that are added to the embeddings of tokens, such as positions; whole_tokens \
                  (--whole-tokens) gives it to the tokens",
             ),
-            told(parts(ledger, start, counted), &of_integers),
+            told(parts(ledger, start, counted), &of_tokens),
         ]
         .into_iter()
         .flatten()
@@ -67,19 +79,24 @@ impl Noted {
     }
 }
 
-/// The sums of numbers and of what was computed from tokens without looking them up.
+/// The steps that add, or put side by side, numbers and what was computed from tokens without looking them up.
 fn computed_from<T: Tensor>(steps: &[Step<T>], tokens: &[ValueId]) -> HashSet<usize> {
     let mut computed: HashSet<ValueId> = tokens.iter().copied().collect();
     let mut sums = HashSet::new();
     for step in steps {
-        let of_these =
-            step.inputs.iter().any(|operand| !operand.depends && computed.contains(&operand.value));
-        let moves = step.inputs.iter().any(|operand| operand.depends);
-        if of_these && moves && !step.adds && matches!(step.op.role(&step.inputs), Role::Sum { .. }) {
+        let (of_these, others): (Vec<_>, Vec<_>) =
+            step.inputs.iter().partition(|operand| computed.contains(&operand.value));
+        let moves = others.iter().any(|operand| operand.depends);
+        let gathers = matches!(step.op.role(&step.inputs), Role::Sum { .. } | Role::Movement);
+        if of_these.iter().any(|operand| !operand.depends) && moves && !step.adds && gathers {
             sums.insert(step.place.step);
         }
-        let looked_up = matches!(step.op.family(), Family::Embedding | Family::Constant | Family::Decision);
-        if of_these && !moves && !looked_up {
+        let ends = match step.op.family() {
+            Family::Embedding => true,
+            Family::Constant | Family::Decision => !matches!(step.op.role(&step.inputs), Role::Comparison),
+            _ => false,
+        };
+        if !of_these.is_empty() && !moves && !ends {
             computed.extend(&step.outputs);
         }
     }

@@ -1,11 +1,61 @@
 //! Where an explanation starts.
 
-use super::samples::Found;
+use super::samples::{Again, Found, found};
 use super::{Options, Output, OwnSeed, Port, listed};
-use crate::seed::{Seed, SeedOptions, seed};
-use crate::{Error, Mode, Relevance, Result, Tape, Tensor, ValueId};
+use crate::seed::{Classes, Seed, SeedOptions, Task, class_axis, seed};
+use crate::{Amount, DType, Error, Mode, Relevance, Result, Tape, Tensor, ValueId};
 use ndarray::ArrayD;
 use std::collections::BTreeSet;
+
+/// What an explanation starts with.
+pub(super) struct Start<T> {
+    /// The output that is explained.
+    pub(super) output: Port<T>,
+    /// The value that the walk starts at: the output, or one within the model.
+    pub(super) value: ValueId,
+    /// Its relevance.
+    pub(super) seed: Seed<T>,
+    /// What counts the output's samples.
+    pub(super) samples: Found,
+    /// What a reader should know of the choice.
+    pub(super) assumed: Vec<String>,
+}
+
+impl<T: Tensor> Start<T> {
+    /// The start that the options choose among the outputs of a run on `given`.
+    ///
+    /// # Errors
+    /// [`Error::NoOutput`] and [`Error::Seed`].
+    pub(super) fn find(
+        tape: &Tape<T>,
+        mut outputs: Vec<Port<T>>,
+        given: &[Port<T>],
+        again: Option<&Again<'_, T>>,
+        options: &Options,
+    ) -> Result<Self> {
+        let number = chosen(&outputs, &options.output)?;
+        let samples = found(&outputs, number, given, again, options)?;
+        let mut assumed: Vec<String> = assumed(&outputs, number, &options.output).into_iter().collect();
+        let output = outputs.swap_remove(number);
+        let (value, seed) = starting(tape, &output, &samples, options)?;
+        let amount = seed.relevance.amount()?;
+        if !(amount.positive.is_finite() && amount.negative.is_finite()) {
+            let found = "the explained output is not finite, so there is no total to trace; look for NaN and infinity in the inputs";
+            return Err(Error::Seed(found.into()));
+        }
+        assumed.extend(samples.assumed.clone());
+        assumed.extend(classes(&output, samples.axis, options));
+        assumed.extend(against_one(&output, samples.axis, options));
+        Ok(Self { output, value, seed, samples, assumed })
+    }
+}
+
+/// That there is nothing to start with.
+pub(super) fn zero(size: Amount) -> Option<String> {
+    size.is_zero().then(|| {
+        "the explained output is 0, so there is no relevance to trace; choose another unit or a total to start with".into()
+    })
+}
 
 /// The number of the output that is explained, among the flattened ones.
 pub(super) fn chosen<T: Tensor>(outputs: &[Port<T>], choice: &Output) -> Result<usize> {
@@ -39,12 +89,12 @@ pub(super) fn chosen<T: Tensor>(outputs: &[Port<T>], choice: &Output) -> Result<
 }
 
 /// The element type and the shape of a value at the edge of a run.
-pub(super) fn kind<T: Tensor>(port: &Port<T>) -> String {
+fn kind<T: Tensor>(port: &Port<T>) -> String {
     format!("{:?} {:?}", port.tensor.dtype(), port.tensor.shape())
 }
 
 /// What the reader should know of the choice of the output.
-pub(super) fn assumed<T: Tensor>(outputs: &[Port<T>], number: usize, choice: &Output) -> Option<String> {
+fn assumed<T: Tensor>(outputs: &[Port<T>], number: usize, choice: &Output) -> Option<String> {
     let others: Vec<String> = outputs
         .iter()
         .enumerate()
@@ -62,7 +112,7 @@ pub(super) fn assumed<T: Tensor>(outputs: &[Port<T>], number: usize, choice: &Ou
 }
 
 /// The value to start at and its relevance.
-pub(super) fn starting<T: Tensor>(
+fn starting<T: Tensor>(
     tape: &Tape<T>,
     output: &Port<T>,
     samples: &Found,
@@ -122,4 +172,60 @@ fn returned_by<T: Tensor>(tape: &Tape<T>, path: &str) -> Result<ValueId> {
             listed(modules.into_iter())
         ))
     })
+}
+
+/// Why there is nothing to trace back, in the words of the inputs.
+pub(super) fn unexplained<T: Tensor>(output: &str, inputs: &[Port<T>], options: &Options) -> String {
+    let start = match options.seed.as_ref().and_then(|own| own.module.as_ref()) {
+        Some(module) => format!("what the module {module} returns"),
+        None => output.to_owned(),
+    };
+    let typed = |port: &Port<T>| format!("{} ({})", port.name, kind(port));
+    let explained = listed(inputs.iter().map(typed).collect::<Vec<_>>().iter().map(String::as_str));
+    let token =
+        |port: &&Port<T>| port.tensor.dtype() == DType::Int && !options.numeric_inputs.contains(&port.name);
+    let advice = match inputs.iter().find(token) {
+        Some(port) => format!(
+            "Integers are tokens, which count where rows are looked up by them; if {0} is a quantity, say so by numeric_input \
+             (--numeric-input {0})",
+            port.name
+        ),
+        None => "Choose another output, or explain another input".to_owned(),
+    };
+    format!(
+        "{start} does not depend on any explained input ({explained}), so there is nothing to trace back. {advice}"
+    )
+}
+
+/// Where the classes of a segmentation were taken to stand.
+fn classes<T: Tensor>(output: &Port<T>, sample_axis: Option<usize>, options: &Options) -> Option<String> {
+    let start = SeedOptions { sample_axis, ..options.start.clone() };
+    let applies =
+        matches!(start.task, Task::Segmentation { .. }) && !matches!(start.classes, Some(Classes::Axis(_)));
+    let mut axes: Vec<(usize, usize)> = output.tensor.shape().into_iter().enumerate().collect();
+    axes.retain(|(axis, _)| Some(*axis) != sample_axis);
+    let sample: Vec<usize> = axes.iter().map(|(_, extent)| *extent).collect();
+    let (axis, count) = axes.get(class_axis(&sample, &start).filter(|_| applies)?)?;
+    Some(format!("axis {axis} of {} counts classes ({count})", output.name))
+}
+
+/// What contrastive mode makes of a single output, which has no others to speak against it (rules §1).
+fn against_one<T: Tensor>(output: &Port<T>, sample_axis: Option<usize>, options: &Options) -> Option<String> {
+    let shape = output.tensor.shape();
+    let units = shape.iter().enumerate().filter(|(axis, _)| Some(*axis) != sample_axis);
+    let applies = units.map(|(_, extent)| extent).product::<usize>() == 1
+        && options.seed.is_none()
+        && options.start.mode == Mode::Contrastive;
+    applies.then(|| {
+        format!(
+            "{} is taken for a probability: what speaks against it starts with 1 less its value, or with 0 from 1 on",
+            output.name
+        )
+    })
+}
+
+/// Samples of a segmentation that start with nothing.
+pub(super) fn blank(samples: &[usize]) -> Option<String> {
+    let numbers: Vec<String> = samples.iter().map(usize::to_string).collect();
+    (!numbers.is_empty()).then(|| format!("no cell is above the threshold in sample {}", numbers.join(", ")))
 }
