@@ -48,6 +48,17 @@ fn what_draws_is_named_wherever_it_matters() {
 }
 
 #[test]
+fn a_model_saved_in_training_mode_is_told_to_run_in_evaluation_mode() {
+    let told = |name: &str| {
+        let (fixture, model) = common::load(name);
+        let explanation = model.explain(&common::inputs(&fixture), &Options::new()).unwrap();
+        explanation.assumed().iter().any(|text| text.contains("saved in training mode"))
+    };
+    assert!(told("left_training"));
+    assert!(!told("mlp_scripted"));
+}
+
+#[test]
 fn a_seed_makes_runs_repeat_and_leaves_the_generator_alone() {
     let _turn = turn();
     for (fixture, model) in random() {

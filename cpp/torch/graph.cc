@@ -24,13 +24,23 @@ void inline_calls(torch::jit::Graph& graph) {
   });
 }
 
+bool is_mode(torch::jit::Node& node) { return node.kind() == prim::GetAttr && node.s(attr::name) == "training"; }
+
 }  // namespace
+
+bool reads_mode(torch::jit::Graph& forward) {
+  auto graph = forward.copy();
+  inline_calls(*graph);
+  bool reads = false;
+  each_node(*graph, [&](torch::jit::Node& node) { reads = reads || (is_mode(node) && node.output()->hasUses()); });
+  return reads;
+}
 
 std::shared_ptr<torch::jit::Graph> evaluation_graph(torch::jit::Graph& forward) {
   auto graph = forward.copy();
   inline_calls(*graph);
   each_node(*graph, [](torch::jit::Node& node) {
-    if (node.kind() != prim::GetAttr || node.s(attr::name) != "training") return;
+    if (!is_mode(node)) return;
     const torch::jit::WithInsertPoint here(&node);
     node.output()->replaceAllUsesWith(node.owningGraph()->insertConstant(false));
   });

@@ -10,6 +10,8 @@ namespace dlbacktrace::torch_ {
 
 /// The code of `forward` in evaluation mode, with all calls inlined and the branches for training left out.
 std::shared_ptr<torch::jit::Graph> evaluation_graph(torch::jit::Graph& forward);
+/// Whether the code of `forward`, or of what it calls, asks for the mode.
+bool reads_mode(torch::jit::Graph& forward);
 
 /// Devices that stand in the code become the CPU, where the module was put.
 void put_on_cpu(torch::jit::Graph& graph);

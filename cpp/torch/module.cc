@@ -44,6 +44,8 @@ bool is_empty(const torch::jit::Module& module) {
   }
 }
 
+bool is_training(const torch::jit::Module& module) { return module.hasattr("training") && module.is_training(); }
+
 }  // namespace
 
 std::unique_ptr<Module> load_module(rust::Str path) {
@@ -52,8 +54,10 @@ std::unique_ptr<Module> load_module(rust::Str path) {
     for (torch::jit::Function* function : module._ivalue()->compilation_unit()->get_functions()) {
       if (auto* code = torch::jit::tryToGraphFunction(*function)) put_on_cpu(*code->graph());
     }
+    bool trained = false;
+    for (const torch::jit::Module& part : module.modules()) trained = trained || is_training(part);
     module.eval();
-    return std::make_unique<Module>(module);
+    return std::make_unique<Module>(module, trained);
   });
 }
 
@@ -61,7 +65,7 @@ std::unique_ptr<Module> share_module(const JitModule* module) {
   return guarded([&] {
     TORCH_CHECK(module != nullptr && !is_empty(*module), "there is no module");
     for (const auto& part : module->named_modules()) {
-      TORCH_CHECK(!part.value.hasattr("training") || !part.value.is_training(), "the module",
+      TORCH_CHECK(!is_training(part.value), "the module",
                   part.name.empty() ? "" : " '" + part.name + "'", " is in training mode; call eval() first");
     }
     for (const auto& parameter : module->named_parameters()) {
@@ -72,13 +76,14 @@ std::unique_ptr<Module> share_module(const JitModule* module) {
   });
 }
 
-Module::Module(const torch::jit::Module& module) : module_(std::make_unique<torch::jit::Module>(module)), sources_(std::make_shared<Sources>()) {
+Module::Module(const torch::jit::Module& module, bool trained) : module_(std::make_unique<torch::jit::Module>(module)), sources_(std::make_shared<Sources>()) {
   names_ = names_of(*module_);
   if (auto forward = module_->find_method("forward")) {
     graph_ = evaluation_graph(*forward->graph());
     TORCH_CHECK(!has_packed_weights(*graph_), "its weights are in oneDNN's own layout, as optimize_for_inference leaves them, ",
                 "and cannot be read; take the module as it was before");
     keeps_state_ = may_change_module(graph_);
+    left_training_ = trained && reads_mode(*forward->graph());
   }
 }
 

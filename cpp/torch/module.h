@@ -28,7 +28,8 @@ using JitModule = torch::jit::Module;
 class Module {
  public:
   /// Shares a live module, which is in evaluation mode and on the CPU.
-  explicit Module(const torch::jit::Module& module);
+  /// `trained` says that it was in training mode before.
+  explicit Module(const torch::jit::Module& module, bool trained = false);
   Module(const Module&) = delete;
   Module& operator=(const Module&) = delete;
   ~Module();
@@ -48,6 +49,8 @@ class Module {
   rust::Vec<ChanceUse> chances() const;
   /// Whether runs would influence each other, so that each takes a copy.
   bool keeps_state() const { return keeps_state_; }
+  /// Whether it was saved in training mode, which its code asks for.
+  bool left_training() const { return left_training_; }
 
  private:
   std::unique_ptr<Tape> run(const Arguments& arguments, const std::shared_ptr<const Policy>& policy, bool listen) const;
@@ -57,6 +60,7 @@ class Module {
   std::shared_ptr<const Names> names_;
   std::shared_ptr<Sources> sources_;
   bool keeps_state_ = false;
+  bool left_training_ = false;
 };
 
 std::unique_ptr<Module> load_module(rust::Str path);

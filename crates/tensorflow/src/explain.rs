@@ -58,6 +58,7 @@ impl Model {
             inputs: explained,
             given,
             outputs: ports(recording.outputs),
+            assumed: Vec::new(),
             recorded,
             forward,
             again: Some(Again {

@@ -231,6 +231,7 @@ pub(crate) mod ffi {
         fn operators(self: &Module) -> Result<Vec<OperatorCount>>;
         fn chances(self: &Module) -> Result<Vec<ChanceUse>>;
         fn keeps_state(self: &Module) -> bool;
+        fn left_training(self: &Module) -> bool;
 
         fn new_policy(leaves: &[Leaf], keep_all: bool) -> SharedPtr<Policy>;
 

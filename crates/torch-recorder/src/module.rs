@@ -139,6 +139,11 @@ impl Module {
         self.inner.keeps_state()
     }
 
+    /// Whether it was saved in training mode, which its code asks for. It runs in evaluation mode all the same.
+    pub fn left_training(&self) -> bool {
+        self.inner.left_training()
+    }
+
     fn checked(&self, inputs: &Inputs) -> Result<UniquePtr<ffi::Arguments>> {
         let arguments = inputs.to_ffi()?;
         self.inner.check(&arguments).map_err(|error| Error::Inputs { reason: error.what().to_owned() })?;

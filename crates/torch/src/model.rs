@@ -119,7 +119,11 @@ impl Model {
                 Ok(outputs.into_iter().map(|(_, tensor)| TorchTensor::from(tensor)).collect())
             }),
         };
-        let run = run::on_tape(recording, !self.module.keeps_state(), forward, Some(again))?;
+        let mut run = run::on_tape(recording, !self.module.keeps_state(), forward, Some(again))?;
+        if self.module.left_training() {
+            let mode = "the model was saved in training mode, and ran in evaluation mode, as after eval()";
+            run.assumed.push(mode.to_owned());
+        }
         run::explain(run, options, &self.weights)
     }
 

@@ -27,6 +27,7 @@ pub(crate) fn on_tape(
         given: inputs.clone(),
         inputs,
         outputs: ports(recording.outputs),
+        assumed: Vec::new(),
         recorded,
         forward,
         again,
