@@ -31,7 +31,12 @@ class ByName {
 
 }  // namespace
 
-bool is_lstm(const c10::OperatorHandle& op) { return op.schema().name() == "aten::lstm"; }
+bool is_layered(const c10::OperatorHandle& op, c10::ArrayRef<c10::IValue> arguments) {
+  if (op.schema().name() != "aten::lstm") return false;
+  const ByName given(op, arguments);
+  // What a single layer is called with below.
+  return given["num_layers"].toInt() > 1 || given["dropout"].toDouble() > 0.0;
+}
 
 void call_layers(const c10::OperatorHandle& op, c10::Stack* stack) {
   const size_t count = op.schema().arguments().size();

@@ -109,7 +109,7 @@ void Recorder::call_parts(const c10::OperatorHandle& op, c10::DispatchKeySet key
   const auto& schema = op.schema();
   const std::vector<c10::IValue> arguments = torch::jit::last(stack, schema.arguments().size()).vec();
   try {
-    is_lstm(op) ? call_layers(op, stack) : op.redispatchBoxed(keys & kBelowRecording, stack);
+    is_layered(op, arguments) ? call_layers(op, stack) : op.redispatchBoxed(keys & kBelowRecording, stack);
   } catch (const std::exception& error) {
     Unrecorded guard(kRecording);
     blame(op, begin(op, base, Keep::Indices, arguments), error);
