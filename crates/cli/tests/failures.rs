@@ -126,7 +126,7 @@ fn what_helps_is_named() -> Outcome {
         ["explain", "tests/fixtures/mlp_f64.pt", "--input", "tests/fixtures/mlp_f64.safetensors", "--json"];
     assert!(run([&doubles[..], &["--dtype", "f32"]].concat())?.failed(5)?.contains("--dtype"));
     run(doubles)?.succeeded()?;
-    let colours = ["explain", DIGITS, "--input", DIGIT, "--channels", "3", "--json"];
+    let colours = ["explain", DIGITS, "--input", DIGIT, "--channels", "rgb", "--json"];
     assert!(run(colours)?.failed(5)?.contains("--channels 1"));
     Ok(())
 }

@@ -60,8 +60,8 @@ pub struct ImageArgs {
     /// Then divide by, likewise
     #[arg(long, value_delimiter = ',', value_parser = nonzero)]
     pub std: Vec<f32>,
-    /// 1 (grey), 3 (RGB) or 4 (RGBA) [default: as many as the model says it takes, else 1 for a grey image and 3 for others]
-    #[arg(long)]
+    /// 1 or grey, 3 or rgb, 4 or rgba [default: as many as the model says it takes, else 1 for a grey image and 3 for others]
+    #[arg(long, value_parser = channels)]
     pub channels: Option<u8>,
     /// Same as --channels 1
     #[arg(long, conflicts_with = "channels")]
@@ -157,6 +157,15 @@ impl FromStr for Size {
             (Some(height), Some(width)) => Ok(Self { height, width }),
             _ => Err("give HEIGHTxWIDTH or one number, such as 224x224 or 256, of at most 16384".to_owned()),
         }
+    }
+}
+
+fn channels(text: &str) -> Result<u8, String> {
+    match text.to_lowercase().as_str() {
+        "1" | "grey" | "gray" => Ok(1),
+        "3" | "rgb" => Ok(3),
+        "4" | "rgba" => Ok(4),
+        _ => Err("choose 1 or grey, 3 or rgb, 4 or rgba".to_owned()),
     }
 }
 

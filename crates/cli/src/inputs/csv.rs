@@ -255,7 +255,7 @@ impl Sheet {
         let names = texts.map(|name| quoted(&name)).collect::<Vec<_>>().join(",");
         (!names.is_empty()).then(|| {
             format!(
-                "its columns {names} hold no numbers; leave them out by --drop '{names}', or name those to use by --columns"
+                "there are no numbers in {names}; leave such columns out by --drop '{names}', or name those to use by --columns"
             )
         })
     }
