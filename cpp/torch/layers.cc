@@ -2,7 +2,6 @@
 
 #include <ATen/ATen.h>
 
-#include <optional>
 #include <tuple>
 #include <vector>
 
@@ -44,6 +43,7 @@ void call_layers(const c10::OperatorHandle& op, c10::Stack* stack) {
   const ByName given(op, values);
   const std::vector<at::Tensor> states = given["hx"].toTensorVector(), params = given["params"].toTensorVector();
   const bool biased = given["has_biases"].toBool(), two = given["bidirectional"].toBool();
+  const bool trains = given["train"].toBool();
   const int64_t layers = given["num_layers"].toInt(), directions = two ? 2 : 1;
   const double rate = given["dropout"].toDouble();
   const c10::IValue* packed = given.find("batch_sizes");
@@ -56,12 +56,12 @@ void call_layers(const c10::OperatorHandle& op, c10::Stack* stack) {
   const at::TensorList all(params);
   const size_t each = params.size() / layers;
   for (int64_t layer = 0; layer < layers; ++layer) {
-    if (layer > 0) x = at::dropout(x, rate, /*train=*/true);
+    if (layer > 0) x = at::dropout(x, rate, trains);
     const auto state = [&](size_t part) { return states[part].narrow(0, layer * directions, directions); };
     const std::vector<at::Tensor> own = {state(0), state(1)};
     const at::TensorList weights = all.slice(layer * each, each);
-    auto [y, h, c] = packed ? at::lstm(x, packed->toTensor(), own, weights, biased, 1, 0.0, true, two)
-                            : at::lstm(x, own, weights, biased, 1, 0.0, true, two, /*batch_first=*/false);
+    auto [y, h, c] = packed ? at::lstm(x, packed->toTensor(), own, weights, biased, 1, 0.0, trains, two)
+                            : at::lstm(x, own, weights, biased, 1, 0.0, trains, two, /*batch_first=*/false);
     x = y;
     hidden.push_back(h);
     cells.push_back(c);
