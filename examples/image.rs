@@ -36,7 +36,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     // What did not arrive at the pixels stayed with biases and the like; the ledger says where.
     println!(
         "\nof {:.3} at the output, {:.3} arrived at the pixels",
-        explanation.seed_amount().positive,
+        explanation.start_amount().positive,
         relevance.sum()
     );
     for (reason, amount) in explanation.ledger().losses() {

@@ -38,7 +38,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     // a 1 at a single unit.
     let mut start = ArrayD::<f64>::zeros(relevance.raw_dim());
     start.index_axis_mut(Axis(1), best).assign(&relevance.index_axis(Axis(1), best));
-    let unit = model.explain(&inputs, &Options::new().seed_at(&module, start))?;
+    let unit = model.explain(&inputs, &Options::new().start_at(&module, start))?;
 
     println!("what the channel was made from, in thousandths (brightness in brackets):");
     let pixels = unit.inputs()[0].relevance()?;
@@ -47,6 +47,6 @@ fn main() -> Result<(), Box<dyn Error>> {
             |(relevance, brightness): (&f64, &f32)| format!("{:>4.0} ({brightness:.1})", relevance * 1000.0);
         println!("{}", relevance.iter().zip(brightness).map(cell).collect::<Vec<_>>().join(" "));
     }
-    println!("\n{:.3} at the channel, {:.3} at the pixels", unit.seed_amount().positive, pixels.sum());
+    println!("\n{:.3} at the channel, {:.3} at the pixels", unit.start_amount().positive, pixels.sum());
     Ok(())
 }

@@ -122,7 +122,7 @@ def outcome(before: Path, after: Path, arguments: list[str], folder: Path) -> st
     output = json.loads((folder / "chosen" / "after" / "explanation.json").read_text())["output"]
     start = np.cos(np.arange(np.prod(output["shape"], dtype=int))).reshape(output["shape"])
     np.save(folder / "start.npy", start)
-    arguments = [*arguments, f"--output={output['name']}", f"--seed={folder / 'start.npy'}"]
+    arguments = [*arguments, f"--output={output['name']}", f"--start={folder / 'start.npy'}"]
     again = comparison(before, after, arguments, folder / "same")
     return "other start" if again == "same" else f"{result}; from the same start: {again}"
 

@@ -61,9 +61,9 @@ impl From<dlbacktrace_core::Error> for Error {
         let text = error.to_string();
         match error {
             Core::NoRule { .. } | Core::Unsupported { .. } => Self::NoRule(text),
-            Core::Seed(_) | Core::NoOutput { .. } | Core::NoInput { .. } => Self::Usage(text),
+            Core::Start(_) | Core::NoOutput { .. } | Core::NoInput { .. } => Self::Usage(text),
             // A rule that refuses the shapes or arguments of its operator does not cover them.
-            Core::Step { source, .. } if matches!(*source, Core::Shape(_)) => Self::NoRule(text),
+            Core::Step { source, .. } if matches!(*source, Core::Uncovered(_)) => Self::NoRule(text),
             _ => Self::Internal(text),
         }
     }

@@ -1,6 +1,6 @@
 //! The outcome of an explanation.
 
-use crate::native::{Channels, Native};
+use crate::framework_tensor::{Channels, FrameworkTensor};
 use crate::{Amount, Error, Ledger, RandomUse, Result};
 use dlbacktrace_core::{DType, Tensor, explain};
 use ndarray::ArrayD;
@@ -26,7 +26,7 @@ pub struct InputRelevance {
     pub name: String,
     relevance: Channels,
     amount: Amount,
-    input: Native,
+    input: FrameworkTensor,
 }
 
 impl InputRelevance {
@@ -96,11 +96,11 @@ impl InputRelevance {
 }
 
 #[cfg(feature = "torch")]
-fn torch(native: &Native) -> Option<&tch::Tensor> {
+fn torch(native: &FrameworkTensor) -> Option<&tch::Tensor> {
     match native {
-        Native::Torch(tensor) => Some(tensor.as_tch()),
+        FrameworkTensor::Torch(tensor) => Some(tensor.as_tch()),
         #[cfg(feature = "tensorflow")]
-        Native::TensorFlow(_) => None,
+        FrameworkTensor::TensorFlow(_) => None,
     }
 }
 
@@ -152,7 +152,7 @@ pub struct Explanation {
     sample_axis: Option<usize>,
     samples_in_inputs: bool,
     assumed: Vec<String>,
-    seed: Amount,
+    start: Amount,
     ledger: Ledger,
     modules: Vec<ModuleRelevance>,
     operators: Vec<OperatorUse>,
@@ -230,8 +230,8 @@ impl Explanation {
     }
 
     /// The total the walk started with.
-    pub fn seed_amount(&self) -> Amount {
-        self.seed
+    pub fn start_amount(&self) -> Amount {
+        self.start
     }
 
     /// The account of every step.
@@ -291,7 +291,7 @@ impl Explanation {
     }
 
     /// What the core found, for a model of any framework. The time of loading is yet to be filled in.
-    pub(crate) fn of<T: Tensor + Into<Native>>(
+    pub(crate) fn of<T: Tensor + Into<FrameworkTensor>>(
         explanation: explain::Explanation<T>,
         framework: String,
     ) -> Result<Self> {
@@ -326,7 +326,7 @@ impl Explanation {
             sample_axis: explanation.sample_axis,
             samples_in_inputs: explanation.samples_in_inputs,
             assumed: explanation.assumed,
-            seed: explanation.seed,
+            start: explanation.start,
             ledger: explanation.ledger,
             modules: explanation.modules,
             operators: explanation.operators,

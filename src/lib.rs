@@ -22,21 +22,20 @@
 //! archives, and with [`torch`] any live libtorch computation; the feature `tensorflow` (default) explains SavedModels
 //! with a TensorFlow that is found at run time.
 
-mod computed;
 mod error;
 mod explanation;
 mod file_kind;
+mod framework_tensor;
 mod inputs;
 mod model;
-mod native;
 mod options;
+mod output_tensor;
 
 #[cfg(feature = "tensorflow")]
 pub mod tensorflow;
 #[cfg(feature = "torch")]
 pub mod torch;
 
-pub use computed::Computed;
 pub use dlbacktrace_core as core;
 pub use dlbacktrace_core::analysis::{PixelRange, Scaling};
 pub use dlbacktrace_core::{Amount, Chance, Entry, Family, Ledger, Loss, Mode, Place, RandomUse};
@@ -48,3 +47,4 @@ pub use model::{
     operators,
 };
 pub use options::{Classes, Coordinate, Options, Output, Samples, Target, Task};
+pub use output_tensor::OutputTensor;

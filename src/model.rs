@@ -1,7 +1,7 @@
 //! Models, whatever their framework.
 
 use crate::file_kind::{self, Form};
-use crate::{Computed, Error, Explanation, Inputs, OperatorUse, Options, Result, Value};
+use crate::{Error, Explanation, Inputs, OperatorUse, Options, OutputTensor, Result, Value};
 use dlbacktrace_core::analysis::Scaling;
 use dlbacktrace_core::explain::coverage;
 use dlbacktrace_core::{DType, Family, RandomUse};
@@ -182,11 +182,11 @@ pub(crate) trait Loaded: Send + Sync {
     /// Whether the arguments are in the model's own order.
     fn ordered(&self) -> bool;
     fn precision(&self) -> Result<Option<DType>>;
-    fn forward(&self, inputs: &Inputs) -> Result<Vec<Computed>>;
+    fn forward(&self, inputs: &Inputs) -> Result<Vec<OutputTensor>>;
     fn explain(&self, inputs: &Inputs, options: &Options) -> Result<Explanation>;
     fn scalings(&self, inputs: &Inputs) -> Result<Vec<(String, Scaling)>>;
     fn replay(&self, inputs: &Inputs) -> Result<ReplayReport>;
-    fn inspect(&self) -> Result<Anatomy>;
+    fn inspect(&self) -> Result<StaticInfo>;
     /// What is read of serialised messages.
     #[cfg(feature = "tensorflow")]
     fn examples(&self) -> Option<crate::tensorflow::ExampleSpec> {
@@ -195,7 +195,7 @@ pub(crate) trait Loaded: Send + Sync {
 }
 
 /// What a framework tells of a model without running it.
-pub(crate) struct Anatomy {
+pub(crate) struct StaticInfo {
     pub(crate) outputs: Vec<Argument>,
     pub(crate) modules: Vec<ModuleEntry>,
     pub(crate) parameters: usize,
@@ -280,7 +280,7 @@ impl Model {
     ///
     /// # Errors
     /// [`Error::Inputs`] when the inputs do not fit or the model fails on them.
-    pub fn forward(&self, inputs: &Inputs) -> Result<Vec<Computed>> {
+    pub fn forward(&self, inputs: &Inputs) -> Result<Vec<OutputTensor>> {
         self.inner.forward(inputs)
     }
 
@@ -333,7 +333,7 @@ impl Model {
     /// # Errors
     /// [`Error::Load`] when the framework cannot walk the model.
     pub fn inspect(&self) -> Result<Inspection> {
-        let Anatomy { outputs, modules, parameters, operators, random } = self.inner.inspect()?;
+        let StaticInfo { outputs, modules, parameters, operators, random } = self.inner.inspect()?;
         Ok(Inspection {
             framework: self.inner.framework(),
             inputs: self.arguments.clone(),

@@ -1,12 +1,12 @@
 //! Choices of an explanation.
 
-use dlbacktrace_core::explain::{self, OwnSeed};
-use dlbacktrace_core::{Gate, Mode, seed};
+use dlbacktrace_core::explain::{self, OwnStart};
+use dlbacktrace_core::{Gate, Mode, start};
 use ndarray::ArrayD;
 use std::sync::Arc;
 
 pub use dlbacktrace_core::explain::{Output, Samples};
-pub use dlbacktrace_core::seed::{Classes, Coordinate, Task};
+pub use dlbacktrace_core::start::{Classes, Coordinate, Task};
 
 /// The explained unit of each sample.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -55,12 +55,12 @@ impl Options {
     #[must_use]
     pub fn target(mut self, target: Target) -> Self {
         self.0.start.target = match target {
-            Target::Argmax => seed::Target::Argmax,
-            Target::Class(class) => seed::Target::Unit(class),
-            Target::At(coordinates) => seed::Target::At(coordinates),
-            Target::Box(number) => seed::Target::Box(number),
-            Target::BoxOf(class) => seed::Target::BoxOf(class),
-            Target::AllOutputs => seed::Target::All,
+            Target::Argmax => start::Target::Argmax,
+            Target::Class(class) => start::Target::Unit(class),
+            Target::At(coordinates) => start::Target::At(coordinates),
+            Target::Box(number) => start::Target::Box(number),
+            Target::BoxOf(class) => start::Target::BoxOf(class),
+            Target::AllOutputs => start::Target::All,
         };
         self
     }
@@ -89,25 +89,25 @@ impl Options {
 
     /// A start of one's own at the output, of its shape.
     #[must_use]
-    pub fn seed(mut self, seed: ArrayD<f64>) -> Self {
-        self.0.seed = Some(OwnSeed { module: None, positive: Arc::new(seed), negative: None });
+    pub fn start(mut self, start: ArrayD<f64>) -> Self {
+        self.0.own_start = Some(OwnStart { module: None, positive: Arc::new(start), negative: None });
         self
     }
 
     /// A start of one's own at what the module of this dotted path returns, of its shape: explains an inner
     /// unit.
     #[must_use]
-    pub fn seed_at(mut self, module: &str, seed: ArrayD<f64>) -> Self {
-        self.0.seed =
-            Some(OwnSeed { module: Some(module.to_owned()), positive: Arc::new(seed), negative: None });
+    pub fn start_at(mut self, module: &str, start: ArrayD<f64>) -> Self {
+        self.0.own_start =
+            Some(OwnStart { module: Some(module.to_owned()), positive: Arc::new(start), negative: None });
         self
     }
 
     /// The negative channel of a start of one's own, for contrastive mode; zeros when not given.
     #[must_use]
-    pub fn negative_seed(mut self, negative: ArrayD<f64>) -> Self {
-        if let Some(seed) = &mut self.0.seed {
-            seed.negative = Some(Arc::new(negative));
+    pub fn negative_start(mut self, negative: ArrayD<f64>) -> Self {
+        if let Some(start) = &mut self.0.own_start {
+            start.negative = Some(Arc::new(negative));
         }
         self
     }

@@ -1,9 +1,9 @@
 //! SavedModels behind the facade.
 
-use crate::model::{Anatomy, Loaded};
+use crate::model::{Loaded, StaticInfo};
 use crate::{
-    Argument, Computed, Error, Explanation, Inputs, LoadOptions, ModuleEntry, Options, ReplayReport, Result,
-    Value,
+    Argument, Error, Explanation, Inputs, LoadOptions, ModuleEntry, Options, OutputTensor, ReplayReport,
+    Result, Value,
 };
 use dlbacktrace_core::analysis::Scaling;
 use dlbacktrace_core::{DType, Tensor as _};
@@ -38,9 +38,12 @@ impl Loaded for Model {
         Ok(None)
     }
 
-    fn forward(&self, inputs: &Inputs) -> Result<Vec<Computed>> {
+    fn forward(&self, inputs: &Inputs) -> Result<Vec<OutputTensor>> {
         let outputs = self.forward(&bound(self, inputs)?)?;
-        Ok(outputs.into_iter().map(|(name, tensor)| Computed::new(name, TfTensor::from(tensor))).collect())
+        Ok(outputs
+            .into_iter()
+            .map(|(name, tensor)| OutputTensor::new(name, TfTensor::from(tensor)))
+            .collect())
     }
 
     fn explain(&self, inputs: &Inputs, options: &Options) -> Result<Explanation> {
@@ -60,10 +63,10 @@ impl Loaded for Model {
         self.examples()
     }
 
-    fn inspect(&self) -> Result<Anatomy> {
+    fn inspect(&self) -> Result<StaticInfo> {
         let found = self.inspect();
         let module = |path| ModuleEntry { path, class: String::new() };
-        Ok(Anatomy {
+        Ok(StaticInfo {
             random: found.random,
             outputs: self.outputs().iter().map(argument).collect(),
             modules: found.modules.into_iter().map(module).collect(),

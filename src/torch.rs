@@ -1,9 +1,9 @@
 //! TorchScript archives and live libtorch computations behind the facade.
 
-use crate::model::{Anatomy, Loaded};
+use crate::model::{Loaded, StaticInfo};
 use crate::{
-    Argument, Computed, Error, Explanation, Inputs, LoadOptions, ModuleEntry, Options, ReplayReport, Result,
-    Value,
+    Argument, Error, Explanation, Inputs, LoadOptions, ModuleEntry, Options, OutputTensor, ReplayReport,
+    Result, Value,
 };
 use dlbacktrace_core::DType;
 use dlbacktrace_core::analysis::Scaling;
@@ -68,9 +68,12 @@ impl Loaded for native::Model {
         Ok(self.precision()?)
     }
 
-    fn forward(&self, inputs: &Inputs) -> Result<Vec<Computed>> {
+    fn forward(&self, inputs: &Inputs) -> Result<Vec<OutputTensor>> {
         let outputs = self.forward(&to_inputs(inputs)?)?;
-        Ok(outputs.into_iter().map(|(name, tensor)| Computed::new(name, TorchTensor::from(tensor))).collect())
+        Ok(outputs
+            .into_iter()
+            .map(|(name, tensor)| OutputTensor::new(name, TorchTensor::from(tensor)))
+            .collect())
     }
 
     fn explain(&self, inputs: &Inputs, options: &Options) -> Result<Explanation> {
@@ -86,12 +89,12 @@ impl Loaded for native::Model {
         Ok(ReplayReport { checked, skipped, failed })
     }
 
-    fn inspect(&self) -> Result<Anatomy> {
+    fn inspect(&self) -> Result<StaticInfo> {
         let found = self.inspect()?;
         let elements = |sizes: &[i64]| sizes.iter().map(|&extent| extent.max(0) as usize).product::<usize>();
         let module = |module: native::Submodule| ModuleEntry { path: module.path, class: module.class_name };
         let parameters = found.tensors.iter().filter(|tensor| !tensor.is_buffer);
-        Ok(Anatomy {
+        Ok(StaticInfo {
             outputs: vec![Argument { name: "output".to_owned(), kind: found.returns, optional: false }],
             modules: found.modules.into_iter().map(module).collect(),
             parameters: parameters.map(|tensor| elements(&tensor.sizes)).sum(),

@@ -86,7 +86,7 @@ fn a_start_within_is_the_rest_of_the_walk() {
         };
         let returned = whole.values().iter().filter(inside).max_by_key(|value| value.step).unwrap();
         let start = returned.relevance().unwrap();
-        let rest = explain(name, &Options::new().seed_at(module, start));
+        let rest = explain(name, &Options::new().start_at(module, start));
         assert!(same_bits(&rest, &whole), "{name}");
         assert_eq!(rest.ledger().entries[0].place.step, returned.step);
         assert_eq!(rest.target(), None);

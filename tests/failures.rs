@@ -91,17 +91,17 @@ fn options_that_do_not_fit() {
     given(Options::new().output(Output::Name("logits".into())), "logits");
     given(Options::new().target(Target::Class(3)), "3");
     given(Options::new().target(Target::AllOutputs).mode(Mode::Contrastive), "contrastive");
-    given(Options::new().seed(ArrayD::zeros(vec![2, 4])), "[2, 4]");
-    given(Options::new().seed(ArrayD::zeros(vec![])), "[2, 3]");
+    given(Options::new().start(ArrayD::zeros(vec![2, 4])), "[2, 4]");
+    given(Options::new().start(ArrayD::zeros(vec![])), "[2, 3]");
     given(
         Options::new()
             .mode(Mode::Contrastive)
-            .seed(ArrayD::ones(vec![2, 3]))
-            .negative_seed(ArrayD::ones(vec![3])),
+            .start(ArrayD::ones(vec![2, 3]))
+            .negative_start(ArrayD::ones(vec![3])),
         "[3]",
     );
-    given(Options::new().seed_at("third", ArrayD::zeros(vec![2, 6])), "third");
-    given(Options::new().seed_at("second", ArrayD::zeros(vec![2, 7])), "[2, 6]");
+    given(Options::new().start_at("third", ArrayD::zeros(vec![2, 6])), "third");
+    given(Options::new().start_at("second", ArrayD::zeros(vec![2, 7])), "[2, 6]");
     given(Options::new().numeric_input("z"), "z");
     given(Options::new().constant_input("z"), "z");
     given(Options::new().constant_input("x"), "does not depend");

@@ -178,7 +178,7 @@ fn the_ledger_is_the_relevance_of_the_values() {
                 *so_far = (so_far.0 + amount, so_far.1 + gross);
             }
             assert_eq!(held.len(), explanation.ledger().entries.len(), "{place}");
-            let mut largest = explanation.seed_amount().magnitude();
+            let mut largest = explanation.start_amount().magnitude();
             for entry in &explanation.ledger().entries {
                 let (amount, gross) = held[&entry.place.step];
                 let gap = (amount - entry.received).magnitude();
@@ -192,7 +192,7 @@ fn the_ledger_is_the_relevance_of_the_values() {
             }
             // What started or was handed on arrived at a step or an input.
             let entries = &explanation.ledger().entries;
-            let sent = explanation.seed_amount() + entries.iter().map(|entry| entry.delivered).sum();
+            let sent = explanation.start_amount() + entries.iter().map(|entry| entry.delivered).sum();
             let received: Amount = entries.iter().map(|entry| entry.received).sum();
             let arrived = received + explanation.inputs().iter().map(|input| input.amount()).sum();
             let gap = (sent - arrived).magnitude();
@@ -222,7 +222,7 @@ fn the_future_receives_exactly_nothing() {
             start.slice_axis_mut(Axis(1), Slice::from(position..=position)).fill(1.0);
             for mode in MODES {
                 let options =
-                    Options::new().mode(mode).seed_at("out", start.clone()).negative_seed(&start * 0.5);
+                    Options::new().mode(mode).start_at("out", start.clone()).negative_start(&start * 0.5);
                 let explanation = model.explain(&inputs(&fixture), &options).unwrap();
                 let input = &explanation.inputs()[0];
                 for channel in
@@ -252,7 +252,7 @@ fn half_precision_is_explained_in_single() {
     ];
     for (half, single, tolerance) in twins {
         let start = ArrayD::from_shape_fn(vec![2, 3], |at| 1.0 + at[1] as f64);
-        let options = Options::new().seed(start);
+        let options = Options::new().start(start);
         let (of_half, of_single) = (explain(half, &options), explain(single, &options));
         let (found, expected) = (channels(&of_half).remove(0), channels(&of_single).remove(0));
         assert_eq!(found.kind(), Kind::Float, "{half}");

@@ -70,7 +70,7 @@ fn start(shape: &[usize]) -> ArrayD<f64> {
 
 /// A start of either mode.
 fn options(mode: Mode, seed: &ArrayD<f64>) -> Options {
-    Options::new().mode(mode).seed(seed.clone()).negative_seed(seed * 0.5)
+    Options::new().mode(mode).start(seed.clone()).negative_start(seed * 0.5)
 }
 
 fn report(problems: Vec<String>) {
@@ -87,9 +87,9 @@ fn problem(explanation: &Explanation) -> Option<String> {
     }
     let arrived: Amount = explanation.inputs().iter().map(|input| input.amount()).sum();
     let lost: Amount = explanation.ledger().losses().into_values().sum();
-    let gap = (explanation.seed_amount() - arrived - lost).magnitude();
+    let gap = (explanation.start_amount() - arrived - lost).magnitude();
     let gross = |channel: &Tensor| channel.abs().sum(Kind::Double).double_value(&[]);
-    let moved = channels(explanation).iter().map(gross).sum::<f64>() + explanation.seed_amount().magnitude();
+    let moved = channels(explanation).iter().map(gross).sum::<f64>() + explanation.start_amount().magnitude();
     (gap.is_nan() || gap > 1e-3 * moved).then(|| format!("{gap} of {moved} is not accounted for"))
 }
 

@@ -209,7 +209,7 @@ fn explained(case: &Case, name: &str) -> Explanation {
         let stored = case.inputs.get(&input.name).or(case.inputs.values().next()).unwrap();
         inputs.push(stored.array().mapv(|number| number as f32))
     });
-    model.explain(&inputs, &Options::new().seed(case.seed.array()).all_values(true)).unwrap()
+    model.explain(&inputs, &Options::new().start(case.seed.array()).all_values(true)).unwrap()
 }
 
 /// The case on its TorchScript twin.

@@ -27,7 +27,7 @@ fn at(text: &str) -> Target {
 }
 
 fn start(explanation: &Explanation) -> f64 {
-    explanation.seed_amount().positive
+    explanation.start_amount().positive
 }
 
 fn says(explanation: &Explanation, words: &str) -> bool {
@@ -125,7 +125,7 @@ fn a_box_is_chosen_by_its_coordinates() {
     assert!(near(start(&found), boxes[[0, 3, 4]] + boxes[[1, 3, 4]]));
     assert_eq!(found.target_cells(), [[0, 3, 4], [1, 3, 4]]);
     let options = Options::new().mode(Mode::Contrastive).target(at("0,3,4"));
-    let against = explain("start_boxes", &options).seed_amount().negative;
+    let against = explain("start_boxes", &options).start_amount().negative;
     assert!(near(against, boxes.index_axis(Axis(0), 0).sum() - boxes[[0, 3, 4]]));
     let best = explain("start_boxes", &Options::new().target(at("-1,3,argmax")));
     assert!(near(
@@ -216,7 +216,7 @@ fn a_single_score_has_its_complement_against_it() {
     let found = explain("start_one_score", &contrastive);
     assert!(says(&found, "taken for a probability"), "{:?}", found.assumed());
     assert!(near(
-        found.seed_amount().negative,
+        found.start_amount().negative,
         output("start_one_score").iter().map(|score| 1.0 - score).sum()
     ));
     let (fixture, model) = load("start_one_score");

@@ -1,4 +1,4 @@
-// The models that Rust explained as well (crates/cxx-interface/examples/reference.rs has the same list), and how both write
+// The models that Rust explained as well (crates/capi-core/examples/reference.rs has the same list), and how both write
 // what they found.
 #pragma once
 

@@ -1,5 +1,5 @@
 // What an explanation costs through C++: from the caller's array to the relevance in the caller's hands, as a multiple of what
-// the library's own clock says of the run and the walk within (crates/cxx-interface/examples/cost.rs says so of Rust). The
+// the library's own clock says of the run and the walk within (crates/capi-core/examples/cost.rs says so of Rust). The
 // median of such pairs, so that other work on the machine does not count.
 //
 //     cost MODEL EXTENT...        (the model takes one array of this shape)

@@ -9,4 +9,4 @@
 #include "policy.h"
 #include "session.h"
 #include "storage.h"
-#include "tape.h"
+#include "recording.h"

@@ -93,18 +93,18 @@ void Module::check(const Arguments& arguments) const {
   guarded([&] { arguments.bind(module_->get_method("forward").function().getSchema()); });
 }
 
-std::unique_ptr<Tape> Module::forward(const Arguments& arguments) const {
+std::unique_ptr<Recording> Module::forward(const Arguments& arguments) const {
   return guarded([&] { return run(arguments, std::make_shared<Policy>(rust::Slice<const Leaf>(), false), false); });
 }
 
-std::unique_ptr<Tape> Module::record(const Arguments& arguments, const std::shared_ptr<Policy>& policy) const {
+std::unique_ptr<Recording> Module::record(const Arguments& arguments, const std::shared_ptr<Policy>& policy) const {
   return guarded([&] {
     TORCH_CHECK(!Listening::active(), "this thread is recording already; finish or drop that recording first");
     return run(arguments, policy, true);
   });
 }
 
-std::unique_ptr<Tape> Module::run(const Arguments& arguments, const std::shared_ptr<const Policy>& policy,
+std::unique_ptr<Recording> Module::run(const Arguments& arguments, const std::shared_ptr<const Policy>& policy,
                                   bool listen) const {
   const c10::AutoGradMode no_grad(false);
   // Unoptimised, so that each operator that runs is the one in the code.

@@ -16,7 +16,7 @@ namespace dlbacktrace::torch_ {
 class Arguments;
 class Policy;
 class Sources;
-class Tape;
+class Recording;
 struct FormalArgument;
 struct NamedTensor;
 struct OperatorCount;
@@ -36,10 +36,10 @@ class Module {
 
   /// Fails when the arguments do not fit the schema of `forward`.
   void check(const Arguments& arguments) const;
-  /// Runs `forward`; the tape has its outputs only.
-  std::unique_ptr<Tape> forward(const Arguments& arguments) const;
+  /// Runs `forward`; the recording has its outputs only.
+  std::unique_ptr<Recording> forward(const Arguments& arguments) const;
   /// Runs `forward` and records it.
-  std::unique_ptr<Tape> record(const Arguments& arguments, const std::shared_ptr<Policy>& policy) const;
+  std::unique_ptr<Recording> record(const Arguments& arguments, const std::shared_ptr<Policy>& policy) const;
 
   rust::Vec<FormalArgument> arguments() const;
   rust::String returns() const;
@@ -53,7 +53,7 @@ class Module {
   bool left_training() const { return left_training_; }
 
  private:
-  std::unique_ptr<Tape> run(const Arguments& arguments, const std::shared_ptr<const Policy>& policy, bool listen) const;
+  std::unique_ptr<Recording> run(const Arguments& arguments, const std::shared_ptr<const Policy>& policy, bool listen) const;
 
   std::unique_ptr<torch::jit::Module> module_;
   std::shared_ptr<torch::jit::Graph> graph_;  ///< of `forward`; null when there is none

@@ -267,17 +267,17 @@ std::string Recorder::failure() {
   return failure_;
 }
 
-std::unique_ptr<Tape> Recorder::finish() {
+std::unique_ptr<Recording> Recorder::finish() {
   std::lock_guard lock(mutex_);
   open_ = false;
-  auto tape = std::make_unique<Tape>();
-  tape->records_ = std::move(records_);
-  tape->values_ = values_.take();
-  tape->inputs_ = std::move(inputs_);
-  tape->outputs_ = std::move(outputs_);
-  tape->reruns_ = std::move(reruns_);
-  tape->kept_all_ = policy_->keeps_all();
-  return tape;
+  auto recording = std::make_unique<Recording>();
+  recording->records_ = std::move(records_);
+  recording->values_ = values_.take();
+  recording->inputs_ = std::move(inputs_);
+  recording->outputs_ = std::move(outputs_);
+  recording->reruns_ = std::move(reruns_);
+  recording->kept_all_ = policy_->keeps_all();
+  return recording;
 }
 
 }  // namespace dlbacktrace::torch_

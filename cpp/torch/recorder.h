@@ -4,7 +4,7 @@
 #include "policy.h"
 #include "rerun.h"
 #include "scope.h"
-#include "tape.h"
+#include "recording.h"
 #include "values.h"
 
 #include "dlbacktrace-torch-recorder/src/bridge.rs.h"
@@ -30,7 +30,7 @@ class Recorder {
   /// Runs an operator that was dispatched, and records it or its parts.
   void call(const c10::OperatorHandle& op, c10::DispatchKeySet keys, c10::Stack* stack);
   /// Ends the recording; a forked task that still runs goes on unrecorded.
-  std::unique_ptr<Tape> finish();
+  std::unique_ptr<Recording> finish();
   /// Which operator failed, where and why; empty if none did, or the run went on.
   std::string failure();
 

@@ -5,7 +5,7 @@
 #include "ports.h"
 #include "rerun.h"
 #include "snapshot.h"
-#include "tape.h"
+#include "recording.h"
 
 #include "dlbacktrace-torch-recorder/src/bridge.rs.h"
 
@@ -116,7 +116,7 @@ std::string check(const Rerun& call, const std::vector<Value>& values) {
 
 }  // namespace
 
-RawReplay Tape::replay() const {
+RawReplay Recording::replay() const {
   return guarded([&] {
     TORCH_CHECK(kept_all_, "a replay needs a recording that keeps all tensors");
     const c10::AutoGradMode no_grad(false);

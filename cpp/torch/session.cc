@@ -40,7 +40,7 @@ void Session::start() {
   });
 }
 
-std::unique_ptr<Tape> Session::finish() {
+std::unique_ptr<Recording> Session::finish() {
   return guarded([&] {
     TORCH_CHECK(listening_, "the recording was not started");
     listening_.reset();

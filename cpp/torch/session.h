@@ -16,7 +16,7 @@ using AtTensor = at::Tensor;
 class Listening;
 class Policy;
 class Recorder;
-class Tape;
+class Recording;
 
 /// Must be used and destroyed on the thread that made it.
 class Session {
@@ -33,7 +33,7 @@ class Session {
   void start();
   /// Names a result; counts when the session finishes.
   void output(rust::Str name, const AtTensor& tensor);
-  std::unique_ptr<Tape> finish();
+  std::unique_ptr<Recording> finish();
 
  private:
   using Named = std::vector<std::pair<std::string, at::Tensor>>;

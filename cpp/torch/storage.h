@@ -1,7 +1,7 @@
 #pragma once
 // Who holds a tensor's elements.
 
-#include "tape.h"
+#include "recording.h"
 
 namespace dlbacktrace::torch_ {
 

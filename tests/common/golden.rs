@@ -5,7 +5,7 @@
 use dlbacktrace_core::analysis::PrepareOptions;
 use dlbacktrace_core::ops::{Convolution, MatMul, MaxPool, Pass, Product, Separable, Sum};
 use dlbacktrace_core::recurrent::{Cell, Layer};
-use dlbacktrace_core::seed::{SeedOptions, Target, Task, seed};
+use dlbacktrace_core::start::{StartOptions, Target, Task};
 use dlbacktrace_core::{
     BacktraceOp, ConvGeometry, Function, Meta, Mode, Operand, Place, Relevance, Step, Tape, TapeWriter,
     Tensor, ValueId, WalkOptions, WeightCache,
@@ -151,20 +151,20 @@ fn start<T: Tensor>(case: &Case, make: &impl Fn(ArrayD<f64>) -> T) -> Results {
         "binary-segmentation" => Task::Segmentation { threshold: number("threshold").unwrap() },
         other => panic!("no start is tested for the task {other}"),
     };
-    let options = SeedOptions {
+    let options = StartOptions {
         mode: case.mode,
         task,
         target: Target::Argmax,
         scaler: number("scaler"),
-        ..SeedOptions::default()
+        ..StartOptions::default()
     };
-    let seed = seed(&make(case.inputs["output"].array()), &options).unwrap();
+    let start = dlbacktrace_core::start::start(&make(case.inputs["output"].array()), &options).unwrap();
     let mut results = Results::new();
     match case.mode {
-        Mode::Default => results.insert("relevance".into(), seed.relevance.first().to_array().unwrap()),
+        Mode::Default => results.insert("relevance".into(), start.relevance.first().to_array().unwrap()),
         Mode::Contrastive => {
-            results.insert("positive".into(), seed.relevance.first().to_array().unwrap());
-            results.insert("negative".into(), seed.relevance.second().unwrap().to_array().unwrap())
+            results.insert("positive".into(), start.relevance.first().to_array().unwrap());
+            results.insert("negative".into(), start.relevance.second().unwrap().to_array().unwrap())
         }
     };
     results
@@ -226,7 +226,8 @@ fn lstm<T: Tensor>(case: &Case, make: &impl Fn(ArrayD<f64>) -> T) -> Results {
         Some("last") => &unrolled.state[0],
         _ => &unrolled.hidden,
     };
-    let relevance = arriving(case, make).rearrange(|channel| channel.reshape(&output.meta.shape)).unwrap();
+    let relevance =
+        arriving(case, make).map_conserving(|channel| channel.reshape(&output.meta.shape)).unwrap();
     writer.tape.outputs = vec![output.value];
     named(&["input"], walk_back(writer.tape, output.value, relevance))
 }

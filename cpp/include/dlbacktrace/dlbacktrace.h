@@ -162,7 +162,7 @@ int dlb_request_output(dlb_request *request, size_t index);
 int dlb_request_output_named(dlb_request *request, const char *name);
 /* A start of one's own: at the output (module NULL) or at what the module of this path returns, of its shape. negative, for
  * contrastive mode, may be NULL. */
-int dlb_request_seed(dlb_request *request, const char *module, const double *positive, const double *negative,
+int dlb_request_start(dlb_request *request, const char *module, const double *positive, const double *negative,
                      const size_t *shape, size_t rank);
 /* Whether saturated activations gate the weighted sums before them (1 by default). */
 int dlb_request_gates(dlb_request *request, int gates);
@@ -219,7 +219,7 @@ typedef struct dlb_summary {
   size_t entry_count; /* of the ledger */
   size_t warning_count;
   size_t assumed_count;
-  dlb_amount seed; /* the total that the walk started with */
+  dlb_amount start; /* the total that the walk started with */
   dlb_amount lost[DLB_LOSSES];
   int closes;      /* whether every step accounts for what it received */
   double coverage; /* the share of the operators that ran with a rule, 0 to 1 */

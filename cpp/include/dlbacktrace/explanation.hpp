@@ -173,7 +173,7 @@ struct Prediction {
 
 struct Summary {
   std::string framework;  ///< such as "libtorch 2.13.0"
-  Amount seed;            ///< the total that the walk started with
+  Amount start;            ///< the total that the walk started with
   Losses lost;
   bool closes;
   double coverage;
@@ -221,7 +221,7 @@ class Explanation {
 
   Summary summary() const {
     const dlb_summary found = counts();
-    return {found.framework, found.seed,         Losses(found.lost),    found.closes != 0,
+    return {found.framework, found.start,         Losses(found.lost),    found.closes != 0,
             found.coverage,  found.load_seconds, found.forward_seconds, found.relevance_seconds};
   }
 

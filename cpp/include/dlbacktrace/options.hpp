@@ -22,7 +22,7 @@ struct Gate {
 };
 
 /// A start of one's own: at the output, or at what a module returns.
-struct Seed {
+struct Start {
   std::vector<double> positive;
   std::vector<std::size_t> shape;
   std::optional<std::string> module;
@@ -66,7 +66,7 @@ struct Options {
   std::optional<std::string> output_name;  ///< in place of `output`
   std::optional<int> sample_axis;         ///< of the output; -1: all of it is one sample; found out if not set
   std::optional<std::size_t> class_axis;  ///< of a segmentation's output
-  std::optional<Seed> seed;
+  std::optional<Start> start;
   bool gates = true;
   std::map<std::string, std::optional<Gate>> gate_of;  ///< by module; nothing for none
   std::optional<double> scaler;
@@ -93,7 +93,7 @@ struct Options {
     else if (output) check(dlb_request_output(request, *output));
     if (sample_axis) check(dlb_request_sample_axis(request, *sample_axis));
     if (class_axis) check(dlb_request_class_axis(request, *class_axis));
-    if (seed) add_seed(request);
+    if (start) add_start(request);
     check(dlb_request_gates(request, gates));
     for (const auto& [module, gate] : gate_of) add_gate(request, module, gate);
     if (scaler) check(dlb_request_scaler(request, *scaler));
@@ -109,11 +109,11 @@ struct Options {
   }
 
  private:
-  void add_seed(dlb_request* request) const {
-    const auto& [positive, shape, module, negative] = *seed;
-    detail::check_size(Code::usage, "a seed", positive.size(), shape);
-    if (!negative.empty()) detail::check_size(Code::usage, "a negative seed", negative.size(), shape);
-    detail::check(dlb_request_seed(request, module ? module->c_str() : nullptr, positive.data(),
+  void add_start(dlb_request* request) const {
+    const auto& [positive, shape, module, negative] = *start;
+    detail::check_size(Code::usage, "a start", positive.size(), shape);
+    if (!negative.empty()) detail::check_size(Code::usage, "a negative start", negative.size(), shape);
+    detail::check(dlb_request_start(request, module ? module->c_str() : nullptr, positive.data(),
                                    negative.empty() ? nullptr : negative.data(), shape.data(), shape.size()));
   }
 

@@ -54,7 +54,7 @@ pub fn of(
         target_cells: explanation.target_cells(),
         target_names: target_names(explanation, names),
         prediction: prediction(explanation, names),
-        seed: explanation.seed_amount(),
+        start: explanation.start_amount(),
         inputs: explained
             .iter()
             .map(|input| entry(input, settings.mode, batch, args.inputs.text.words))

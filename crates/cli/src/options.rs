@@ -36,15 +36,15 @@ pub fn of(args: &RuleArgs, bound: &Bound, labels: Option<&Labels>) -> Result<Opt
     if let Some(seed) = args.random_seed {
         options = options.random_seed(seed);
     }
-    if let Some(path) = &args.seed {
-        let seed = seed(path)?;
-        options = match &args.seed_at {
-            Some(module) => options.seed_at(module, seed),
-            None => options.seed(seed),
+    if let Some(path) = &args.start {
+        let start = start(path)?;
+        options = match &args.start_at {
+            Some(module) => options.start_at(module, start),
+            None => options.start(start),
         };
     }
-    if let Some(path) = &args.negative_seed {
-        options = options.negative_seed(seed(path)?);
+    if let Some(path) = &args.negative_start {
+        options = options.negative_start(start(path)?);
     }
     let numeric = bound.quantities.iter().chain(&args.numeric_input);
     let options = numeric.fold(options, |options, name| options.numeric_input(name));
@@ -92,7 +92,7 @@ pub fn assumed_constants(args: &RuleArgs, bound: &Bound) -> Vec<String> {
 
 /// The same options as the document states them.
 pub fn settings(args: &RuleArgs, bound: &Bound) -> Settings {
-    let given = args.seed.is_none();
+    let given = args.start.is_none();
     Settings {
         mode: mode(args),
         task: given.then(|| task_name(args.task).to_owned()),
@@ -145,7 +145,7 @@ fn task_name(task: TaskArg) -> &'static str {
     }
 }
 
-fn seed(path: &Path) -> Result<ArrayD<f64>> {
+fn start(path: &Path) -> Result<ArrayD<f64>> {
     match inputs::array(path)? {
         Value::F64(array) => Ok(array),
         Value::F32(array) => Ok(array.mapv(f64::from)),

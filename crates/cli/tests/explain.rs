@@ -61,7 +61,7 @@ fn an_image_gets_arrays_document_and_heatmap() -> Outcome {
         .values()
         .map(|amount| number(&amount["positive"]))
         .sum();
-    assert!(close(number(&document["seed"]["positive"]), total(relevance) + lost));
+    assert!(close(number(&document["start"]["positive"]), total(relevance) + lost));
 
     let picture = image::open(out.join("heatmap-image.png"))?;
     assert!(picture.width() > 640 && picture.height() > 320, "enlarged from 8×8");

@@ -24,7 +24,7 @@ fn relevance(arguments: &[&str]) -> Result<Value, Box<dyn Error>> {
     let inputs = document["inputs"].as_array().into_iter().flatten();
     let inputs: Vec<Value> =
         inputs.map(|input| json!([input["name"], input["total"], input["most_relevant"]])).collect();
-    Ok(json!([document["seed"], inputs]))
+    Ok(json!([document["start"], inputs]))
 }
 
 fn assumed(document: &Value) -> String {

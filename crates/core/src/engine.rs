@@ -68,32 +68,32 @@ impl<T: Tensor> Prepared<T> {
     ///
     /// # Errors
     /// [`Error::NoRule`] when relevance reaches an operator without a rule, [`Error::Step`] when a rule
-    /// fails, [`Error::Seed`] when a starting relevance does not have its value's shape.
+    /// fails, [`Error::Start`] when a starting relevance does not have its value's shape.
     pub fn backtrace(
         self,
-        seeds: Vec<(ValueId, Relevance<T>)>,
+        starts: Vec<(ValueId, Relevance<T>)>,
         weights: &WeightCache<T>,
         options: WalkOptions,
         observer: &mut dyn Observer<T>,
     ) -> Result<Backtrace<T>> {
-        if seeds.iter().any(|(value, _)| !self.depends(*value)) {
+        if starts.iter().any(|(value, _)| !self.depends(*value)) {
             let message = "the start does not depend on any explained input, so there is nothing to trace back; start at \
                            another output, or name an integer input to be explained as numbers";
-            return Err(Error::Seed(message.into()));
+            return Err(Error::Start(message.into()));
         }
         let mut tape = self.into_tape();
         let mut arrived = Arrived { relevances: tape.values.iter().map(|_| None).collect() };
-        for (value, seed) in seeds {
+        for (value, start) in starts {
             let meta = tape
                 .values
                 .get(value.0)
-                .ok_or_else(|| Error::Seed("the run made no value to start at".into()))?;
-            if meta.shape != seed.shape() {
-                let message = format!("the start has shape {:?}, the value {:?}", seed.shape(), meta.shape);
-                return Err(Error::Seed(message));
+                .ok_or_else(|| Error::Start("the run made no value to start at".into()))?;
+            if meta.shape != start.shape() {
+                let message = format!("the start has shape {:?}, the value {:?}", start.shape(), meta.shape);
+                return Err(Error::Start(message));
             }
-            observer.handed(None, value, seed.amount()?);
-            arrived.add(value, seed)?;
+            observer.handed(None, value, start.amount()?);
+            arrived.add(value, start)?;
         }
         let total = tape.steps.len();
         let mut walk =
@@ -191,9 +191,9 @@ impl<T: Tensor> Walk<'_, T> {
     fn explain(
         &self,
         step: &Step<T>,
-        inputs: &[Operand<T>],
+        operands: &[Operand<T>],
         result: Option<T>,
-        outputs: &[Option<Relevance<T>>],
+        arriving: &[Option<Relevance<T>>],
     ) -> Result<Explained<T>> {
         if matches!(step.op.family(), Family::Unruled | Family::Statistic) && !self.options.allow_unruled {
             let (operator, place) = (step.operator.clone(), Box::new(step.place.clone()));
@@ -203,17 +203,17 @@ impl<T: Tensor> Walk<'_, T> {
             });
         }
         let mut context = Context::new(self.weights);
-        let mode = outputs.iter().flatten().next().map_or(Mode::Default, Relevance::mode);
+        let mode = arriving.iter().flatten().next().map_or(Mode::Default, Relevance::mode);
         context.gate = step.gate.filter(|_| mode == Mode::Default);
         context.result = result;
         let mut entry = Entry::of(step);
-        entry.received = outputs.iter().flatten().map(Relevance::amount).sum::<Result<Amount>>()?;
-        let outputs = &self.numbers(step, outputs, &mut context)?;
-        let mut shares = match outputs.iter().any(Option::is_some) {
-            true => step.op.backtrace(inputs, outputs, &mut context)?,
-            false => vec![None; inputs.len()],
+        entry.received = arriving.iter().flatten().map(Relevance::amount).sum::<Result<Amount>>()?;
+        let arriving = &self.numbers(step, arriving, &mut context)?;
+        let mut shares = match arriving.iter().any(Option::is_some) {
+            true => step.op.backtrace(operands, arriving, &mut context)?,
+            false => vec![None; operands.len()],
         };
-        for (operand, slot) in inputs.iter().zip(&mut shares) {
+        for (operand, slot) in operands.iter().zip(&mut shares) {
             let Some(share) = slot.take() else { continue };
             if operand.depends {
                 let share = fitted(operand, share)?;
@@ -227,8 +227,9 @@ impl<T: Tensor> Walk<'_, T> {
             context.chosen();
         }
         entry.lost = context.lost;
-        let dtype = outputs.iter().flatten().next().map_or(DType::F32, |relevance| relevance.first().dtype());
-        entry.closes = closes(&entry, outputs, dtype)?;
+        let dtype =
+            arriving.iter().flatten().next().map_or(DType::F32, |relevance| relevance.first().dtype());
+        entry.closes = closes(&entry, arriving, dtype)?;
         Ok(Explained { shares, entry })
     }
 
@@ -236,12 +237,12 @@ impl<T: Tensor> Walk<'_, T> {
     fn numbers(
         &self,
         step: &Step<T>,
-        outputs: &[Option<Relevance<T>>],
+        arriving: &[Option<Relevance<T>>],
         context: &mut Context<'_, T>,
     ) -> Result<Vec<Option<Relevance<T>>>> {
-        let mut outputs = outputs.to_vec();
+        let mut arriving = arriving.to_vec();
         if matches!(step.op.family(), Family::Winner | Family::Movement) {
-            for (value, slot) in step.outputs.iter().zip(&mut outputs).skip(1) {
+            for (value, slot) in step.outputs.iter().zip(&mut arriving).skip(1) {
                 let place = self.values[value.0].dtype == DType::Int
                     && step.outputs.first().is_some_and(|first| self.values[first.0].dtype.is_float());
                 if let Some(relevance) = slot.take_if(|_| place) {
@@ -249,7 +250,7 @@ impl<T: Tensor> Walk<'_, T> {
                 }
             }
         }
-        Ok(outputs)
+        Ok(arriving)
     }
 
     /// Delivers the shares of a step's operands.
@@ -271,7 +272,7 @@ fn fitted<T: Tensor>(operand: &Operand<T>, share: Relevance<T>) -> Result<Releva
             share.shape(),
             operand.meta.shape
         );
-        return Err(Error::Shape(message));
+        return Err(Error::Uncovered(message));
     }
     let dtype = operand.meta.dtype.compute();
     if dtype.is_float() && share.first().dtype() != dtype { share.cast(dtype) } else { Ok(share) }
@@ -279,13 +280,13 @@ fn fitted<T: Tensor>(operand: &Operand<T>, share: Relevance<T>) -> Result<Releva
 
 /// received = delivered + lost, relative to what moved. Sums of mixed signs cancel, so when the totals are
 /// too small to judge by, Σ|R| is the measure.
-fn closes<T: Tensor>(entry: &Entry, outputs: &[Option<Relevance<T>>], dtype: DType) -> Result<bool> {
+fn closes<T: Tensor>(entry: &Entry, arriving: &[Option<Relevance<T>>], dtype: DType) -> Result<bool> {
     let gap = entry.gap();
     let scale = entry.received.magnitude().max(entry.delivered.magnitude());
     if balances(gap, scale, dtype) {
         return Ok(true);
     }
-    let gross: Amount = outputs
+    let gross: Amount = arriving
         .iter()
         .flatten()
         .map(|relevance| relevance.measure(|channel| channel.abs()?.total()))

@@ -55,12 +55,12 @@ pub enum Error {
         /// The missing operand or output.
         what: String,
     },
-    /// The shapes or arguments of an operator do not fit its rule.
+    /// A rule does not cover the call: its shapes or its arguments.
     #[error("{0}")]
-    Shape(String),
+    Uncovered(String),
     /// The starting relevance does not fit the output.
     #[error("{0}")]
-    Seed(String),
+    Start(String),
     /// The model has no such output.
     #[error("the model has no output {asked}; it has {found}")]
     NoOutput {

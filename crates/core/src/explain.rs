@@ -12,7 +12,7 @@ mod start;
 pub use explanation::{Explanation, InputRelevance, OperatorUse, Timings, ValueRelevance, coverage};
 pub use inputs::scalings;
 pub use modules::ModuleRelevance;
-pub use options::{Options, Output, OwnSeed, Progress, Samples};
+pub use options::{Options, Output, OwnStart, Progress, Samples};
 pub use samples::{Again, SampleCache};
 
 use crate::{
@@ -21,7 +21,7 @@ use crate::{
 };
 use modules::Modules;
 use noted::Noted;
-use start::Start;
+use start::ChosenStart;
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
@@ -60,7 +60,7 @@ pub struct Run<'a, T> {
 /// Traces the chosen output of a run back to its inputs.
 ///
 /// # Errors
-/// [`Error::NoOutput`], [`Error::NoInput`] and [`Error::Seed`] when the options do not fit, else as
+/// [`Error::NoOutput`], [`Error::NoInput`] and [`Error::Start`] when the options do not fit, else as
 /// [`Prepared::backtrace`].
 pub fn explain<T: Tensor>(
     run: Run<'_, T>,
@@ -79,29 +79,29 @@ pub fn explain<T: Tensor>(
     let random = RandomUse::counted(std::mem::take(&mut tape.random));
     // What is left to chance tells nothing of samples when it is run again.
     let again = again.filter(|_| random.is_empty());
-    let Start { output, value, seed, samples, assumed: of_start } =
-        Start::find(&tape, outputs, &given, again.as_ref(), options)?;
+    let ChosenStart { output, value, start, samples, assumed: of_start } =
+        ChosenStart::find(&tape, outputs, &given, again.as_ref(), options)?;
     drop((given, again));
 
-    let amount = seed.relevance.amount()?;
-    let size = seed.relevance.measure(|channel| channel.abs()?.total())?;
+    let amount = start.relevance.amount()?;
+    let size = start.relevance.measure(|channel| channel.abs()?.total())?;
     let mut warnings: Vec<String> = half_precision(&inputs, &output.tensor).into_iter().collect();
-    warnings.extend(start::blank(&seed.blank));
+    warnings.extend(start::blank(&start.blank));
     warnings.extend(start::zero(size));
     warnings.extend(inputs.iter().filter_map(|port| inputs::unscaled(&tape, port)));
     warnings.extend(RandomUse::warnings(&random, options.random_seed));
 
     let prepared = tape.prepare(&options.prepare);
     if !prepared.depends(value) {
-        return Err(Error::Seed(start::unexplained(&output.name, &inputs, options)));
+        return Err(Error::Start(start::unexplained(&output.name, &inputs, options)));
     }
     let operators = uses(&prepared);
     let noted = Noted::new(prepared.steps(), &inputs, options);
     let modules = options.modules.then(|| Modules::new(prepared.steps(), prepared.values()));
     let mut watcher = Watcher { options, values: Vec::new(), modules };
     let walk = WalkOptions { allow_unruled: options.allow_unruled };
-    let mode = seed.relevance.mode();
-    let outcome = prepared.backtrace(vec![(value, seed.relevance)], weights, walk, &mut watcher)?;
+    let mode = start.relevance.mode();
+    let outcome = prepared.backtrace(vec![(value, start.relevance)], weights, walk, &mut watcher)?;
     warnings.extend(unaccounted(&outcome.ledger));
     warnings.extend(noted.warnings(&outcome.ledger, size.positive + size.negative));
 
@@ -113,11 +113,11 @@ pub fn explain<T: Tensor>(
         inputs: inputs.into_iter().zip(outcome.inputs).map(explained).collect::<Result<_>>()?,
         output_name: output.name,
         output: output.tensor,
-        targets: seed.targets,
+        targets: start.targets,
         sample_axis: samples.axis,
         samples_in_inputs: samples.in_inputs,
         assumed: [assumed, of_start].concat(),
-        seed: amount,
+        start: amount,
         modules: watcher.modules.map(|modules| modules.finish(&outcome.ledger)).unwrap_or_default(),
         ledger: outcome.ledger,
         values: watcher.values,

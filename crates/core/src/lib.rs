@@ -22,7 +22,7 @@ mod random;
 pub mod recurrent;
 mod relevance;
 mod row_block;
-pub mod seed;
+pub mod start;
 mod tape;
 mod tensor;
 pub mod weighted_sum;

@@ -1,7 +1,7 @@
 //! Linear maps: what the weighted-sum rule needs of an operator (rules §2).
 
 mod axes;
-mod banded;
+mod block_matrix;
 mod broadcast;
 mod convolution;
 mod dense;
@@ -9,7 +9,7 @@ mod scatter;
 mod sparse;
 
 pub use axes::Axes;
-pub use banded::Banded;
+pub use block_matrix::BlockMatrix;
 pub use broadcast::Broadcast;
 pub use convolution::{Convolution, Kernel, TransposedConvolution};
 pub use dense::{Dense, Side};

@@ -230,8 +230,8 @@ pub trait BacktraceOp<T: Tensor>: fmt::Debug + Send {
     fn family(&self) -> Family;
 
     /// What the operator is to its neighbours.
-    fn role(&self, inputs: &[Operand<T>]) -> Role {
-        let _ = inputs;
+    fn role(&self, operands: &[Operand<T>]) -> Role {
+        let _ = operands;
         Role::Other
     }
 
@@ -259,8 +259,8 @@ pub trait BacktraceOp<T: Tensor>: fmt::Debug + Send {
 
     /// How the rows of an operand go into those of the output, of which there is one, when the rule explains each row
     /// of that apart from the others.
-    fn rows(&self, inputs: &[Operand<T>], input: usize) -> Option<Rows> {
-        let _ = (inputs, input);
+    fn rows(&self, operands: &[Operand<T>], input: usize) -> Option<Rows> {
+        let _ = (operands, input);
         None
     }
 
@@ -269,16 +269,16 @@ pub trait BacktraceOp<T: Tensor>: fmt::Debug + Send {
         None
     }
 
-    /// The relevance of each operand, `None` where nothing flows. `outputs` holds the relevance that
+    /// The relevance of each operand, `None` where nothing flows. `arriving` holds the relevance that
     /// arrived at each output, `None` where none did; at least one is present. What is lost is booked in
     /// the context.
     ///
     /// # Errors
-    /// [`Error::NotKept`], [`Error::Shape`] or [`Error::Tensor`].
+    /// [`Error::NotKept`], [`Error::Uncovered`] or [`Error::Tensor`].
     fn backtrace(
         &self,
-        inputs: &[Operand<T>],
-        outputs: &[Option<Relevance<T>>],
+        operands: &[Operand<T>],
+        arriving: &[Option<Relevance<T>>],
         context: &mut Context<'_, T>,
     ) -> Result<Vec<Option<Relevance<T>>>>;
 }
@@ -298,10 +298,10 @@ impl<T: Tensor> Operand<T> {
 /// The relevance of the only output that matters to an operator.
 ///
 /// # Errors
-/// [`Error::Shape`] when nothing arrived at output 0.
-pub(crate) fn arrived<T: Tensor>(outputs: &[Option<Relevance<T>>]) -> Result<&Relevance<T>> {
-    outputs
+/// [`Error::Uncovered`] when nothing arrived at output 0.
+pub(crate) fn arrived<T: Tensor>(arriving: &[Option<Relevance<T>>]) -> Result<&Relevance<T>> {
+    arriving
         .first()
         .and_then(Option::as_ref)
-        .ok_or_else(|| Error::Shape("relevance arrived only at an output that carries none".into()))
+        .ok_or_else(|| Error::Uncovered("relevance arrived only at an output that carries none".into()))
 }

@@ -34,7 +34,6 @@ mod pad;
 mod pairwise_extremum;
 mod pass;
 mod permute;
-mod placed;
 mod product;
 mod quotient;
 mod rearrange;
@@ -49,6 +48,7 @@ mod sum;
 #[cfg(test)]
 mod testing;
 mod token_arithmetic;
+mod token_scatter;
 mod transposed_convolution;
 mod unruled;
 mod windows;
@@ -84,7 +84,6 @@ pub use pad::Pad;
 pub use pairwise_extremum::PairwiseExtremum;
 pub use pass::Pass;
 pub use permute::Permute;
-pub use placed::Placed;
 pub use product::Product;
 pub use quotient::Quotient;
 pub use rearrange::Rearrange;
@@ -97,6 +96,7 @@ pub use sparse_sum::SparseSum;
 pub use statistic::{Measure, Statistic};
 pub use sum::Sum;
 pub use token_arithmetic::TokenArithmetic;
+pub use token_scatter::TokenScatter;
 pub use transposed_convolution::TransposedConvolution;
 pub use unruled::Unruled;
 pub(crate) use within_layer::WithinLayer;
@@ -104,8 +104,10 @@ pub(crate) use within_layer::WithinLayer;
 use crate::{Context, Error, Loss, Operand, Relevance, Result, Tensor};
 
 /// The operands of an operator that takes exactly `N`.
-pub(crate) fn exactly<T, const N: usize>(inputs: &[Operand<T>]) -> Result<&[Operand<T>; N]> {
-    inputs.try_into().map_err(|_| Error::Shape(format!("expected {N} operands, found {}", inputs.len())))
+pub(crate) fn exactly<T, const N: usize>(operands: &[Operand<T>]) -> Result<&[Operand<T>; N]> {
+    operands
+        .try_into()
+        .map_err(|_| Error::Uncovered(format!("expected {N} operands, found {}", operands.len())))
 }
 
 /// An operand seen under another shape.

@@ -83,7 +83,7 @@ impl<T: Tensor> Layer<T> {
     /// all rows where it is known, which spares running the layer once more.
     ///
     /// # Errors
-    /// [`Error::NotKept`], [`Error::Shape`] or [`Error::Tensor`].
+    /// [`Error::NotKept`], [`Error::Uncovered`] or [`Error::Tensor`].
     pub fn unroll(
         &self,
         writer: &mut TapeWriter<T>,
@@ -95,12 +95,12 @@ impl<T: Tensor> Layer<T> {
         if !samples.is_sorted_by(|before, after| before >= after)
             || samples.last().is_none_or(|&last| last == 0)
         {
-            return Err(Error::Shape(format!("a recurrent layer over {samples:?} samples a step")));
+            return Err(Error::Uncovered(format!("a recurrent layer over {samples:?} samples a step")));
         }
         if let Some(part) = state.iter().find(|part| part.meta.shape.first() != samples.first()) {
             let message =
                 format!("a recurrent state of shape {:?} for {} samples", part.meta.shape, samples[0]);
-            return Err(Error::Shape(message));
+            return Err(Error::Uncovered(message));
         }
         let x = writer.linear(x, &self.input, self.input_bias.as_ref())?;
         let parameters = Parameters {

@@ -83,7 +83,7 @@ impl<T: Tensor> Relevance<T> {
     ///
     /// # Errors
     /// What the map returns.
-    pub fn rearrange(&self, map: impl FnMut(&T) -> Result<T>) -> Result<Self> {
+    pub fn map_conserving(&self, map: impl FnMut(&T) -> Result<T>) -> Result<Self> {
         Ok(Self { amount: self.amount.clone(), ..self.map(map)? })
     }
 
@@ -92,7 +92,7 @@ impl<T: Tensor> Relevance<T> {
     /// # Errors
     /// [`Error::Tensor`](crate::Error::Tensor).
     pub fn cast(&self, dtype: DType) -> Result<Self> {
-        self.rearrange(|channel| channel.cast(dtype))
+        self.map_conserving(|channel| channel.cast(dtype))
     }
 
     /// Adds other relevance of the same value.

@@ -184,13 +184,13 @@ pub trait Tensor: Clone + Debug + Send + Sized + 'static {
     /// [`DType::negligible`]. The denominator broadcasts to this tensor's shape.
     fn quotient(&self, denominator: &Self) -> Result<(Self, f64)>;
     /// The [`quotient`](Tensor::quotient) of `x` and this tensor plus a bias, if there is one, which broadcasts to it.
-    fn dividing(self, bias: Option<&Self>, x: &Self) -> Result<PerUnit<Self>> {
+    fn divide_into_shares(self, bias: Option<&Self>, x: &Self) -> Result<PerUnit<Self>> {
         let denominator = match bias {
             Some(bias) => self.add(bias)?,
             None => self,
         };
         let (shares, zero) = x.quotient(&denominator)?;
-        let bias = bias.map_or(Ok(0.0), |bias| shares.weighed(bias))?;
+        let bias = bias.map_or(Ok(0.0), |bias| shares.dot(bias))?;
         Ok(PerUnit { shares, zero, bias })
     }
 
@@ -227,7 +227,7 @@ pub trait Tensor: Clone + Debug + Send + Sized + 'static {
 
     /// Whether the elements of a column lie side by side in memory, not those of a row: nothing but a hint at what is
     /// fast.
-    fn lies_transposed(&self) -> bool {
+    fn is_column_major(&self) -> bool {
         false
     }
     /// Matrix product over the last two axes; leading axes broadcast. Both operands have at least two axes.
@@ -323,7 +323,7 @@ pub trait Tensor: Clone + Debug + Send + Sized + 'static {
         self.permute(&order)
     }
     /// Σ x ⊙ y, y broadcast.
-    fn weighed(&self, y: &Self) -> Result<f64> {
+    fn dot(&self, y: &Self) -> Result<f64> {
         // Summing x down to the shape of y first keeps a bias vector from being blown up to the size of x.
         let shape = y.shape();
         if shape.iter().product::<usize>() < self.shape().iter().product() {

@@ -102,7 +102,7 @@ impl<T: Tensor> WeightedSum<'_, T> {
         let Some(gross) = gross else { return Ok(Vec::new()) };
         let per_unit = self.per_unit(gross, relevance, context)?;
         for constant in constants {
-            context.lose(Loss::Constant, Amount::default_mode(per_unit.weighed(&constant)?));
+            context.lose(Loss::Constant, Amount::default_mode(per_unit.dot(&constant)?));
         }
         self.terms
             .iter()
@@ -120,7 +120,7 @@ impl<T: Tensor> WeightedSum<'_, T> {
     /// S = R ⊘ (g + |b|); what meets a 0 and what the bias takes is booked.
     fn per_unit(&self, gross: T, relevance: &T, context: &mut Context<'_, T>) -> Result<T> {
         let bias = self.bias.as_ref().map(Tensor::abs).transpose()?;
-        let PerUnit { shares, zero, bias: to_bias } = gross.dividing(bias.as_ref(), relevance)?;
+        let PerUnit { shares, zero, bias: to_bias } = gross.divide_into_shares(bias.as_ref(), relevance)?;
         context.lose(Loss::ZeroDenominator, Amount::default_mode(zero));
         if bias.is_some() {
             context.lose(Loss::Bias, Amount::default_mode(to_bias));

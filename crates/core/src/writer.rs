@@ -214,7 +214,7 @@ impl<T: Tensor> TapeWriter<T> {
 /// All of x but along one axis, where it is `len` indices from `start`.
 fn span<T>(x: &Operand<T>, axis: usize, start: usize, len: usize) -> Result<Vec<Range>> {
     let mut region: Vec<Range> = x.meta.shape.iter().map(|&extent| Range::full(extent)).collect();
-    let no_axis = || Error::Shape(format!("no axis {axis} in {:?}", x.meta.shape));
+    let no_axis = || Error::Uncovered(format!("no axis {axis} in {:?}", x.meta.shape));
     *region.get_mut(axis).ok_or_else(no_axis)? = Range::span(start, len);
     Ok(region)
 }

@@ -512,5 +512,5 @@ fn what_depends_on_no_input_receives_nothing() {
     let y = net.relu(constant);
     net.returns(y);
     let relevance = net.relevance(y, false);
-    assert!(matches!(net.explain(y, relevance), Err(dlbacktrace_core::Error::Seed(_))));
+    assert!(matches!(net.explain(y, relevance), Err(dlbacktrace_core::Error::Start(_))));
 }

@@ -5,7 +5,7 @@ mod common;
 use common::net::Net;
 use dlbacktrace_core::analysis::PrepareOptions;
 use dlbacktrace_core::array::Array;
-use dlbacktrace_core::ops::{IndexAdd, Placed, Slice, Sum};
+use dlbacktrace_core::ops::{IndexAdd, Slice, Sum, TokenScatter};
 use dlbacktrace_core::{
     Backtrace, DType, Function, Loss, Range, Relevance, Tensor, ValueId, WalkOptions, WeightCache,
 };
@@ -32,7 +32,7 @@ fn totals(net: &mut Net, x: ValueId) -> ValueId {
 /// The size of each group: ones added where the tokens say.
 fn scattered(net: &mut Net, groups: ValueId) -> ValueId {
     let ones = net.number(ArrayD::ones(vec![4]));
-    let placed = net.step(Placed, &[ones, groups], ArrayD::ones(vec![4]), DType::F64);
+    let placed = net.step(TokenScatter, &[ones, groups], ArrayD::ones(vec![4]), DType::F64);
     let count = arr1(&[2.0, 2.0]).into_dyn();
     net.step(IndexAdd { axis: 0, index: integers(&GROUPS) }, &[placed], count, DType::F64)
 }

@@ -36,7 +36,7 @@ pub struct Document {
     /// The highest units of the output for each of the first samples.
     pub prediction: Vec<Vec<Leader>>,
     /// Relevance at the start.
-    pub seed: Amount,
+    pub start: Amount,
     /// The explained inputs in the model's order.
     pub inputs: Vec<InputEntry>,
     /// Relevance of the recorded values, when all of them were asked for.
@@ -231,7 +231,7 @@ pub struct ValueEntry {
     pub arrays: ArrayKeys,
 }
 
-/// Where relevance ended: `seed = inputs + losses`, up to what the ledger names.
+/// Where relevance ended: `start = inputs + losses`, up to what the ledger names.
 #[derive(Debug, Clone, Serialize)]
 pub struct Totals {
     /// What reached the inputs.

@@ -31,7 +31,7 @@ pub fn summary(document: &Document) -> String {
         );
     }
     lines.more(document, document.prediction.len());
-    lines.add("relevance", &format!("{} at the start", amount(document.seed)));
+    lines.add("relevance", &format!("{} at the start", amount(document.start)));
     for input in &document.inputs {
         lines.add(
             "",
@@ -183,7 +183,7 @@ mod tests {
             target_cells: vec![vec![0, 7]],
             target_names: Vec::new(),
             prediction: vec![vec![leader("7", 0.98), leader("1", 0.01)]],
-            seed: Amount::default_mode(0.98),
+            start: Amount::default_mode(0.98),
             inputs: vec![InputEntry {
                 name: "x".to_owned(),
                 shape: vec![1, 1, 8, 8],

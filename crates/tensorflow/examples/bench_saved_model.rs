@@ -6,7 +6,7 @@
 
 use dlbacktrace_core::Mode;
 use dlbacktrace_core::explain::Options;
-use dlbacktrace_core::seed::SeedOptions;
+use dlbacktrace_core::start::StartOptions;
 use dlbacktrace_tensorflow::{DataType, Library, Model, ModelOptions, Tensor, TensorSpec};
 use std::env;
 use std::error::Error;
@@ -39,7 +39,7 @@ fn measure(directory: &Path) -> Result<(), Box<dyn Error>> {
         .map(|spec| Ok((spec.name.clone(), made_up(&model, spec)?)))
         .collect::<Result<_, Box<dyn Error>>>()?;
     let explain = |mode| {
-        let start = SeedOptions { mode, ..SeedOptions::default() };
+        let start = StartOptions { mode, ..StartOptions::default() };
         model.explain(&inputs, &Options { start, ..Options::default() })
     };
     for _ in 0..3 {

@@ -5,7 +5,7 @@ use crate::table::{keep, table};
 use crate::{DataType, Error, Explanation, Keep, Model, Port, Record, Result, Tensor, TfTensor};
 use dlbacktrace_core::analysis::Scaling;
 use dlbacktrace_core::explain::{self, Again, Options, Run};
-use dlbacktrace_core::seed::Classes;
+use dlbacktrace_core::start::Classes;
 use dlbacktrace_core::{Range, Result as CoreResult, Tensor as _, ValueId};
 use std::collections::HashSet;
 use std::time::Instant;

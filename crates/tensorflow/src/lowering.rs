@@ -123,7 +123,7 @@ impl Lowering {
         // What a rule does not cover matters only if relevance reaches it: integers that count axes take the
         // same operators.
         lowered.or_else(|error| match error {
-            Error::Shape(reason) => {
+            Error::Uncovered(reason) => {
                 self.writer.tape.steps.truncate(before);
                 self.all(&record, Box::new(Unruled { reason: Some(reason), ..Unruled::default() }))
             }
@@ -254,14 +254,14 @@ impl Lowering {
     /// The shape of the record's first output.
     pub(crate) fn output_shape(&self, record: &Record) -> Result<Vec<usize>> {
         let output =
-            record.outputs.first().ok_or_else(|| Error::Shape("the operator returned nothing".into()))?;
+            record.outputs.first().ok_or_else(|| Error::Uncovered("the operator returned nothing".into()))?;
         Ok(self.meta(output).shape)
     }
 
     /// What the record returned first, in its compute type.
     pub(crate) fn result(&self, record: &Record) -> Result<TfTensor> {
         let output =
-            record.outputs.first().ok_or_else(|| Error::Shape("the operator returned nothing".into()))?;
+            record.outputs.first().ok_or_else(|| Error::Uncovered("the operator returned nothing".into()))?;
         self.operand(output)?.data.ok_or_else(|| not_kept(output))
     }
 
@@ -281,7 +281,7 @@ impl Lowering {
         let mut operand = self.unread(slot);
         let tensor = slot.tensor.as_ref().ok_or_else(|| not_kept(slot))?;
         if dtype(tensor.data_type()) == DType::Other {
-            return Err(Error::Shape("there is no rule for values of this type".into()));
+            return Err(Error::Uncovered("there is no rule for values of this type".into()));
         }
         operand.weight = self.weight(slot, tensor);
         operand.data = Some(TfTensor::from(tensor.clone()).cast(operand.meta.dtype.compute())?);
@@ -339,7 +339,7 @@ fn number(ports: &mut [Port<TfTensor>]) {
 
 /// One of a record's inputs.
 pub(crate) fn input(record: &Record, index: usize) -> Result<&Slot> {
-    let missing = || Error::Shape(format!("the operator takes more than {} inputs", record.inputs.len()));
+    let missing = || Error::Uncovered(format!("the operator takes more than {} inputs", record.inputs.len()));
     record.inputs.get(index).ok_or_else(missing)
 }
 
@@ -354,7 +354,7 @@ pub(crate) fn integers(record: &Record, index: usize) -> Result<Vec<i64>> {
 pub(crate) fn axis(index: i64, rank: usize) -> Result<usize> {
     let from_front = if index < 0 { index + rank as i64 } else { index };
     let axis = usize::try_from(from_front).ok().filter(|&axis| axis < rank);
-    axis.ok_or_else(|| Error::Shape(format!("there is no axis {index} among {rank}")))
+    axis.ok_or_else(|| Error::Uncovered(format!("there is no axis {index} among {rank}")))
 }
 
 /// Texts are tokens, as integers are.

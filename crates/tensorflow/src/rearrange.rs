@@ -88,8 +88,8 @@ fn renumbered(
             tensor.clone()
         } else {
             // What is filled in is a constant, not an element.
-            let zero = moved(lowering.context.tensor(DataType::DOUBLE, &[], &[0; 8]))?;
-            TfTensor::from(moved(zero.cast(types.1))?).full(&shape, 0.0)?.to_tensor()?
+            let zero = failed(lowering.context.tensor(DataType::DOUBLE, &[], &[0; 8]))?;
+            TfTensor::from(failed(zero.cast(types.1))?).full(&shape, 0.0)?.to_tensor()?
         });
     }
     let made = again(lowering, record, types, &inputs)?;
@@ -108,7 +108,7 @@ pub(crate) fn types(lowering: &Lowering, slot: &Slot) -> Result<(DataType, DataT
         (Some(tensor), DType::Int) => tensor.data_type(),
         (None, DType::Int) => return Err(not_kept(slot)),
         (_, other) => {
-            return Err(Error::Shape(format!("movement of elements of type {other:?} has no rule")));
+            return Err(Error::Uncovered(format!("movement of elements of type {other:?} has no rule")));
         }
     };
     let counts = [DataType::INT32, DataType::INT64].contains(&from);
@@ -122,7 +122,7 @@ pub(crate) fn again(
     types: (DataType, DataType),
     inputs: &[Handle],
 ) -> Result<Vec<Handle>> {
-    moved(record.operation.run_as(&lowering.context, types, inputs, record.outputs.len()))
+    failed(record.operation.run_as(&lowering.context, types, inputs, record.outputs.len()))
 }
 
 /// The numbers of a tensor's elements, from 1 after the `used` ones: what an operator fills in is 0 and stands for a
@@ -135,12 +135,12 @@ pub(crate) fn numbers(
 ) -> Result<Handle> {
     let count: usize = shape.iter().product();
     let bytes: Vec<u8> = (used + 1..=used + count).flat_map(|number| (number as f64).to_ne_bytes()).collect();
-    moved(context.tensor(DataType::DOUBLE, shape, &bytes).and_then(|numbers| numbers.cast(data_type)))
+    failed(context.tensor(DataType::DOUBLE, shape, &bytes).and_then(|numbers| numbers.cast(data_type)))
 }
 
 /// Numbers from 1, moved, as one row of indices from 0; −1 where a constant was filled in.
 pub(crate) fn to_index(moved: Handle) -> Result<TfTensor> {
-    let numbers = TfTensor::from(self::moved(moved.cast(DataType::INT64))?).affine(1.0, -1.0)?;
+    let numbers = TfTensor::from(failed(moved.cast(DataType::INT64))?).affine(1.0, -1.0)?;
     let count = numbers.shape().iter().product();
     numbers.reshape(&[count])
 }
@@ -154,12 +154,12 @@ pub(crate) fn places(
     how: &Handle,
 ) -> Result<TfTensor> {
     let numbers = numbers(context, DataType::INT64, shape, 0)?;
-    let made = moved(context.execute(operator, &Default::default(), [&numbers, how], 1))?;
+    let made = failed(context.execute(operator, &Default::default(), [&numbers, how], 1))?;
     to_index(made.into_iter().next().ok_or_else(|| Error::tensor(MOVEMENT, "nothing was moved"))?)
 }
 
 const MOVEMENT: &str = "movement of element numbers";
 
-fn moved<T, E: ToString>(made: std::result::Result<T, E>) -> Result<T> {
+fn failed<T, E: ToString>(made: std::result::Result<T, E>) -> Result<T> {
     made.map_err(|error| Error::tensor(MOVEMENT, error))
 }

@@ -4,7 +4,7 @@ mod common;
 
 use common::{Fixture, fixture, index, load};
 use dlbacktrace_core::explain::{InputRelevance, Options, Output};
-use dlbacktrace_core::seed::{SeedOptions, Target};
+use dlbacktrace_core::start::{StartOptions, Target};
 use dlbacktrace_core::{Mode, Tensor as _};
 use dlbacktrace_tensorflow::{DataType, Error, Explanation, Model};
 use ndarray::{ArrayD, Axis, concatenate};
@@ -20,7 +20,7 @@ fn explain(model: &Model, fixture: &Fixture, mode: Mode) -> Result<Explanation, 
         Mode::Default => Target::All,
         Mode::Contrastive => Target::Argmax,
     };
-    let start = SeedOptions { mode, target, ..SeedOptions::default() };
+    let start = StartOptions { mode, target, ..StartOptions::default() };
     let numeric_inputs = fixture.entry.numeric_inputs.clone();
     model.explain(
         &inputs,

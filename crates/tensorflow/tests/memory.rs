@@ -6,7 +6,7 @@ mod common;
 use common::{fixture, load};
 use dlbacktrace_core::Mode;
 use dlbacktrace_core::explain::Options;
-use dlbacktrace_core::seed::SeedOptions;
+use dlbacktrace_core::start::StartOptions;
 use std::fs;
 
 /// Pages in memory, of 4 KiB each where these tests run.
@@ -23,7 +23,7 @@ fn two_hundred_explanations_leave_memory_flat() {
         let inputs = fixture.tensors(model.context());
         let explain = |round: usize| {
             let mode = if round.is_multiple_of(2) { Mode::Default } else { Mode::Contrastive };
-            let start = SeedOptions { mode, ..SeedOptions::default() };
+            let start = StartOptions { mode, ..StartOptions::default() };
             let options = Options { start, all_values: round.is_multiple_of(3), ..Options::default() };
             model.explain(&inputs, &options).unwrap()
         };

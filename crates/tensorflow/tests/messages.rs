@@ -4,7 +4,7 @@ mod common;
 
 use common::{Fixture, fixture, load};
 use dlbacktrace_core::explain::{Options, Output};
-use dlbacktrace_core::seed::{SeedOptions, Target};
+use dlbacktrace_core::start::{StartOptions, Target};
 use dlbacktrace_core::{Mode, Tensor as _};
 use dlbacktrace_tensorflow::{DataType, Explanation, Feature, FeatureSpec, Model, example};
 
@@ -25,7 +25,7 @@ fn arrived(explanation: &Explanation, name: &str) -> Vec<f64> {
     input.relevance.first().to_array().unwrap().into_iter().collect()
 }
 
-fn starting_with(start: SeedOptions) -> Options {
+fn starting_with(start: StartOptions) -> Options {
     Options { start, ..Options::default() }
 }
 
@@ -45,7 +45,7 @@ fn features_that_are_parsed_are_explained_by_their_names() {
     // Samples are those of the messages.
     assert_eq!((explanation.sample_axis, explanation.targets.len()), (Some(0), 2));
     // Of a linear model each number takes its part of what its unit gives, less the words' and ids'.
-    let started = explanation.seed.positive;
+    let started = explanation.start.positive;
     let all: f64 = ["age", "fare", "town", "ids"].into_iter().flat_map(of).sum();
     assert!((all - started).abs() < 1e-4 * started.abs(), "{all} of {started}");
 }
@@ -132,7 +132,7 @@ fn pixels_of_encoded_pictures_are_explained() {
 fn one_box_of_a_detector_is_explained() {
     for mode in [Mode::Default, Mode::Contrastive] {
         for box_number in [0, 1] {
-            let start = SeedOptions { mode, target: Target::Unit(box_number), ..SeedOptions::default() };
+            let start = StartOptions { mode, target: Target::Unit(box_number), ..StartOptions::default() };
             let options = Options { output: Output::Name("scores".into()), ..starting_with(start) };
             let explanation = explained(&fixture("detector"), &options);
             assert_eq!(explanation.targets, [box_number]);

@@ -199,7 +199,7 @@ pub(crate) mod ffi {
         type Module;
         type Policy;
         type Session;
-        type Tape;
+        type Recording;
         type Tensors;
 
         fn new_arguments() -> UniquePtr<Arguments>;
@@ -218,12 +218,12 @@ pub(crate) mod ffi {
         /// The pointer is null or that of a live module.
         unsafe fn share_module(module: *const JitModule) -> Result<UniquePtr<Module>>;
         fn check(self: &Module, arguments: &Arguments) -> Result<()>;
-        fn forward(self: &Module, arguments: &Arguments) -> Result<UniquePtr<Tape>>;
+        fn forward(self: &Module, arguments: &Arguments) -> Result<UniquePtr<Recording>>;
         fn record(
             self: &Module,
             arguments: &Arguments,
             policy: &SharedPtr<Policy>,
-        ) -> Result<UniquePtr<Tape>>;
+        ) -> Result<UniquePtr<Recording>>;
         fn arguments(self: &Module) -> Result<Vec<FormalArgument>>;
         fn returns(self: &Module) -> Result<String>;
         fn submodules(self: &Module) -> Result<Vec<Submodule>>;
@@ -240,15 +240,15 @@ pub(crate) mod ffi {
         fn input(self: Pin<&mut Session>, name: &str, tensor: &AtTensor) -> Result<()>;
         fn start(self: Pin<&mut Session>) -> Result<()>;
         fn output(self: Pin<&mut Session>, name: &str, tensor: &AtTensor) -> Result<()>;
-        fn finish(self: Pin<&mut Session>) -> Result<UniquePtr<Tape>>;
+        fn finish(self: Pin<&mut Session>) -> Result<UniquePtr<Recording>>;
 
-        fn take_records(self: Pin<&mut Tape>) -> Vec<RawRecord>;
-        fn values(self: &Tape) -> Vec<RawValue>;
-        fn inputs(self: &Tape) -> Vec<RawPort>;
-        fn outputs(self: &Tape) -> Vec<RawPort>;
-        fn tensor(self: &Tape, value: usize) -> UniquePtr<AtTensor>;
-        fn release(self: Pin<&mut Tape>);
-        fn replay(self: &Tape) -> Result<RawReplay>;
+        fn take_records(self: Pin<&mut Recording>) -> Vec<RawRecord>;
+        fn values(self: &Recording) -> Vec<RawValue>;
+        fn inputs(self: &Recording) -> Vec<RawPort>;
+        fn outputs(self: &Recording) -> Vec<RawPort>;
+        fn tensor(self: &Recording, value: usize) -> UniquePtr<AtTensor>;
+        fn release(self: Pin<&mut Recording>);
+        fn replay(self: &Recording) -> Result<RawReplay>;
 
         fn call_operator(name: &str, overload: &str, arguments: &Arguments) -> Result<UniquePtr<Tensors>>;
         fn size(self: &Tensors) -> usize;
@@ -276,5 +276,5 @@ unsafe impl Send for ffi::Module {}
 // state or writes into its own tensors runs on a private copy.
 unsafe impl Sync for ffi::Module {}
 
-// SAFETY: a tape holds tensors and plain data, none of them bound to a thread; recording has ended when Rust gets it.
-unsafe impl Send for ffi::Tape {}
+// SAFETY: a recording holds tensors and plain data, none of them bound to a thread; recording has ended when Rust gets it.
+unsafe impl Send for ffi::Recording {}

@@ -131,20 +131,20 @@ pub enum Record {
 }
 
 impl Slot {
-    fn from_ffi(tape: &ffi::Tape, value: usize, keep: bool) -> Slot {
-        let tensor = if keep { tensor::adopt(tape.tensor(value)) } else { None };
+    fn from_ffi(recording: &ffi::Recording, value: usize, keep: bool) -> Slot {
+        let tensor = if keep { tensor::adopt(recording.tensor(value)) } else { None };
         Slot { value: ValueId(value), tensor }
     }
 }
 
 impl Record {
-    pub(crate) fn from_ffi(tape: &ffi::Tape, raw: ffi::RawRecord) -> Record {
+    pub(crate) fn from_ffi(recording: &ffi::Recording, raw: ffi::RawRecord) -> Record {
         let mut patches: Vec<Patch> = raw.patches.into_iter().map(Patch::from_ffi).collect();
         if let Some(target) = patches.pop() {
             return Record::Alias(Alias { sources: patches, target });
         }
         let output = |output: ffi::RawOutput| Output {
-            slot: Slot::from_ffi(tape, output.value, output.keep),
+            slot: Slot::from_ffi(recording, output.value, output.keep),
             fresh: output.fresh,
         };
         Record::Call(Call {
@@ -155,7 +155,11 @@ impl Record {
             class_name: raw.class_name,
             source: (!raw.source.is_empty()).then_some(raw.source),
             chance: raw.chance,
-            arguments: raw.arguments.into_iter().map(|argument| Argument::from_ffi(tape, argument)).collect(),
+            arguments: raw
+                .arguments
+                .into_iter()
+                .map(|argument| Argument::from_ffi(recording, argument))
+                .collect(),
             outputs: raw.outputs.into_iter().map(output).collect(),
         })
     }
@@ -168,15 +172,15 @@ impl Patch {
 }
 
 impl Argument {
-    fn from_ffi(tape: &ffi::Tape, raw: ffi::RawArgument) -> Argument {
-        Argument { value: ArgumentValue::from_ffi(tape, &raw), name: raw.name }
+    fn from_ffi(recording: &ffi::Recording, raw: ffi::RawArgument) -> Argument {
+        Argument { value: ArgumentValue::from_ffi(recording, &raw), name: raw.name }
     }
 }
 
 impl ArgumentValue {
-    fn from_ffi(tape: &ffi::Tape, raw: &ffi::RawArgument) -> ArgumentValue {
+    fn from_ffi(recording: &ffi::Recording, raw: &ffi::RawArgument) -> ArgumentValue {
         let slot =
-            |slot: &ffi::RawSlot| (!slot.undefined).then(|| Slot::from_ffi(tape, slot.value, slot.keep));
+            |slot: &ffi::RawSlot| (!slot.undefined).then(|| Slot::from_ffi(recording, slot.value, slot.keep));
         let int = raw.ints.first().copied();
         let value = match raw.kind {
             ArgumentKind::Tensor => raw.slots.first().and_then(slot).map(ArgumentValue::Tensor),

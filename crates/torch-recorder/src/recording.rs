@@ -70,18 +70,18 @@ pub struct Recording {
     pub inputs: Vec<Port>,
     /// The outputs, flattened, in order.
     pub outputs: Vec<Port>,
-    tape: UniquePtr<ffi::Tape>,
+    recording: UniquePtr<ffi::Recording>,
 }
 
 impl Recording {
-    pub(crate) fn from_ffi(mut tape: UniquePtr<ffi::Tape>) -> Result<Recording> {
-        let raw = tape.pin_mut().take_records();
-        let records = raw.into_iter().map(|record| Record::from_ffi(&tape, record)).collect();
-        let values = tape.values().into_iter().map(Value::from_ffi).collect();
-        let inputs = ports(&tape, tape.inputs())?;
-        let outputs = ports(&tape, tape.outputs())?;
-        tape.pin_mut().release();
-        Ok(Recording { records, values, inputs, outputs, tape })
+    pub(crate) fn from_ffi(mut recording: UniquePtr<ffi::Recording>) -> Result<Recording> {
+        let raw = recording.pin_mut().take_records();
+        let records = raw.into_iter().map(|record| Record::from_ffi(&recording, record)).collect();
+        let values = recording.values().into_iter().map(Value::from_ffi).collect();
+        let inputs = ports(&recording, recording.inputs())?;
+        let outputs = ports(&recording, recording.outputs())?;
+        recording.pin_mut().release();
+        Ok(Recording { records, values, inputs, outputs, recording })
     }
 
     /// Runs every recorded call again on copies of its recorded arguments and compares the results bit by bit: the
@@ -90,7 +90,8 @@ impl Recording {
     /// # Errors
     /// [`Error::Record`] when the recording did not keep all tensors.
     pub fn replay(&self) -> Result<Replay> {
-        let raw = self.tape.replay().map_err(|error| Error::Record { reason: error.what().to_owned() })?;
+        let raw =
+            self.recording.replay().map_err(|error| Error::Record { reason: error.what().to_owned() })?;
         Ok(Replay { checked: raw.checked, skipped: raw.skipped, failed: raw.failed })
     }
 }
@@ -120,9 +121,9 @@ impl Value {
     }
 }
 
-fn ports(tape: &ffi::Tape, raw: Vec<ffi::RawPort>) -> Result<Vec<Port>> {
+fn ports(recording: &ffi::Recording, raw: Vec<ffi::RawPort>) -> Result<Vec<Port>> {
     raw.into_iter()
-        .map(|port| match tensor::adopt(tape.tensor(port.value)) {
+        .map(|port| match tensor::adopt(recording.tensor(port.value)) {
             Some(tensor) => Ok(Port { name: port.name, value: ValueId(port.value), tensor }),
             None => Err(Error::Record { reason: format!("the tensor of {} was not kept", port.name) }),
         })

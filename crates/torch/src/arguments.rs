@@ -27,7 +27,10 @@ pub(crate) trait Arguments {
 
 fn missing(call: &Call, name: &str, wanted: &str) -> Error {
     let names: Vec<&str> = call.arguments.iter().map(|argument| argument.name.as_str()).collect();
-    Error::Shape(format!("argument {name} is no {wanted}; the overload {:?} takes {names:?}", call.overload))
+    Error::Uncovered(format!(
+        "argument {name} is no {wanted}; the overload {:?} takes {names:?}",
+        call.overload
+    ))
 }
 
 impl Arguments for Call {
@@ -85,7 +88,7 @@ impl Arguments for Call {
         };
         let extents: Option<Vec<usize>> = values.iter().map(|&value| usize::try_from(value).ok()).collect();
         extents.filter(|extents| extents.len() == rank).ok_or_else(|| {
-            Error::Shape(format!("argument {name} is {values:?}, not one extent for each of {rank} axes"))
+            Error::Uncovered(format!("argument {name} is {values:?}, not one extent for each of {rank} axes"))
         })
     }
 
@@ -103,7 +106,7 @@ pub(crate) fn axis(index: i64, rank: usize) -> Result<usize> {
     usize::try_from(from_front)
         .ok()
         .filter(|&axis| axis < rank.max(1))
-        .ok_or_else(|| Error::Shape(format!("there is no axis {index} among {rank}")))
+        .ok_or_else(|| Error::Uncovered(format!("there is no axis {index} among {rank}")))
 }
 
 /// Axes that may count from the end; none means all.

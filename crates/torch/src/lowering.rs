@@ -117,7 +117,7 @@ impl Lowering {
         // What a rule does not cover matters only if relevance reaches it: integers that count axes take the
         // same operators.
         lowered.or_else(|error| match error {
-            Error::Shape(reason) => {
+            Error::Uncovered(reason) => {
                 self.writer.tape.steps.truncate(before);
                 self.all(call, Box::new(Unruled { reason: Some(reason), ..Unruled::default() }))
             }
@@ -216,7 +216,7 @@ impl Lowering {
     /// The shape of the call's first output.
     pub(crate) fn output_shape(&self, call: &Call) -> Result<Vec<usize>> {
         let output =
-            call.outputs.first().ok_or_else(|| Error::Shape("the operator returned no tensor".into()))?;
+            call.outputs.first().ok_or_else(|| Error::Uncovered("the operator returned no tensor".into()))?;
         Ok(self.meta(&output.slot).shape)
     }
 
@@ -227,7 +227,9 @@ impl Lowering {
             what: format!("the operand of shape {:?}", operand.meta.shape),
         })?;
         if !is_strided(tensor) {
-            return Err(Error::Shape("a tensor of another layout than the strided one is not read".into()));
+            return Err(Error::Uncovered(
+                "a tensor of another layout than the strided one is not read".into(),
+            ));
         }
         let parts = || tensor.f_resolve_conj().and_then(|tensor| tensor.f_view_as_real());
         let data = if self.is_complex(slot) { parts() } else { Ok(tensor.shallow_clone()) };
@@ -243,7 +245,7 @@ impl Lowering {
         let Some(tensor) = sparse else { return self.operand(slot) };
         let cells = tensor.numel();
         if cells > SPARSE_LIMIT {
-            return Err(Error::Shape(format!(
+            return Err(Error::Uncovered(format!(
                 "a sparse matrix of {:?} is too large for its rule",
                 tensor.size()
             )));
@@ -303,7 +305,7 @@ pub(crate) fn chance(told: dlbacktrace_torch_recorder::Chance) -> Option<Chance>
 }
 
 fn negative(_: std::num::TryFromIntError) -> Error {
-    Error::Shape("a view with negative strides has no rule".into())
+    Error::Uncovered("a view with negative strides has no rule".into())
 }
 
 /// The tensor arguments of a call, in order; an `out=` argument is no operand.

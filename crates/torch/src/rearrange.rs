@@ -67,7 +67,7 @@ fn argument(
         ArgumentValue::Bools(values) => all(values.iter().map(|&value| Input::Bool(value)).collect()),
         ArgumentValue::None => Input::None,
         ArgumentValue::Other(text) => {
-            return Err(Error::Shape(format!("argument {name} = {text} is not understood")));
+            return Err(Error::Uncovered(format!("argument {name} = {text} is not understood")));
         }
     })
 }
@@ -119,7 +119,7 @@ impl Numbering {
         let mut shape = lowering.meta(slot).shape;
         let complex = lowering.is_complex(slot);
         if !self.operands.is_empty() && complex != self.complex {
-            return Err(Error::Shape("real and complex numbers that move together have no rule".into()));
+            return Err(Error::Uncovered("real and complex numbers that move together have no rule".into()));
         }
         self.complex = complex;
         if complex {

@@ -229,7 +229,7 @@ impl Tensor for TorchTensor {
         divided(self, denominator, |x, d| x.f_div(d))
     }
 
-    fn dividing(self, bias: Option<&Self>, x: &Self) -> Result<PerUnit<Self>> {
+    fn divide_into_shares(self, bias: Option<&Self>, x: &Self) -> Result<PerUnit<Self>> {
         let name = "dividing";
         // A handle kept beside would make a copy of what nobody else holds.
         let whole = if self.shape() == x.shape() { self } else { self.broadcast_to(&x.shape())? };
@@ -238,7 +238,7 @@ impl Tensor for TorchTensor {
             denominator = denominator.f_add_(&bias.0).map_err(named(name))?;
         }
         let (shares, zero) = divided(x, &Self(denominator), |x, d| x.f_div_out(d, d))?;
-        let bias = bias.map_or(Ok(0.0), |bias| shares.weighed(bias))?;
+        let bias = bias.map_or(Ok(0.0), |bias| shares.dot(bias))?;
         Ok(PerUnit { shares, zero, bias })
     }
 
@@ -325,7 +325,7 @@ impl Tensor for TorchTensor {
         wrap("index_add", self.own("index_add")?.f_index_add_(axis as i64, &index.0, &source.0))
     }
 
-    fn lies_transposed(&self) -> bool {
+    fn is_column_major(&self) -> bool {
         let [.., rows, columns] = self.0.stride()[..] else { return false };
         rows == 1 && columns != 1
     }

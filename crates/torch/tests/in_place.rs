@@ -13,8 +13,8 @@ type Operation = fn(TorchTensor) -> Result<TorchTensor>;
 const OPERATIONS: [(&str, Operation); 6] = [
     ("accumulate", |x| x.accumulate(&ones())),
     ("multiplied", |x| x.multiplied(&ones().scale(2.0)?)),
-    ("dividing", |x| Ok(x.dividing(None, &ones().scale(2.0)?)?.shares)),
-    ("dividing, a bias", |x| Ok(x.dividing(Some(&ones()), &ones())?.shares)),
+    ("dividing", |x| Ok(x.divide_into_shares(None, &ones().scale(2.0)?)?.shares)),
+    ("dividing, a bias", |x| Ok(x.divide_into_shares(Some(&ones()), &ones())?.shares)),
     ("add_region", |x| x.add_region(&[Range::full(3), Range::full(4)], &ones())),
     ("index_add", |x| {
         let index = x.indices(&[0, 2, 1])?;

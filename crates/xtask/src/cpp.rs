@@ -16,10 +16,10 @@ const ABI: u32 = 1;
 /// The package that makes a library, what cargo calls its files, and what they are called when installed.
 const LIBRARIES: [(&str, &[(&str, &str)]); 2] = [
     (
-        "dlbacktrace-cxx",
-        &[("libdlbacktrace_cxx.so", "libdlbacktrace.so.1"), ("libdlbacktrace_cxx.a", "libdlbacktrace.a")],
+        "dlbacktrace-capi",
+        &[("libdlbacktrace_capi.so", "libdlbacktrace.so.1"), ("libdlbacktrace_capi.a", "libdlbacktrace.a")],
     ),
-    ("dlbacktrace-cxx-torch", &[("libdlbacktrace_cxx_torch.so", "libdlbacktrace_torch.so.1")]),
+    ("dlbacktrace-capi-torch", &[("libdlbacktrace_capi_torch.so", "libdlbacktrace_torch.so.1")]),
 ];
 
 /// Where CMake and pkg-config look, and what they find there.
@@ -113,8 +113,7 @@ pub fn test(sanitize: bool) -> Result<()> {
     let (prefix, reference) = (work.join("prefix"), work.join("reference"));
     install(&prefix, if sanitize { Build::Sanitized } else { Build::Development })?;
     let example = |name: &str| {
-        let mut example =
-            cargo(&["run", "--quiet", "--package", "dlbacktrace-cxx-interface", "--example", name]);
+        let mut example = cargo(&["run", "--quiet", "--package", "dlbacktrace-capi-core", "--example", name]);
         example.args(["--features", "torch,tensorflow", "--"]);
         example
     };

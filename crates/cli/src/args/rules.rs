@@ -47,13 +47,13 @@ pub struct RuleArgs {
     pub threshold: f64,
     /// A start of your own: an .npy array of the output's shape
     #[arg(long, value_name = "FILE.npy", conflicts_with_all = ["target", "task", "scaler", "from_logits"])]
-    pub seed: Option<PathBuf>,
+    pub start: Option<PathBuf>,
     /// The start of the channel against, with --mode contrastive [default: zeros]
-    #[arg(long, value_name = "FILE.npy", requires = "seed")]
-    pub negative_seed: Option<PathBuf>,
+    #[arg(long, value_name = "FILE.npy", requires = "start")]
+    pub negative_start: Option<PathBuf>,
     /// Start at what this module returns, such as layer1.0.conv1, instead of the output
-    #[arg(long, value_name = "MODULE", requires = "seed", conflicts_with = "output")]
-    pub seed_at: Option<String>,
+    #[arg(long, value_name = "MODULE", requires = "start", conflicts_with = "output")]
+    pub start_at: Option<String>,
     /// One channel of relevance, or one for and one against
     #[arg(long, value_enum, default_value_t)]
     pub mode: ModeArg,

@@ -7,7 +7,7 @@ use super::search::Scores;
 use super::steps::Record;
 use crate::failure::{Failure, Result};
 use crate::text::Roles;
-use dlbacktrace::{Computed, Inputs, Loss, Model, Options, Output, Target, Task};
+use dlbacktrace::{Inputs, Loss, Model, Options, Output, OutputTensor, Target, Task};
 
 /// Why a text ends.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -82,7 +82,7 @@ impl<'a> Language<'a> {
         Ok(record)
     }
 
-    fn computed(&self, ids: &[u32]) -> Result<Computed> {
+    fn computed(&self, ids: &[u32]) -> Result<OutputTensor> {
         let mut outputs = run(self.model, &self.roles, ids)?;
         if self.output >= outputs.len() {
             return Err(Failure::Inputs(format!("of {} tokens the model gives no scores", ids.len())));
@@ -113,12 +113,12 @@ fn inputs(roles: &Roles, ids: &[u32]) -> Inputs {
     roles.values_of(ids).into_iter().fold(Inputs::new(), |inputs, (name, value)| inputs.set(&name, value))
 }
 
-fn run(model: &Model, roles: &Roles, ids: &[u32]) -> Result<Vec<Computed>> {
+fn run(model: &Model, roles: &Roles, ids: &[u32]) -> Result<Vec<OutputTensor>> {
     Ok(model.forward(&inputs(roles, ids))?)
 }
 
 /// The scores of the token after a position.
-pub(super) fn at(scores: &Computed, place: usize) -> Result<Vec<f64>> {
+pub(super) fn at(scores: &OutputTensor, place: usize) -> Result<Vec<f64>> {
     let axis = scores.shape().len().saturating_sub(2);
     Ok(scores.at(axis, place)?.iter().copied().collect())
 }

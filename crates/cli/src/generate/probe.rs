@@ -3,13 +3,13 @@
 use super::language::at;
 use crate::failure::{Failure, Result};
 use dlbacktrace::core::DType;
-use dlbacktrace::{Computed, Error};
+use dlbacktrace::{Error, OutputTensor};
 
 /// Lengths that models are often traced with.
 const USUAL: [usize; 9] = [4, 8, 16, 32, 64, 128, 256, 512, 1024];
 const LONGEST: usize = 4096;
 
-type Run<'a> = &'a dyn Fn(&[u32]) -> Result<Vec<Computed>>;
+type Run<'a> = &'a dyn Fn(&[u32]) -> Result<Vec<OutputTensor>>;
 
 /// The number of the output with the scores of the next token.
 ///
@@ -27,9 +27,9 @@ pub fn output(run: Run<'_>, wanted: Option<&str>, ids: &[u32], precision: Option
         Err(Failure::Explanation(Error::Inputs(_))) => return Err(fixed(ids.len())),
         outputs => outputs?,
     };
-    let scores = |outputs: &[Computed], length: usize| match outputs
+    let scores = |outputs: &[OutputTensor], length: usize| match outputs
         .get(index)
-        .map(Computed::shape)
+        .map(OutputTensor::shape)
         .as_deref()
     {
         Some([1, positions, _] | [positions, _]) if *positions == length => Ok(()),
@@ -58,11 +58,11 @@ pub fn output(run: Run<'_>, wanted: Option<&str>, ids: &[u32], precision: Option
 }
 
 /// By number or name, else the first that can be scores of tokens.
-fn chosen(outputs: &[Computed], wanted: Option<&str>) -> Result<usize> {
+fn chosen(outputs: &[OutputTensor], wanted: Option<&str>) -> Result<usize> {
     let names = || outputs.iter().map(|output| output.name.as_str()).collect::<Vec<_>>().join(", ");
     let found = match wanted {
         Some(wanted) => {
-            let named = |output: &Computed| {
+            let named = |output: &OutputTensor| {
                 output.name == wanted || output.name.rsplit(['.', '[']).next() == Some(wanted)
             };
             let number = wanted.parse().ok().filter(|number| *number < outputs.len());

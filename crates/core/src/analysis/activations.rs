@@ -10,11 +10,11 @@ struct Univariate {
     /// The value it is a function of.
     root: ValueId,
     /// What is known of the function.
-    shape: Shape,
+    curve: Curve,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq)]
-enum Shape {
+enum Curve {
     /// c·x
     Multiple(f64),
     /// x times or divided by constants that are not one number.
@@ -39,7 +39,7 @@ enum Shape {
 /// Turns products that are activations into passes to the plain factor.
 pub(super) fn recognise<T: Tensor>(tape: &mut Tape<T>) {
     let mut known: Vec<Univariate> = (0..tape.values.len())
-        .map(|value| Univariate { root: ValueId(value), shape: Shape::Multiple(1.0) })
+        .map(|value| Univariate { root: ValueId(value), curve: Curve::Multiple(1.0) })
         .collect();
     for step in &mut tape.steps {
         let Some(&output) = step.outputs.first() else { continue };
@@ -66,19 +66,19 @@ fn of_step<T: Tensor>(step: &Step<T>, known: &[Univariate]) -> Option<Found> {
     let input = of(operand.value);
     match (role, moving.next()) {
         (Role::Function(function), None) => {
-            plain(Univariate { root: input.root, shape: through(function, input.shape) })
+            plain(Univariate { root: input.root, curve: through(function, input.curve) })
         }
         (Role::Identity, None) => plain(input),
         (Role::Sum { .. } | Role::Product | Role::Quotient, None) => {
-            let shape = match role {
-                Role::Sum { .. } => shifted(input.shape),
+            let curve = match role {
+                Role::Sum { .. } => shifted(input.curve),
                 // A constant divided by it.
                 Role::Quotient if first > 0 || step.inputs.len() == 1 => {
-                    through(Function::Power(-1.0), input.shape)
+                    through(Function::Power(-1.0), input.curve)
                 }
-                _ => multiplied(input.shape),
+                _ => multiplied(input.curve),
             };
-            plain(Univariate { root: input.root, shape })
+            plain(Univariate { root: input.root, curve })
         }
         (Role::Sum { .. } | Role::Product | Role::Quotient, Some((second, other_operand))) => {
             let other = of(other_operand.value);
@@ -86,102 +86,102 @@ fn of_step<T: Tensor>(step: &Step<T>, known: &[Univariate]) -> Option<Found> {
                 return None;
             }
             let activation = match role {
-                Role::Product => product(input.shape, other.shape)
+                Role::Product => product(input.curve, other.curve)
                     .map(|(left, function)| (if left { first } else { second }, function)),
-                Role::Quotient => quotient(input.shape, other.shape).map(|function| (first, function)),
+                Role::Quotient => quotient(input.curve, other.curve).map(|function| (first, function)),
                 _ => None,
             };
-            let shape = joined(role, input.shape, other.shape);
-            Some(Found { value: Univariate { root: input.root, shape }, activation })
+            let curve = joined(role, input.curve, other.curve);
+            Some(Found { value: Univariate { root: input.root, curve }, activation })
         }
         _ => None,
     }
 }
 
 /// What is known of the sum, product or quotient of two functions of one value.
-fn joined(role: Role, a: Shape, b: Shape) -> Shape {
+fn joined(role: Role, a: Curve, b: Curve) -> Curve {
     match (role, a, b) {
-        (Role::Product, Shape::Multiple(_) | Shape::Scaled, Shape::Multiple(_) | Shape::Scaled) => {
-            Shape::Growing { power: 2.0, shifted: false }
+        (Role::Product, Curve::Multiple(_) | Curve::Scaled, Curve::Multiple(_) | Curve::Scaled) => {
+            Curve::Growing { power: 2.0, shifted: false }
         }
-        (Role::Quotient, ..) if saturates(a, b, -1.0) => Shape::Bounded,
-        (Role::Product, ..) if saturates(a, b, 1.0) || saturates(b, a, 1.0) => Shape::Bounded,
-        _ if bounded(a) || bounded(b) => Shape::Bounded,
-        _ => Shape::Plain,
+        (Role::Quotient, ..) if saturates(a, b, -1.0) => Curve::Bounded,
+        (Role::Product, ..) if saturates(a, b, 1.0) || saturates(b, a, 1.0) => Curve::Bounded,
+        _ if bounded(a) || bounded(b) => Curve::Bounded,
+        _ => Curve::Plain,
     }
 }
 
 /// What is left to know after multiplying by constants.
-fn multiplied(shape: Shape) -> Shape {
-    match shape {
-        Shape::Multiple(_) | Shape::Scaled => Shape::Scaled,
+fn multiplied(curve: Curve) -> Curve {
+    match curve {
+        Curve::Multiple(_) | Curve::Scaled => Curve::Scaled,
         other => widened(other),
     }
 }
 
 /// As which power of |x| a function grows.
-fn growth(shape: Shape) -> Option<f64> {
-    match shape {
-        Shape::Multiple(_) | Shape::Scaled => Some(1.0),
-        Shape::Growing { power, .. } => Some(power),
+fn growth(curve: Curve) -> Option<f64> {
+    match curve {
+        Curve::Multiple(_) | Curve::Scaled => Some(1.0),
+        Curve::Growing { power, .. } => Some(power),
         _ => None,
     }
 }
 
 /// Whether x, times another function to the power of ±1, is held: the other grows just as x does, and keeps clear of 0.
-fn saturates(x: Shape, other: Shape, exponent: f64) -> bool {
-    let (Some(own), Shape::Growing { power, shifted: true }) = (growth(x), other) else { return false };
+fn saturates(x: Curve, other: Curve, exponent: f64) -> bool {
+    let (Some(own), Curve::Growing { power, shifted: true }) = (growth(x), other) else { return false };
     own > 0.0 && (own + exponent * power).abs() < 1e-9
 }
 
 /// What is left to know after adding constants.
-fn shifted(shape: Shape) -> Shape {
-    match shape {
-        Shape::Growing { power, .. } if power > 0.0 => Shape::Growing { power, shifted: true },
-        Shape::Growing { .. } => Shape::Plain,
+fn shifted(curve: Curve) -> Curve {
+    match curve {
+        Curve::Growing { power, .. } if power > 0.0 => Curve::Growing { power, shifted: true },
+        Curve::Growing { .. } => Curve::Plain,
         other => widened(other),
     }
 }
 
-fn through(function: Function, input: Shape) -> Shape {
+fn through(function: Function, input: Curve) -> Curve {
     match (function, input) {
-        (Function::Scale(factor), Shape::Multiple(so_far)) => Shape::Multiple(factor * so_far),
-        (Function::Scale(_), shape) => multiplied(shape),
-        (Function::Sigmoid, Shape::Multiple(beta)) => Shape::Sigmoid(beta),
-        (Function::Sigmoid | Function::Tanh | Function::Bounded, _) => Shape::Bounded,
-        (Function::Exp, _) => Shape::Exponential,
-        (Function::Magnitude, Shape::Multiple(_) | Shape::Scaled) => {
-            Shape::Growing { power: 1.0, shifted: false }
+        (Function::Scale(factor), Curve::Multiple(so_far)) => Curve::Multiple(factor * so_far),
+        (Function::Scale(_), curve) => multiplied(curve),
+        (Function::Sigmoid, Curve::Multiple(beta)) => Curve::Sigmoid(beta),
+        (Function::Sigmoid | Function::Tanh | Function::Bounded, _) => Curve::Bounded,
+        (Function::Exp, _) => Curve::Exponential,
+        (Function::Magnitude, Curve::Multiple(_) | Curve::Scaled) => {
+            Curve::Growing { power: 1.0, shifted: false }
         }
-        (Function::Magnitude, growing @ Shape::Growing { .. }) => growing,
-        (Function::Power(2.0), Shape::Multiple(_) | Shape::Scaled) => {
-            Shape::Growing { power: 2.0, shifted: false }
+        (Function::Magnitude, growing @ Curve::Growing { .. }) => growing,
+        (Function::Power(2.0), Curve::Multiple(_) | Curve::Scaled) => {
+            Curve::Growing { power: 2.0, shifted: false }
         }
-        (Function::Power(exponent), Shape::Growing { power, shifted }) => {
-            Shape::Growing { power: power * exponent, shifted }
+        (Function::Power(exponent), Curve::Growing { power, shifted }) => {
+            Curve::Growing { power: power * exponent, shifted }
         }
-        (_, shape) if bounded(shape) => Shape::Bounded,
-        _ => Shape::Plain,
+        (_, curve) if bounded(curve) => Curve::Bounded,
+        _ => Curve::Plain,
     }
 }
 
 /// What is left to know after adding or multiplying by constants.
-fn widened(shape: Shape) -> Shape {
-    match shape {
-        Shape::Sigmoid(_) => Shape::Bounded,
-        Shape::Multiple(_) | Shape::Scaled => Shape::Plain,
+fn widened(curve: Curve) -> Curve {
+    match curve {
+        Curve::Sigmoid(_) => Curve::Bounded,
+        Curve::Multiple(_) | Curve::Scaled => Curve::Plain,
         // 1 + eˣ, c + |x|ᵖ
         other => other,
     }
 }
 
-fn bounded(shape: Shape) -> bool {
-    matches!(shape, Shape::Sigmoid(_) | Shape::Bounded)
+fn bounded(curve: Curve) -> bool {
+    matches!(curve, Curve::Sigmoid(_) | Curve::Bounded)
 }
 
 /// Whether the left factor is the plain one, and the activation, when one factor is bounded and the other
 /// is not.
-fn product(left: Shape, right: Shape) -> Option<(bool, Function)> {
+fn product(left: Curve, right: Curve) -> Option<(bool, Function)> {
     match (bounded(left), bounded(right)) {
         (false, true) => Some((true, gating(left, right))),
         (true, false) => Some((false, gating(right, left))),
@@ -191,18 +191,18 @@ fn product(left: Shape, right: Shape) -> Option<(bool, Function)> {
     }
 }
 
-fn gating(plain: Shape, bounded: Shape) -> Function {
+fn gating(plain: Curve, bounded: Curve) -> Function {
     match (plain, bounded) {
-        (Shape::Multiple(1.0), Shape::Sigmoid(beta)) => Function::Swish { beta },
+        (Curve::Multiple(1.0), Curve::Sigmoid(beta)) => Function::Swish { beta },
         _ => Function::Other,
     }
 }
 
 /// x / (1 + e⁻ˣ), x / b(x) with a bounded b, and x / (1 + |x|).
-fn quotient(numerator: Shape, divisor: Shape) -> Option<Function> {
+fn quotient(numerator: Curve, divisor: Curve) -> Option<Function> {
     if saturates(numerator, divisor, -1.0) {
         return Some(Function::Bounded);
     }
-    let activates = divisor == Shape::Exponential || bounded(divisor);
+    let activates = divisor == Curve::Exponential || bounded(divisor);
     (activates && !bounded(numerator)).then_some(Function::Other)
 }

@@ -43,21 +43,21 @@ impl<T: Tensor> BacktraceOp<T> for OfMoving<T> {
         self.sum.family()
     }
 
-    fn role(&self, inputs: &[Operand<T>]) -> Role {
-        self.sum.role(inputs)
+    fn role(&self, operands: &[Operand<T>]) -> Role {
+        self.sum.role(operands)
     }
 
     fn backtrace(
         &self,
-        inputs: &[Operand<T>],
-        outputs: &[Option<Relevance<T>>],
+        operands: &[Operand<T>],
+        arriving: &[Option<Relevance<T>>],
         context: &mut Context<'_, T>,
     ) -> Result<Vec<Option<Relevance<T>>>> {
-        let counted = inputs.iter().map(|operand| match operand.depends {
+        let counted = operands.iter().map(|operand| match operand.depends {
             true => Ok(operand.clone()),
             false => Ok(operand.holding(operand.data()?.zeros(&operand.meta.shape)?)),
         });
-        self.sum.backtrace(&counted.collect::<Result<Vec<_>>>()?, outputs, context)
+        self.sum.backtrace(&counted.collect::<Result<Vec<_>>>()?, arriving, context)
     }
 }
 

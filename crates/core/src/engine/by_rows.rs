@@ -143,9 +143,9 @@ impl<'a, T: Tensor> Run<'a, T> {
 fn none<T: Tensor>(relevance: &Relevance<T>, operand: &Operand<T>) -> Result<Relevance<T>> {
     let mut meta = operand.meta.clone();
     match (&operand.data, meta.shape.as_mut_slice()) {
-        (Some(data), [.., rows, columns]) if data.lies_transposed() => {
+        (Some(data), [.., rows, columns]) if data.is_column_major() => {
             std::mem::swap(rows, columns);
-            relevance.none(&meta)?.rearrange(Tensor::transpose)
+            relevance.none(&meta)?.map_conserving(Tensor::transpose)
         }
         _ => relevance.none(&meta),
     }

@@ -1,7 +1,7 @@
 //! One box of a detector, chosen by its number or by the class it was given.
 
 use super::{Options, Output, Port, Samples, listed};
-use crate::seed::{Coordinate, Target};
+use crate::start::{Coordinate, Target};
 use crate::{Error, Result, Tensor};
 
 /// Words in the names of outputs that hold the scores of boxes, and their classes.
@@ -11,7 +11,7 @@ const CLASSES: [&str; 2] = ["label", "class"];
 /// Options that start at the score of the box that is asked for; those given where none is.
 ///
 /// # Errors
-/// [`Error::Seed`] when no output holds scores or classes of boxes, or no box is as asked.
+/// [`Error::Start`] when no output holds scores or classes of boxes, or no box is as asked.
 pub(super) fn resolved<T: Tensor>(outputs: &[Port<T>], options: &Options) -> Result<Option<Options>> {
     let class = match options.start.target {
         Target::Box(_) => None,
@@ -24,7 +24,7 @@ pub(super) fn resolved<T: Tensor>(outputs: &[Port<T>], options: &Options) -> Res
     };
     let names = || listed(outputs.iter().map(|port| port.name.as_str()));
     let scores = scores.ok_or_else(|| {
-        Error::Seed(format!(
+        Error::Start(format!(
             "no output is named as the scores of boxes; choose that of the scores (--output), or a cell by its coordinates \
              (--target). The outputs are {}",
             names()
@@ -36,7 +36,7 @@ pub(super) fn resolved<T: Tensor>(outputs: &[Port<T>], options: &Options) -> Res
         (_, Some(class)) => {
             let classes = named(outputs, &CLASSES).find(|&number| outputs[number].tensor.shape() == shape);
             let classes = classes.ok_or_else(|| {
-                Error::Seed(format!(
+                Error::Start(format!(
                     "no output holds a class for each of {}; choose the box by its number. The outputs are {}",
                     outputs[scores].name,
                     names()
@@ -70,7 +70,7 @@ fn of_class<T: Tensor>(scores: &Port<T>, classes: &Port<T>, class: i64) -> Resul
     let shape = scores.tensor.shape();
     let boxes = shape.last().copied().unwrap_or(1);
     if shape.iter().product::<usize>() != boxes {
-        return Err(Error::Seed(format!(
+        return Err(Error::Start(format!(
             "{} of shape {shape:?} holds the boxes of several samples; choose a box of a class of one sample, or by its number",
             scores.name
         )));
@@ -85,7 +85,7 @@ fn of_class<T: Tensor>(scores: &Port<T>, classes: &Port<T>, class: i64) -> Resul
         let mut there: Vec<String> = given.iter().map(f64::to_string).collect();
         there.sort();
         there.dedup();
-        Error::Seed(format!(
+        Error::Start(format!(
             "no box has the class {class}; {} holds {}",
             classes.name,
             listed(there.iter().map(String::as_str))

@@ -73,7 +73,7 @@ pub struct Explanation<T> {
     /// What was assumed where the model does not tell: a sentence each.
     pub assumed: Vec<String>,
     /// Total of the start.
-    pub seed: Amount,
+    pub start: Amount,
     /// The account of every step.
     pub ledger: Ledger,
     /// Relevance of every recorded value, if asked for, in the order of the walk.

@@ -1,7 +1,7 @@
 //! Choices of an explanation.
 
 use crate::analysis::PrepareOptions;
-use crate::seed::SeedOptions;
+use crate::start::StartOptions;
 use ndarray::ArrayD;
 use std::fmt;
 use std::sync::Arc;
@@ -32,7 +32,7 @@ pub enum Samples {
 
 /// A start of one's own: the relevance of a value, of its shape.
 #[derive(Debug, Clone)]
-pub struct OwnSeed {
+pub struct OwnStart {
     /// What the module of this dotted path returned last, so that an inner unit is explained; the chosen output when
     /// absent.
     pub module: Option<String>,
@@ -53,9 +53,9 @@ pub struct Options {
     /// What counts the samples in it.
     pub samples: Samples,
     /// Task, target, mode, scaler, multiplier. The sample axis in it is that which `samples` leads to.
-    pub start: SeedOptions,
+    pub start: StartOptions,
     /// A start of one's own, in place of task and target.
-    pub seed: Option<OwnSeed>,
+    pub own_start: Option<OwnStart>,
     /// Gates.
     pub prepare: PrepareOptions,
     /// Keep the relevance of every recorded value.
@@ -80,7 +80,7 @@ impl fmt::Debug for Options {
             .field("output", &self.output)
             .field("samples", &self.samples)
             .field("start", &self.start)
-            .field("own_seed", &self.seed.is_some())
+            .field("own_start", &self.own_start.is_some())
             .field("prepare", &self.prepare)
             .field("all_values", &self.all_values)
             .field("modules", &self.modules)

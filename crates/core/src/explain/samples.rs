@@ -1,7 +1,7 @@
 //! Which axis of the output counts samples (rules §1).
 
 use super::{Options, Port, Samples};
-use crate::seed::{Target, Task};
+use crate::start::{Target, Task};
 use crate::{DType, Error, Result, Tensor};
 use ndarray::{ArrayD, Axis};
 use std::collections::HashMap;
@@ -49,7 +49,7 @@ impl Found {
 /// Finds out what counts the samples of the output `number`.
 ///
 /// # Errors
-/// [`Error::Seed`] where it cannot be told.
+/// [`Error::Start`] where it cannot be told.
 pub(super) fn found<T: Tensor>(
     outputs: &[Port<T>],
     number: usize,
@@ -71,7 +71,7 @@ pub(super) fn found<T: Tensor>(
         return Ok(rows(0));
     }
     let candidates: Vec<usize> = (0..shape.len()).filter(|&axis| shape[axis] == count).collect();
-    let needed = options.seed.is_none() && options.start.target != Target::All;
+    let needed = options.own_start.is_none() && options.start.target != Target::All;
     let Some((input, _)) = first.filter(|_| count > 1 && !candidates.is_empty() && needed) else {
         let axis = candidates.first().filter(|axis| **axis == 0).copied();
         let assumed = (axis.is_none() && needed && count > 1).then(|| {
@@ -133,7 +133,7 @@ fn independent<T: Tensor>(
 }
 
 fn unknown(why: &str) -> Error {
-    Error::Seed(format!(
+    Error::Start(format!(
         "it cannot be told whether an axis of the output counts samples: {why}. Say which axis does (--sample-axis 0), or \
          that all of the output is one sample (--sample-axis none)"
     ))
@@ -158,7 +158,7 @@ fn rounding(dtype: DType) -> f64 {
 fn by_convention<T: Tensor>(output: &Port<T>, input: &Port<T>, candidates: &[usize]) -> Result<Found> {
     let shape = output.tensor.shape();
     if shape.len() == 1 {
-        return Err(Error::Seed(format!(
+        return Err(Error::Start(format!(
             "{} of shape {shape:?} may be the scores of one sample, or one score for each row of {}: say which, by the \
              sample axis",
             output.name, input.name

@@ -1,31 +1,31 @@
 //! Where an explanation starts.
 
 use super::samples::{Again, Found, found};
-use super::{Options, Output, OwnSeed, Port, listed};
-use crate::seed::{Classes, Seed, SeedOptions, Task, class_axis, seed};
+use super::{Options, Output, OwnStart, Port, listed};
+use crate::start::{Classes, Start, StartOptions, Task, class_axis, start};
 use crate::{Amount, DType, Error, Mode, Relevance, Result, Tape, Tensor, ValueId};
 use ndarray::ArrayD;
 use std::collections::BTreeSet;
 
 /// What an explanation starts with.
-pub(super) struct Start<T> {
+pub(super) struct ChosenStart<T> {
     /// The output that is explained.
     pub(super) output: Port<T>,
     /// The value that the walk starts at: the output, or one within the model.
     pub(super) value: ValueId,
     /// Its relevance.
-    pub(super) seed: Seed<T>,
+    pub(super) start: Start<T>,
     /// What counts the output's samples.
     pub(super) samples: Found,
     /// What a reader should know of the choice.
     pub(super) assumed: Vec<String>,
 }
 
-impl<T: Tensor> Start<T> {
+impl<T: Tensor> ChosenStart<T> {
     /// The start that the options choose among the outputs of a run on `given`.
     ///
     /// # Errors
-    /// [`Error::NoOutput`] and [`Error::Seed`].
+    /// [`Error::NoOutput`] and [`Error::Start`].
     pub(super) fn find(
         tape: &Tape<T>,
         mut outputs: Vec<Port<T>>,
@@ -37,16 +37,16 @@ impl<T: Tensor> Start<T> {
         let samples = found(&outputs, number, given, again, options)?;
         let mut assumed: Vec<String> = assumed(&outputs, number, &options.output).into_iter().collect();
         let output = outputs.swap_remove(number);
-        let (value, seed) = starting(tape, &output, &samples, options)?;
-        let amount = seed.relevance.amount()?;
+        let (value, start) = starting(tape, &output, &samples, options)?;
+        let amount = start.relevance.amount()?;
         if !(amount.positive.is_finite() && amount.negative.is_finite()) {
             let found = "the explained output is not finite, so there is no total to trace; look for NaN and infinity in the inputs";
-            return Err(Error::Seed(found.into()));
+            return Err(Error::Start(found.into()));
         }
         assumed.extend(samples.assumed.clone());
         assumed.extend(classes(&output, samples.axis, options));
         assumed.extend(against_one(&output, samples.axis, options));
-        Ok(Self { output, value, seed, samples, assumed })
+        Ok(Self { output, value, start, samples, assumed })
     }
 }
 
@@ -117,17 +117,17 @@ fn starting<T: Tensor>(
     output: &Port<T>,
     samples: &Found,
     options: &Options,
-) -> Result<(ValueId, Seed<T>)> {
-    let Some(own) = &options.seed else {
-        let start = SeedOptions { sample_axis: samples.axis, ..options.start.clone() };
-        return Ok((output.value, seed(&output.tensor, &start)?));
+) -> Result<(ValueId, Start<T>)> {
+    let Some(own) = &options.own_start else {
+        let options = StartOptions { sample_axis: samples.axis, ..options.start.clone() };
+        return Ok((output.value, start(&output.tensor, &options)?));
     };
     let value = match &own.module {
         Some(module) => returned_by(tape, module)?,
         None => output.value,
     };
     let relevance = given(tape, value, &output.tensor, own, options)?;
-    Ok((value, Seed { relevance, targets: Vec::new(), blank: Vec::new() }))
+    Ok((value, Start { relevance, targets: Vec::new(), blank: Vec::new() }))
 }
 
 /// The relevance of a start of one's own.
@@ -135,7 +135,7 @@ fn given<T: Tensor>(
     tape: &Tape<T>,
     value: ValueId,
     like: &T,
-    own: &OwnSeed,
+    own: &OwnStart,
     options: &Options,
 ) -> Result<Relevance<T>> {
     let meta = tape.meta(value);
@@ -144,7 +144,7 @@ fn given<T: Tensor>(
         if given.shape() != meta.shape {
             let message =
                 format!("the start has shape {:?}; the value it is for has {:?}", given.shape(), meta.shape);
-            return Err(Error::Seed(message));
+            return Err(Error::Start(message));
         }
         like.floats(given.view())?.scale(options.start.multiplier)
     };
@@ -167,7 +167,7 @@ fn returned_by<T: Tensor>(tape: &Tape<T>, path: &str) -> Result<ValueId> {
     step.and_then(|step| step.outputs.first().copied()).ok_or_else(|| {
         let paths = tape.steps.iter().map(|step| step.place.module.path.as_str());
         let modules: BTreeSet<&str> = paths.filter(|path| !path.is_empty()).collect();
-        Error::Seed(format!(
+        Error::Start(format!(
             "no operator ran in a module {path}; operators ran in {}",
             listed(modules.into_iter())
         ))
@@ -176,7 +176,7 @@ fn returned_by<T: Tensor>(tape: &Tape<T>, path: &str) -> Result<ValueId> {
 
 /// Why there is nothing to trace back, in the words of the inputs.
 pub(super) fn unexplained<T: Tensor>(output: &str, inputs: &[Port<T>], options: &Options) -> String {
-    let start = match options.seed.as_ref().and_then(|own| own.module.as_ref()) {
+    let start = match options.own_start.as_ref().and_then(|own| own.module.as_ref()) {
         Some(module) => format!("what the module {module} returns"),
         None => output.to_owned(),
     };
@@ -199,7 +199,7 @@ pub(super) fn unexplained<T: Tensor>(output: &str, inputs: &[Port<T>], options: 
 
 /// Where the classes of a segmentation were taken to stand.
 fn classes<T: Tensor>(output: &Port<T>, sample_axis: Option<usize>, options: &Options) -> Option<String> {
-    let start = SeedOptions { sample_axis, ..options.start.clone() };
+    let start = StartOptions { sample_axis, ..options.start.clone() };
     let applies =
         matches!(start.task, Task::Segmentation { .. }) && !matches!(start.classes, Some(Classes::Axis(_)));
     let mut axes: Vec<(usize, usize)> = output.tensor.shape().into_iter().enumerate().collect();
@@ -214,7 +214,7 @@ fn against_one<T: Tensor>(output: &Port<T>, sample_axis: Option<usize>, options:
     let shape = output.tensor.shape();
     let units = shape.iter().enumerate().filter(|(axis, _)| Some(*axis) != sample_axis);
     let applies = units.map(|(_, extent)| extent).product::<usize>() == 1
-        && options.seed.is_none()
+        && options.own_start.is_none()
         && options.start.mode == Mode::Contrastive;
     applies.then(|| {
         format!(

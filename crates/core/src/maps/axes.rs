@@ -1,22 +1,22 @@
 //! Separable maps: one matrix along each of some axes. Averages, adaptive pooling and interpolation are of
 //! this form.
 
-use super::{Banded, LinearMap};
+use super::{BlockMatrix, LinearMap};
 use crate::{Part, Result, Tensor};
 
 /// x ↦ (A₁ ⊗ A₂ ⊗ …) x, with Aₖ `[out, in]` acting along axis k.
 #[derive(Debug, Clone)]
 pub struct Axes {
     /// The axes and their matrices.
-    pub matrices: Vec<(usize, Banded)>,
+    pub matrices: Vec<(usize, BlockMatrix)>,
 }
 
 impl Axes {
     fn run<T: Tensor>(&self, part: Part, x: &T, transposed: bool) -> Result<T> {
         let signed = self.matrices.iter().any(|(_, matrix)| matrix.has_negative());
         match part {
-            Part::Signed => self.along(x, transposed, Banded::clone),
-            Part::Abs | Part::Positive if !signed => self.along(x, transposed, Banded::clone),
+            Part::Signed => self.along(x, transposed, BlockMatrix::clone),
+            Part::Abs | Part::Positive if !signed => self.along(x, transposed, BlockMatrix::clone),
             Part::Abs => self.along(x, transposed, |matrix| matrix.map(f64::abs)),
             Part::Positive => Ok(self.signs(x, transposed)?.0),
             Part::Negative if signed => Ok(self.signs(x, transposed)?.1),
@@ -32,7 +32,12 @@ impl Axes {
         }
     }
 
-    fn along<T: Tensor>(&self, x: &T, transposed: bool, part: impl Fn(&Banded) -> Banded) -> Result<T> {
+    fn along<T: Tensor>(
+        &self,
+        x: &T,
+        transposed: bool,
+        part: impl Fn(&BlockMatrix) -> BlockMatrix,
+    ) -> Result<T> {
         self.matrices
             .iter()
             .try_fold(x.clone(), |x, (axis, matrix)| part(matrix).along(&x, *axis, transposed))
@@ -44,7 +49,7 @@ impl Axes {
         self.matrices.iter().try_fold(start, |(up, down), (axis, matrix)| {
             let positive = matrix.map(|entry| entry.max(0.0));
             let negative = matrix.map(|entry| (-entry).max(0.0));
-            let go = |matrix: &Banded, x: &T| matrix.along(x, *axis, transposed);
+            let go = |matrix: &BlockMatrix, x: &T| matrix.along(x, *axis, transposed);
             Ok((
                 go(&positive, &up)?.add(&go(&negative, &down)?)?,
                 go(&positive, &down)?.add(&go(&negative, &up)?)?,
@@ -74,8 +79,8 @@ mod tests {
         let rows = |width: usize, entries: &[f64]| -> Vec<Vec<(usize, f64)>> {
             entries.chunks(width).map(|row| row.iter().copied().enumerate().collect()).collect()
         };
-        let first = Banded::new(3, &rows(3, &[1.0, -2.0, 0.5, -1.0, 3.0, 0.0])).unwrap();
-        let second = Banded::new(2, &rows(2, &[2.0, -1.0, 0.5, 1.5, -1.0, -1.0])).unwrap();
+        let first = BlockMatrix::new(3, &rows(3, &[1.0, -2.0, 0.5, -1.0, 3.0, 0.0])).unwrap();
+        let second = BlockMatrix::new(2, &rows(2, &[2.0, -1.0, 0.5, 1.5, -1.0, -1.0])).unwrap();
         Axes { matrices: vec![(0, first), (1, second)] }
     }
 
@@ -109,7 +114,7 @@ mod tests {
 
     #[test]
     fn a_map_without_negative_entries_has_no_negative_part() {
-        let axes = Axes { matrices: vec![(1, Banded::new(2, &[vec![(0, 1.0), (1, 2.0)]]).unwrap())] };
+        let axes = Axes { matrices: vec![(1, BlockMatrix::new(2, &[vec![(0, 1.0), (1, 2.0)]]).unwrap())] };
         let x = Array::from_slice(&[2, 2], &[1.0, 2.0, 3.0, 4.0]);
         let apply = |part| axes.apply(part, &x).unwrap();
         assert_eq!(apply(Part::Positive), apply(Part::Signed));

@@ -97,7 +97,7 @@ fn correlation<T: Tensor>(x: &T, y: &T, geometry: &ConvGeometry, kernel: &[usize
     let groups = geometry.groups;
     let (shape, swapped) = (x.shape(), swap(y.shape().len()));
     let [samples, channels, ref spatial @ ..] = shape[..] else {
-        return Err(Error::Shape(format!("{shape:?} has no samples and channels")));
+        return Err(Error::Uncovered(format!("{shape:?} has no samples and channels")));
     };
     let depth = channels / groups.max(1);
     // [N, groups, C / groups, …] → [C / groups, groups · N, …]

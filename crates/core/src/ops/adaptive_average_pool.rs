@@ -12,7 +12,7 @@ impl Separable {
     /// ⌈(o+1)·in/out⌉.
     ///
     /// # Errors
-    /// [`Error::Shape`](crate::Error::Shape) when the shapes differ in other axes.
+    /// [`Error::Uncovered`](crate::Error::Uncovered) when the shapes differ in other axes.
     pub fn adaptive_average_pool(input: &[usize], output: &[usize], spatial: usize) -> Result<Self> {
         let along = |(axis, cells, windows)| Ok((axis, sums(cells, &adaptive(cells, windows)?, windows)?));
         let matrices = extents(input, output, spatial)?.into_iter().map(along);

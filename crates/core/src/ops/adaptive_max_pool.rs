@@ -25,11 +25,11 @@ impl<T: Tensor> BacktraceOp<T> for AdaptiveMaxPool {
 
     fn backtrace(
         &self,
-        inputs: &[Operand<T>],
-        outputs: &[Option<Relevance<T>>],
+        operands: &[Operand<T>],
+        arriving: &[Option<Relevance<T>>],
         context: &mut Context<'_, T>,
     ) -> Result<Vec<Option<Relevance<T>>>> {
-        backtrace_pool(inputs, outputs, context, |input, output| {
+        backtrace_pool(operands, arriving, context, |input, output| {
             let along = |(axis, cells, windows)| Ok(Windows { axis, sights: adaptive(cells, windows)? });
             extents(input, output, self.spatial)?.into_iter().map(along).collect()
         })

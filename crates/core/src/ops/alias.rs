@@ -65,18 +65,21 @@ impl<T: Tensor> BacktraceOp<T> for Alias {
 
     fn backtrace(
         &self,
-        inputs: &[Operand<T>],
-        outputs: &[Option<Relevance<T>>],
+        operands: &[Operand<T>],
+        arriving: &[Option<Relevance<T>>],
         context: &mut Context<'_, T>,
     ) -> Result<Vec<Option<Relevance<T>>>> {
         let fits =
             |(operand, source): (&Operand<T>, &Strided)| volume(&operand.meta.shape) == volume(&source.shape);
-        if inputs.len() != self.sources.len() || !inputs.iter().zip(&self.sources).all(fits) {
-            let shapes: Vec<_> = inputs.iter().map(|operand| &operand.meta.shape).collect();
-            return Err(Error::Shape(format!("operands {shapes:?} were not written to {:?}", self.sources)));
+        if operands.len() != self.sources.len() || !operands.iter().zip(&self.sources).all(fits) {
+            let shapes: Vec<_> = operands.iter().map(|operand| &operand.meta.shape).collect();
+            return Err(Error::Uncovered(format!(
+                "operands {shapes:?} were not written to {:?}",
+                self.sources
+            )));
         }
-        let index = arrived(outputs)?.first().indices(&self.numbers())?;
-        Rearrange::new(index).backtrace(inputs, outputs, context)
+        let index = arrived(arriving)?.first().indices(&self.numbers())?;
+        Rearrange::new(index).backtrace(operands, arriving, context)
     }
 }
 

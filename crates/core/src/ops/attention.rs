@@ -38,14 +38,14 @@ impl<T: Tensor> BacktraceOp<T> for Attention {
 
     fn backtrace(
         &self,
-        inputs: &[Operand<T>],
-        outputs: &[Option<Relevance<T>>],
+        operands: &[Operand<T>],
+        arriving: &[Option<Relevance<T>>],
         context: &mut Context<'_, T>,
     ) -> Result<Vec<Option<Relevance<T>>>> {
-        let [query, key, value, mask @ ..] = inputs else {
-            return Err(Error::Shape("attention takes a query, a key and a value".into()));
+        let [query, key, value, mask @ ..] = operands else {
+            return Err(Error::Uncovered("attention takes a query, a key and a value".into()));
         };
-        let relevance = arrived(outputs)?;
+        let relevance = arrived(arriving)?;
         let heads = Heads::new(query, key)?;
         let mut operands = vec![query.clone(), heads.repeat(key)?, heads.repeat(value)?];
         operands.extend(mask.first().cloned());
@@ -166,7 +166,7 @@ fn operand<T: Tensor>(data: T, depends: bool) -> Operand<T> {
 }
 
 fn two<T: Tensor>(shares: Vec<Option<Relevance<T>>>) -> Result<[Option<Relevance<T>>; 2]> {
-    shares.try_into().map_err(|_| Error::Shape("two operands make two shares".into()))
+    shares.try_into().map_err(|_| Error::Uncovered("two operands make two shares".into()))
 }
 
 /// Grouped-query heads: each key head serves `repeats` query heads.
@@ -181,7 +181,7 @@ impl Heads {
         let (query_heads, key_heads) = (heads(q), heads(k));
         let grouped = q.len() == k.len() && key_heads > 1 && query_heads > key_heads;
         if grouped && query_heads % key_heads != 0 {
-            return Err(Error::Shape(format!("{query_heads} query heads over {key_heads} key heads")));
+            return Err(Error::Uncovered(format!("{query_heads} query heads over {key_heads} key heads")));
         }
         Ok(Self { repeats: if grouped { query_heads / key_heads } else { 1 } })
     }
@@ -211,8 +211,9 @@ impl Heads {
         let (mut wide, _) = self.shapes(&operand.meta.shape);
         let axis = wide.len() - 3;
         wide[axis] = self.repeats;
-        let gathered = share
-            .rearrange(|channel| channel.reshape(&wide)?.sum(&[axis], false)?.reshape(&operand.meta.shape))?;
+        let gathered = share.map_conserving(|channel| {
+            channel.reshape(&wide)?.sum(&[axis], false)?.reshape(&operand.meta.shape)
+        })?;
         Ok(Some(gathered))
     }
 

@@ -1,8 +1,8 @@
 //! Average pooling of any number of spatial axes (rules §2).
 
 use super::Separable;
-use super::windows::{Sight, Sliding, cells_of_windows, extents};
-use crate::maps::{Axes, Banded};
+use super::windows::{Sliding, WindowSpan, cells_of_windows, extents};
+use crate::maps::{Axes, BlockMatrix};
 use crate::{Error, Result};
 
 impl Separable {
@@ -11,7 +11,7 @@ impl Separable {
     /// each cell of a window weighs 1.
     ///
     /// # Errors
-    /// [`Error::Shape`] when the arguments do not fit each other.
+    /// [`Error::Uncovered`] when the arguments do not fit each other.
     pub fn average_pool(
         input: &[usize],
         output: &[usize],
@@ -22,7 +22,7 @@ impl Separable {
         if stride.len() != kernel.len() || padding.len() != kernel.len() {
             let message =
                 format!("average pooling by {kernel:?} takes no stride {stride:?} and padding {padding:?}");
-            return Err(Error::Shape(message));
+            return Err(Error::Uncovered(message));
         }
         let windows = kernel.iter().zip(stride).zip(padding);
         let windows =
@@ -36,9 +36,9 @@ impl Separable {
 }
 
 /// The matrix that adds up what each window sees.
-pub(super) fn sums(cells: usize, sights: &[Sight], windows: usize) -> Result<Banded> {
+pub(super) fn sums(cells: usize, sights: &[WindowSpan], windows: usize) -> Result<BlockMatrix> {
     let row = |cells: &Vec<usize>| cells.iter().map(|&cell| (cell, 1.0)).collect();
-    Banded::new(cells, &cells_of_windows(sights, windows).iter().map(row).collect::<Vec<_>>())
+    BlockMatrix::new(cells, &cells_of_windows(sights, windows).iter().map(row).collect::<Vec<_>>())
 }
 
 #[cfg(test)]
@@ -104,11 +104,14 @@ mod tests {
 
     #[test]
     fn arguments_that_do_not_fit_are_refused() {
-        assert!(matches!(Separable::average_pool(&[4], &[2], &[2], &[2, 2], &[0]), Err(Error::Shape(_))));
-        assert!(matches!(Separable::average_pool(&[2, 4], &[1, 2], &[2], &[2], &[0]), Err(Error::Shape(_))));
+        assert!(matches!(Separable::average_pool(&[4], &[2], &[2], &[2, 2], &[0]), Err(Error::Uncovered(_))));
+        assert!(matches!(
+            Separable::average_pool(&[2, 4], &[1, 2], &[2], &[2], &[0]),
+            Err(Error::Uncovered(_))
+        ));
         let op = Separable::average_pool(&[4], &[2], &[2], &[2], &[0]).unwrap();
         let (weights, outputs) = (WeightCache::new(0), [Some(relevances(&[2])[0].clone())]);
         let result = op.backtrace(&[moving(numbers(&[6], 1))], &outputs, &mut Context::new(&weights));
-        assert!(matches!(result, Err(Error::Shape(_))));
+        assert!(matches!(result, Err(Error::Uncovered(_))));
     }
 }

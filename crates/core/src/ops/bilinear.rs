@@ -18,7 +18,7 @@ pub(super) fn backtrace_bilinear<T: Tensor>(
         Mode::Default => {
             let (gross_a, gross_b) = (a.data()?.abs()?, b.data()?.abs()?);
             let PerUnit { shares: per_unit, zero, .. } =
-                gross_a.matmul(&gross_b)?.dividing(None, relevance.first())?;
+                gross_a.matmul(&gross_b)?.divide_into_shares(None, relevance.first())?;
             context.lose(Loss::ZeroDenominator, Amount::default_mode(zero));
             // Half of everything, taken of the smallest of the three.
             let mut factors = [per_unit, gross_a, gross_b];
@@ -28,7 +28,7 @@ pub(super) fn backtrace_bilinear<T: Tensor>(
             let [per_unit, gross_a, gross_b] = factors;
             let to_a = per_unit.matmul(&gross_b.transpose()?)?.sum_to(&a.meta.shape)?;
             // In the order in which B lies in memory.
-            let to_b = if b.data()?.lies_transposed() {
+            let to_b = if b.data()?.is_column_major() {
                 per_unit.transpose()?.matmul(&gross_a)?.transpose()?
             } else {
                 gross_a.transpose()?.matmul(&per_unit)?
@@ -62,7 +62,7 @@ pub(super) fn backtrace_factors<T: Tensor>(
     let mut share = |factor| {
         let sum = WeightedSum { terms: vec![factor], bias: None, variant, result: None };
         let share = sum.backtrace(&half, context)?.pop().flatten();
-        share.ok_or_else(|| Error::Shape("both factors must depend on the input".into()))
+        share.ok_or_else(|| Error::Uncovered("both factors must depend on the input".into()))
     };
     let [a, b] = factors;
     Ok([share(a)?, share(b)?])

@@ -18,18 +18,18 @@ impl<T: Tensor> BacktraceOp<T> for Bundle {
 
     fn backtrace(
         &self,
-        inputs: &[Operand<T>],
-        outputs: &[Option<Relevance<T>>],
+        operands: &[Operand<T>],
+        arriving: &[Option<Relevance<T>>],
         context: &mut Context<'_, T>,
     ) -> Result<Vec<Option<Relevance<T>>>> {
-        if inputs.len() != outputs.len() {
-            return Err(Error::Shape(format!("{} results of {} parts", outputs.len(), inputs.len())));
+        if operands.len() != arriving.len() {
+            return Err(Error::Uncovered(format!("{} results of {} parts", arriving.len(), operands.len())));
         }
         let mut hand_on = |(operand, relevance): (&Operand<T>, &Option<Relevance<T>>)| match relevance {
             Some(relevance) => deliver(operand, relevance.clone(), context),
             None => Ok(None),
         };
-        inputs.iter().zip(outputs).map(&mut hand_on).collect()
+        operands.iter().zip(arriving).map(&mut hand_on).collect()
     }
 }
 

@@ -24,8 +24,8 @@ impl<T: Tensor> BacktraceOp<T> for ChannelsLast<T> {
         self.inner.family()
     }
 
-    fn role(&self, inputs: &[Operand<T>]) -> Role {
-        match self.inner.role(inputs) {
+    fn role(&self, operands: &[Operand<T>]) -> Role {
+        match self.inner.role(operands) {
             Role::Convolution { spatial, .. } => Role::Convolution { spatial, channels_last: true },
             role => role,
         }
@@ -45,11 +45,11 @@ impl<T: Tensor> BacktraceOp<T> for ChannelsLast<T> {
 
     fn backtrace(
         &self,
-        inputs: &[Operand<T>],
-        outputs: &[Option<Relevance<T>>],
+        operands: &[Operand<T>],
+        arriving: &[Option<Relevance<T>>],
         context: &mut Context<'_, T>,
     ) -> Result<Vec<Option<Relevance<T>>>> {
-        let mut operands = inputs.to_vec();
+        let mut operands = operands.to_vec();
         for &turned in &self.turned {
             if let Some(operand) = operands.get_mut(turned) {
                 let order = channels_first(operand.meta.shape.len());
@@ -58,13 +58,13 @@ impl<T: Tensor> BacktraceOp<T> for ChannelsLast<T> {
             }
         }
         let turn = |relevance: &Relevance<T>, order: fn(usize) -> Vec<usize>| {
-            relevance.rearrange(|channel| channel.permute(&order(channel.shape().len())))
+            relevance.map_conserving(|channel| channel.permute(&order(channel.shape().len())))
         };
-        let outputs: Vec<Option<Relevance<T>>> = outputs
+        let arriving: Vec<Option<Relevance<T>>> = arriving
             .iter()
             .map(|relevance| relevance.as_ref().map(|relevance| turn(relevance, channels_first)).transpose())
             .collect::<Result<_>>()?;
-        let mut shares = self.inner.backtrace(&operands, &outputs, context)?;
+        let mut shares = self.inner.backtrace(&operands, &arriving, context)?;
         for &turned in &self.turned {
             if let Some(Some(share)) = shares.get_mut(turned) {
                 *share = turn(share, channels_last)?;

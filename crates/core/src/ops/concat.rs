@@ -22,7 +22,9 @@ impl Concat {
             // cat lets a vector without elements stand beside operands of any rank.
             [0] => Ok(0),
             _ if !self.new_axis && shape.len() == rank && self.axis < rank => Ok(shape[self.axis]),
-            _ => Err(Error::Shape(format!("an operand {shape:?} is no part of an output with {rank} axes"))),
+            _ => Err(Error::Uncovered(format!(
+                "an operand {shape:?} is no part of an output with {rank} axes"
+            ))),
         }
     }
 }
@@ -38,23 +40,23 @@ impl<T: Tensor> BacktraceOp<T> for Concat {
 
     fn backtrace(
         &self,
-        inputs: &[Operand<T>],
-        outputs: &[Option<Relevance<T>>],
+        operands: &[Operand<T>],
+        arriving: &[Option<Relevance<T>>],
         context: &mut Context<'_, T>,
     ) -> Result<Vec<Option<Relevance<T>>>> {
-        let relevance = arrived(outputs)?;
+        let relevance = arrived(arriving)?;
         let shape = relevance.shape();
         let extents =
-            inputs.iter().map(|operand| self.extent(operand, shape.len())).collect::<Result<Vec<_>>>()?;
+            operands.iter().map(|operand| self.extent(operand, shape.len())).collect::<Result<Vec<_>>>()?;
         if shape.get(self.axis) != Some(&extents.iter().sum()) {
             let (axis, extents) = (self.axis, extents);
-            return Err(Error::Shape(format!(
+            return Err(Error::Uncovered(format!(
                 "parts {extents:?} do not fill axis {axis} of the output {shape:?}"
             )));
         }
         let mut region = Range::whole(&shape);
         let mut start = 0;
-        inputs
+        operands
             .iter()
             .zip(extents)
             .map(|(operand, extent)| {
@@ -112,7 +114,7 @@ mod tests {
             let outputs = [Some(relevances(&[2, 3])[0].clone())];
             assert!(matches!(
                 op.backtrace(inputs, &outputs, &mut Context::new(&weights)),
-                Err(Error::Shape(_))
+                Err(Error::Uncovered(_))
             ));
         };
         refused(Concat { axis: 1, new_axis: false }, &[shape_only(&[2, 2])]);

@@ -18,11 +18,11 @@ impl<T: Tensor> BacktraceOp<T> for Constant {
 
     fn backtrace(
         &self,
-        inputs: &[Operand<T>],
-        outputs: &[Option<Relevance<T>>],
+        operands: &[Operand<T>],
+        arriving: &[Option<Relevance<T>>],
         context: &mut Context<'_, T>,
     ) -> Result<Vec<Option<Relevance<T>>>> {
-        context.lose(Loss::Unexplained, arrived(outputs)?.amount()?);
-        Ok(vec![None; inputs.len()])
+        context.lose(Loss::Unexplained, arrived(arriving)?.amount()?);
+        Ok(vec![None; operands.len()])
     }
 }

@@ -21,8 +21,8 @@ impl<T: Tensor> BacktraceOp<T> for Convolution {
         Family::WeightedSum
     }
 
-    fn role(&self, inputs: &[Operand<T>]) -> Role {
-        role(inputs, &self.geometry)
+    fn role(&self, operands: &[Operand<T>]) -> Role {
+        role(operands, &self.geometry)
     }
 
     fn multiplies(&self, input: usize) -> bool {
@@ -31,17 +31,17 @@ impl<T: Tensor> BacktraceOp<T> for Convolution {
 
     fn backtrace(
         &self,
-        inputs: &[Operand<T>],
-        outputs: &[Option<Relevance<T>>],
+        operands: &[Operand<T>],
+        arriving: &[Option<Relevance<T>>],
         context: &mut Context<'_, T>,
     ) -> Result<Vec<Option<Relevance<T>>>> {
-        backtrace_convolution(inputs, &self.geometry, None, arrived(outputs)?, context)
+        backtrace_convolution(operands, &self.geometry, None, arrived(arriving)?, context)
     }
 }
 
 /// A convolution takes a bias and a gate only if its kernel is a constant.
-pub(super) fn role<T>(inputs: &[Operand<T>], geometry: &ConvGeometry) -> Role {
-    match inputs {
+pub(super) fn role<T>(operands: &[Operand<T>], geometry: &ConvGeometry) -> Role {
+    match operands {
         [_, weight, ..] if weight.depends => Role::Other,
         _ => Role::Convolution { spatial: geometry.stride.len(), channels_last: false },
     }
@@ -49,14 +49,14 @@ pub(super) fn role<T>(inputs: &[Operand<T>], geometry: &ConvGeometry) -> Role {
 
 /// A convolution, or one transposed whose result has the given spatial extents.
 pub(super) fn backtrace_convolution<T: Tensor>(
-    inputs: &[Operand<T>],
+    operands: &[Operand<T>],
     geometry: &ConvGeometry,
     transposed: Option<&[usize]>,
     relevance: &Relevance<T>,
     context: &mut Context<'_, T>,
 ) -> Result<Vec<Option<Relevance<T>>>> {
-    let [x, weight, bias @ ..] = inputs else {
-        return Err(Error::Shape("a convolution takes an input and a weight".into()));
+    let [x, weight, bias @ ..] = operands else {
+        return Err(Error::Uncovered("a convolution takes an input and a weight".into()));
     };
     let spatial = geometry.stride.len();
     let shape = x.meta.shape.clone();
@@ -67,7 +67,7 @@ pub(super) fn backtrace_convolution<T: Tensor>(
     let relevance = if batched {
         relevance
     } else {
-        lifted = relevance.rearrange(|channel| channel.reshape(&lift(&channel.shape())))?;
+        lifted = relevance.map_conserving(|channel| channel.reshape(&lift(&channel.shape())))?;
         &lifted
     };
     let bias = bias
@@ -108,9 +108,9 @@ pub(super) fn backtrace_convolution<T: Tensor>(
         if weight.depends { [None, share, to_bias] } else { [share, None, to_bias] }
     };
     let as_given = |share: Option<Relevance<T>>, operand: &Operand<T>| {
-        share.map(|share| share.rearrange(|channel| channel.reshape(&operand.meta.shape))).transpose()
+        share.map(|share| share.map_conserving(|channel| channel.reshape(&operand.meta.shape))).transpose()
     };
-    inputs.iter().zip([to_x, to_weight, to_bias]).map(|(operand, share)| as_given(share, operand)).collect()
+    operands.iter().zip([to_x, to_weight, to_bias]).map(|(operand, share)| as_given(share, operand)).collect()
 }
 
 /// The shape of one number for each channel of `[N, C, spatial…]`.

@@ -25,7 +25,7 @@ impl CumulativeSum {
             return Ok(x.clone());
         }
         let mut region = Range::whole(&shape);
-        let no_axis = || Error::Shape(format!("no axis {} in {shape:?}", self.axis));
+        let no_axis = || Error::Uncovered(format!("no axis {} in {shape:?}", self.axis));
         let extent = *shape.get(self.axis).ok_or_else(no_axis)?;
         let (mut sum, mut reach) = (x.clone(), 1);
         while reach < extent {
@@ -58,14 +58,14 @@ impl<T: Tensor> BacktraceOp<T> for CumulativeSum {
 
     fn backtrace(
         &self,
-        inputs: &[Operand<T>],
-        outputs: &[Option<Relevance<T>>],
+        operands: &[Operand<T>],
+        arriving: &[Option<Relevance<T>>],
         context: &mut Context<'_, T>,
     ) -> Result<Vec<Option<Relevance<T>>>> {
-        let [operand] = exactly(inputs)?;
+        let [operand] = exactly(operands)?;
         let terms = vec![Term { operand, map: Box::new(*self) }];
         WeightedSum { terms, bias: None, variant: Variant::Linear, result: None }
-            .backtrace(arrived(outputs)?, context)
+            .backtrace(arrived(arriving)?, context)
     }
 }
 

@@ -34,21 +34,21 @@ impl<T: Tensor> BacktraceOp<T> for Decision {
 
     fn backtrace(
         &self,
-        inputs: &[Operand<T>],
-        outputs: &[Option<Relevance<T>>],
+        operands: &[Operand<T>],
+        arriving: &[Option<Relevance<T>>],
         context: &mut Context<'_, T>,
     ) -> Result<Vec<Option<Relevance<T>>>> {
         let by = |operand: &usize| matches!(self, Self::By(by) if by == operand);
-        if let Some(operand) = (0..inputs.len()).find(by) {
-            let shape = &inputs[operand].meta.shape;
-            let mut shares = vec![None; inputs.len()];
-            shares[operand] = Some(arrived(outputs)?.map(|channel| channel.sum_to(shape))?);
+        if let Some(operand) = (0..operands.len()).find(by) {
+            let shape = &operands[operand].meta.shape;
+            let mut shares = vec![None; operands.len()];
+            shares[operand] = Some(arrived(arriving)?.map(|channel| channel.sum_to(shape))?);
             return Ok(shares);
         }
-        for relevance in outputs.iter().flatten() {
+        for relevance in arriving.iter().flatten() {
             context.lose(Loss::Decision, relevance.amount()?);
         }
-        Ok(vec![None; inputs.len()])
+        Ok(vec![None; operands.len()])
     }
 }
 

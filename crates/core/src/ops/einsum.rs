@@ -48,7 +48,7 @@ impl Einsum {
     /// y
     ///
     /// # Errors
-    /// [`Error::Shape`] when labels and shapes do not fit.
+    /// [`Error::Uncovered`] when labels and shapes do not fit.
     pub fn apply<T: Tensor>(&self, a: &T, b: &T) -> Result<T> {
         let Groups { batch, rows, columns, inner } = self.groups();
         let left = Matrices::new(&self.a, &a.shape(), [&batch, &rows, &inner])?;
@@ -70,9 +70,9 @@ impl<T: Tensor> BacktraceOp<T> for Einsum {
         Family::WeightedSum
     }
 
-    fn role(&self, inputs: &[Operand<T>]) -> Role {
+    fn role(&self, operands: &[Operand<T>]) -> Role {
         let Groups { rows, columns, .. } = self.groups();
-        let features = match inputs {
+        let features = match operands {
             [a, b, ..] if a.depends && !b.depends => columns,
             [a, b, ..] if !a.depends && b.depends => rows,
             _ => return Role::Other,
@@ -87,14 +87,14 @@ impl<T: Tensor> BacktraceOp<T> for Einsum {
 
     fn backtrace(
         &self,
-        inputs: &[Operand<T>],
-        outputs: &[Option<Relevance<T>>],
+        operands: &[Operand<T>],
+        arriving: &[Option<Relevance<T>>],
         context: &mut Context<'_, T>,
     ) -> Result<Vec<Option<Relevance<T>>>> {
-        let [a, b, bias @ ..] = inputs else {
-            return Err(Error::Shape("an Einstein sum takes two operands".into()));
+        let [a, b, bias @ ..] = operands else {
+            return Err(Error::Uncovered("an Einstein sum takes two operands".into()));
         };
-        let relevance = arrived(outputs)?;
+        let relevance = arrived(arriving)?;
         let Groups { batch, rows, columns, inner } = self.groups();
         let left = Matrices::new(&self.a, &a.meta.shape, [&batch, &rows, &inner])?;
         let right = Matrices::new(&self.b, &b.meta.shape, [&batch, &inner, &columns])?;
@@ -105,15 +105,15 @@ impl<T: Tensor> BacktraceOp<T> for Einsum {
             let features = if a.depends { [1, count] } else { [count, 1] };
             operands.push(viewed(bias, &features)?);
         }
-        let arrived = relevance.rearrange(|channel| output.of(channel))?;
+        let arrived = relevance.map_conserving(|channel| output.of(channel))?;
         let mut shares =
             MatMul { transposed: false }.backtrace(&operands, &[Some(arrived)], context)?.into_iter();
         let mut back = |matrices: &Matrices| {
             let share = shares.next().flatten();
-            share.map(|share| share.rearrange(|channel| matrices.back(channel))).transpose()
+            share.map(|share| share.map_conserving(|channel| matrices.back(channel))).transpose()
         };
         let mut found = vec![back(&left)?, back(&right)?];
-        found.resize(inputs.len(), None);
+        found.resize(operands.len(), None);
         Ok(found)
     }
 }
@@ -133,9 +133,10 @@ impl Matrices {
         let wanted = [batch, rows, columns].concat();
         let axis = |label: &usize| labels.iter().position(|other| other == label);
         let order: Option<Vec<usize>> = wanted.iter().map(axis).collect();
-        let order = order
-            .filter(|order| order.len() == labels.len() && labels.len() == shape.len())
-            .ok_or_else(|| Error::Shape(format!("labels {labels:?} of {shape:?} make no matrix product")))?;
+        let order =
+            order.filter(|order| order.len() == labels.len() && labels.len() == shape.len()).ok_or_else(
+                || Error::Uncovered(format!("labels {labels:?} of {shape:?} make no matrix product")),
+            )?;
         let extents: Vec<usize> = order.iter().map(|&axis| shape[axis]).collect();
         let (front, rest) = extents.split_at(batch.len());
         let (rows, columns) = rest.split_at(rows.len());
@@ -242,13 +243,13 @@ mod tests {
 
         fn backtrace(
             &self,
-            inputs: &[Operand<Array>],
-            outputs: &[Option<Relevance<Array>>],
+            operands: &[Operand<Array>],
+            arriving: &[Option<Relevance<Array>>],
             context: &mut Context<'_, Array>,
         ) -> Result<Vec<Option<Relevance<Array>>>> {
-            let (x, weight) = (inputs[0].clone(), constant(self.weight.clone()));
+            let (x, weight) = (operands[0].clone(), constant(self.weight.clone()));
             let pair = if self.first { [weight, x] } else { [x, weight] };
-            let mut shares = self.op.backtrace(&pair, outputs, context)?;
+            let mut shares = self.op.backtrace(&pair, arriving, context)?;
             assert!(shares[usize::from(!self.first)].is_none());
             Ok(vec![shares.swap_remove(usize::from(self.first))])
         }
@@ -308,6 +309,6 @@ mod tests {
     #[test]
     fn labels_that_stand_alone_are_refused() {
         let (a, b) = (numbers(&[2, 3], 1), numbers(&[3], 2));
-        assert!(matches!(einsum("ij,j->").apply(&a, &b), Err(Error::Shape(_))));
+        assert!(matches!(einsum("ij,j->").apply(&a, &b), Err(Error::Uncovered(_))));
     }
 }

@@ -15,8 +15,8 @@ impl<T: Tensor> BacktraceOp<T> for Embedding {
         Family::Embedding
     }
 
-    fn role(&self, inputs: &[Operand<T>]) -> Role {
-        match inputs {
+    fn role(&self, operands: &[Operand<T>]) -> Role {
+        match operands {
             [table, _] if table.depends => Role::Movement,
             _ => Role::Other,
         }
@@ -24,15 +24,15 @@ impl<T: Tensor> BacktraceOp<T> for Embedding {
 
     fn backtrace(
         &self,
-        inputs: &[Operand<T>],
-        outputs: &[Option<Relevance<T>>],
+        operands: &[Operand<T>],
+        arriving: &[Option<Relevance<T>>],
         _: &mut Context<'_, T>,
     ) -> Result<Vec<Option<Relevance<T>>>> {
-        let [table, tokens] = exactly(inputs)?;
-        let relevance = arrived(outputs)?;
+        let [table, tokens] = exactly(operands)?;
+        let relevance = arrived(arriving)?;
         if !table.depends {
             let row: Vec<usize> = (tokens.meta.shape.len()..relevance.shape().len()).collect();
-            let share = relevance.rearrange(|channel| match row.as_slice() {
+            let share = relevance.map_conserving(|channel| match row.as_slice() {
                 [] => Ok(channel.clone()),
                 row => channel.sum(row, false),
             })?;
@@ -44,7 +44,7 @@ impl<T: Tensor> BacktraceOp<T> for Embedding {
             *first = count;
         }
         let index = tokens.data()?.reshape(&[count])?;
-        let share = relevance.rearrange(|channel| {
+        let share = relevance.map_conserving(|channel| {
             channel.zeros(&table.meta.shape)?.index_add(0, &index, &channel.reshape(&rows)?)
         })?;
         Ok(vec![Some(share), None])

@@ -26,11 +26,11 @@ impl<T: Tensor> BacktraceOp<T> for Expand {
 
     fn backtrace(
         &self,
-        inputs: &[Operand<T>],
-        outputs: &[Option<Relevance<T>>],
+        operands: &[Operand<T>],
+        arriving: &[Option<Relevance<T>>],
         context: &mut Context<'_, T>,
     ) -> Result<Vec<Option<Relevance<T>>>> {
-        moved(inputs, outputs, context, |relevance, shape| relevance.map(|channel| channel.sum_to(shape)))
+        moved(operands, arriving, context, |relevance, shape| relevance.map(|channel| channel.sum_to(shape)))
     }
 }
 

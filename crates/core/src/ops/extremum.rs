@@ -31,19 +31,19 @@ impl<T: Tensor> BacktraceOp<T> for Extremum {
 
     fn backtrace(
         &self,
-        inputs: &[Operand<T>],
-        outputs: &[Option<Relevance<T>>],
+        operands: &[Operand<T>],
+        arriving: &[Option<Relevance<T>>],
         context: &mut Context<'_, T>,
     ) -> Result<Vec<Option<Relevance<T>>>> {
-        let operand = operand(inputs, 0)?;
+        let operand = operand(operands, 0)?;
         let shape = kept(&operand.meta.shape, &self.axes);
-        let relevance = arrived(outputs)?.rearrange(|channel| channel.reshape(&shape))?;
+        let relevance = arrived(arriving)?.map_conserving(|channel| channel.reshape(&shape))?;
         let x = if self.largest { operand.data()?.clone() } else { operand.data()?.scale(-1.0)? };
         let wins = x.equal(&x.max_over(&self.axes)?)?;
         // NaN equals nothing: then nobody wins.
         let share = per_winner(&relevance, &wins.sum(&self.axes, true)?, Loss::ZeroDenominator, context)?;
         let share = share.map(|channel| channel.mul(&wins))?;
-        let mut shares = vec![None; inputs.len()];
+        let mut shares = vec![None; operands.len()];
         shares[0] = deliver(operand, share, context)?;
         Ok(shares)
     }

@@ -29,12 +29,12 @@ impl<T: Tensor> BacktraceOp<T> for Flip {
 
     fn backtrace(
         &self,
-        inputs: &[Operand<T>],
-        outputs: &[Option<Relevance<T>>],
+        operands: &[Operand<T>],
+        arriving: &[Option<Relevance<T>>],
         context: &mut Context<'_, T>,
     ) -> Result<Vec<Option<Relevance<T>>>> {
-        moved(inputs, outputs, context, |relevance, _| {
-            relevance.rearrange(|channel| channel.flip(&self.axes))
+        moved(operands, arriving, context, |relevance, _| {
+            relevance.map_conserving(|channel| channel.flip(&self.axes))
         })
     }
 }

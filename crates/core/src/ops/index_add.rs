@@ -23,14 +23,14 @@ impl<T: Tensor> BacktraceOp<T> for IndexAdd<T> {
 
     fn backtrace(
         &self,
-        inputs: &[Operand<T>],
-        outputs: &[Option<Relevance<T>>],
+        operands: &[Operand<T>],
+        arriving: &[Option<Relevance<T>>],
         context: &mut Context<'_, T>,
     ) -> Result<Vec<Option<Relevance<T>>>> {
-        let [source, base @ ..] = inputs else {
-            return Err(Error::Shape("nothing is added".into()));
+        let [source, base @ ..] = operands else {
+            return Err(Error::Uncovered("nothing is added".into()));
         };
-        let relevance = arrived(outputs)?;
+        let relevance = arrived(arriving)?;
         let scatter = Scatter { axis: self.axis, index: &self.index, to: relevance.shape() };
         let mut terms = vec![Term { operand: source, map: Box::new(scatter) as Box<dyn LinearMap<T>> }];
         terms.extend(base.iter().map(|operand| Term {

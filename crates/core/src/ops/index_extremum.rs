@@ -23,14 +23,14 @@ impl<T: Tensor> BacktraceOp<T> for IndexExtremum<T> {
 
     fn backtrace(
         &self,
-        inputs: &[Operand<T>],
-        outputs: &[Option<Relevance<T>>],
+        operands: &[Operand<T>],
+        arriving: &[Option<Relevance<T>>],
         context: &mut Context<'_, T>,
     ) -> Result<Vec<Option<Relevance<T>>>> {
-        let [source, base @ ..] = inputs else {
-            return Err(Error::Shape("nothing competes".into()));
+        let [source, base @ ..] = operands else {
+            return Err(Error::Uncovered("nothing competes".into()));
         };
-        let relevance = arrived(outputs)?;
+        let relevance = arrived(arriving)?;
         let read = |y: &T| y.index_select(self.axis, &self.index);
         let mut wins = vec![source.data()?.equal(&read(&self.result)?)?];
         let mut count = self.result.zeros(&relevance.shape())?.index_add(self.axis, &self.index, &wins[0])?;
@@ -41,7 +41,7 @@ impl<T: Tensor> BacktraceOp<T> for IndexExtremum<T> {
         }
         let per_winner = per_winner(relevance, &count, Loss::Padding, context)?;
         let shares = [per_winner.map(read)?].into_iter().chain(base.iter().map(|_| per_winner.clone()));
-        inputs
+        operands
             .iter()
             .zip(wins)
             .zip(shares)

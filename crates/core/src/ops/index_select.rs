@@ -26,20 +26,20 @@ impl<T: Tensor> BacktraceOp<T> for IndexSelect {
 
     fn backtrace(
         &self,
-        inputs: &[Operand<T>],
-        outputs: &[Option<Relevance<T>>],
+        operands: &[Operand<T>],
+        arriving: &[Option<Relevance<T>>],
         context: &mut Context<'_, T>,
     ) -> Result<Vec<Option<Relevance<T>>>> {
-        let index = operand(inputs, 1)?;
+        let index = operand(operands, 1)?;
         let count = volume(&index.meta.shape);
         let index = index.data()?.reshape(&[count])?;
-        moved(inputs, outputs, context, |relevance, shape| {
+        moved(operands, arriving, context, |relevance, shape| {
             // A tensor without axes is read like a vector of one element.
             let from = if shape.is_empty() { &[1] } else { shape };
             let mut chosen = from.to_vec();
             *chosen
                 .get_mut(self.axis)
-                .ok_or_else(|| Error::Shape(format!("no axis {} in {shape:?}", self.axis)))? = count;
+                .ok_or_else(|| Error::Uncovered(format!("no axis {} in {shape:?}", self.axis)))? = count;
             relevance.map(|channel| {
                 channel.zeros(from)?.index_add(self.axis, &index, &channel.reshape(&chosen)?)?.reshape(shape)
             })

@@ -2,7 +2,7 @@
 
 use super::Separable;
 use super::windows::extents;
-use crate::maps::{Axes, Banded};
+use crate::maps::{Axes, BlockMatrix};
 use crate::{Error, Result};
 
 /// How an axis is sampled anew.
@@ -31,7 +31,7 @@ impl Separable {
     /// scales.
     ///
     /// # Errors
-    /// [`Error::Shape`] when the shapes differ in other axes, or an extent is 0.
+    /// [`Error::Uncovered`] when the shapes differ in other axes, or an extent is 0.
     pub fn interpolate(
         input: &[usize],
         output: &[usize],
@@ -40,7 +40,7 @@ impl Separable {
     ) -> Result<Self> {
         let along = |((axis, from, to), scale): ((usize, usize, usize), &Option<f64>)| {
             if from == 0 {
-                return Err(Error::Shape(format!("axis {axis} of {input:?} has nothing to interpolate")));
+                return Err(Error::Uncovered(format!("axis {axis} of {input:?} has nothing to interpolate")));
             }
             let step = step(from, to, *scale, sampling.align_corners);
             let row = |index| match interpolation {
@@ -49,7 +49,7 @@ impl Separable {
                 Interpolation::Linear if from == to => vec![(index, 1.0)],
                 _ => sampled(index, step, from, interpolation, sampling.align_corners),
             };
-            Ok((axis, Banded::new(from, &(0..to).map(row).collect::<Vec<_>>())?))
+            Ok((axis, BlockMatrix::new(from, &(0..to).map(row).collect::<Vec<_>>())?))
         };
         let matrices =
             extents(input, output, sampling.scales.len())?.into_iter().zip(&sampling.scales).map(along);
@@ -193,6 +193,6 @@ mod tests {
     #[test]
     fn nothing_cannot_be_interpolated() {
         let sampled = Separable::interpolate(&[1, 0], &[1, 2], Linear, &sampling(false, false, None));
-        assert!(matches!(sampled, Err(Error::Shape(_))));
+        assert!(matches!(sampled, Err(Error::Uncovered(_))));
     }
 }

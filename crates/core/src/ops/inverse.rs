@@ -56,14 +56,14 @@ impl<T: Tensor> BacktraceOp<T> for Inverse {
 
     fn backtrace(
         &self,
-        inputs: &[Operand<T>],
-        outputs: &[Option<Relevance<T>>],
+        operands: &[Operand<T>],
+        arriving: &[Option<Relevance<T>>],
         context: &mut Context<'_, T>,
     ) -> Result<Vec<Option<Relevance<T>>>> {
-        let [matrix, inverse] = exactly(inputs)?;
+        let [matrix, inverse] = exactly(operands)?;
         let terms = vec![Term { operand: matrix, map: Box::new(Between { p: inverse.data()? }) }];
         let mut shares = WeightedSum { terms, bias: None, variant: Variant::Linear, result: None }
-            .backtrace(arrived(outputs)?, context)?;
+            .backtrace(arrived(arriving)?, context)?;
         shares.push(None);
         Ok(shares)
     }

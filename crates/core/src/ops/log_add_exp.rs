@@ -16,12 +16,12 @@ impl<T: Tensor> BacktraceOp<T> for LogAddExp {
 
     fn backtrace(
         &self,
-        inputs: &[Operand<T>],
-        outputs: &[Option<Relevance<T>>],
+        operands: &[Operand<T>],
+        arriving: &[Option<Relevance<T>>],
         context: &mut Context<'_, T>,
     ) -> Result<Vec<Option<Relevance<T>>>> {
-        let operands: &[Operand<T>; 2] = exactly(inputs)?;
-        let relevance = arrived(outputs)?;
+        let operands: &[Operand<T>; 2] = exactly(operands)?;
+        let relevance = arrived(arriving)?;
         let dtype = relevance.first().dtype();
         // eˣ of nothing is written as x = −∞.
         let [a, b] = operands;

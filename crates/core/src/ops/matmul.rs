@@ -21,8 +21,8 @@ impl<T: Tensor> BacktraceOp<T> for MatMul {
         Family::WeightedSum
     }
 
-    fn role(&self, inputs: &[Operand<T>]) -> Role {
-        match inputs {
+    fn role(&self, operands: &[Operand<T>]) -> Role {
+        match operands {
             [a, b, ..] if a.depends && !b.depends && b.meta.shape.len() > 1 => Role::Linear { features: 1 },
             // W·x, or a vector of weights: output features are not the last axis, so no vector added to it is a bias.
             [a, b, ..] if a.depends != b.depends => Role::Linear { features: 0 },
@@ -30,8 +30,8 @@ impl<T: Tensor> BacktraceOp<T> for MatMul {
         }
     }
 
-    fn rows(&self, inputs: &[Operand<T>], input: usize) -> Option<Rows> {
-        let [a, b] = inputs else { return None };
+    fn rows(&self, operands: &[Operand<T>], input: usize) -> Option<Rows> {
+        let [a, b] = operands else { return None };
         let moving = |x: &Operand<T>| x.depends && x.meta.shape.len() > 1;
         (moving(a) && moving(b)).then_some(match input {
             0 => Rows::Left,
@@ -45,22 +45,22 @@ impl<T: Tensor> BacktraceOp<T> for MatMul {
 
     fn backtrace(
         &self,
-        inputs: &[Operand<T>],
-        outputs: &[Option<Relevance<T>>],
+        operands: &[Operand<T>],
+        arriving: &[Option<Relevance<T>>],
         context: &mut Context<'_, T>,
     ) -> Result<Vec<Option<Relevance<T>>>> {
-        let [a, b, bias @ ..] = inputs else {
-            return Err(Error::Shape("a matrix product takes two operands".into()));
+        let [a, b, bias @ ..] = operands else {
+            return Err(Error::Uncovered("a matrix product takes two operands".into()));
         };
         let (left, right) = (self.left(a)?, self.right(b)?);
-        let relevance = arrived(outputs)?;
+        let relevance = arrived(arriving)?;
         let full = product_shape(&left.meta.shape, &right.meta.shape, self.transposed)?;
-        let relevance = relevance.rearrange(|channel| channel.reshape(&full))?;
+        let relevance = relevance.map_conserving(|channel| channel.reshape(&full))?;
         context.result = context.result.take().map(|result| result.reshape(&full)).transpose()?;
         let mut shares = self.shares(&left, &right, bias.first(), &relevance, context)?;
-        for (share, operand) in shares.iter_mut().zip(inputs) {
+        for (share, operand) in shares.iter_mut().zip(operands) {
             if let Some(found) = share {
-                *share = Some(found.rearrange(|channel| channel.reshape(&operand.meta.shape))?);
+                *share = Some(found.map_conserving(|channel| channel.reshape(&operand.meta.shape))?);
             }
         }
         Ok(shares)
@@ -95,7 +95,7 @@ impl MatMul {
             let upright = b.holding(b.data()?.transpose()?);
             let mut shares = Self { transposed: false }.shares(a, &upright, bias, relevance, context)?;
             if let Some(Some(share)) = shares.get_mut(1) {
-                *share = share.rearrange(Tensor::transpose)?;
+                *share = share.map_conserving(Tensor::transpose)?;
             }
             return Ok(shares);
         }
@@ -125,7 +125,7 @@ impl MatMul {
         context.result = context.result.take().map(|result| rows.pick(&result)).transpose()?;
         let mut shares = linear(&rows.operand(x)?, &factor, bias, &relevance, context)?;
         if let Some(Some(share)) = shares.first_mut() {
-            *share = share.rearrange(|channel| rows.place(channel, &x.meta.shape))?;
+            *share = share.map_conserving(|channel| rows.place(channel, &x.meta.shape))?;
         }
         Ok(shares)
     }
@@ -163,11 +163,11 @@ fn linear<T: Tensor>(
 /// The shape of a·b for operands of at least two axes.
 fn product_shape(a: &[usize], b: &[usize], transposed: bool) -> Result<Vec<usize>> {
     let ([lead_a @ .., rows, inner_a], [lead_b @ .., b0, b1]) = (a, b) else {
-        return Err(Error::Shape(format!("a matrix product needs two axes, found {a:?} and {b:?}")));
+        return Err(Error::Uncovered(format!("a matrix product needs two axes, found {a:?} and {b:?}")));
     };
     let (inner_b, columns) = if transposed { (b1, b0) } else { (b0, b1) };
     if inner_a != inner_b {
-        return Err(Error::Shape(format!("{a:?} and {b:?} do not multiply")));
+        return Err(Error::Uncovered(format!("{a:?} and {b:?} do not multiply")));
     }
     let rank = lead_a.len().max(lead_b.len());
     let extent = |lead: &[usize], axis: usize| {

@@ -26,7 +26,7 @@ impl MaxPool {
         let Self { kernel, stride, padding, dilation } = self;
         let spatial = kernel.len();
         if [stride, padding, dilation].iter().any(|arguments| arguments.len() != spatial) {
-            return Err(Error::Shape(format!("{self:?} needs one number for each spatial axis")));
+            return Err(Error::Uncovered(format!("{self:?} needs one number for each spatial axis")));
         }
         let along = |(spatial, (axis, cells, windows)): (usize, (usize, usize, usize))| {
             let sliding = Sliding {
@@ -52,26 +52,26 @@ impl<T: Tensor> BacktraceOp<T> for MaxPool {
 
     fn backtrace(
         &self,
-        inputs: &[Operand<T>],
-        outputs: &[Option<Relevance<T>>],
+        operands: &[Operand<T>],
+        arriving: &[Option<Relevance<T>>],
         context: &mut Context<'_, T>,
     ) -> Result<Vec<Option<Relevance<T>>>> {
-        backtrace_pool(inputs, outputs, context, |input, output| self.windows(input, output))
+        backtrace_pool(operands, arriving, context, |input, output| self.windows(input, output))
     }
 }
 
 /// What the kinds of max pooling share: operands x and, if kept, the output.
 pub(super) fn backtrace_pool<T: Tensor>(
-    inputs: &[Operand<T>],
-    outputs: &[Option<Relevance<T>>],
+    operands: &[Operand<T>],
+    arriving: &[Option<Relevance<T>>],
     context: &mut Context<'_, T>,
     windows: impl FnOnce(&[usize], &[usize]) -> Result<Vec<Windows>>,
 ) -> Result<Vec<Option<Relevance<T>>>> {
-    let (x, relevance) = (operand(inputs, 0)?, arrived(outputs)?);
+    let (x, relevance) = (operand(operands, 0)?, arrived(arriving)?);
     let windows = windows(&x.meta.shape, &relevance.shape())?;
-    let largest = inputs.get(1).and_then(|output| output.data.as_ref());
+    let largest = operands.get(1).and_then(|output| output.data.as_ref());
     let share = winners(x.data()?, &windows, largest, relevance, context)?;
-    let mut shares = vec![None; inputs.len()];
+    let mut shares = vec![None; operands.len()];
     shares[0] = deliver(x, share, context)?;
     Ok(shares)
 }
@@ -177,8 +177,8 @@ mod tests {
     #[test]
     fn arguments_that_do_not_fit_are_refused() {
         let op = MaxPool { kernel: vec![2], stride: vec![2, 2], padding: vec![0], dilation: vec![1] };
-        assert!(matches!(op.windows(&[4], &[2]), Err(Error::Shape(_))));
+        assert!(matches!(op.windows(&[4], &[2]), Err(Error::Uncovered(_))));
         let op = MaxPool { stride: vec![0], ..op };
-        assert!(matches!(op.windows(&[4], &[2]), Err(Error::Shape(_))));
+        assert!(matches!(op.windows(&[4], &[2]), Err(Error::Uncovered(_))));
     }
 }

@@ -4,11 +4,11 @@ use crate::op::arrived;
 use crate::{Context, Error, Loss, Operand, Relevance, Result, Tensor};
 
 /// The operand at a position.
-pub(super) fn operand<T>(inputs: &[Operand<T>], index: usize) -> Result<&Operand<T>> {
-    let found = inputs.len();
-    inputs
+pub(super) fn operand<T>(operands: &[Operand<T>], index: usize) -> Result<&Operand<T>> {
+    let found = operands.len();
+    operands
         .get(index)
-        .ok_or_else(|| Error::Shape(format!("operand {index} is missing: found {found} operands")))
+        .ok_or_else(|| Error::Uncovered(format!("operand {index} is missing: found {found} operands")))
 }
 
 /// The share of an operand; what lands on a constant is booked.
@@ -27,14 +27,14 @@ pub(super) fn deliver<T: Tensor>(
 /// Moves the relevance of output 0 to operand 0, the only one that moves. The adjoint takes the relevance
 /// and the shape of the operand.
 pub(super) fn moved<T: Tensor>(
-    inputs: &[Operand<T>],
-    outputs: &[Option<Relevance<T>>],
+    operands: &[Operand<T>],
+    arriving: &[Option<Relevance<T>>],
     context: &mut Context<'_, T>,
     adjoint: impl FnOnce(&Relevance<T>, &[usize]) -> Result<Relevance<T>>,
 ) -> Result<Vec<Option<Relevance<T>>>> {
-    let operand = operand(inputs, 0)?;
-    let share = adjoint(arrived(outputs)?, &operand.meta.shape)?;
-    let mut shares = vec![None; inputs.len()];
+    let operand = operand(operands, 0)?;
+    let share = adjoint(arrived(arriving)?, &operand.meta.shape)?;
+    let mut shares = vec![None; operands.len()];
     shares[0] = deliver(operand, share, context)?;
     Ok(shares)
 }
@@ -46,7 +46,7 @@ pub(super) fn collected<T: Tensor>(
     shape: &[usize],
     add: impl Fn(T, usize, &T) -> Result<T>,
 ) -> Result<Relevance<T>> {
-    let start = parts.first().ok_or_else(|| Error::Shape("no relevance arrived at any output".into()))?;
+    let start = parts.first().ok_or_else(|| Error::Uncovered("no relevance arrived at any output".into()))?;
     let collect = |channel: fn(&Relevance<T>) -> Option<&T>| {
         let parts = parts.iter().filter_map(channel).enumerate();
         parts.into_iter().try_fold(start.first().zeros(shape)?, |sum, (k, part)| add(sum, k, part))

@@ -1,7 +1,7 @@
 //! Interpolation by the nearest cell (rules §5): each output cell is a copy of one input cell.
 
 use super::movement::moved;
-use crate::maps::{Axes, Banded, LinearMap};
+use crate::maps::{Axes, BlockMatrix, LinearMap};
 use crate::{BacktraceOp, Context, Error, Family, Operand, Part, Relevance, Result, Role, Tensor};
 
 /// Cell `i` of the output along an axis is cell `sources[i]` of operand 0 along it: r adds R up over the
@@ -20,13 +20,13 @@ impl Nearest {
     /// Copies of an operand of shape `input`, by some axes and the source of each output cell along them.
     ///
     /// # Errors
-    /// [`Error::Shape`] when an axis or a source lies outside `input`.
+    /// [`Error::Uncovered`] when an axis or a source lies outside `input`.
     pub fn new(input: &[usize], sources: &[(usize, Vec<usize>)]) -> Result<Self> {
         let matrix = |(axis, sources): &(usize, Vec<usize>)| {
             let extent =
-                input.get(*axis).ok_or_else(|| Error::Shape(format!("no axis {axis} in {input:?}")))?;
+                input.get(*axis).ok_or_else(|| Error::Uncovered(format!("no axis {axis} in {input:?}")))?;
             let rows: Vec<_> = sources.iter().map(|&source| vec![(source, 1.0)]).collect();
-            Ok((*axis, Banded::new(*extent, &rows)?))
+            Ok((*axis, BlockMatrix::new(*extent, &rows)?))
         };
         Ok(Self { copies: Axes { matrices: sources.iter().map(matrix).collect::<Result<_>>()? } })
     }
@@ -47,11 +47,11 @@ impl<T: Tensor> BacktraceOp<T> for Nearest {
 
     fn backtrace(
         &self,
-        inputs: &[Operand<T>],
-        outputs: &[Option<Relevance<T>>],
+        operands: &[Operand<T>],
+        arriving: &[Option<Relevance<T>>],
         context: &mut Context<'_, T>,
     ) -> Result<Vec<Option<Relevance<T>>>> {
-        moved(inputs, outputs, context, |relevance, _| {
+        moved(operands, arriving, context, |relevance, _| {
             relevance.map(|channel| self.copies.adjoint(Part::Signed, channel))
         })
     }
@@ -88,7 +88,7 @@ mod tests {
     #[test]
     fn sources_outside_are_refused() {
         for sources in [(0, vec![3]), (2, vec![0])] {
-            assert!(matches!(Nearest::new(&[3, 2], &[sources]), Err(Error::Shape(_))));
+            assert!(matches!(Nearest::new(&[3, 2], &[sources]), Err(Error::Uncovered(_))));
         }
     }
 }

@@ -22,12 +22,12 @@ impl<T: Tensor> BacktraceOp<T> for OneHot {
 
     fn backtrace(
         &self,
-        inputs: &[Operand<T>],
-        outputs: &[Option<Relevance<T>>],
+        operands: &[Operand<T>],
+        arriving: &[Option<Relevance<T>>],
         _: &mut Context<'_, T>,
     ) -> Result<Vec<Option<Relevance<T>>>> {
-        let [_] = exactly(inputs)?;
-        let share = arrived(outputs)?.rearrange(|channel| channel.sum(&[self.axis], false))?;
+        let [_] = exactly(operands)?;
+        let share = arrived(arriving)?.map_conserving(|channel| channel.sum(&[self.axis], false))?;
         Ok(vec![Some(share)])
     }
 }

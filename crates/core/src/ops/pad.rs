@@ -35,14 +35,14 @@ impl<T: Tensor> BacktraceOp<T> for Pad {
 
     fn backtrace(
         &self,
-        inputs: &[Operand<T>],
-        outputs: &[Option<Relevance<T>>],
+        operands: &[Operand<T>],
+        arriving: &[Option<Relevance<T>>],
         context: &mut Context<'_, T>,
     ) -> Result<Vec<Option<Relevance<T>>>> {
-        let (x, relevance) = (operand(inputs, 0)?, arrived(outputs)?);
+        let (x, relevance) = (operand(operands, 0)?, arrived(arriving)?);
         let shape = &x.meta.shape;
         if [&self.before, &self.after].iter().any(|padding| padding.len() != shape.len()) {
-            return Err(Error::Shape(format!("{self:?} needs one extent for each axis of {shape:?}")));
+            return Err(Error::Uncovered(format!("{self:?} needs one extent for each axis of {shape:?}")));
         }
         // The rest is taken off axis by axis and added up on its own, not as a difference of totals: a
         // border without relevance loses exactly nothing.
@@ -62,7 +62,7 @@ impl<T: Tensor> BacktraceOp<T> for Pad {
         }
         context.lose(Loss::Padding, lost);
         let share = relevance.map(|channel| channel.slice(&region))?;
-        let mut shares = vec![None; inputs.len()];
+        let mut shares = vec![None; operands.len()];
         shares[0] = deliver(x, share, context)?;
         Ok(shares)
     }

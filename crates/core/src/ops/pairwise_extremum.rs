@@ -17,8 +17,8 @@ impl<T: Tensor> BacktraceOp<T> for PairwiseExtremum {
     }
 
     /// With a constant, a bound: what keeps a divisor away from 0.
-    fn role(&self, inputs: &[Operand<T>]) -> Role {
-        match inputs.iter().filter(|operand| operand.depends).count() {
+    fn role(&self, operands: &[Operand<T>]) -> Role {
+        match operands.iter().filter(|operand| operand.depends).count() {
             1 => Role::Function(Function::Magnitude),
             _ => Role::Other,
         }
@@ -26,12 +26,12 @@ impl<T: Tensor> BacktraceOp<T> for PairwiseExtremum {
 
     fn backtrace(
         &self,
-        inputs: &[Operand<T>],
-        outputs: &[Option<Relevance<T>>],
+        operands: &[Operand<T>],
+        arriving: &[Option<Relevance<T>>],
         context: &mut Context<'_, T>,
     ) -> Result<Vec<Option<Relevance<T>>>> {
-        let operands: &[Operand<T>; 2] = exactly(inputs)?;
-        let relevance = arrived(outputs)?;
+        let operands: &[Operand<T>; 2] = exactly(operands)?;
+        let relevance = arrived(arriving)?;
         let dtype = relevance.first().dtype();
         let [a, b] = operands;
         let (a, b) = (a.data()?.cast(dtype)?, b.data()?.cast(dtype)?);

@@ -49,15 +49,15 @@ impl<T: Tensor> BacktraceOp<T> for Pass {
 
     fn backtrace(
         &self,
-        inputs: &[Operand<T>],
-        outputs: &[Option<Relevance<T>>],
+        operands: &[Operand<T>],
+        arriving: &[Option<Relevance<T>>],
         _: &mut Context<'_, T>,
     ) -> Result<Vec<Option<Relevance<T>>>> {
-        let relevance = arrived(outputs)?;
-        let operand = inputs.get(self.operand).ok_or_else(|| {
-            Error::Shape(format!("operand {} of {} is missing", self.operand, inputs.len()))
+        let relevance = arrived(arriving)?;
+        let operand = operands.get(self.operand).ok_or_else(|| {
+            Error::Uncovered(format!("operand {} of {} is missing", self.operand, operands.len()))
         })?;
-        let mut shares = vec![None; inputs.len()];
+        let mut shares = vec![None; operands.len()];
         shares[self.operand] = Some(if relevance.shape() == operand.meta.shape {
             relevance.clone()
         } else {

@@ -15,7 +15,7 @@ impl Permute {
         (0..self.order.len())
             .map(|axis| self.order.iter().position(|&from| from == axis))
             .collect::<Option<_>>()
-            .ok_or_else(|| Error::Shape(format!("{:?} is no order of axes", self.order)))
+            .ok_or_else(|| Error::Uncovered(format!("{:?} is no order of axes", self.order)))
     }
 }
 
@@ -42,13 +42,13 @@ impl<T: Tensor> BacktraceOp<T> for Permute {
 
     fn backtrace(
         &self,
-        inputs: &[Operand<T>],
-        outputs: &[Option<Relevance<T>>],
+        operands: &[Operand<T>],
+        arriving: &[Option<Relevance<T>>],
         context: &mut Context<'_, T>,
     ) -> Result<Vec<Option<Relevance<T>>>> {
         let inverse = self.inverse()?;
-        moved(inputs, outputs, context, |relevance, _| {
-            relevance.rearrange(|channel| channel.permute(&inverse))
+        moved(operands, arriving, context, |relevance, _| {
+            relevance.map_conserving(|channel| channel.permute(&inverse))
         })
     }
 }
@@ -68,6 +68,6 @@ mod tests {
 
     #[test]
     fn an_order_that_repeats_an_axis_is_refused() {
-        assert!(matches!(Permute { order: vec![0, 0] }.inverse(), Err(Error::Shape(_))));
+        assert!(matches!(Permute { order: vec![0, 0] }.inverse(), Err(Error::Uncovered(_))));
     }
 }

@@ -29,11 +29,11 @@ impl<T: Tensor> BacktraceOp<T> for Product {
 
     fn backtrace(
         &self,
-        inputs: &[Operand<T>],
-        outputs: &[Option<Relevance<T>>],
+        operands: &[Operand<T>],
+        arriving: &[Option<Relevance<T>>],
         context: &mut Context<'_, T>,
     ) -> Result<Vec<Option<Relevance<T>>>> {
-        divide(inputs, arrived(outputs)?, context, |a, b| {
+        divide(operands, arrived(arriving)?, context, |a, b| {
             // x·x is all x's.
             (a.value != b.value).then(|| Ok((a.data()?.clone(), b.data()?.clone()))).transpose()
         })
@@ -43,12 +43,12 @@ impl<T: Tensor> BacktraceOp<T> for Product {
 /// What a product and a quotient share: a constant operand takes nothing, two that depend go by the product rule
 /// on the `factors`; without factors all is the first operand's.
 pub(super) fn divide<T: Tensor>(
-    inputs: &[Operand<T>],
+    operands: &[Operand<T>],
     relevance: &Relevance<T>,
     context: &mut Context<'_, T>,
     factors: impl FnOnce(&Operand<T>, &Operand<T>) -> Result<Option<(T, T)>>,
 ) -> Result<Vec<Option<Relevance<T>>>> {
-    let [a, b] = exactly(inputs)?;
+    let [a, b] = exactly(operands)?;
     let to = |operand: &Operand<T>, share: &Relevance<T>| {
         share.map(|channel| channel.sum_to(&operand.meta.shape)).map(Some)
     };

@@ -24,11 +24,11 @@ impl<T: Tensor> BacktraceOp<T> for Quotient {
 
     fn backtrace(
         &self,
-        inputs: &[Operand<T>],
-        outputs: &[Option<Relevance<T>>],
+        operands: &[Operand<T>],
+        arriving: &[Option<Relevance<T>>],
         context: &mut Context<'_, T>,
     ) -> Result<Vec<Option<Relevance<T>>>> {
-        divide(inputs, arrived(outputs)?, context, |a, b| {
+        divide(operands, arrived(arriving)?, context, |a, b| {
             let divisor = b.data()?;
             let (inverse, _) = divisor.full(&divisor.shape(), 1.0)?.quotient(divisor)?;
             Ok(Some((a.data()?.clone(), inverse)))

@@ -47,13 +47,13 @@ impl<T: Tensor> BacktraceOp<T> for Rearrange<T> {
 
     fn backtrace(
         &self,
-        inputs: &[Operand<T>],
-        outputs: &[Option<Relevance<T>>],
+        operands: &[Operand<T>],
+        arriving: &[Option<Relevance<T>>],
         context: &mut Context<'_, T>,
     ) -> Result<Vec<Option<Relevance<T>>>> {
-        let count = inputs.iter().map(|operand| volume(&operand.meta.shape)).sum();
+        let count = operands.iter().map(|operand| volume(&operand.meta.shape)).sum();
         let (mut parts, mut numbers) = (Vec::new(), Vec::new());
-        for (index, relevance) in self.indices.iter().zip(outputs) {
+        for (index, relevance) in self.indices.iter().zip(arriving) {
             let Some(relevance) = relevance else { continue };
             let (part, number) = read_from_operands(relevance, index, count, context)?;
             parts.push(part);
@@ -61,7 +61,7 @@ impl<T: Tensor> BacktraceOp<T> for Rearrange<T> {
         }
         let all = collected(&parts, &[count], |sum, k, part: &T| sum.index_add(0, &numbers[k], part))?;
         let mut start = 0;
-        inputs
+        operands
             .iter()
             .map(|operand| {
                 let shape = &operand.meta.shape;
@@ -84,11 +84,11 @@ fn read_from_operands<T: Tensor>(
     let numbers = index.to_indices()?;
     if numbers.len() != volume(&relevance.shape()) || numbers.iter().any(|&number| number >= count as i64) {
         let (len, shape) = (numbers.len(), relevance.shape());
-        return Err(Error::Shape(format!(
+        return Err(Error::Uncovered(format!(
             "{len} numbers of {count} elements do not make an output {shape:?}"
         )));
     }
-    let flat = relevance.rearrange(|channel| channel.reshape(&[numbers.len()]))?;
+    let flat = relevance.map_conserving(|channel| channel.reshape(&[numbers.len()]))?;
     let (constants, read): (Vec<(i64, i64)>, Vec<_>) =
         (0..).zip(numbers.iter().copied()).partition(|&(_, number)| number < 0);
     if constants.is_empty() {
@@ -153,7 +153,7 @@ mod tests {
             let outputs = [Some(relevances(&[2])[0].clone())];
             let result =
                 Rearrange::new(index).backtrace(&[shape_only(&[2])], &outputs, &mut Context::new(&weights));
-            assert!(matches!(result, Err(Error::Shape(_))));
+            assert!(matches!(result, Err(Error::Uncovered(_))));
         }
     }
 }

@@ -48,14 +48,14 @@ impl<T: Tensor> BacktraceOp<T> for Reduce {
 
     fn backtrace(
         &self,
-        inputs: &[Operand<T>],
-        outputs: &[Option<Relevance<T>>],
+        operands: &[Operand<T>],
+        arriving: &[Option<Relevance<T>>],
         context: &mut Context<'_, T>,
     ) -> Result<Vec<Option<Relevance<T>>>> {
-        let [operand] = exactly(inputs)?;
+        let [operand] = exactly(operands)?;
         let from = &operand.meta.shape;
         let kept = kept(from, &self.axes);
-        let relevance = arrived(outputs)?.rearrange(|channel| channel.reshape(&kept))?;
+        let relevance = arrived(arriving)?.map_conserving(|channel| channel.reshape(&kept))?;
         let map = Box::new(SumOver { axes: &self.axes, from });
         let sum = WeightedSum {
             terms: vec![Term { operand, map }],

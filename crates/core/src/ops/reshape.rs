@@ -30,12 +30,12 @@ impl<T: Tensor> BacktraceOp<T> for Reshape {
 
     fn backtrace(
         &self,
-        inputs: &[Operand<T>],
-        outputs: &[Option<Relevance<T>>],
+        operands: &[Operand<T>],
+        arriving: &[Option<Relevance<T>>],
         context: &mut Context<'_, T>,
     ) -> Result<Vec<Option<Relevance<T>>>> {
-        moved(inputs, outputs, context, |relevance, shape| {
-            relevance.rearrange(|channel| channel.reshape(shape))
+        moved(operands, arriving, context, |relevance, shape| {
+            relevance.map_conserving(|channel| channel.reshape(shape))
         })
     }
 }

@@ -34,22 +34,22 @@ impl<T: Tensor> BacktraceOp<T> for Select {
 
     fn backtrace(
         &self,
-        inputs: &[Operand<T>],
-        outputs: &[Option<Relevance<T>>],
+        operands: &[Operand<T>],
+        arriving: &[Option<Relevance<T>>],
         context: &mut Context<'_, T>,
     ) -> Result<Vec<Option<Relevance<T>>>> {
-        let relevance = arrived(outputs)?;
-        let condition = operand(inputs, 0)?.data()?.cast(relevance.first().dtype())?;
+        let relevance = arrived(arriving)?;
+        let condition = operand(operands, 0)?.data()?.cast(relevance.first().dtype())?;
         let fails = condition.equal(&condition.zeros(&[])?)?;
-        let mut shares: Vec<Option<Relevance<T>>> = vec![None; inputs.len()];
+        let mut shares: Vec<Option<Relevance<T>>> = vec![None; operands.len()];
         for (side, chosen) in [(self.a, fails.complement()?), (self.b, fails)] {
             let landed = relevance.map(|channel| channel.mul(&chosen))?;
-            let moving = |&index: &usize| inputs.get(index).is_some_and(|operand| operand.depends);
+            let moving = |&index: &usize| operands.get(index).is_some_and(|operand| operand.depends);
             let Some(index) = side.filter(moving).or(Some(0).filter(moving)).or(side) else {
                 context.lose(Loss::Padding, landed.amount()?);
                 continue;
             };
-            let operand = operand(inputs, index)?;
+            let operand = operand(operands, index)?;
             let landed = landed.map(|channel| channel.sum_to(&operand.meta.shape))?;
             let share = deliver(operand, landed, context)?;
             shares[index] = match (shares[index].take(), share) {

@@ -25,13 +25,13 @@ impl<T: Tensor> BacktraceOp<T> for Separable {
 
     fn backtrace(
         &self,
-        inputs: &[Operand<T>],
-        outputs: &[Option<Relevance<T>>],
+        operands: &[Operand<T>],
+        arriving: &[Option<Relevance<T>>],
         context: &mut Context<'_, T>,
     ) -> Result<Vec<Option<Relevance<T>>>> {
-        let [operand] = exactly(inputs)?;
+        let [operand] = exactly(operands)?;
         let terms = vec![Term { operand, map: Box::new(self.axes.clone()) }];
         WeightedSum { terms, bias: None, variant: Variant::Linear, result: None }
-            .backtrace(arrived(outputs)?, context)
+            .backtrace(arrived(arriving)?, context)
     }
 }

@@ -30,18 +30,18 @@ impl<T: Tensor> BacktraceOp<T> for Slice {
 
     fn backtrace(
         &self,
-        inputs: &[Operand<T>],
-        outputs: &[Option<Relevance<T>>],
+        operands: &[Operand<T>],
+        arriving: &[Option<Relevance<T>>],
         context: &mut Context<'_, T>,
     ) -> Result<Vec<Option<Relevance<T>>>> {
-        let x = operand(inputs, 0)?;
-        if outputs.len() > self.regions.len() {
-            let (outputs, regions) = (outputs.len(), self.regions.len());
-            return Err(Error::Shape(format!(
-                "{outputs} outputs were sliced, but {regions} regions are known"
+        let x = operand(operands, 0)?;
+        if arriving.len() > self.regions.len() {
+            let (arriving, regions) = (arriving.len(), self.regions.len());
+            return Err(Error::Uncovered(format!(
+                "{arriving} outputs were sliced, but {regions} regions are known"
             )));
         }
-        let arrived = self.regions.iter().zip(outputs);
+        let arrived = self.regions.iter().zip(arriving);
         let arrived = arrived.filter_map(|(region, output)| Some((region, output.clone()?)));
         let (regions, parts): (Vec<_>, Vec<_>) = arrived.unzip();
         let share = collected(&parts, &x.meta.shape, |sum, k, part: &T| {
@@ -49,7 +49,7 @@ impl<T: Tensor> BacktraceOp<T> for Slice {
             let extents: Vec<usize> = region.iter().map(|range| range.len).collect();
             sum.add_region(region, &part.reshape(&extents)?)
         })?;
-        let mut shares = vec![None; inputs.len()];
+        let mut shares = vec![None; operands.len()];
         shares[0] = deliver(x, share, context)?;
         Ok(shares)
     }

@@ -19,7 +19,7 @@ impl SparseSum {
     /// S·x
     ///
     /// # Errors
-    /// [`Error::Shape`] when x is no matrix, [`Error::Tensor`] when S reads rows that it does not have.
+    /// [`Error::Uncovered`] when x is no matrix, [`Error::Tensor`] when S reads rows that it does not have.
     pub fn of<T: Tensor>(&self, x: &T) -> Result<T> {
         use crate::maps::LinearMap;
         self.map(&x.shape())?.apply(crate::Part::Signed, x)
@@ -28,7 +28,7 @@ impl SparseSum {
     fn map(&self, shape: &[usize]) -> Result<Sparse<'_>> {
         match shape {
             &[from, _] => Ok(Sparse { entries: &self.entries, from, to: self.rows }),
-            other => Err(Error::Shape(format!("rows are summed of a matrix, not of {other:?}"))),
+            other => Err(Error::Uncovered(format!("rows are summed of a matrix, not of {other:?}"))),
         }
     }
 }
@@ -40,14 +40,14 @@ impl<T: Tensor> BacktraceOp<T> for SparseSum {
 
     fn backtrace(
         &self,
-        inputs: &[Operand<T>],
-        outputs: &[Option<Relevance<T>>],
+        operands: &[Operand<T>],
+        arriving: &[Option<Relevance<T>>],
         context: &mut Context<'_, T>,
     ) -> Result<Vec<Option<Relevance<T>>>> {
-        let [x] = exactly(inputs)?;
+        let [x] = exactly(operands)?;
         let terms = vec![Term { operand: x, map: Box::new(self.map(&x.meta.shape)?) }];
         WeightedSum { terms, bias: None, variant: Variant::Linear, result: None }
-            .backtrace(arrived(outputs)?, context)
+            .backtrace(arrived(arriving)?, context)
     }
 }
 

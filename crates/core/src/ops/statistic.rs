@@ -51,16 +51,16 @@ impl<T: Tensor> BacktraceOp<T> for Statistic {
 
     fn backtrace(
         &self,
-        inputs: &[Operand<T>],
-        outputs: &[Option<Relevance<T>>],
+        operands: &[Operand<T>],
+        arriving: &[Option<Relevance<T>>],
         context: &mut Context<'_, T>,
     ) -> Result<Vec<Option<Relevance<T>>>> {
-        let [x] = exactly(inputs)?;
+        let [x] = exactly(operands)?;
         let mut share = None;
-        if let Some(Some(relevance)) = outputs.first() {
+        if let Some(Some(relevance)) = arriving.first() {
             share = self.of_measure(x, relevance, context)?;
         }
-        if let Some(Some(relevance)) = outputs.get(1) {
+        if let Some(Some(relevance)) = arriving.get(1) {
             let of_mean = self.shared_by(x, relevance, context)?;
             share = match (share, of_mean) {
                 (Some(share), Some(of_mean)) => Some(share.accumulate(&of_mean)?),

@@ -41,22 +41,22 @@ impl<T: Tensor> BacktraceOp<T> for Sum {
 
     fn backtrace(
         &self,
-        inputs: &[Operand<T>],
-        outputs: &[Option<Relevance<T>>],
+        operands: &[Operand<T>],
+        arriving: &[Option<Relevance<T>>],
         context: &mut Context<'_, T>,
     ) -> Result<Vec<Option<Relevance<T>>>> {
-        let relevance = arrived(outputs)?;
+        let relevance = arrived(arriving)?;
         let shape = relevance.shape();
         let columns = shape.last().copied().unwrap_or(1);
-        match self.unopposed(inputs, relevance)? {
-            0 => self.finite_shares(inputs, relevance, context),
+        match self.unopposed(operands, relevance)? {
+            0 => self.finite_shares(operands, relevance, context),
             all if all == columns => {
-                Ok(inputs.iter().map(|x| x.depends.then(|| relevance.clone())).collect())
+                Ok(operands.iter().map(|x| x.depends.then(|| relevance.clone())).collect())
             }
             free => {
                 let rest = |x: &T| columns_of(x, Range::span(free, columns - free));
                 let taken = relevance.map(|channel| columns_of(channel, Range::span(0, free)))?;
-                let operands = inputs.iter().map(|x| Ok(x.holding(rest(x.data()?)?)));
+                let operands = operands.iter().map(|x| Ok(x.holding(rest(x.data()?)?)));
                 let operands = operands.collect::<Result<Vec<_>>>()?;
                 let shares = self.finite_shares(&operands, &relevance.map(rest)?, context)?;
                 let whole = |share: Relevance<T>| Relevance::concat(&[taken.clone(), share], shape.len() - 1);
@@ -72,12 +72,12 @@ const LARGE: usize = 1 << 16;
 impl Sum {
     /// How many columns, from the first on, the only operand that is no constant has for itself, as scores have before
     /// a mask begins: there its share is 1, unless it is 0.
-    fn unopposed<T: Tensor>(&self, inputs: &[Operand<T>], relevance: &Relevance<T>) -> Result<usize> {
+    fn unopposed<T: Tensor>(&self, operands: &[Operand<T>], relevance: &Relevance<T>) -> Result<usize> {
         let shape = relevance.shape();
         let size = volume(&shape);
-        let mut moving = inputs.iter().zip(&self.factors).filter(|(operand, _)| operand.depends);
+        let mut moving = operands.iter().zip(&self.factors).filter(|(operand, _)| operand.depends);
         let (Some((x, &factor)), None) = (moving.next(), moving.next()) else { return Ok(0) };
-        let constants = || inputs.iter().filter(|operand| !operand.depends);
+        let constants = || operands.iter().filter(|operand| !operand.depends);
         let plain = relevance.mode() == Mode::Default && self.constant == 0.0 && factor != 0.0;
         let small = constants().all(|constant| 4 * volume(&constant.meta.shape) <= size);
         if !plain || !small || size < LARGE || x.meta.shape != shape {
@@ -99,19 +99,19 @@ impl Sum {
     /// infinite share of nothing must not become NaN. Constants are small and bounded at once, others if it happens.
     fn finite_shares<T: Tensor>(
         &self,
-        inputs: &[Operand<T>],
+        operands: &[Operand<T>],
         relevance: &Relevance<T>,
         context: &mut Context<'_, T>,
     ) -> Result<Vec<Option<Relevance<T>>>> {
         let bounded = |operand: &Operand<T>| Ok(operand.holding(operand.data()?.bounded()?));
         let or_bounded =
             |operand: &Operand<T>| if operand.depends { Ok(operand.clone()) } else { bounded(operand) };
-        let operands = inputs.iter().map(or_bounded).collect::<Result<Vec<_>>>()?;
+        let operands = operands.iter().map(or_bounded).collect::<Result<Vec<_>>>()?;
         let mut attempt = Context::new(context.weights);
         let shares = self.shares(&operands, relevance, &mut attempt)?;
         let handed = shares.iter().flatten().map(Relevance::amount).collect::<Result<Vec<_>>>()?;
         if handed.iter().chain(attempt.lost().values()).any(|amount| amount.magnitude().is_nan()) {
-            let operands = inputs.iter().map(bounded).collect::<Result<Vec<_>>>()?;
+            let operands = operands.iter().map(bounded).collect::<Result<Vec<_>>>()?;
             return self.shares(&operands, relevance, context);
         }
         attempt.lost().iter().for_each(|(&loss, &amount)| context.lose(loss, amount));
@@ -120,12 +120,12 @@ impl Sum {
 
     fn shares<T: Tensor>(
         &self,
-        inputs: &[Operand<T>],
+        operands: &[Operand<T>],
         relevance: &Relevance<T>,
         context: &mut Context<'_, T>,
     ) -> Result<Vec<Option<Relevance<T>>>> {
         let shape = relevance.shape();
-        let mut operands = inputs.to_vec();
+        let mut operands = operands.to_vec();
         if self.constant != 0.0 {
             // Where no operand has the full shape a number of that shape makes every intermediate that size.
             let full = operands.iter().all(|operand| operand.meta.shape != shape);
@@ -142,7 +142,7 @@ impl Sum {
             .collect();
         let sum = WeightedSum { terms, bias: None, variant: Variant::Linear, result: None };
         let mut shares = sum.backtrace(relevance, context)?;
-        shares.truncate(inputs.len());
+        shares.truncate(operands.len());
         Ok(shares)
     }
 }

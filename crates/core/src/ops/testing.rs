@@ -57,19 +57,19 @@ pub(super) fn relevances(shape: &[usize]) -> [Relevance<Array>; 2] {
 #[track_caller]
 pub(super) fn backtrace(
     op: &dyn BacktraceOp<Array>,
-    inputs: &[Operand<Array>],
-    outputs: &[Option<Relevance<Array>>],
+    operands: &[Operand<Array>],
+    arriving: &[Option<Relevance<Array>>],
 ) -> (Vec<Option<Relevance<Array>>>, BTreeMap<Loss, Amount>) {
     let weights = WeightCache::new(0);
     let mut context = Context::new(&weights);
-    let shares = op.backtrace(inputs, outputs, &mut context).unwrap();
-    assert_eq!(shares.len(), inputs.len(), "one share for each operand");
+    let shares = op.backtrace(operands, arriving, &mut context).unwrap();
+    assert_eq!(shares.len(), operands.len(), "one share for each operand");
     let of_all = |relevances: &[Option<Relevance<Array>>]| -> Amount {
         relevances.iter().flatten().map(|relevance| relevance.measure(Tensor::total).unwrap()).sum()
     };
-    let gap = of_all(outputs) - of_all(&shares) - context.lost().values().copied().sum();
+    let gap = of_all(arriving) - of_all(&shares) - context.lost().values().copied().sum();
     assert!(gap.magnitude() < 1e-12, "{op:?} does not account for {gap:?}");
-    for (operand, share) in inputs.iter().zip(&shares) {
+    for (operand, share) in operands.iter().zip(&shares) {
         if let Some(share) = share {
             assert!(operand.depends, "a constant received relevance");
             assert_eq!(share.shape(), operand.meta.shape);

@@ -18,18 +18,18 @@ impl<T: Tensor> BacktraceOp<T> for TokenArithmetic {
 
     fn backtrace(
         &self,
-        inputs: &[Operand<T>],
-        outputs: &[Option<Relevance<T>>],
+        operands: &[Operand<T>],
+        arriving: &[Option<Relevance<T>>],
         _: &mut Context<'_, T>,
     ) -> Result<Vec<Option<Relevance<T>>>> {
-        let relevance = arrived(outputs)?;
-        let tokens = inputs.iter().filter(|operand| operand.depends).count();
+        let relevance = arrived(arriving)?;
+        let tokens = operands.iter().filter(|operand| operand.depends).count();
         let share = relevance.map(|channel| channel.scale(1.0 / tokens.max(1) as f64))?;
-        inputs
+        operands
             .iter()
             .map(|operand| {
                 let own = |channel: &T| channel.sum_to(&operand.meta.shape);
-                operand.depends.then(|| share.rearrange(own)).transpose()
+                operand.depends.then(|| share.map_conserving(own)).transpose()
             })
             .collect()
     }

@@ -18,8 +18,8 @@ impl<T: Tensor> BacktraceOp<T> for TransposedConvolution {
         Family::WeightedSum
     }
 
-    fn role(&self, inputs: &[Operand<T>]) -> Role {
-        role(inputs, &self.geometry)
+    fn role(&self, operands: &[Operand<T>]) -> Role {
+        role(operands, &self.geometry)
     }
 
     fn multiplies(&self, input: usize) -> bool {
@@ -28,10 +28,10 @@ impl<T: Tensor> BacktraceOp<T> for TransposedConvolution {
 
     fn backtrace(
         &self,
-        inputs: &[Operand<T>],
-        outputs: &[Option<Relevance<T>>],
+        operands: &[Operand<T>],
+        arriving: &[Option<Relevance<T>>],
         context: &mut Context<'_, T>,
     ) -> Result<Vec<Option<Relevance<T>>>> {
-        backtrace_convolution(inputs, &self.geometry, Some(&self.spatial), arrived(outputs)?, context)
+        backtrace_convolution(operands, &self.geometry, Some(&self.spatial), arrived(arriving)?, context)
     }
 }

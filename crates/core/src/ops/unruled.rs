@@ -28,13 +28,13 @@ impl<T: Tensor> BacktraceOp<T> for Unruled {
 
     fn backtrace(
         &self,
-        inputs: &[Operand<T>],
-        outputs: &[Option<Relevance<T>>],
+        operands: &[Operand<T>],
+        arriving: &[Option<Relevance<T>>],
         context: &mut Context<'_, T>,
     ) -> Result<Vec<Option<Relevance<T>>>> {
-        for relevance in outputs.iter().flatten() {
+        for relevance in arriving.iter().flatten() {
             context.lose(Loss::Unruled, relevance.amount()?);
         }
-        Ok(vec![None; inputs.len()])
+        Ok(vec![None; operands.len()])
     }
 }

@@ -5,7 +5,7 @@ use crate::{Error, Range, Result};
 /// A regular part of what the windows along one axis see: the i-th of `windows` sees the i-th of `cells`, or
 /// a single window sees all of them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Sight {
+pub(super) struct WindowSpan {
     pub(super) cells: Range,
     pub(super) windows: Range,
 }
@@ -23,23 +23,23 @@ pub(super) struct Sliding {
 impl Sliding {
     /// What `windows` windows see of `extent` cells, in as few parts as there are: one for each place in the
     /// kernel, or one for each window.
-    pub(super) fn sights(&self, extent: usize, windows: usize) -> Result<Vec<Sight>> {
+    pub(super) fn sights(&self, extent: usize, windows: usize) -> Result<Vec<WindowSpan>> {
         let Self { kernel, stride, padding, dilation } = *self;
         if stride == 0 || dilation == 0 {
-            return Err(Error::Shape(format!(
+            return Err(Error::Uncovered(format!(
                 "windows need a stride and a dilation of at least 1: {self:?}"
             )));
         }
-        let sights: Vec<Option<Sight>> = if kernel <= windows {
+        let sights: Vec<Option<WindowSpan>> = if kernel <= windows {
             let at = |place| {
                 let (skipped, cells) = inside(place * dilation, padding, stride, windows, extent)?;
-                Some(Sight { cells, windows: Range::span(skipped, cells.len) })
+                Some(WindowSpan { cells, windows: Range::span(skipped, cells.len) })
             };
             (0..kernel).map(at).collect()
         } else {
             let of = |window| {
                 let (_, cells) = inside(window * stride, padding, dilation, kernel, extent)?;
-                Some(Sight { cells, windows: Range::span(window, 1) })
+                Some(WindowSpan { cells, windows: Range::span(window, 1) })
             };
             (0..windows).map(of).collect()
         };
@@ -59,7 +59,7 @@ fn inside(first: usize, padding: usize, step: usize, count: usize, extent: usize
 
 /// What `windows` windows that divide `extent` cells among them see: window `o` those from ⌊o·extent/windows⌋
 /// to below ⌈(o+1)·extent/windows⌉.
-pub(super) fn adaptive(extent: usize, windows: usize) -> Result<Vec<Sight>> {
+pub(super) fn adaptive(extent: usize, windows: usize) -> Result<Vec<WindowSpan>> {
     if windows > 0 && extent.is_multiple_of(windows) {
         let kernel = extent / windows;
         return Sliding { kernel, stride: kernel.max(1), padding: 0, dilation: 1 }.sights(extent, windows);
@@ -67,13 +67,13 @@ pub(super) fn adaptive(extent: usize, windows: usize) -> Result<Vec<Sight>> {
     let sight = |window: usize| {
         let start = window * extent / windows;
         let end = ((window + 1) * extent).div_ceil(windows);
-        Sight { cells: Range::span(start, end - start), windows: Range::span(window, 1) }
+        WindowSpan { cells: Range::span(start, end - start), windows: Range::span(window, 1) }
     };
     Ok((0..windows).map(sight).collect())
 }
 
 /// The cells that each window sees.
-pub(super) fn cells_of_windows(sights: &[Sight], windows: usize) -> Vec<Vec<usize>> {
+pub(super) fn cells_of_windows(sights: &[WindowSpan], windows: usize) -> Vec<Vec<usize>> {
     let mut cells = vec![Vec::new(); windows];
     for sight in sights {
         for index in 0..sight.cells.len {
@@ -92,7 +92,7 @@ pub(super) fn extents(
 ) -> Result<Vec<(usize, usize, usize)>> {
     let lead = input.len().checked_sub(spatial).filter(|_| input.len() == output.len());
     let lead = lead.filter(|&lead| input[..lead] == output[..lead]).ok_or_else(|| {
-        Error::Shape(format!("{output:?} is not {input:?} with other extents of the last {spatial} axes"))
+        Error::Uncovered(format!("{output:?} is not {input:?} with other extents of the last {spatial} axes"))
     })?;
     Ok((lead..input.len()).map(|axis| (axis, input[axis], output[axis])).collect())
 }
@@ -102,7 +102,7 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    fn sorted(sights: &[Sight], windows: usize) -> Vec<Vec<usize>> {
+    fn sorted(sights: &[WindowSpan], windows: usize) -> Vec<Vec<usize>> {
         let mut cells = cells_of_windows(sights, windows);
         cells.iter_mut().for_each(|cells| cells.sort_unstable());
         cells
@@ -139,14 +139,14 @@ mod tests {
     #[test]
     fn windows_that_stand_still_are_refused() {
         let still = Sliding { kernel: 1, stride: 0, padding: 0, dilation: 1 };
-        assert!(matches!(still.sights(1, 1), Err(Error::Shape(_))));
+        assert!(matches!(still.sights(1, 1), Err(Error::Uncovered(_))));
     }
 
     #[test]
     fn shapes_differ_in_the_last_axes_only() {
         assert_eq!(extents(&[2, 5, 6], &[2, 3, 4], 2).unwrap(), [(1, 5, 3), (2, 6, 4)]);
         for (input, output) in [(&[2, 5][..], &[3, 5][..]), (&[2, 5], &[5]), (&[], &[])] {
-            assert!(matches!(extents(input, output, 1), Err(Error::Shape(_))));
+            assert!(matches!(extents(input, output, 1), Err(Error::Uncovered(_))));
         }
     }
 }

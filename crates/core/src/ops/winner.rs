@@ -1,6 +1,6 @@
 //! What the operators with a winner share (rules §3): the largest cells of a window share R equally.
 
-use super::windows::{Sight, cells_of_windows};
+use super::windows::{WindowSpan, cells_of_windows};
 use crate::{Amount, Context, Loss, Range, Relevance, Result, Tensor};
 
 /// R ⊘ count in each channel. A window in which nothing won loses its R for the given reason.
@@ -25,7 +25,7 @@ pub(super) fn per_winner<T: Tensor>(
 #[derive(Debug)]
 pub(super) struct Windows {
     pub(super) axis: usize,
-    pub(super) sights: Vec<Sight>,
+    pub(super) sights: Vec<WindowSpan>,
 }
 
 /// The relevance of x where the windows of the given axes together took their largest element.
@@ -66,7 +66,7 @@ fn parts(windows: &[Windows], shape: &[usize], pooled: &[usize]) -> Vec<(Vec<Ran
     windows.iter().fold(
         vec![(Range::whole(shape), Range::whole(pooled))],
         |parts, Windows { axis, sights }| {
-            let with = |(cells, windows): &(Vec<Range>, Vec<Range>), sight: &Sight| {
+            let with = |(cells, windows): &(Vec<Range>, Vec<Range>), sight: &WindowSpan| {
                 let (mut cells, mut windows) = (cells.clone(), windows.clone());
                 (cells[*axis], windows[*axis]) = (sight.cells, sight.windows);
                 (cells, windows)

@@ -36,10 +36,10 @@ impl<T: Tensor> BacktraceOp<T> for WithinLayer<T> {
 
     fn backtrace(
         &self,
-        inputs: &[Operand<T>],
-        outputs: &[Option<Relevance<T>>],
+        operands: &[Operand<T>],
+        arriving: &[Option<Relevance<T>>],
         context: &mut Context<'_, T>,
     ) -> Result<Vec<Option<Relevance<T>>>> {
-        self.movement.backtrace(inputs, outputs, context)
+        self.movement.backtrace(operands, arriving, context)
     }
 }

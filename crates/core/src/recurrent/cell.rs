@@ -43,7 +43,7 @@ impl<T: Tensor> Steps<T> {
                 let (plain, hidden) = Plain::run(parameters, x, hidden, function)?;
                 Ok((Self::Plain(plain), vec![hidden]))
             }
-            _ => Err(Error::Shape(format!("a state of {} parts for {cell:?}", state.len()))),
+            _ => Err(Error::Uncovered(format!("a state of {} parts for {cell:?}", state.len()))),
         }
     }
 

@@ -238,12 +238,12 @@ impl<T: Tensor> Linear<T> {
         let count = self.x.meta.shape[0];
         let arrived = stacked(std::mem::take(&mut ahead.arrived), count)?;
         if let (Some(arrived), Some(dead)) = (arrived, &ahead.dead) {
-            let lost = arrived.first().weighed(dead)?;
+            let lost = arrived.first().dot(dead)?;
             context.lose(Loss::ZeroDenominator, Amount::default_mode(lost));
         }
         let per_unit = stacked(std::mem::take(&mut ahead.per_unit), count)?;
         if let (Some(per_unit), Some(bias)) = (per_unit, &self.bias) {
-            let lost = per_unit.first().weighed(&bias.data()?.abs()?)?;
+            let lost = per_unit.first().dot(&bias.data()?.abs()?)?;
             context.lose(Loss::Bias, Amount::default_mode(lost));
         }
         Ok(())
@@ -253,5 +253,5 @@ impl<T: Tensor> Linear<T> {
 /// As many as were asked for.
 fn exactly<X, const N: usize>(found: impl Iterator<Item = Result<X>>) -> Result<[X; N]> {
     let found = found.collect::<Result<Vec<_>>>()?;
-    found.try_into().map_err(|_| Error::Shape(format!("not the {N} parts of a recurrent cell")))
+    found.try_into().map_err(|_| Error::Uncovered(format!("not the {N} parts of a recurrent cell")))
 }

@@ -70,7 +70,7 @@ impl<T: Tensor> Ran<T> {
         let (initial, memory) = match (cell, state) {
             (Cell::Lstm, [hidden, memory]) => (hidden, Some(memory)),
             (Cell::Gru | Cell::Tanh | Cell::Relu, [hidden]) => (hidden, None),
-            _ => return Err(Error::Shape(format!("a state of {} parts for {cell:?}", state.len()))),
+            _ => return Err(Error::Uncovered(format!("a state of {} parts for {cell:?}", state.len()))),
         };
         let run = Run::through(pieces, initial.data()?, |piece, _| Ok(parts[piece.number].clone()))?;
         let mut runs = vec![run];
@@ -90,30 +90,30 @@ impl<T: Tensor> BacktraceOp<T> for Sequence<T> {
 
     fn backtrace(
         &self,
-        inputs: &[Operand<T>],
-        outputs: &[Option<Relevance<T>>],
+        operands: &[Operand<T>],
+        arriving: &[Option<Relevance<T>>],
         context: &mut Context<'_, T>,
     ) -> Result<Vec<Option<Relevance<T>>>> {
         let constants = 1 + usize::from(self.biased) + usize::from(self.projected);
         let (Some(x), Some(weights), Some(state)) =
-            (inputs.first(), inputs.get(1..=constants), inputs.get(1 + constants..))
+            (operands.first(), operands.get(1..=constants), operands.get(1 + constants..))
         else {
-            return Err(Error::Shape("a recurrent layer without weights or state".into()));
+            return Err(Error::Uncovered("a recurrent layer without weights or state".into()));
         };
         if weights.iter().any(|weight| weight.depends) {
-            return Err(Error::Shape(
+            return Err(Error::Uncovered(
                 "a recurrent layer whose weights depend on the input has no rule".into(),
             ));
         }
         let parameters = self.parameters(weights)?;
-        let [to_hidden, to_state @ ..] = outputs else {
-            return Err(Error::Shape("a recurrent layer without outputs".into()));
+        let [to_hidden, to_state @ ..] = arriving else {
+            return Err(Error::Uncovered("a recurrent layer without outputs".into()));
         };
         let count = x.meta.shape[0];
         let extents = extents(&self.pieces);
         let before: Vec<_> = self.before.iter().map(|part| made(part.clone(), true)).collect();
         let (mut running, _) = Steps::run(self.cell, &parameters, x, &before)?;
-        let mode = outputs.iter().flatten().next().map_or(Mode::Default, Relevance::mode);
+        let mode = arriving.iter().flatten().next().map_or(Mode::Default, Relevance::mode);
         running.prepare(mode, &extents, context)?;
         let to_hidden = by_pieces(to_hidden, &extents)?;
         let mut carried: Vec<Flow<T>> = to_state.to_vec();
@@ -150,7 +150,8 @@ impl<T: Tensor> BacktraceOp<T> for Sequence<T> {
 impl<T: Tensor> Sequence<T> {
     fn parameters(&self, weights: &[Operand<T>]) -> Result<Parameters<T>> {
         let mut weights = weights.iter().cloned();
-        let recurrent = weights.next().ok_or_else(|| Error::Shape("a recurrent layer without U".into()))?;
+        let recurrent =
+            weights.next().ok_or_else(|| Error::Uncovered("a recurrent layer without U".into()))?;
         let recurrent_bias = if self.biased { weights.next() } else { None };
         Ok(Parameters { recurrent, recurrent_bias, projection: weights.next() })
     }

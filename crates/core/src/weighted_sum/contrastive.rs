@@ -1,6 +1,6 @@
 //! The contrastive rule of weighted sums (rules §2, "contrastive").
 
-use super::signs::Halves;
+use super::signs::SignedParts;
 use super::{Signs, Term, Variant, WeightedSum};
 use crate::{Amount, Context, Loss, Part, Relevance, Result, Tensor};
 
@@ -23,7 +23,7 @@ impl<T: Tensor> WeightedSum<'_, T> {
         };
         let offset = self.offset()?;
         let routing = Routing::new(&signs, offset.as_ref(), relevance, self.variant, context)?;
-        let share = |halves: &Halves<'_, T>| {
+        let share = |halves: &SignedParts<'_, T>| {
             Ok(Relevance::contrastive(
                 halves.share(&routing.positive[0], &routing.positive[1])?,
                 halves.share(&routing.negative[0], &routing.negative[1])?,
@@ -99,12 +99,13 @@ impl<T: Tensor> Routing<T> {
             let (per_p, lost_p) = for_p.quotient(p)?;
             let (per_n, lost_n) = for_n.quotient(n)?;
             let undecided = either(&to_p[channel], &to_n[channel])?.complement()?;
-            missing[channel] = lost_p + lost_n + relevance.weighed(&undecided)?;
+            missing[channel] = lost_p + lost_n + relevance.dot(&undecided)?;
             routed.push([per_p, per_n]);
         }
         context.lose(Loss::MissingSign, Amount::new(missing[0], missing[1]));
-        let [positive, negative]: [[T; 2]; 2] =
-            routed.try_into().map_err(|_| crate::Error::Shape("two channels make two routings".into()))?;
+        let [positive, negative]: [[T; 2]; 2] = routed
+            .try_into()
+            .map_err(|_| crate::Error::Uncovered("two channels make two routings".into()))?;
         Ok(Self { positive, negative })
     }
 }

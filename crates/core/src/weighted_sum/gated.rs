@@ -33,7 +33,7 @@ impl<T: Tensor> WeightedSum<'_, T> {
             Variant::Convolution => positive.add(&negative)?,
         };
         let per_unit = self.per_unit(gross.clone(), relevance, context)?;
-        context.lose(Loss::Gate, Amount::default_mode(per_unit.weighed(&gross.sub(&passed)?)?));
+        context.lose(Loss::Gate, Amount::default_mode(per_unit.dot(&gross.sub(&passed)?)?));
         let to_positive = per_unit.mul(&open_positive)?;
         let to_negative = per_unit.mul(&open_negative)?;
         self.terms
@@ -128,7 +128,7 @@ impl<T: Tensor> WeightedSum<'_, T> {
     /// The sum of all terms' maps.
     fn applied(&self, part: Part, operands: &[T]) -> Result<T> {
         let mut terms = self.terms.iter().zip(operands).map(|(term, x)| term.map.apply(part, x));
-        let first = terms.next().ok_or_else(|| Error::Shape("a weighted sum of nothing".into()))??;
+        let first = terms.next().ok_or_else(|| Error::Uncovered("a weighted sum of nothing".into()))??;
         terms.try_fold(first, |sum, term| sum.add(&term?))
     }
 }

@@ -12,7 +12,7 @@ pub(crate) struct Signs<T> {
 }
 
 /// A term with its operand in two halves, x = x⁺ − x⁻.
-pub(super) struct Halves<'a, T> {
+pub(super) struct SignedParts<'a, T> {
     map: &'a dyn LinearMap<T>,
     up: T,
     /// `None` when nothing is negative, as behind a ReLU: half the products are spared.
@@ -20,14 +20,14 @@ pub(super) struct Halves<'a, T> {
 }
 
 impl<T: Tensor> Term<'_, T> {
-    pub(super) fn halves(&self) -> Result<Halves<'_, T>> {
+    pub(super) fn halves(&self) -> Result<SignedParts<'_, T>> {
         let (up, down) = (self.operand.data()?.positive()?, self.operand.data()?.negative()?);
         let down = if down.total()? == 0.0 { None } else { Some(down) };
-        Ok(Halves { map: &*self.map, up, down })
+        Ok(SignedParts { map: &*self.map, up, down })
     }
 }
 
-impl<T: Tensor> Halves<'_, T> {
+impl<T: Tensor> SignedParts<'_, T> {
     /// p = W⁺x⁺ + W⁻x⁻ and n = W⁺x⁻ + W⁻x⁺: separate products with W± and x±, so that the absence of a sign is
     /// an exact 0.
     fn contributions(&self) -> Result<Signs<T>> {
@@ -57,8 +57,8 @@ impl<T: Tensor> Halves<'_, T> {
 
 impl<T: Tensor> Signs<T> {
     /// Of all terms together; `None` of none.
-    pub(super) fn of<'a>(terms: impl IntoIterator<Item = &'a Halves<'a, T>>) -> Result<Option<Self>> {
-        terms.into_iter().map(Halves::contributions).try_fold(None, |sum: Option<Self>, signs| {
+    pub(super) fn of<'a>(terms: impl IntoIterator<Item = &'a SignedParts<'a, T>>) -> Result<Option<Self>> {
+        terms.into_iter().map(SignedParts::contributions).try_fold(None, |sum: Option<Self>, signs| {
             let signs = signs?;
             Ok(Some(match sum {
                 Some(sum) => Signs {

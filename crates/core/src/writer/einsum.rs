@@ -20,7 +20,7 @@ impl<T: Tensor> TapeWriter<T> {
     /// to right.
     ///
     /// # Errors
-    /// [`Error::Shape`] where the equation does not fit, [`Error::NotKept`], [`Error::Tensor`].
+    /// [`Error::Uncovered`] where the equation does not fit, [`Error::NotKept`], [`Error::Tensor`].
     pub fn einsum(&mut self, equation: &str, operands: Vec<Operand<T>>, path: &[usize]) -> Result<Last<T>> {
         let ranks: Vec<usize> = operands.iter().map(|operand| operand.meta.shape.len()).collect();
         let Equation { operands: labels, output } = Equation::parse(equation, &ranks)?;
@@ -56,7 +56,7 @@ impl<T: Tensor> TapeWriter<T> {
             let (op, operands) = self.pair(a, b, &output)?;
             return Ok((op.rule(), operands));
         }
-        let last = waiting.pop_front().ok_or_else(|| Error::Shape("einsum of nothing".into()))?;
+        let last = waiting.pop_front().ok_or_else(|| Error::Uncovered("einsum of nothing".into()))?;
         let order = places(&output, &last.labels)?;
         Ok((Box::new(Permute { order }), vec![last.operand]))
     }
@@ -87,7 +87,7 @@ impl<T: Tensor> TapeWriter<T> {
         let shape = &x.meta.shape;
         let (length, other) = (shape[first], shape[second]);
         if length != other {
-            return Err(Error::Shape(format!(
+            return Err(Error::Uncovered(format!(
                 "einsum takes a diagonal of unequal axes {length} and {other}"
             )));
         }
@@ -137,7 +137,7 @@ fn take<T>(
 ) -> Result<(Labelled<T>, Labelled<T>)> {
     let (i, j) = chosen.unwrap_or((0, 1));
     let (second, first) = (waiting.remove(i.max(j)), waiting.remove(i.min(j)));
-    first.zip(second).ok_or_else(|| Error::Shape(format!("einsum has no operands {i} and {j}")))
+    first.zip(second).ok_or_else(|| Error::Uncovered(format!("einsum has no operands {i} and {j}")))
 }
 
 /// The axis of each wanted label.
@@ -146,7 +146,7 @@ fn places(wanted: &[usize], labels: &[usize]) -> Result<Vec<usize>> {
         .iter()
         .map(|label| labels.iter().position(|other| other == label))
         .collect::<Option<_>>()
-        .ok_or_else(|| Error::Shape("an einsum output names an axis that no operand has".into()))
+        .ok_or_else(|| Error::Uncovered("an einsum output names an axis that no operand has".into()))
 }
 
 /// The places of the first label that stands twice.
@@ -166,7 +166,7 @@ enum Pair {
 
 impl Pair {
     fn apply<T: Tensor>(&self, operands: &[Operand<T>]) -> Result<T> {
-        let [a, b] = operands else { return Err(Error::Shape("a pair is two".into())) };
+        let [a, b] = operands else { return Err(Error::Uncovered("a pair is two".into())) };
         match self {
             Self::Elements => a.data()?.mul(b.data()?),
             Self::Sum(einsum) => einsum.apply(a.data()?, b.data()?),
@@ -207,7 +207,9 @@ impl Equation {
         let fits = parts.len() == ranks.len()
             && operands.iter().zip(ranks).all(|(labels, &rank)| labels.len() == rank);
         if !fits {
-            return Err(Error::Shape(format!("einsum {equation:?} does not fit operands of {ranks:?} axes")));
+            return Err(Error::Uncovered(format!(
+                "einsum {equation:?} does not fit operands of {ranks:?} axes"
+            )));
         }
         let dots = widths.into_iter().max().unwrap_or(0);
         let output = match right {
@@ -279,7 +281,7 @@ mod tests {
     #[test]
     fn ranks_must_fit() {
         for (equation, ranks) in [("ij", &[3][..]), ("ij,jk", &[2]), ("...ij", &[1])] {
-            assert!(matches!(Equation::parse(equation, ranks), Err(Error::Shape(_))), "{equation}");
+            assert!(matches!(Equation::parse(equation, ranks), Err(Error::Uncovered(_))), "{equation}");
         }
     }
 }

@@ -106,7 +106,7 @@ impl<T: Tensor> Run<'_, T> {
         }
         for divisor in [x.affine(2.0, 1.0)?, x.abs()?.affine(1.0, 0.5)?, x.zeros(&x.shape())?] {
             for bias in [None, Some(&y), Some(&divisor.zeros(&[])?)] {
-                let PerUnit { shares, zero, bias } = divisor.clone().dividing(bias, &z)?;
+                let PerUnit { shares, zero, bias } = divisor.clone().divide_into_shares(bias, &z)?;
                 self.keep("dividing", &shares)?;
                 self.number("lost to zeros", zero);
                 self.number("taken by the bias", bias);
@@ -117,7 +117,7 @@ impl<T: Tensor> Run<'_, T> {
         self.keep("multiplied", &x.affine(2.0, 1.0)?.multiplied(&z)?)?;
         self.keep("accumulate to what another holds", &x.clone().accumulate(&z)?)?;
         self.keep("multiplied, held by another", &x.clone().multiplied(&z)?)?;
-        self.keep("dividing, held by another", &x.clone().dividing(Some(&y), &z)?.shares)?;
+        self.keep("dividing, held by another", &x.clone().divide_into_shares(Some(&y), &z)?.shares)?;
         let view = x.slice(&Range::whole(&wide))?;
         self.keep("accumulate to a view", &view.accumulate(&z)?)?;
         self.keep("the operand of them all", &x)?;

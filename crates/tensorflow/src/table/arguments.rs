@@ -13,14 +13,14 @@ pub(crate) fn axes(record: &Record, input: usize, rank: usize) -> Result<Vec<usi
 pub(crate) fn integer(record: &Record, input: usize) -> Result<i64> {
     match integers(record, input)?.as_slice() {
         &[number] => Ok(number),
-        numbers => Err(Error::Shape(format!("input {input} is {numbers:?}, not one integer"))),
+        numbers => Err(Error::Uncovered(format!("input {input} is {numbers:?}, not one integer"))),
     }
 }
 
 /// An extent, a position or a count that an integer input holds.
 pub(crate) fn count(record: &Record, input: usize) -> Result<usize> {
     let number = integer(record, input)?;
-    usize::try_from(number).map_err(|_| Error::Shape(format!("input {input} is {number}, not a count")))
+    usize::try_from(number).map_err(|_| Error::Uncovered(format!("input {input} is {number}, not a count")))
 }
 
 /// A flag among the attributes; `false` when absent.

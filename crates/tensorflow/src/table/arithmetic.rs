@@ -136,7 +136,7 @@ fn times_logarithm(
     function: Function,
 ) -> Result<()> {
     let operands = numbers(lowering, record)?;
-    let [x, y] = operands.as_slice() else { return Err(Error::Shape("it takes two factors".into())) };
+    let [x, y] = operands.as_slice() else { return Err(Error::Uncovered("it takes two factors".into())) };
     let logarithm = computed(lowering, &[kernel], input(record, 1)?)?.cast(x.data()?.dtype())?;
     let logarithm = lowering.writer.pass(Pass::function(function), y, logarithm);
     lowering.step(record, Box::new(Product), vec![x.clone(), logarithm])

@@ -68,7 +68,7 @@ fn transposed(lowering: &mut Lowering, record: &Record, depthwise: bool) -> Resu
         .collect();
     if zeros.iter().any(|&zeros| zeros != (0, 0)) {
         if windows.iter().any(|window| window.dilation > 1) {
-            return Err(Error::Shape(
+            return Err(Error::Uncovered(
                 "a transposed convolution with dilation and uneven padding has no rule".into(),
             ));
         }
@@ -102,7 +102,7 @@ fn windows(record: &Record, layout: Layout, weight: &[usize], spatial: usize) ->
     if windows.len() == spatial {
         Ok(windows)
     } else {
-        Err(Error::Shape(format!(
+        Err(Error::Uncovered(format!(
             "a kernel {kernel:?} over {spatial} axes with strides {strides:?} has no rule"
         )))
     }
@@ -120,7 +120,7 @@ fn geometry(windows: &[Window], padding: Vec<usize>, groups: usize) -> ConvGeome
 /// Channels of the tensor by channels of the filter.
 fn groups(channels: Option<&usize>, depth: Option<&usize>) -> Result<usize> {
     let groups = channels.zip(depth).and_then(|(channels, depth)| channels.checked_div(*depth));
-    groups.ok_or_else(|| Error::Shape("the filter has no channels".into()))
+    groups.ok_or_else(|| Error::Uncovered("the filter has no channels".into()))
 }
 
 /// A filter `[kernel…, C / groups, O]`, or depthwise `[kernel…, C, multiplier]`, as `[O, C / groups, kernel…]`.

@@ -4,7 +4,7 @@ use super::lookups::constant;
 use super::{Entry, Lower};
 use crate::lowering::{Lowering, input};
 use crate::{Keep, Record, Slot, TfTensor};
-use dlbacktrace_core::maps::{Axes, Banded};
+use dlbacktrace_core::maps::{Axes, BlockMatrix};
 use dlbacktrace_core::ops::{Rearrange, Reshape, Separable};
 use dlbacktrace_core::{BacktraceOp, Context, Error, Family, Operand, Relevance, Result, Tensor, ValueId};
 use ndarray::{ArrayD, ArrayView1, Axis};
@@ -39,10 +39,10 @@ fn value(slot: &Slot) -> ValueId {
 /// The places of the best boxes carry nothing; the scores beside them are those found there.
 fn best(lowering: &mut Lowering, record: &Record) -> Result<()> {
     if array(lowering, input(record, 5)?)?.iter().any(|&sigma| sigma != 0.0) {
-        return Err(Error::Shape("scores that fall where boxes overlap have no rule".into()));
+        return Err(Error::Uncovered("scores that fall where boxes overlap have no rule".into()));
     }
     let [places, scores, count] = record.outputs.as_slice() else {
-        return Err(Error::Shape("it returned no scores".into()));
+        return Err(Error::Uncovered("it returned no scores".into()));
     };
     let valid = array(lowering, count)?.first().map_or(0, |&count| count as usize);
     let picked = lowering.operand(places)?.data()?.to_indices()?;
@@ -59,7 +59,7 @@ fn best(lowering: &mut Lowering, record: &Record) -> Result<()> {
 /// Classes and counts carry nothing.
 fn best_of_classes(lowering: &mut Lowering, record: &Record) -> Result<()> {
     let [boxes, scores, classes, valid] = record.outputs.as_slice() else {
-        return Err(Error::Shape("it returned no classes".into()));
+        return Err(Error::Uncovered("it returned no classes".into()));
     };
     let given = Candidates {
         boxes: array(lowering, input(record, 0)?)?,
@@ -94,7 +94,7 @@ fn best_of_classes(lowering: &mut Lowering, record: &Record) -> Result<()> {
 }
 
 fn shape(error: ndarray::ShapeError) -> Error {
-    Error::Shape(error.to_string())
+    Error::Uncovered(error.to_string())
 }
 
 /// Boxes `[N, anchors, 1 or classes, 4]` and scores `[N, anchors, classes]`.
@@ -125,7 +125,8 @@ impl Candidates {
                 && !used.contains(&(class, anchor))
         };
         let anchor = (0..self.scores.shape()[1]).find(is);
-        let anchor = anchor.ok_or_else(|| Error::Shape("a box is none of those that were given".into()))?;
+        let anchor =
+            anchor.ok_or_else(|| Error::Uncovered("a box is none of those that were given".into()))?;
         used.insert((class, anchor));
         Ok(anchor)
     }
@@ -137,7 +138,7 @@ fn crops(lowering: &mut Lowering, record: &Record) -> Result<()> {
     let (&[pictures, height, width, channels], output) =
         (x.meta.shape.as_slice(), lowering.output_shape(record)?)
     else {
-        return Err(Error::Shape("pictures have four axes".into()));
+        return Err(Error::Uncovered("pictures have four axes".into()));
     };
     let nearest = record.operation.text("method") == Some("nearest");
     let owners = lowering.operand(input(record, 2)?)?.data()?.to_indices()?;
@@ -156,7 +157,7 @@ fn crops(lowering: &mut Lowering, record: &Record) -> Result<()> {
             );
         }
     }
-    let matrix = Banded::new(pictures * height * width, &rows)?;
+    let matrix = BlockMatrix::new(pictures * height * width, &rows)?;
     let cells = lowering.writer.reshape(&x, &[pictures * height * width, channels])?;
     let op = Crops { of_cells: Separable { axes: Axes { matrices: vec![(0, matrix)] } } };
     let cropped = lowering.writer.inner_shape(Box::new(op), vec![cells, boxes], vec![rows.len(), channels]);
@@ -197,15 +198,15 @@ impl BacktraceOp<TfTensor> for Crops {
 
     fn backtrace(
         &self,
-        inputs: &[Operand<TfTensor>],
-        outputs: &[Option<Relevance<TfTensor>>],
+        operands: &[Operand<TfTensor>],
+        arriving: &[Option<Relevance<TfTensor>>],
         context: &mut Context<'_, TfTensor>,
     ) -> Result<Vec<Option<Relevance<TfTensor>>>> {
-        if inputs.get(1).is_some_and(|boxes| boxes.depends) {
-            return Err(Error::Shape("crops whose boxes depend on the input have no rule".into()));
+        if operands.get(1).is_some_and(|boxes| boxes.depends) {
+            return Err(Error::Uncovered("crops whose boxes depend on the input have no rule".into()));
         }
-        let mut shares = self.of_cells.backtrace(&inputs[..1], outputs, context)?;
-        shares.resize(inputs.len(), None);
+        let mut shares = self.of_cells.backtrace(&operands[..1], arriving, context)?;
+        shares.resize(operands.len(), None);
         Ok(shares)
     }
 }

@@ -18,7 +18,7 @@ impl Layout {
         match record.operation.text("data_format") {
             None | Some("NHWC" | "NDHWC" | "NWC") => Ok(Self::ChannelsLast),
             Some("NCHW" | "NCDHW" | "NCW") => Ok(Self::ChannelsFirst),
-            Some(other) => Err(Error::Shape(format!("the data format {other} has no rule"))),
+            Some(other) => Err(Error::Uncovered(format!("the data format {other} has no rule"))),
         }
     }
 
@@ -34,13 +34,13 @@ impl Layout {
 /// One number for each axis, from an attribute.
 pub(super) fn extents(record: &Record, name: &str) -> Result<Vec<usize>> {
     let numbers = record.operation.ints(name);
-    let numbers = numbers.ok_or_else(|| Error::Shape(format!("the operator has no attribute {name}")))?;
+    let numbers = numbers.ok_or_else(|| Error::Uncovered(format!("the operator has no attribute {name}")))?;
     natural(name, numbers)
 }
 
 /// Numbers that count.
 pub(super) fn natural(name: &str, numbers: &[i64]) -> Result<Vec<usize>> {
-    let negative = |_| Error::Shape(format!("negative {name}: {numbers:?}"));
+    let negative = |_| Error::Uncovered(format!("negative {name}: {numbers:?}"));
     numbers.iter().map(|&number| usize::try_from(number).map_err(negative)).collect()
 }
 
@@ -72,7 +72,7 @@ pub(super) fn padding(record: &Record, extents: &[usize], windows: &[Window]) ->
                 .collect();
             Ok(if each.len() == windows.len() { each } else { Layout::of(record)?.spatial(&each).to_vec() })
         }
-        other => Err(Error::Shape(format!("the padding {other:?} has no rule"))),
+        other => Err(Error::Uncovered(format!("the padding {other:?} has no rule"))),
     }
 }
 

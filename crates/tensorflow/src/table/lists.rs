@@ -68,7 +68,7 @@ pub(super) const ENTRIES: &[Entry] = &[
 type List = Vec<Option<Element>>;
 
 fn output(record: &Record, index: usize) -> Result<&Slot> {
-    record.outputs.get(index).ok_or_else(|| Error::Shape(format!("there is no output {index}")))
+    record.outputs.get(index).ok_or_else(|| Error::Uncovered(format!("there is no output {index}")))
 }
 
 /// The list that an operator is given.
@@ -77,7 +77,7 @@ fn elements(lowering: &Lowering, record: &Record) -> Result<List> {
 }
 
 fn list(lowering: &Lowering, slot: &Slot) -> Result<List> {
-    let unknown = || Error::Shape("the elements of a list from elsewhere are not known".into());
+    let unknown = || Error::Uncovered("the elements of a list from elsewhere are not known".into());
     lowering.lists.get(&slot.value.0).cloned().ok_or_else(unknown)
 }
 
@@ -111,7 +111,7 @@ fn push(lowering: &mut Lowering, record: &Record) -> Result<()> {
 
 fn pop(lowering: &mut Lowering, record: &Record) -> Result<()> {
     let mut list = elements(lowering, record)?;
-    let last = list.pop().ok_or_else(|| Error::Shape("an empty list has no last element".into()))?;
+    let last = list.pop().ok_or_else(|| Error::Uncovered("an empty list has no last element".into()))?;
     read(lowering, last, output(record, 1)?);
     keep(lowering, record, list)
 }
@@ -131,7 +131,8 @@ fn join(lowering: &mut Lowering, record: &Record) -> Result<()> {
 fn get(lowering: &mut Lowering, record: &Record) -> Result<()> {
     let list = elements(lowering, record)?;
     let index = count(record, 1)?;
-    let element = list.get(index).ok_or_else(|| Error::Shape(format!("the list has no element {index}")))?;
+    let element =
+        list.get(index).ok_or_else(|| Error::Uncovered(format!("the list has no element {index}")))?;
     read(lowering, *element, output(record, 0)?);
     Ok(())
 }
@@ -151,7 +152,7 @@ fn read(lowering: &mut Lowering, element: Option<Element>, output: &Slot) {
 fn gather(lowering: &mut Lowering, record: &Record) -> Result<()> {
     let list = elements(lowering, record)?;
     let chosen = |index: i64| usize::try_from(index).ok().and_then(|index| list.get(index).copied());
-    let missing = || Error::Shape("the list has no such elements".into());
+    let missing = || Error::Uncovered("the list has no such elements".into());
     let chosen: Option<List> = integers(record, 1)?.into_iter().map(chosen).collect();
     joined(lowering, record, &chosen.ok_or_else(missing)?, true)
 }
@@ -165,7 +166,9 @@ fn joined(lowering: &mut Lowering, record: &Record, list: &[Option<Element>], ne
         let (value, meta) = match element {
             Some(element) => (*element, lowering.writer.tape.meta(*element).clone()),
             None if new_axis => (lowering.writer.tape.value(lacking.clone()), lacking.clone()),
-            None => return Err(Error::Shape("how long the elements never written are is not known".into())),
+            None => {
+                return Err(Error::Uncovered("how long the elements never written are is not known".into()));
+            }
         };
         operands.push(Operand::shape_only(value, meta));
     }
@@ -191,7 +194,7 @@ fn scatter(
     let rows = rows(lowering, input(record, tensor)?)?;
     for (index, row) in integers(record, indices)?.into_iter().zip(rows) {
         let index =
-            usize::try_from(index).map_err(|_| Error::Shape(format!("a list has no place {index}")))?;
+            usize::try_from(index).map_err(|_| Error::Uncovered(format!("a list has no place {index}")))?;
         place(&mut list, index, row);
     }
     keep(lowering, record, list)
@@ -202,14 +205,14 @@ fn split(lowering: &mut Lowering, record: &Record, tensor: usize, lengths: usize
     let lengths = integers(record, lengths)?.into_iter().map(usize::try_from);
     let lengths: Vec<usize> = lengths
         .collect::<std::result::Result<_, _>>()
-        .map_err(|_| Error::Shape("negative lengths".into()))?;
+        .map_err(|_| Error::Uncovered("negative lengths".into()))?;
     let parts = parts(lowering, input(record, tensor)?, &lengths, true)?;
     keep(lowering, record, parts.into_iter().map(Some).collect())
 }
 
 fn rows(lowering: &mut Lowering, slot: &Slot) -> Result<Vec<Element>> {
     let length = lowering.meta(slot).shape.first().copied();
-    let length = length.ok_or_else(|| Error::Shape("a number has no rows".into()))?;
+    let length = length.ok_or_else(|| Error::Uncovered("a number has no rows".into()))?;
     parts(lowering, slot, &vec![1; length], false)
 }
 
@@ -220,7 +223,7 @@ fn parts(lowering: &mut Lowering, slot: &Slot, lengths: &[usize], kept: bool) ->
     let (mut start, mut regions, mut values) = (0, Vec::new(), Vec::new());
     for &length in lengths {
         let mut region: Vec<Range> = shape.iter().map(|&extent| Range::full(extent)).collect();
-        let no_axis = || Error::Shape("a number has no parts".into());
+        let no_axis = || Error::Uncovered("a number has no parts".into());
         *region.first_mut().ok_or_else(no_axis)? = Range::span(start, length);
         start += length;
         let extents: Vec<usize> = region.iter().skip(usize::from(!kept)).map(|range| range.len).collect();

@@ -53,7 +53,7 @@ pub(super) const ENTRIES: &[Entry] = &[
 /// Rows of a variable.
 fn resource_gather(lowering: &mut Lowering, record: &Record) -> Result<()> {
     if record.operation.int("batch_dims").unwrap_or(0) != 0 {
-        return Err(Error::Shape("rows looked up batch by batch in a variable have no rule".into()));
+        return Err(Error::Uncovered("rows looked up batch by batch in a variable have no rule".into()));
     }
     embedding(lowering, record, input(record, 0)?)
 }
@@ -94,10 +94,10 @@ fn gather(lowering: &mut Lowering, record: &Record) -> Result<()> {
 fn unique(lowering: &mut Lowering, record: &Record) -> Result<()> {
     let tokens = lowering.unread(input(record, 0)?);
     let [each, which, counts @ ..] = record.outputs.as_slice() else {
-        return Err(Error::Shape("it returned no places".into()));
+        return Err(Error::Uncovered("it returned no places".into()));
     };
     if tokens.meta.dtype != DType::Int || tokens.meta.shape != lowering.meta(which).shape {
-        return Err(Error::Shape("only tokens along one axis are told apart".into()));
+        return Err(Error::Uncovered("only tokens along one axis are told apart".into()));
     }
     constant(lowering, &tokens, [each].into_iter().chain(counts));
     lowering.writer.step(Box::new(Pass::identity()), vec![tokens], vec![ValueId(which.value.0)]);
@@ -108,13 +108,13 @@ fn unique(lowering: &mut Lowering, record: &Record) -> Result<()> {
 fn filled(lowering: &mut Lowering, record: &Record) -> Result<()> {
     let values = lowering.unread(input(record, 1)?);
     let [places, all, empty, places_of_old] = record.outputs.as_slice() else {
-        return Err(Error::Shape("it returned no places".into()));
+        return Err(Error::Uncovered("it returned no places".into()));
     };
     let moved = lowering.operand(places_of_old)?.data()?.to_indices()?;
     let mut sources = vec![-1; lowering.meta(all).shape.iter().product()];
     for (old, &new) in moved.iter().enumerate() {
         let source = usize::try_from(new).ok().and_then(|new| sources.get_mut(new));
-        *source.ok_or_else(|| Error::Shape(format!("there is no place {new}")))? = old as i64;
+        *source.ok_or_else(|| Error::Uncovered(format!("there is no place {new}")))? = old as i64;
     }
     let index = lowering.operand(places_of_old)?.data()?.indices(&sources)?;
     constant(lowering, &values, [places, empty, places_of_old]);

@@ -34,7 +34,8 @@ fn cross_entropy(lowering: &mut Lowering, record: &Record) -> Result<()> {
 /// −log softmax x at the class of each sample
 fn of_class(lowering: &mut Lowering, record: &Record) -> Result<()> {
     let logarithms = logarithms(lowering, record)?;
-    let classes = *logarithms.meta.shape.last().ok_or_else(|| Error::Shape("there are no classes".into()))?;
+    let classes =
+        *logarithms.meta.shape.last().ok_or_else(|| Error::Uncovered("there are no classes".into()))?;
     let labels = lowering.operand(input(record, 1)?)?;
     let chosen: Vec<i64> = labels
         .data()?
@@ -57,7 +58,7 @@ fn logarithms(lowering: &mut Lowering, record: &Record) -> Result<Operand<TfTens
 
 fn negated(lowering: &mut Lowering, record: &Record, loss: Operand<TfTensor>) -> Result<()> {
     let [first, gradient] = record.outputs.as_slice() else {
-        return Err(Error::Shape("it returned no loss".into()));
+        return Err(Error::Uncovered("it returned no loss".into()));
     };
     let reason = Some("the gradient of a loss has no rule".into());
     let unruled = Unruled { reason, ..Unruled::default() };

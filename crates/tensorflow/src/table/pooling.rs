@@ -22,7 +22,7 @@ fn windows(lowering: &Lowering, record: &Record) -> Result<(Vec<Window>, Vec<usi
     Layout::of(record)?;
     let extents = shape(lowering, record, 0)?;
     if kernel.len() != extents.len() || stride.len() != extents.len() {
-        return Err(Error::Shape(format!("windows {kernel:?} over {extents:?} have no rule")));
+        return Err(Error::Uncovered(format!("windows {kernel:?} over {extents:?} have no rule")));
     }
     let windows: Vec<Window> = kernel
         .into_iter()

@@ -71,7 +71,7 @@ fn cumulative(lowering: &mut Lowering, record: &Record) -> Result<()> {
     if reverse {
         rules.push(flip());
     }
-    let last = rules.pop().ok_or_else(|| Error::Shape("a running sum is at least a sum".into()))?;
+    let last = rules.pop().ok_or_else(|| Error::Uncovered("a running sum is at least a sum".into()))?;
     for (place, rule) in rules.into_iter().enumerate() {
         let extents = if place == 0 { x.meta.shape.clone() } else { shape.clone() };
         x = lowering.writer.inner_shape(rule, vec![x], extents);
@@ -117,7 +117,7 @@ fn running(
 /// The largest of each row move back to where the indices beside them say.
 fn largest(lowering: &mut Lowering, record: &Record) -> Result<()> {
     let operand = lowering.unread(input(record, 0)?);
-    let nothing = || Error::Shape("there are no indices to go by".into());
+    let nothing = || Error::Uncovered("there are no indices to go by".into());
     let indices = record.outputs.get(1).ok_or_else(nothing)?;
     let indices = lowering.operand(indices)?.data()?.to_indices()?;
     let extent = operand.meta.shape.last().copied().unwrap_or(1) as i64;

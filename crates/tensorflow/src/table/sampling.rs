@@ -7,7 +7,7 @@ use super::Entry;
 use crate::lowering::{Lowering, input, integers};
 use crate::rearrange::{self, numbers};
 use crate::{DataType, Record, Tensor as Handle, TfTensor};
-use dlbacktrace_core::maps::{Axes, Banded};
+use dlbacktrace_core::maps::{Axes, BlockMatrix};
 use dlbacktrace_core::ops::{Nearest, Separable};
 use dlbacktrace_core::{Error, Family, Result, Tensor};
 
@@ -65,7 +65,7 @@ fn interpolate(lowering: &mut Lowering, record: &Record) -> Result<()> {
                 let entries = (0..extent).map(|cell| (cell, columns[cell * to + index]));
                 entries.filter(|(_, weight)| *weight != 0.0).collect()
             };
-            Ok((axis, Banded::new(extent, &(0..to).map(row).collect::<Vec<_>>())?))
+            Ok((axis, BlockMatrix::new(extent, &(0..to).map(row).collect::<Vec<_>>())?))
         })
         .collect::<Result<_>>()?;
     lowering.step(record, Box::new(Separable { axes: Axes { matrices } }), vec![operand])
@@ -100,7 +100,7 @@ fn resized(
 }
 
 fn no_picture(shape: &[usize]) -> Error {
-    Error::Shape(format!("{shape:?} is no picture"))
+    Error::Uncovered(format!("{shape:?} is no picture"))
 }
 
 #[cfg(test)]

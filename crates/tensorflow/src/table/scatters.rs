@@ -5,40 +5,40 @@ use super::arguments::integer;
 use crate::lowering::{Lowering, input};
 use crate::rearrange::{self, places};
 use crate::{Record, TfTensor};
-use dlbacktrace_core::ops::{Embedding, IndexAdd, IndexExtremum, Pass, Placed, Reshape, Slice};
+use dlbacktrace_core::ops::{Embedding, IndexAdd, IndexExtremum, Pass, Reshape, Slice, TokenScatter};
 use dlbacktrace_core::{BacktraceOp, DType, Error, Family, Function, Operand, Range, Result, Tensor};
 
 pub(super) const ENTRIES: &[Entry] = &[
     Entry::by_data(&["ScatterNd"], Family::WeightedSum, |lowering, record| {
         let source = lowering.operand(input(record, 1)?)?;
-        by_element(lowering, record, 0, source, None, Meeting::Sum)
+        by_element(lowering, record, 0, source, None, Collision::Sum)
     }),
     Entry::by_data(
         &["TensorScatterAdd", "ScatterNdNonAliasingAdd"],
         Family::WeightedSum,
         |lowering, record| {
             let source = lowering.operand(input(record, 2)?)?;
-            onto(lowering, record, source, Meeting::Sum)
+            onto(lowering, record, source, Collision::Sum)
         },
     ),
     Entry::by_data(&["TensorScatterSub"], Family::WeightedSum, |lowering, record| {
         let source = lowering.operand(input(record, 2)?)?;
         let negated = source.data()?.scale(-1.0)?;
         let source = lowering.writer.pass(Pass::function(Function::Scale(-1.0)), &source, negated);
-        onto(lowering, record, source, Meeting::Sum)
+        onto(lowering, record, source, Collision::Sum)
     }),
     Entry::by_result(&["TensorScatterMax", "TensorScatterMin"], Family::Winner, |lowering, record| {
         let source = lowering.operand(input(record, 2)?)?;
-        onto(lowering, record, source, Meeting::Extremum)
+        onto(lowering, record, source, Collision::Extremum)
     }),
     Entry::by_shape(&["TensorScatterUpdate"], Family::Movement, |lowering, record| {
         rearrange::lower(lowering, record, &[0, 2])
     }),
     Entry::by_data(&["UnsortedSegmentSum"], Family::WeightedSum, |lowering, record| {
-        segments(lowering, record, Meeting::Sum)
+        segments(lowering, record, Collision::Sum)
     }),
     Entry::by_result(&["UnsortedSegmentMax", "UnsortedSegmentMin"], Family::Winner, |lowering, record| {
-        segments(lowering, record, Meeting::Extremum)
+        segments(lowering, record, Collision::Extremum)
     }),
     Entry::by_data(
         &[
@@ -57,14 +57,14 @@ pub(super) const ENTRIES: &[Entry] = &[
 
 /// What becomes of the values that meet in a cell.
 #[derive(Clone, Copy)]
-enum Meeting {
+enum Collision {
     /// Their sum or mean: cells may be scaled at will.
     Sum,
     /// The largest or the smallest.
     Extremum,
 }
 
-impl Meeting {
+impl Collision {
     /// The rule of values that meet along axis 0; `result` is what came of it.
     fn rule(
         self,
@@ -79,7 +79,12 @@ impl Meeting {
 }
 
 /// Updates that meet the elements of a tensor.
-fn onto(lowering: &mut Lowering, record: &Record, source: Operand<TfTensor>, meeting: Meeting) -> Result<()> {
+fn onto(
+    lowering: &mut Lowering,
+    record: &Record,
+    source: Operand<TfTensor>,
+    meeting: Collision,
+) -> Result<()> {
     let base = lowering.operand(input(record, 0)?)?;
     by_element(lowering, record, 1, source, Some(base), meeting)
 }
@@ -91,7 +96,7 @@ fn by_element(
     index: usize,
     source: Operand<TfTensor>,
     base: Option<Operand<TfTensor>>,
-    meeting: Meeting,
+    meeting: Collision,
 ) -> Result<()> {
     let output = lowering.output_shape(record)?;
     let index = lowering.operand(input(record, index)?)?.data()?.to_tensor()?;
@@ -107,11 +112,11 @@ fn by_element(
 }
 
 /// Parts of the first axes meet by their number.
-fn segments(lowering: &mut Lowering, record: &Record, meeting: Meeting) -> Result<()> {
+fn segments(lowering: &mut Lowering, record: &Record, meeting: Collision) -> Result<()> {
     let source = lowering.operand(input(record, 0)?)?;
     let numbers = lowering.operand(input(record, 1)?)?;
     if numbers.data()?.to_indices()?.iter().any(|&number| number < 0) {
-        return Err(Error::Shape("segments that are left out have no rule".into()));
+        return Err(Error::Uncovered("segments that are left out have no rule".into()));
     }
     let axes = numbers.meta.shape.len();
     let count = numbers.meta.shape.iter().product();
@@ -132,7 +137,7 @@ fn bags(lowering: &mut Lowering, record: &Record) -> Result<()> {
 /// How often each token occurs, or whether it does, in each sample or in all: a sum of ones, one for each token.
 fn counts(lowering: &mut Lowering, record: &Record) -> Result<()> {
     if lowering.meta(input(record, 2)?).shape.iter().product::<usize>() > 0 {
-        return Err(Error::Shape("tokens counted by weights have no rule".into()));
+        return Err(Error::Uncovered("tokens counted by weights have no rule".into()));
     }
     let tokens = lowering.operand(input(record, 0)?)?;
     let size = integer(record, 1)?;
@@ -155,7 +160,7 @@ fn counts(lowering: &mut Lowering, record: &Record) -> Result<()> {
     let one_each = tokens.data()?.cast(DType::F32)?.full(&[count], 1.0)?;
     let tokens = lowering.writer.reshape(&tokens, &[count])?;
     let ones = lowering.writer.constant(one_each.clone());
-    let ones = lowering.writer.inner(Box::new(Placed), vec![ones, tokens], one_each);
+    let ones = lowering.writer.inner(Box::new(TokenScatter), vec![ones, tokens], one_each);
     let rule = Box::new(IndexAdd { axis: 0, index });
     let met = lowering.writer.inner_shape(rule, vec![ones], vec![samples * columns]);
     let table = lowering.writer.inner_shape(Box::new(Reshape), vec![met], vec![samples, columns]);

@@ -92,7 +92,7 @@ fn reduced(lowering: &mut Lowering, record: &Record) -> Result<()> {
 /// Each value of the sum of two tables is that of one, or of both where these meet.
 fn sum(lowering: &mut Lowering, record: &Record) -> Result<()> {
     let [places, values, shape] = record.outputs.as_slice() else {
-        return Err(Error::Shape("it returned no values".into()));
+        return Err(Error::Uncovered("it returned no values".into()));
     };
     let to = named(lowering, places)?;
     let mut parts = Vec::with_capacity(2);
@@ -140,7 +140,7 @@ fn crossed(lowering: &mut Lowering, record: &Record) -> Result<()> {
     let sparse = usize::try_from(record.operation.int("N").unwrap_or(0)).unwrap_or(0);
     let dense = record.operation.data_types("dense_types").unwrap_or_default().len();
     let [combined, made, shape] = record.outputs.as_slice() else {
-        return Err(Error::Shape("it returned no values".into()));
+        return Err(Error::Uncovered("it returned no values".into()));
     };
     let mut features = Vec::with_capacity(sparse + dense);
     for feature in 0..sparse {
@@ -153,7 +153,7 @@ fn crossed(lowering: &mut Lowering, record: &Record) -> Result<()> {
     for feature in 0..dense {
         let slot = input(record, 3 * sparse + feature)?;
         let &[samples, width] = lowering.meta(slot).shape.as_slice() else {
-            return Err(Error::Shape("features are rows, one for each sample".into()));
+            return Err(Error::Uncovered("features are rows, one for each sample".into()));
         };
         let held =
             (0..samples as i64).map(|row| (row, (row * width as i64..(row + 1) * width as i64).collect()));
@@ -168,7 +168,7 @@ fn crossed(lowering: &mut Lowering, record: &Record) -> Result<()> {
         let mut rest = place;
         for ((_, held), sources) in features.iter().zip(&mut sources).rev() {
             let held = held.get(&row).filter(|held| !held.is_empty());
-            let held = held.ok_or_else(|| Error::Shape(format!("sample {row} lacks a feature")))?;
+            let held = held.ok_or_else(|| Error::Uncovered(format!("sample {row} lacks a feature")))?;
             sources.push(held[rest % held.len()]);
             rest /= held.len();
         }

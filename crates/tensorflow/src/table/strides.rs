@@ -22,7 +22,7 @@ fn strided_slice(lowering: &mut Lowering, record: &Record) -> Result<()> {
     let volume = |extents: &mut dyn Iterator<Item = usize>| extents.product::<usize>();
     let output = lowering.output_shape(record)?;
     if volume(&mut region.iter().map(|range| range.len)) != volume(&mut output.iter().copied()) {
-        return Err(Error::Shape(format!("a part {region:?} of {shape:?} does not make {output:?}")));
+        return Err(Error::Uncovered(format!("a part {region:?} of {shape:?} does not make {output:?}")));
     }
     let operand = lowering.unread(input(record, 0)?);
     lowering.step(record, Box::new(Slice { regions: vec![region] }), vec![operand])
@@ -48,7 +48,7 @@ fn region(record: &Record, shape: &[usize]) -> Result<Option<Vec<Range>>> {
         if at(new, place) {
             continue;
         }
-        let too_many = || Error::Shape(format!("a part of {shape:?} names too many axes"));
+        let too_many = || Error::Uncovered(format!("a part of {shape:?} names too many axes"));
         let extent = *shape.get(region.len()).ok_or_else(too_many)? as i64;
         let counted = |index: i64| if index < 0 { index + extent } else { index };
         let start =

@@ -29,7 +29,7 @@ pub(super) const ENTRIES: &[Entry] = &[
 fn split(lowering: &mut Lowering, record: &Record) -> Result<()> {
     let operand = lowering.unread(input(record, 0)?);
     let [places, words, shape] = record.outputs.as_slice() else {
-        return Err(Error::Shape("texts are split into places, words and their shape".into()));
+        return Err(Error::Uncovered("texts are split into places, words and their shape".into()));
     };
     let (count, places) = (lowering.meta(words).shape.iter().product(), lowering.operand(places)?);
     let places = places.data()?;

@@ -20,7 +20,7 @@ fn projected(lowering: &mut Lowering, record: &Record) -> Result<()> {
     }
     let x = lowering.operand(input(record, 0)?)?;
     let &[samples, height, width, channels] = x.meta.shape.as_slice() else {
-        return Err(Error::Shape(format!("pictures have four axes, not {:?}", x.meta.shape)));
+        return Err(Error::Uncovered(format!("pictures have four axes, not {:?}", x.meta.shape)));
     };
     let shape = lowering.output_shape(record)?;
     let (rows, columns) = (shape[1], shape[2]);
@@ -34,7 +34,8 @@ fn projected(lowering: &mut Lowering, record: &Record) -> Result<()> {
     let mut entries = Entries::default();
     for sample in 0..samples {
         let transform = transforms.get(sample).or(transforms.first().filter(|_| transforms.len() == 1));
-        let transform = transform.ok_or_else(|| Error::Shape("it has no transform for a picture".into()))?;
+        let transform =
+            transform.ok_or_else(|| Error::Uncovered("it has no transform for a picture".into()))?;
         for row in 0..rows {
             for column in 0..columns {
                 let to = (sample * rows + row) * columns + column;
@@ -44,7 +45,7 @@ fn projected(lowering: &mut Lowering, record: &Record) -> Result<()> {
                     within += weight;
                 }
                 if filled && within < 1.0 - 1e-6 {
-                    return Err(Error::Shape("filling in other numbers than 0 has no rule".into()));
+                    return Err(Error::Uncovered("filling in other numbers than 0 has no rule".into()));
                 }
             }
         }
@@ -72,7 +73,7 @@ impl Edge {
             "REFLECT" => Self::Reflect,
             "WRAP" => Self::Wrap,
             "NEAREST" => Self::Nearest,
-            other => return Err(Error::Shape(format!("there is no rule for edges of the kind {other}"))),
+            other => return Err(Error::Uncovered(format!("there is no rule for edges of the kind {other}"))),
         })
     }
 

@@ -75,13 +75,13 @@ fn both(lowering: &Lowering, call: &Call) -> bool {
 
 /// The same numbers, or real ones as complex.
 fn converted(lowering: &mut Lowering, call: &Call) -> Result<()> {
-    let slot = slots(call).next().ok_or_else(|| Error::Shape("nothing is converted".into()))?;
+    let slot = slots(call).next().ok_or_else(|| Error::Uncovered("nothing is converted".into()))?;
     let (operand, output) = (lowering.unread(slot), lowering.output_shape(call)?);
     if operand.meta.shape == output {
         return lowering.step(call, Box::new(Pass::identity()), vec![operand]);
     }
     if lowering.is_complex(slot) {
-        return Err(Error::Shape("leaving imaginary parts out by a cast has no rule".into()));
+        return Err(Error::Uncovered("leaving imaginary parts out by a cast has no rule".into()));
     }
     from_real(lowering, call, operand)
 }
@@ -105,7 +105,7 @@ fn conjugate(lowering: &mut Lowering, call: &Call) -> Result<()> {
 fn joined(lowering: &mut Lowering, call: &Call) -> Result<()> {
     let parts = [call.tensor("real")?, call.tensor("imag")?].map(|slot| lowering.unread(slot));
     if parts[0].meta.shape != parts[1].meta.shape {
-        return Err(Error::Shape("real and imaginary parts of different shapes have no rule".into()));
+        return Err(Error::Uncovered("real and imaginary parts of different shapes have no rule".into()));
     }
     let axis = parts[0].meta.shape.len();
     lowering.step(call, Box::new(Concat { axis, new_axis: true }), parts.into())
@@ -127,7 +127,7 @@ fn product(lowering: &mut Lowering, call: &Call) -> Result<()> {
 fn quotient(lowering: &mut Lowering, call: &Call) -> Result<()> {
     let [x, divisor] = [call.tensor("self")?, call.tensor("other")?];
     if lowering.is_complex(divisor) {
-        return Err(Error::Shape("a division by complex numbers has no rule".into()));
+        return Err(Error::Uncovered("a division by complex numbers has no rule".into()));
     }
     let operands = [for_both(lowering, call, x)?, for_both(lowering, call, divisor)?];
     // What counts something, as the number of points of a transform, depends on nothing.
@@ -164,7 +164,7 @@ fn expanded(
 fn einsum(lowering: &mut Lowering, call: &Call) -> Result<()> {
     let slots: Vec<&Slot> = call.tensors("tensors")?.into_iter().flatten().collect();
     let (&[x, y], Some(equation)) = (&slots[..], call.text("equation")) else {
-        return Err(Error::Shape("an einsum of complex tensors has a rule only for two of them".into()));
+        return Err(Error::Uncovered("an einsum of complex tensors has a rule only for two of them".into()));
     };
     expanded(lowering, call, [x, y], |lowering, a, b| {
         let data = [a.data()?.as_tch(), b.data()?.as_tch()];

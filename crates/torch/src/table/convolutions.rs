@@ -101,5 +101,5 @@ fn transposed(lowering: &mut Lowering, call: &Call) -> Result<()> {
 }
 
 fn groups(call: &Call) -> Result<usize> {
-    usize::try_from(call.int("groups")?).map_err(|_| Error::Shape("groups must be positive".into()))
+    usize::try_from(call.int("groups")?).map_err(|_| Error::Uncovered("groups must be positive".into()))
 }

@@ -94,7 +94,7 @@ impl Transform {
         let extent = x.meta.shape[axis];
         let units = extent << from_parts;
         if units * units > LIMIT {
-            return Err(Error::Shape(format!(
+            return Err(Error::Uncovered(format!(
                 "a Fourier transform of {extent} points is too long for its rule"
             )));
         }
@@ -132,16 +132,16 @@ impl BacktraceOp<TorchTensor> for OfRows {
     fn backtrace(
         &self,
         inputs: &[Operand],
-        outputs: &[Option<Relevance<TorchTensor>>],
+        arriving: &[Option<Relevance<TorchTensor>>],
         context: &mut Context<'_, TorchTensor>,
     ) -> Result<Vec<Option<Relevance<TorchTensor>>>> {
-        let [x] = inputs else { return Err(Error::Shape("a transform takes one operand".into())) };
+        let [x] = inputs else { return Err(Error::Uncovered("a transform takes one operand".into())) };
         let units = x.meta.shape.last().copied().unwrap_or(1) as i64;
         let units = tch::Tensor::f_eye(units, (Kind::Double, tch::Device::Cpu));
         let matrix = computed(units.and_then(|units| self.transform.rows(&units, self.how)))?;
         let matrix = dlbacktrace_core::Operand::new(ValueId(usize::MAX), matrix.cast(x.data()?.dtype())?);
         let product = MatMul { transposed: false };
-        let mut shares = product.backtrace(&[x.clone(), matrix], outputs, context)?;
+        let mut shares = product.backtrace(&[x.clone(), matrix], arriving, context)?;
         shares.truncate(1);
         Ok(shares)
     }

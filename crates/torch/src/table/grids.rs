@@ -20,7 +20,7 @@ fn grid_sampler(lowering: &mut Lowering, call: &Call) -> Result<()> {
     let grid = lowering.operand(call.tensor("grid")?)?;
     let interpolation = call.int("interpolation_mode")?;
     if interpolation == CUBIC {
-        return Err(Error::Shape(
+        return Err(Error::Uncovered(
             "cubic sampling at a grid has no rule; bilinear and nearest have one".into(),
         ));
     }
@@ -86,15 +86,15 @@ impl BacktraceOp<TorchTensor> for GridSampler {
 
     fn backtrace(
         &self,
-        inputs: &[Operand<TorchTensor>],
-        outputs: &[Option<Relevance<TorchTensor>>],
+        operands: &[Operand<TorchTensor>],
+        arriving: &[Option<Relevance<TorchTensor>>],
         context: &mut Context<'_, TorchTensor>,
     ) -> Result<Vec<Option<Relevance<TorchTensor>>>> {
-        let ([x, grid], Some(Some(relevance))) = (inputs, outputs.first()) else {
-            return Err(Error::Shape("sampling takes a tensor and a grid".into()));
+        let ([x, grid], Some(Some(relevance))) = (operands, arriving.first()) else {
+            return Err(Error::Uncovered("sampling takes a tensor and a grid".into()));
         };
         if grid.depends {
-            return Err(Error::Shape("sampling at a grid that depends on the input has no rule".into()));
+            return Err(Error::Uncovered("sampling at a grid that depends on the input has no rule".into()));
         }
         let map = Box::new(AtGrid { sampler: self, grid: grid.data()?, like: x.data()? });
         let terms = vec![Term { operand: x, map }];

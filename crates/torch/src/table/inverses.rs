@@ -65,7 +65,7 @@ fn cofactors(lowering: &mut Lowering, call: &Call) -> Result<Operand> {
         inverse.f_transpose(-2, -1)?.f_mul(&factor)
     });
     let weights = weights
-        .map_err(|_| Error::Shape("the determinant of a matrix without an inverse has no rule".into()))?;
+        .map_err(|_| Error::Uncovered("the determinant of a matrix without an inverse has no rule".into()))?;
     let weights = lowering.writer.constant(computed(Ok(weights))?);
     let products = matrix.data()?.mul(weights.data()?)?;
     let products = lowering.writer.inner(Box::new(Product), vec![matrix, weights], products);

@@ -136,7 +136,7 @@ fn is_table(table: &Operand, call: &Call, lowering: &Lowering) -> Result<bool> {
 fn unique(lowering: &mut Lowering, call: &Call) -> Result<()> {
     let tokens = lowering.unread(call.tensor("self")?);
     let [_, which, ..] = call.outputs.as_slice() else {
-        return Err(Error::Shape("it returned no places".into()));
+        return Err(Error::Uncovered("it returned no places".into()));
     };
     let placed = tokens.meta.shape == lowering.meta(&which.slot).shape;
     let mut made = lowering.made(call);

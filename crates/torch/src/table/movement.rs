@@ -109,7 +109,7 @@ fn reshape(lowering: &mut Lowering, call: &Call) -> Result<()> {
     // A view as another type of elements moves bytes, not elements.
     let output = call.outputs.first().map(|output| lowering.meta(&output.slot));
     if output.is_some_and(|output| output.dtype != operands[0].meta.dtype) {
-        return Err(Error::Shape("a view as another element type has no rule".into()));
+        return Err(Error::Uncovered("a view as another element type has no rule".into()));
     }
     lowering.step(call, Box::new(Reshape), operands)
 }

@@ -20,7 +20,7 @@ fn from_mask(lowering: &mut Lowering, call: &Call) -> Result<()> {
     let whole = lowering.operand(call.tensor("t")?)?;
     let mask = lowering.operand(call.tensor("mask")?)?;
     let result = parts::result(lowering, call)?;
-    let lengths = lengths(&result).ok_or_else(|| Error::Shape("the result is not nested".into()))?;
+    let lengths = lengths(&result).ok_or_else(|| Error::Uncovered("the result is not nested".into()))?;
     let mut shape = whole.meta.shape.clone();
     let mut column = mask.meta.shape.clone();
     column.push(1);
@@ -39,7 +39,7 @@ fn from_mask(lowering: &mut Lowering, call: &Call) -> Result<()> {
 /// Constants behind each sample, up to the size asked for.
 fn to_padded(lowering: &mut Lowering, call: &Call) -> Result<()> {
     let nested = lowering.operand(call.tensor("self")?)?;
-    let unknown = || Error::Shape("this nested tensor was made in a way without a rule".into());
+    let unknown = || Error::Uncovered("this nested tensor was made in a way without a rule".into());
     let lengths = lengths(nested.data()?).ok_or_else(unknown)?;
     let (wanted, shape) = (lowering.output_shape(call)?, nested.meta.shape.clone());
     let after: Vec<usize> =

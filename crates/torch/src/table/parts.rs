@@ -17,7 +17,7 @@ pub(super) fn computed(result: std::result::Result<tch::Tensor, TchError>) -> Re
 /// What the call returned first, in its compute type.
 pub(super) fn result(lowering: &Lowering, call: &Call) -> Result<TorchTensor> {
     let output =
-        call.outputs.first().ok_or_else(|| Error::Shape("the operator returned no tensor".into()))?;
+        call.outputs.first().ok_or_else(|| Error::Uncovered("the operator returned no tensor".into()))?;
     Ok(lowering.operand(&output.slot)?.data()?.clone())
 }
 

@@ -22,7 +22,7 @@ pub(super) const ENTRIES: &[Entry] = &[
 fn linear(lowering: &mut Lowering, call: &Call, rounded: bool) -> Result<()> {
     let slots: Vec<Option<&Slot>> = call.tensors("W_prepack")?;
     let [Some(weight), bias] = slots[..] else {
-        return Err(Error::Shape("a quantised layer whose weight cannot be read".into()));
+        return Err(Error::Uncovered("a quantised layer whose weight cannot be read".into()));
     };
     let mut x = lowering.operand(call.tensor("X")?)?;
     if rounded {

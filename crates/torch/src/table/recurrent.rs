@@ -85,7 +85,7 @@ fn uppermost(lowering: &Lowering, call: &Call, directions: usize) -> Result<Vec<
 fn cell(lowering: &mut Lowering, call: &Call, cell: Cell) -> Result<()> {
     let x = lowering.operand(call.tensor("input")?)?;
     let [samples, _] = x.meta.shape[..] else {
-        return Err(Error::Shape(format!("a recurrent cell on {:?} instead of [N, C]", x.meta.shape)));
+        return Err(Error::Uncovered(format!("a recurrent cell on {:?} instead of [N, C]", x.meta.shape)));
     };
     let weight = |name: &str| lowering.operand(call.tensor(name)?);
     let bias = |name: &str| call.optional(name).map(|slot| lowering.operand(slot)).transpose();
@@ -105,7 +105,7 @@ fn cell(lowering: &mut Lowering, call: &Call, cell: Cell) -> Result<()> {
 
 /// The weights, layer after layer and forwards before backwards: W, U, their biases if any, a projection if any.
 fn stored(lowering: &Lowering, call: &Call, cell: Cell, count: usize) -> Result<Vec<Layer<TorchTensor>>> {
-    let wrong = || Error::Shape("the weights are not those of recurrent layers".into());
+    let wrong = || Error::Uncovered("the weights are not those of recurrent layers".into());
     let slots = call.tensors("params")?.into_iter().collect::<Option<Vec<&Slot>>>().ok_or_else(wrong)?;
     let each = slots.len().checked_div(count).filter(|&each| each > 0).ok_or_else(wrong)?;
     let layer = |(index, slots): (usize, &[&Slot])| {
@@ -133,10 +133,10 @@ fn states(call: &Call) -> Result<Vec<&Slot>> {
 fn by_layer(lowering: &mut Lowering, slot: &Slot, layers: usize) -> Result<Vec<Operand>> {
     let state = lowering.operand(slot)?;
     let &[count, samples, width] = state.meta.shape.as_slice() else {
-        return Err(Error::Shape(format!("a recurrent state of shape {:?}", state.meta.shape)));
+        return Err(Error::Uncovered(format!("a recurrent state of shape {:?}", state.meta.shape)));
     };
     if count != layers {
-        return Err(Error::Shape(format!("{count} states of {layers} recurrent layers")));
+        return Err(Error::Uncovered(format!("{count} states of {layers} recurrent layers")));
     }
     let joined = lowering.writer.reshape(&state, &[count * samples, width])?;
     lowering.writer.parts(&joined, 0, &vec![samples; layers])
@@ -154,7 +154,10 @@ fn rows(lowering: &mut Lowering, call: &Call) -> Result<(Operand, Vec<usize>)> {
         x = lowering.writer.permute(&x, &[1, 0, 2])?;
     }
     let &[steps, samples, width] = x.meta.shape.as_slice() else {
-        return Err(Error::Shape(format!("a recurrent layer on {:?} instead of [T, N, C]", x.meta.shape)));
+        return Err(Error::Uncovered(format!(
+            "a recurrent layer on {:?} instead of [T, N, C]",
+            x.meta.shape
+        )));
     };
     let rows = lowering.writer.reshape(&x, &[steps * samples, width])?;
     Ok((rows, vec![samples; steps]))

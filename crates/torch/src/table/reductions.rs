@@ -148,7 +148,7 @@ fn norm(lowering: &mut Lowering, call: &Call) -> Result<()> {
 fn distances(lowering: &mut Lowering, call: &Call) -> Result<()> {
     let order = call
         .optional_number("p")
-        .ok_or_else(|| Error::Shape("distances need the order of their norm".into()))?;
+        .ok_or_else(|| Error::Uncovered("distances need the order of their norm".into()))?;
     let [a, b] = [("x1", 1), ("x2", 2)].map(|(name, from_end)| {
         let operand = lowering.operand(call.tensor(name)?)?;
         let mut shape = operand.meta.shape.clone();
@@ -167,7 +167,9 @@ fn distances(lowering: &mut Lowering, call: &Call) -> Result<()> {
 fn picked(lowering: &mut Lowering, call: &Call) -> Result<()> {
     let operand = call.tensor("self")?;
     let Some(indices) = call.outputs.get(1).and_then(|output| output.slot.tensor.as_ref()) else {
-        return Err(Error::Shape("without an axis there are no indices to go by, so it has no rule".into()));
+        return Err(Error::Uncovered(
+            "without an axis there are no indices to go by, so it has no rule".into(),
+        ));
     };
     let indices = indices.shallow_clone();
     let axis = call.ints("dim").and_then(|dim| dim.first().copied()).unwrap_or(-1);

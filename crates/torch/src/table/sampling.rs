@@ -50,7 +50,9 @@ fn nearest(lowering: &mut Lowering, call: &Call) -> Result<()> {
             let numbers = rearrange::numbers(&shape[axis..=axis])?.f_reshape(along);
             let numbers = parts::computed(numbers.and_then(|numbers| numbers.f_expand(small, false)))?;
             let moved = rearrange::again(call, |_, _| Ok(Input::Tensor(numbers.as_tch().shallow_clone())))?;
-            let Some(moved) = moved.first() else { return Err(Error::Shape("nothing was copied".into())) };
+            let Some(moved) = moved.first() else {
+                return Err(Error::Uncovered("nothing was copied".into()));
+            };
             let mut cells = TorchTensor::from(moved.shallow_clone());
             for other in (2..shape.len()).filter(|&other| other != axis) {
                 let mut region = Range::whole(&cells.shape());

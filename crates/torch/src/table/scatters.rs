@@ -6,7 +6,7 @@ use super::parts::{self, Operand, computed};
 use crate::arguments::{Arguments, axis};
 use crate::lowering::Lowering;
 use crate::{TorchTensor, rearrange};
-use dlbacktrace_core::ops::{Expand, IndexAdd, IndexExtremum, Pass, Placed, Rearrange, Select, Slice};
+use dlbacktrace_core::ops::{Expand, IndexAdd, IndexExtremum, Pass, Rearrange, Select, Slice, TokenScatter};
 use dlbacktrace_core::{BacktraceOp, DType, Error, Family, Function, Range, Result, Tensor};
 use dlbacktrace_torch_recorder::{Call, Slot};
 
@@ -29,19 +29,19 @@ pub(super) const ENTRIES: &[Entry] = &[
 
 /// What becomes of the values that meet in a cell.
 #[derive(Clone, Copy, PartialEq)]
-enum Meeting {
+enum Collision {
     /// Their sum or mean: cells may be scaled at will.
     Sum,
     /// The largest or the smallest.
     Extremum,
 }
 
-impl Meeting {
+impl Collision {
     fn of(call: &Call) -> Result<Self> {
         match call.text("reduce") {
             None | Some("sum" | "add" | "mean") => Ok(Self::Sum),
             Some("amax" | "amin") => Ok(Self::Extremum),
-            Some(other) => Err(Error::Shape(format!("values that meet by {other} have no rule"))),
+            Some(other) => Err(Error::Uncovered(format!("values that meet by {other} have no rule"))),
         }
     }
 
@@ -55,7 +55,7 @@ impl Meeting {
 
 /// Sub-tensors that land along an axis.
 fn along_axis(lowering: &mut Lowering, call: &Call) -> Result<()> {
-    let meeting = Meeting::of(call)?;
+    let meeting = Collision::of(call)?;
     let mut source = lowering.operand(call.tensor("source")?)?;
     let mut base = lowering.operand(call.tensor("self")?)?;
     let mut result = parts::result(lowering, call)?;
@@ -86,12 +86,12 @@ fn placed(lowering: &mut Lowering, call: &Call, source: Operand, axis: usize) ->
     let everywhere = index.data()?.broadcast_to(&source.meta.shape)?;
     let index = lowering.writer.inner(Box::new(Expand), vec![index], everywhere);
     let data = source.data()?.clone();
-    Ok(lowering.writer.inner(Box::new(Placed), vec![source, index], data))
+    Ok(lowering.writer.inner(Box::new(TokenScatter), vec![source, index], data))
 }
 
 /// Elements that land along an axis, each at its own index.
 fn scatter(lowering: &mut Lowering, call: &Call) -> Result<()> {
-    let meeting = Meeting::of(call)?;
+    let meeting = Collision::of(call)?;
     let (base, index, source) = landing(lowering, call)?;
     let dim = call.int("dim")?;
     let numbers = rearrange::numbers(&base.meta.shape)?.f_gather(dim, index.as_tch(), false);
@@ -126,7 +126,7 @@ fn landing(lowering: &mut Lowering, call: &Call) -> Result<(Operand, TorchTensor
         }
     };
     let (placed, places) = (value.data()?.clone(), index.data()?.clone());
-    let source = lowering.writer.inner(Box::new(Placed), vec![value, index], placed);
+    let source = lowering.writer.inner(Box::new(TokenScatter), vec![value, index], placed);
     Ok((base, places, source))
 }
 
@@ -136,7 +136,7 @@ fn put(lowering: &mut Lowering, call: &Call) -> Result<()> {
     let chosen = cells(call, &rearrange::numbers(&base.meta.shape)?)?;
     let values = put_values(lowering, call, &base.meta.shape, &chosen.shape())?;
     let cells = rearrange::to_index(chosen.as_tch())?;
-    by_element(lowering, call, Meeting::Sum, values, base, cells)
+    by_element(lowering, call, Collision::Sum, values, base, cells)
 }
 
 /// As [`put`], where the last that lands in a cell is all that is left.
@@ -188,14 +188,14 @@ fn put_values(lowering: &mut Lowering, call: &Call, base: &[usize], shape: &[usi
     let names = lowering.writer.reshape(&names, &rows)?;
     let everywhere = names.data()?.broadcast_to(shape)?;
     let names = lowering.writer.inner(Box::new(Expand), vec![names], everywhere);
-    Ok(lowering.writer.inner(Box::new(Placed), vec![values, names], data))
+    Ok(lowering.writer.inner(Box::new(TokenScatter), vec![values, names], data))
 }
 
 /// Each element of the source lands in a cell of its own choice.
 fn by_element(
     lowering: &mut Lowering,
     call: &Call,
-    meeting: Meeting,
+    meeting: Collision,
     source: Operand,
     base: Operand,
     cells: TorchTensor,
@@ -213,7 +213,7 @@ fn by_element(
 fn taking_part(
     lowering: &mut Lowering,
     call: &Call,
-    meeting: Meeting,
+    meeting: Collision,
     base: Operand,
     axis: usize,
     index: &TorchTensor,
@@ -227,7 +227,7 @@ fn taking_part(
         .and_then(|zeros| zeros.f_index_fill(axis as i64, index.as_tch(), 1)?.f_to_kind(tch::Kind::Bool));
     let landed = computed(landed)?;
     // Nothing is equal to a NaN, so that it never wins.
-    let absent = if meeting == Meeting::Sum { 0.0 } else { f64::NAN };
+    let absent = if meeting == Collision::Sum { 0.0 } else { f64::NAN };
     let data = computed(data.f_masked_fill(landed.as_tch(), absent))?;
     let landed = lowering.writer.constant(landed);
     Ok(lowering.writer.inner(Box::new(Select { a: None, b: Some(1) }), vec![landed, base], data))
@@ -258,12 +258,12 @@ fn fold(lowering: &mut Lowering, call: &Call) -> Result<()> {
 /// How often each token occurs: a sum of ones, one for each token.
 fn counts(lowering: &mut Lowering, call: &Call) -> Result<()> {
     if call.optional("weights").is_some() {
-        return Err(Error::Shape("tokens counted by weights have no rule".into()));
+        return Err(Error::Uncovered("tokens counted by weights have no rule".into()));
     }
     let tokens = lowering.operand(call.tensor("self")?)?;
     let index = tokens.data()?.clone();
     let one_each = index.cast(DType::F32)?.full(&tokens.meta.shape, 1.0)?;
     let ones = lowering.writer.constant(one_each.clone());
-    let ones = lowering.writer.inner(Box::new(Placed), vec![ones, tokens], one_each);
+    let ones = lowering.writer.inner(Box::new(TokenScatter), vec![ones, tokens], one_each);
     lowering.step(call, Box::new(IndexAdd { axis: 0, index }), vec![ones])
 }

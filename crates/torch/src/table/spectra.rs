@@ -173,7 +173,7 @@ fn convolved(
 /// The extents of all axes but the last.
 fn lead(x: &Operand) -> Result<Vec<usize>> {
     let lead = x.meta.shape.split_last().map(|(_, lead)| lead.to_vec());
-    lead.ok_or_else(|| Error::Shape("a number has no spectrum".into()))
+    lead.ok_or_else(|| Error::Uncovered("a number has no spectrum".into()))
 }
 
 fn expanded(lowering: &mut Lowering, x: &Operand, shape: &[usize]) -> Result<Operand> {

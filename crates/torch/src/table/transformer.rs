@@ -92,7 +92,7 @@ impl MultiHead {
     fn new(lowering: &mut Lowering, call: &Call, count: &str) -> Result<Self> {
         let count = usize::try_from(call.int(count)?).ok().filter(|&count| count > 0);
         Ok(Self {
-            count: count.ok_or_else(|| Error::Shape("attention needs at least one head".into()))?,
+            count: count.ok_or_else(|| Error::Uncovered("attention needs at least one head".into()))?,
             packed_weight: lowering.operand(call.tensor("qkv_weight")?)?,
             packed_bias: lowering.operand(call.tensor("qkv_bias")?)?,
             weight: lowering.operand(call.tensor("proj_weight")?)?,
@@ -122,7 +122,10 @@ impl MultiHead {
         };
         three(projected.map(|x| {
             let [batch, length, width] = x.meta.shape[..] else {
-                return Err(Error::Shape(format!("attention on {:?} instead of [N, T, C]", x.meta.shape)));
+                return Err(Error::Uncovered(format!(
+                    "attention on {:?} instead of [N, T, C]",
+                    x.meta.shape
+                )));
             };
             let split = lowering.writer.reshape(&x, &[batch, length, self.count, width / self.count])?;
             lowering.writer.permute(&split, &[0, 2, 1, 3])

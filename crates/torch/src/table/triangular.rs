@@ -20,7 +20,9 @@ fn solve(lowering: &mut Lowering, call: &Call) -> Result<()> {
     let (a, b) = (lowering.operand(call.tensor("self")?)?, lowering.operand(call.tensor("B")?)?);
     let (lead, rows) = match (a.meta.shape.as_slice(), b.meta.shape.as_slice()) {
         ([lead_a @ .., rows, _], [lead_b @ .., _, _]) if lead_a == lead_b => (lead_a.len(), *rows),
-        (a, b) => return Err(Error::Shape(format!("a triangular system of {a:?} and {b:?} has no rule"))),
+        (a, b) => {
+            return Err(Error::Uncovered(format!("a triangular system of {a:?} and {b:?} has no rule")));
+        }
     };
     let mut solved = lowering.writer.narrow(&b, lead, 0, 1)?;
     for row in 1..rows {

@@ -37,7 +37,7 @@ pub(super) const ENTRIES: &[Entry] = &[
 /// The extents of a tensor of four axes.
 fn extents(operand: &Operand) -> Result<[usize; 4]> {
     operand.meta.shape.as_slice().try_into().map_err(|_| {
-        Error::Shape(format!("{:?} is no batch of feature maps [N, C, H, W]", operand.meta.shape))
+        Error::Uncovered(format!("{:?} is no batch of feature maps [N, C, H, W]", operand.meta.shape))
     })
 }
 
@@ -49,7 +49,7 @@ fn regions(lowering: &Lowering, call: &Call) -> Result<Regions> {
     let boxes = boxes
         .rows()
         .into_iter()
-        .map(|row| row.to_vec().try_into().map_err(|_| Error::Shape("a region is five numbers".into())))
+        .map(|row| row.to_vec().try_into().map_err(|_| Error::Uncovered("a region is five numbers".into())))
         .collect::<Result<Vec<[f64; 5]>>>()?;
     Ok(Regions { boxes, scale, pooled: [height?[0], width?[0]], sampling })
 }
@@ -99,7 +99,7 @@ fn winners(lowering: &mut Lowering, call: &Call) -> Result<()> {
     let x = lowering.operand(call.tensor("input")?)?;
     let [_, channels, height, width] = extents(&x)?;
     let places = call.outputs.get(1).and_then(|output| output.slot.tensor.as_ref());
-    let places = places.ok_or_else(|| Error::Shape("it returned no places".into()))?;
+    let places = places.ok_or_else(|| Error::Uncovered("it returned no places".into()))?;
     let places = TorchTensor::from(places.shallow_clone()).to_indices()?;
     let regions = regions(lowering, call)?;
     let plane = height * width;

@@ -4,8 +4,8 @@
 #![allow(dead_code)]
 
 use dlbacktrace_core::Tensor as _;
-use dlbacktrace_core::explain::{Options, OwnSeed};
-use dlbacktrace_core::seed::SeedOptions;
+use dlbacktrace_core::explain::{Options, OwnStart};
+use dlbacktrace_core::start::StartOptions;
 use dlbacktrace_core::{Amount, Mode};
 use dlbacktrace_torch::{Computation, Error, Input, TorchTensor, explain_computation};
 use dlbacktrace_torch_recorder::call_operator;
@@ -59,8 +59,8 @@ pub fn explain(
     let negative = (mode == Mode::Contrastive).then(|| array(start.flip([0]) * 0.7));
     let positive = array(start.shallow_clone());
     let options = Options {
-        start: SeedOptions { mode, ..Default::default() },
-        seed: Some(OwnSeed { module: None, positive, negative }),
+        start: StartOptions { mode, ..Default::default() },
+        own_start: Some(OwnStart { module: None, positive, negative }),
         ..Default::default()
     };
     let computation = Computation { inputs: &[("x", x)], ..Default::default() };
@@ -70,7 +70,11 @@ pub fn explain(
     let relevance = &explanation.inputs[0].relevance;
     let accounted: Amount =
         explanation.ledger.losses().values().copied().sum::<Amount>() + relevance.amount().unwrap();
-    assert!((explanation.seed - accounted).magnitude() < 1e-9, "{:?} is not {accounted:?}", explanation.seed);
+    assert!(
+        (explanation.start - accounted).magnitude() < 1e-9,
+        "{:?} is not {accounted:?}",
+        explanation.start
+    );
     let channels = std::iter::once(relevance.first()).chain(relevance.second());
     Ok(channels.map(|channel| channel.as_tch().shallow_clone()).collect())
 }

@@ -5,8 +5,8 @@ use super::super::numbers::Numbers;
 use super::super::{Case, Data, for_all, oracle};
 use super::{Check, both};
 use dlbacktrace_core::ops::{
-    Alias, Bundle, Concat, Embedding, Expand, Flip, IndexSelect, Nearest, OneHot, Pad, Pass, Permute, Placed,
-    Rearrange, Reshape, Select, Slice, Strided,
+    Alias, Bundle, Concat, Embedding, Expand, Flip, IndexSelect, Nearest, OneHot, Pad, Pass, Permute,
+    Rearrange, Reshape, Select, Slice, Strided, TokenScatter,
 };
 use dlbacktrace_core::{DType, Function, Range, Tensor};
 use proptest::prelude::*;
@@ -100,7 +100,7 @@ fn by_index<T: Tensor>(like: &T, check: Check<T>, shape: &[usize], numbers: &mut
     for moving in [true, false] {
         let value = Data { depends: moving, ..Data::moving(numbers.exact(shape)) };
         let tokens = Data { depends: true, ..Data::of(tokens.clone(), DType::Int) };
-        both(check, &Case::new(vec![value, tokens], &[shape], numbers), &Placed);
+        both(check, &Case::new(vec![value, tokens], &[shape], numbers), &TokenScatter);
     }
     let axis = numbers.below(shape.len() + 1);
     let mut spread = shape.to_vec();

@@ -6,7 +6,7 @@ use ndarray::{ArrayD, Axis};
 
 /// A tensor of one of the frameworks, shared and not copied.
 #[derive(Debug, Clone)]
-pub(crate) enum Native {
+pub(crate) enum FrameworkTensor {
     #[cfg(feature = "torch")]
     Torch(dlbacktrace_torch::TorchTensor),
     #[cfg(feature = "tensorflow")]
@@ -14,20 +14,20 @@ pub(crate) enum Native {
 }
 
 #[cfg(feature = "torch")]
-impl From<dlbacktrace_torch::TorchTensor> for Native {
+impl From<dlbacktrace_torch::TorchTensor> for FrameworkTensor {
     fn from(tensor: dlbacktrace_torch::TorchTensor) -> Self {
         Self::Torch(tensor)
     }
 }
 
 #[cfg(feature = "tensorflow")]
-impl From<dlbacktrace_tensorflow::TfTensor> for Native {
+impl From<dlbacktrace_tensorflow::TfTensor> for FrameworkTensor {
     fn from(tensor: dlbacktrace_tensorflow::TfTensor) -> Self {
         Self::TensorFlow(tensor)
     }
 }
 
-impl Native {
+impl FrameworkTensor {
     pub(crate) fn shape(&self) -> Vec<usize> {
         match self {
             #[cfg(feature = "torch")]
@@ -58,7 +58,7 @@ impl Native {
     }
 }
 
-impl Native {
+impl FrameworkTensor {
     pub(crate) fn dtype(&self) -> DType {
         match self {
             #[cfg(feature = "torch")]
@@ -90,12 +90,12 @@ fn at(tensor: &impl Tensor, axis: usize, index: usize) -> CoreResult<ArrayD<f64>
 /// The channels of a relevance.
 #[derive(Debug)]
 pub(crate) struct Channels {
-    pub(crate) positive: Native,
-    pub(crate) negative: Option<Native>,
+    pub(crate) positive: FrameworkTensor,
+    pub(crate) negative: Option<FrameworkTensor>,
 }
 
 impl Channels {
-    pub(crate) fn new<T: Tensor + Into<Native>>(relevance: &Relevance<T>) -> Self {
+    pub(crate) fn new<T: Tensor + Into<FrameworkTensor>>(relevance: &Relevance<T>) -> Self {
         Self {
             positive: relevance.first().clone().into(),
             negative: relevance.second().cloned().map(Into::into),
@@ -107,7 +107,7 @@ impl Channels {
     }
 
     pub(crate) fn negative(&self) -> Result<Option<ArrayD<f64>>> {
-        self.negative.as_ref().map(Native::array).transpose()
+        self.negative.as_ref().map(FrameworkTensor::array).transpose()
     }
 
     /// The precision that it was computed in.

@@ -103,7 +103,7 @@ pub struct Summary {
     pub entry_count: usize,
     pub warning_count: usize,
     pub assumed_count: usize,
-    pub seed: Amount,
+    pub start: Amount,
     pub lost: [Amount; LOSSES],
     pub closes: c_int,
     pub coverage: f64,

@@ -1,6 +1,6 @@
 //! `libdlbacktrace_torch`: the C interface over libtorch. It exports one function, for `libdlbacktrace` alone.
 
-use dlbacktrace_cxx_interface::{TABLE, Table};
+use dlbacktrace_capi_core::{TABLE, Table};
 
 /// The functions of this object.
 #[unsafe(no_mangle)]

@@ -36,7 +36,7 @@ macro_rules! interface {
             fn dlb_request_class_axis(request: *mut Request, axis: usize);
             fn dlb_request_output(request: *mut Request, index: usize);
             fn dlb_request_output_named(request: *mut Request, name: *const c_char);
-            fn dlb_request_seed(request: *mut Request, module: *const c_char, positive: *const f64,
+            fn dlb_request_start(request: *mut Request, module: *const c_char, positive: *const f64,
                 negative: *const f64, shape: *const usize, rank: usize);
             fn dlb_request_gates(request: *mut Request, gates: c_int);
             fn dlb_request_gate_of(request: *mut Request, module: *const c_char, gate: *const Gate);

@@ -1,8 +1,8 @@
 //! The plain-C interface of dlbacktrace, as a table of functions.
 //!
 //! A program sees `cpp/include/dlbacktrace/dlbacktrace.h`. Behind it are shared objects, one for each framework, so that a
-//! program needs no framework that it does not use: `libdlbacktrace.so` (`crates/cxx`) explains SavedModels and loads
-//! `libdlbacktrace_torch.so` (`crates/cxx-torch`) when it meets a TorchScript model. Both are this crate over the
+//! program needs no framework that it does not use: `libdlbacktrace.so` (`crates/capi`) explains SavedModels and loads
+//! `libdlbacktrace_torch.so` (`crates/capi-torch`) when it meets a TorchScript model. Both are this crate over the
 //! facade, built with one framework each, and between them stands nothing but the [`Table`]: every handle begins with
 //! the address of the table of the object that made it, and every call goes by that. No Rust type crosses.
 //!

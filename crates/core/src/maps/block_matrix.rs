@@ -9,7 +9,7 @@ const ROWS: usize = 64;
 
 /// A matrix kept as dense blocks, so that a long axis costs its length and not the square of it.
 #[derive(Debug, Clone)]
-pub struct Banded {
+pub struct BlockMatrix {
     rows: usize,
     columns: usize,
     blocks: Vec<Block>,
@@ -22,12 +22,12 @@ struct Block {
     entries: Array2<f64>,
 }
 
-impl Banded {
+impl BlockMatrix {
     /// A matrix of so many columns from the entries `(column, value)` of each row; entries of one column
     /// add up.
     ///
     /// # Errors
-    /// [`Error::Shape`] when an entry lies in none of the columns.
+    /// [`Error::Uncovered`] when an entry lies in none of the columns.
     pub fn new(columns: usize, rows: &[Vec<(usize, f64)>]) -> Result<Self> {
         let blocks =
             rows.chunks(ROWS).zip(0..).map(|(chunk, index)| Block::new(index * ROWS, chunk, columns));
@@ -54,7 +54,7 @@ impl Banded {
         let (from, to) = (self.extent(!transposed), self.extent(transposed));
         let mut shape = x.shape();
         if shape.get(axis) != Some(&from) {
-            return Err(Error::Shape(format!(
+            return Err(Error::Uncovered(format!(
                 "axis {axis} of {shape:?} does not have the extent {from} of its map"
             )));
         }
@@ -81,7 +81,7 @@ impl Block {
         let entries = || rows.iter().flatten().map(|&(column, _)| column);
         let (first, last) = (entries().min().unwrap_or(0), entries().max().unwrap_or(0));
         if last >= columns.max(1) {
-            return Err(Error::Shape(format!(
+            return Err(Error::Uncovered(format!(
                 "an entry in column {last} of a matrix with {columns} columns"
             )));
         }
@@ -116,7 +116,7 @@ mod tests {
     use super::*;
     use crate::array::Array;
 
-    fn dense(matrix: &Banded, transposed: bool) -> Array {
+    fn dense(matrix: &BlockMatrix, transposed: bool) -> Array {
         let extent = matrix.extent(!transposed);
         let unit = Array::new(Array2::eye(extent).into_dyn());
         matrix.along(&unit, 0, transposed).unwrap()
@@ -124,7 +124,7 @@ mod tests {
 
     #[test]
     fn entries_of_one_column_add_up() {
-        let matrix = Banded::new(3, &[vec![(0, 1.0), (2, 2.0), (0, 0.5)], vec![]]).unwrap();
+        let matrix = BlockMatrix::new(3, &[vec![(0, 1.0), (2, 2.0), (0, 0.5)], vec![]]).unwrap();
         assert_eq!(dense(&matrix, false), Array::from_slice(&[2, 3], &[1.5, 0.0, 2.0, 0.0, 0.0, 0.0]));
     }
 
@@ -132,7 +132,7 @@ mod tests {
     fn blocks_make_up_the_whole_matrix() {
         // Three blocks; row r has entries in columns r and r + 1.
         let rows: Vec<_> = (0..150).map(|row| vec![(row, 1.0 + row as f64), (row + 1, -1.0)]).collect();
-        let matrix = Banded::new(152, &rows).unwrap();
+        let matrix = BlockMatrix::new(152, &rows).unwrap();
         assert_eq!(matrix.blocks.len(), 3);
         assert!(matrix.blocks.iter().all(|block| block.entries.ncols() <= ROWS + 1));
         let mut expected = Array2::zeros((150, 152));
@@ -147,7 +147,7 @@ mod tests {
 
     #[test]
     fn the_axis_may_stand_anywhere() {
-        let matrix = Banded::new(2, &[vec![(0, 1.0), (1, 10.0)]]).unwrap();
+        let matrix = BlockMatrix::new(2, &[vec![(0, 1.0), (1, 10.0)]]).unwrap();
         let x = Array::from_slice(&[2, 2, 2], &[1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0, 8.0]);
         let along = |axis| matrix.along(&x, axis, false).unwrap();
         assert_eq!(along(0), Array::from_slice(&[1, 2, 2], &[51.0, 62.0, 73.0, 84.0]));
@@ -157,11 +157,11 @@ mod tests {
 
     #[test]
     fn what_does_not_fit_is_refused() {
-        assert!(matches!(Banded::new(2, &[vec![(2, 1.0)]]), Err(Error::Shape(_))));
-        let matrix = Banded::new(2, &[vec![(0, 1.0)]]).unwrap();
+        assert!(matches!(BlockMatrix::new(2, &[vec![(2, 1.0)]]), Err(Error::Uncovered(_))));
+        let matrix = BlockMatrix::new(2, &[vec![(0, 1.0)]]).unwrap();
         for (shape, axis) in [(&[3][..], 0), (&[2], 1)] {
             let x = Array::from_slice(shape, &vec![0.0; shape[0]]);
-            assert!(matches!(matrix.along(&x, axis, false), Err(Error::Shape(_))));
+            assert!(matches!(matrix.along(&x, axis, false), Err(Error::Uncovered(_))));
         }
     }
 }

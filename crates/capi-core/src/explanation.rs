@@ -260,7 +260,7 @@ impl Explanation {
             entry_count: ledger.entries.len(),
             warning_count: self.warnings.len(),
             assumed_count: self.assumed.len(),
-            seed: self.inner.seed_amount().into(),
+            start: self.inner.start_amount().into(),
             lost: lost(&ledger.losses()),
             closes: ledger.closes().into(),
             coverage: self.inner.coverage(),

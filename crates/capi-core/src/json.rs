@@ -18,7 +18,7 @@ struct Document<'a> {
     target: Option<&'a [usize]>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     target_cells: Vec<Vec<usize>>,
-    seed: Amount,
+    start: Amount,
     inputs: Vec<Input<'a>>,
     totals: Totals,
     ledger: Ledger<'a>,
@@ -85,7 +85,7 @@ pub(crate) fn document(explanation: &Explanation) -> Result<String> {
         sample_axis: explanation.sample_axis(),
         target: explanation.target(),
         target_cells: explanation.target_cells(),
-        seed: explanation.seed_amount(),
+        start: explanation.start_amount(),
         inputs: explanation.inputs().iter().map(Input::of).collect(),
         totals: Totals {
             inputs: explanation.inputs().iter().map(|input| input.amount()).sum(),

@@ -7,15 +7,15 @@ use crate::{BacktraceOp, Context, Family, Operand, Relevance, Result, Role, Tens
 /// Operands of one shape: values, and the tokens that say where each is to go. A value that depends on the input takes
 /// everything; of a constant one, the token does.
 #[derive(Debug, Clone, Copy)]
-pub struct Placed;
+pub struct TokenScatter;
 
-impl<T: Tensor> BacktraceOp<T> for Placed {
+impl<T: Tensor> BacktraceOp<T> for TokenScatter {
     fn family(&self) -> Family {
         Family::Embedding
     }
 
-    fn role(&self, inputs: &[Operand<T>]) -> Role {
-        match inputs {
+    fn role(&self, operands: &[Operand<T>]) -> Role {
+        match operands {
             [value, _] if value.depends => Role::Movement,
             _ => Role::Ones,
         }
@@ -23,12 +23,12 @@ impl<T: Tensor> BacktraceOp<T> for Placed {
 
     fn backtrace(
         &self,
-        inputs: &[Operand<T>],
-        outputs: &[Option<Relevance<T>>],
+        operands: &[Operand<T>],
+        arriving: &[Option<Relevance<T>>],
         _: &mut Context<'_, T>,
     ) -> Result<Vec<Option<Relevance<T>>>> {
-        let [value, _] = exactly(inputs)?;
-        let share = Some(arrived(outputs)?.clone());
+        let [value, _] = exactly(operands)?;
+        let share = Some(arrived(arriving)?.clone());
         Ok(if value.depends { vec![share, None] } else { vec![None, share] })
     }
 }

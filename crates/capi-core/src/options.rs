@@ -120,7 +120,7 @@ pub(crate) unsafe extern "C" fn dlb_request_output_named(
     }
 }
 
-pub(crate) unsafe extern "C" fn dlb_request_seed(
+pub(crate) unsafe extern "C" fn dlb_request_start(
     request: *mut Request,
     module: *const c_char,
     positive: *const f64,
@@ -130,16 +130,16 @@ pub(crate) unsafe extern "C" fn dlb_request_seed(
 ) -> c_int {
     let chosen = |options: Options| {
         // SAFETY: the header asks for a path or null, and for arrays of this shape.
-        let (module, seed) = unsafe { (given(module)?, array(positive, shape, rank)?) };
+        let (module, start) = unsafe { (given(module)?, array(positive, shape, rank)?) };
         let options = match module {
-            Some(module) => options.seed_at(module, seed),
-            None => options.seed(seed),
+            Some(module) => options.start_at(module, start),
+            None => options.start(start),
         };
         if negative.is_null() {
             return Ok(options);
         }
         // SAFETY: as above.
-        Ok(options.negative_seed(unsafe { array(negative, shape, rank) }?))
+        Ok(options.negative_start(unsafe { array(negative, shape, rank) }?))
     };
     // SAFETY: the header asks for a request.
     unsafe { change(request, chosen) }

@@ -1,4 +1,4 @@
-#include "tape.h"
+#include "recording.h"
 
 #include "dlbacktrace-torch-recorder/src/bridge.rs.h"
 #include "rerun.h"
@@ -8,10 +8,10 @@
 
 namespace dlbacktrace::torch_ {
 
-Tape::Tape() = default;
-Tape::~Tape() = default;
+Recording::Recording() = default;
+Recording::~Recording() = default;
 
-rust::Vec<RawRecord> Tape::take_records() {
+rust::Vec<RawRecord> Recording::take_records() {
   rust::Vec<RawRecord> records;
   records.reserve(records_.size());
   for (RawRecord& record : records_) records.push_back(std::move(record));
@@ -19,7 +19,7 @@ rust::Vec<RawRecord> Tape::take_records() {
   return records;
 }
 
-rust::Vec<RawValue> Tape::values() const {
+rust::Vec<RawValue> Recording::values() const {
   rust::Vec<RawValue> values;
   values.reserve(values_.size());
   for (const Value& value : values_) {
@@ -30,24 +30,24 @@ rust::Vec<RawValue> Tape::values() const {
   return values;
 }
 
-rust::Vec<RawPort> Tape::inputs() const {
+rust::Vec<RawPort> Recording::inputs() const {
   rust::Vec<RawPort> ports;
   std::copy(inputs_.begin(), inputs_.end(), std::back_inserter(ports));
   return ports;
 }
 
-rust::Vec<RawPort> Tape::outputs() const {
+rust::Vec<RawPort> Recording::outputs() const {
   rust::Vec<RawPort> ports;
   std::copy(outputs_.begin(), outputs_.end(), std::back_inserter(ports));
   return ports;
 }
 
-std::unique_ptr<AtTensor> Tape::tensor(size_t value) const {
+std::unique_ptr<AtTensor> Recording::tensor(size_t value) const {
   if (value >= values_.size() || !values_[value].tensor.defined()) return nullptr;
   return std::make_unique<AtTensor>(values_[value].tensor);
 }
 
-void Tape::release() {
+void Recording::release() {
   if (kept_all_) return;
   values_.clear();
   values_.shrink_to_fit();

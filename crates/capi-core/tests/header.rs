@@ -2,7 +2,7 @@
 #![allow(missing_docs)]
 
 use dlbacktrace::Error;
-use dlbacktrace_cxx_interface::{
+use dlbacktrace_capi_core::{
     ABI, Amount, DoubleArray, Entry, Explanation, FloatArray, Gate, Input, LOSSES, LoadOptions, Model,
     NUMBERS, Output, Progress, Request, Summary, Value, interface,
 };
@@ -79,7 +79,7 @@ layouts! {
     Value { name, module, operator_name, step }
     Entry { operator_name, module, source, step, received, delivered, lost, closes }
     Summary {
-        framework, input_count, value_count, entry_count, warning_count, assumed_count, seed, lost, closes, coverage, load_seconds,
+        framework, input_count, value_count, entry_count, warning_count, assumed_count, start, lost, closes, coverage, load_seconds,
         forward_seconds, relevance_seconds
     }
 }

@@ -1,19 +1,19 @@
 //! What a model gives when it is only run.
 
-use crate::native::Native;
+use crate::framework_tensor::FrameworkTensor;
 use crate::{Error, Result};
 use ndarray::ArrayD;
 
 /// One tensor of a model's result.
 #[derive(Debug)]
-pub struct Computed {
+pub struct OutputTensor {
     /// Its name: `output`, `output.logits`, `output[1]`.
     pub name: String,
-    tensor: Native,
+    tensor: FrameworkTensor,
 }
 
-impl Computed {
-    pub(crate) fn new(name: String, tensor: impl Into<Native>) -> Self {
+impl OutputTensor {
+    pub(crate) fn new(name: String, tensor: impl Into<FrameworkTensor>) -> Self {
         Self { name, tensor: tensor.into() }
     }
 

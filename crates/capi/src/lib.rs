@@ -6,7 +6,7 @@
 mod torch;
 
 use dlbacktrace::{Error, Result};
-use dlbacktrace_cxx_interface::{
+use dlbacktrace_capi_core::{
     ABI, DoubleArray, Entry, Explanation, FloatArray, Gate, Input, LoadOptions, Model, Output, Progress,
     Request, Summary, TABLE, Table, Value, given, guarded, interface, last_error, set_last_error,
 };

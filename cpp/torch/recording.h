@@ -19,21 +19,21 @@ struct RawPort;
 struct RawReplay;
 struct Rerun;
 
-class Tape {
+class Recording {
  public:
-  Tape();
-  Tape(const Tape&) = delete;
-  Tape& operator=(const Tape&) = delete;
-  ~Tape();
+  Recording();
+  Recording(const Recording&) = delete;
+  Recording& operator=(const Recording&) = delete;
+  ~Recording();
 
-  /// The steps; they leave the tape.
+  /// The steps; they leave the recording.
   rust::Vec<RawRecord> take_records();
   rust::Vec<RawValue> values() const;
   rust::Vec<RawPort> inputs() const;
   rust::Vec<RawPort> outputs() const;
   /// The kept tensor of a value; null if not kept.
   std::unique_ptr<AtTensor> tensor(size_t value) const;
-  /// Drops the tape's own hold on tensors, unless they are needed for a replay.
+  /// Drops the recording's own hold on tensors, unless they are needed for a replay.
   void release();
   RawReplay replay() const;
 

@@ -49,7 +49,7 @@ pub enum Target {
 
 /// How to start.
 #[derive(Debug, Clone, PartialEq)]
-pub struct SeedOptions {
+pub struct StartOptions {
     /// One or two channels.
     pub mode: Mode,
     /// What the output means.
@@ -68,7 +68,7 @@ pub struct SeedOptions {
     pub classes: Option<Classes>,
 }
 
-impl Default for SeedOptions {
+impl Default for StartOptions {
     fn default() -> Self {
         Self {
             mode: Mode::Default,
@@ -85,7 +85,7 @@ impl Default for SeedOptions {
 
 /// A starting relevance.
 #[derive(Debug)]
-pub struct Seed<T> {
+pub struct Start<T> {
     /// Of the output's shape, in its compute type.
     pub relevance: Relevance<T>,
     /// The explained unit of each sample, counted over its flattened output; empty when there is no single one.
@@ -97,10 +97,10 @@ pub struct Seed<T> {
 /// The start for an output.
 ///
 /// # Errors
-/// [`Error::Seed`] when the output is empty, has no such unit, or the task has no contrastive start.
-pub fn seed<T: Tensor>(output: &T, options: &SeedOptions) -> Result<Seed<T>> {
+/// [`Error::Start`] when the output is empty, has no such unit, or the task has no contrastive start.
+pub fn start<T: Tensor>(output: &T, options: &StartOptions) -> Result<Start<T>> {
     if !output.dtype().is_float() {
-        return Err(Error::Seed(format!(
+        return Err(Error::Start(format!(
             "output of type {:?} carries no relevance; choose a floating output",
             output.dtype()
         )));
@@ -108,7 +108,7 @@ pub fn seed<T: Tensor>(output: &T, options: &SeedOptions) -> Result<Seed<T>> {
     let output = output.cast(output.dtype().compute())?;
     let shape = output.shape();
     if shape.contains(&0) {
-        return Err(Error::Seed(format!(
+        return Err(Error::Start(format!(
             "the output of shape {shape:?} is empty; there is nothing to explain"
         )));
     }
@@ -120,10 +120,10 @@ pub fn seed<T: Tensor>(output: &T, options: &SeedOptions) -> Result<Seed<T>> {
     let starts = samples
         .outer_iter()
         .enumerate()
-        .map(|(sample, values)| start(values, sample, count, options))
-        .collect::<Result<Vec<Start>>>()?;
+        .map(|(sample, values)| sample_start(values, sample, count, options))
+        .collect::<Result<Vec<SampleStart>>>()?;
     let blank = segmentation::blank(&starts, options)?;
-    let tensor = |channel: fn(&Start) -> &ArrayD<f64>| {
+    let tensor = |channel: fn(&SampleStart) -> &ArrayD<f64>| {
         let views: Vec<_> = starts.iter().map(|start| channel(start).view()).collect();
         let stacked = ndarray::stack(Axis(0), &views).map_err(unshaped)?;
         output.floats(back(stacked, options.sample_axis).view())?.scale(options.multiplier)
@@ -134,15 +134,15 @@ pub fn seed<T: Tensor>(output: &T, options: &SeedOptions) -> Result<Seed<T>> {
         Mode::Contrastive => Relevance::contrastive(positive, tensor(|start| &start.negative)?),
     };
     let targets = starts.iter().map(|start| start.target).collect::<Option<_>>().unwrap_or_default();
-    Ok(Seed { relevance, targets, blank })
+    Ok(Start { relevance, targets, blank })
 }
 
 fn unshaped(error: ndarray::ShapeError) -> Error {
-    Error::Seed(format!("the start does not fit the output: {error}"))
+    Error::Start(format!("the start does not fit the output: {error}"))
 }
 
 /// The output with its samples along the first axis, probabilities when asked.
-fn samples(values: ArrayD<f64>, options: &SeedOptions) -> Result<ArrayD<f64>> {
+fn samples(values: ArrayD<f64>, options: &StartOptions) -> Result<ArrayD<f64>> {
     let mut samples = match options.sample_axis {
         None => values.insert_axis(Axis(0)),
         Some(axis) if axis < values.ndim() => {
@@ -151,7 +151,7 @@ fn samples(values: ArrayD<f64>, options: &SeedOptions) -> Result<ArrayD<f64>> {
             values.permuted_axes(IxDyn(&order))
         }
         Some(axis) => {
-            return Err(Error::Seed(format!(
+            return Err(Error::Start(format!(
                 "the output of shape {:?} has no axis {axis} that could count samples; axes count from 0",
                 values.shape()
             )));
@@ -178,7 +178,7 @@ fn back(stacked: ArrayD<f64>, sample_axis: Option<usize>) -> ArrayD<f64> {
 }
 
 /// Softmax of several logits, of class maps along the classes; sigmoid of one, or of each cell of a mask.
-fn probabilities(logits: ArrayViewD<'_, f64>, options: &SeedOptions) -> ArrayD<f64> {
+fn probabilities(logits: ArrayViewD<'_, f64>, options: &StartOptions) -> ArrayD<f64> {
     let mut values = logits.to_owned();
     if let Task::Segmentation { .. } = options.task {
         match class_axis(values.shape(), options) {
@@ -207,19 +207,24 @@ fn softmax(mut logits: ArrayViewMut1<'_, f64>) {
 }
 
 /// The start of one sample, each channel of the sample's shape.
-struct Start {
+struct SampleStart {
     positive: ArrayD<f64>,
     negative: ArrayD<f64>,
     target: Option<usize>,
 }
 
-fn start(a: ArrayViewD<'_, f64>, sample: usize, samples: usize, options: &SeedOptions) -> Result<Start> {
+fn sample_start(
+    a: ArrayViewD<'_, f64>,
+    sample: usize,
+    samples: usize,
+    options: &StartOptions,
+) -> Result<SampleStart> {
     let a = a.as_standard_layout().into_owned();
     if options.target == Target::All && options.mode == Mode::Contrastive {
-        return Err(Error::Seed("all outputs at once have no contrastive start; choose one unit".into()));
+        return Err(Error::Start("all outputs at once have no contrastive start; choose one unit".into()));
     }
     if options.task == Task::BoundingBox && options.mode == Mode::Contrastive && a.len() == 1 {
-        return Err(Error::Seed(
+        return Err(Error::Start(
             "a regression of one number has no other output that could speak against it, so there is no contrastive \
              start; use the default mode"
                 .into(),
@@ -230,21 +235,21 @@ fn start(a: ArrayViewD<'_, f64>, sample: usize, samples: usize, options: &SeedOp
             let cells = cells::chosen(&a, coordinates, sample, samples, options.sample_axis)?;
             Ok(of_cells(&a, &cells, options))
         }
-        (Task::Segmentation { threshold }, _) => segmentation::start(&a, threshold, options),
+        (Task::Segmentation { threshold }, _) => segmentation::sample_start(&a, threshold, options),
         (_, Target::All) => {
             let total = a.sum();
             let factor = options.scaler.filter(|_| total != 0.0).map_or(1.0, |scaler| scaler / total);
-            Ok(Start { positive: &a * factor, negative: ArrayD::zeros(a.raw_dim()), target: None })
+            Ok(SampleStart { positive: &a * factor, negative: ArrayD::zeros(a.raw_dim()), target: None })
         }
         (_, Target::Argmax) => {
             let k = argmax(a.iter());
             Ok(of_cells(&a, &[k], options))
         }
         (_, Target::Box(_) | Target::BoxOf(_)) => {
-            Err(Error::Seed("a box is one of a detector's outputs; choose a unit of this one".into()))
+            Err(Error::Start("a box is one of a detector's outputs; choose a unit of this one".into()))
         }
         (_, &Target::Unit(k)) if k < a.len() => Ok(of_cells(&a, &[k], options)),
-        (_, Target::Unit(k)) => Err(Error::Seed(format!(
+        (_, Target::Unit(k)) => Err(Error::Start(format!(
             "the output has {} units for each sample; there is no unit {k}. Units count from 0",
             a.len()
         ))),
@@ -252,7 +257,7 @@ fn start(a: ArrayViewD<'_, f64>, sample: usize, samples: usize, options: &SeedOp
 }
 
 /// a at some cells of a sample, or a total divided evenly among them. R⁻ = a elsewhere; of a single output 1 − a.
-fn of_cells(a: &ArrayD<f64>, cells: &[usize], options: &SeedOptions) -> Start {
+fn of_cells(a: &ArrayD<f64>, cells: &[usize], options: &StartOptions) -> SampleStart {
     let mut chosen = vec![false; a.len()];
     cells.iter().for_each(|&cell| chosen[cell] = true);
     let even = options.scaler.map(|scaler| scaler / cells.len() as f64);
@@ -272,7 +277,7 @@ fn of_cells(a: &ArrayD<f64>, cells: &[usize], options: &SeedOptions) -> Start {
         [cell] if !(one_box && options.scaler.is_some()) => Some(*cell),
         _ => None,
     };
-    Start { positive, negative, target }
+    SampleStart { positive, negative, target }
 }
 
 /// An array of the shape of `a`, made of the number and the value of each cell.
@@ -290,16 +295,16 @@ fn scale_to(values: &mut ArrayD<f64>, scaler: Option<f64>) {
 }
 
 /// 1 at (T − 1, id) of each sample.
-fn next_token<T: Tensor>(output: &T, options: &SeedOptions) -> Result<Seed<T>> {
+fn next_token<T: Tensor>(output: &T, options: &StartOptions) -> Result<Start<T>> {
     if options.mode == Mode::Contrastive {
-        return Err(Error::Seed("the next token has no contrastive start; use the default mode".into()));
+        return Err(Error::Start("the next token has no contrastive start; use the default mode".into()));
     }
     let shape = output.shape();
     let [lead @ .., positions, vocabulary] = shape.as_slice() else {
-        return Err(Error::Seed(format!("next-token scores are [N, T, V] or [T, V], not {shape:?}")));
+        return Err(Error::Start(format!("next-token scores are [N, T, V] or [T, V], not {shape:?}")));
     };
     if lead.len() > 1 {
-        return Err(Error::Seed(format!("next-token scores are [N, T, V] or [T, V], not {shape:?}")));
+        return Err(Error::Start(format!("next-token scores are [N, T, V] or [T, V], not {shape:?}")));
     }
     let mut relevance = output.zeros(&shape)?;
     let value = options.scaler.unwrap_or(1.0) * options.multiplier;
@@ -313,7 +318,7 @@ fn next_token<T: Tensor>(output: &T, options: &SeedOptions) -> Result<Seed<T>> {
         let token = match &options.target {
             Target::Unit(token) if token < vocabulary => *token,
             Target::Unit(token) => {
-                return Err(Error::Seed(format!(
+                return Err(Error::Start(format!(
                     "there is no token {token} in a vocabulary of {vocabulary}"
                 )));
             }
@@ -322,7 +327,7 @@ fn next_token<T: Tensor>(output: &T, options: &SeedOptions) -> Result<Seed<T>> {
                 argmax(last.to_array()?.iter())
             }
             Target::All | Target::At(_) | Target::Box(_) | Target::BoxOf(_) => {
-                return Err(Error::Seed("the next token is one token; choose its number or argmax".into()));
+                return Err(Error::Start("the next token is one token; choose its number or argmax".into()));
             }
         };
         let region = cell(Range::span(token, 1));
@@ -330,7 +335,7 @@ fn next_token<T: Tensor>(output: &T, options: &SeedOptions) -> Result<Seed<T>> {
         relevance = relevance.add_region(&region, &one)?;
         targets.push(token);
     }
-    Ok(Seed { relevance: Relevance::default_mode(relevance), targets, blank: Vec::new() })
+    Ok(Start { relevance: Relevance::default_mode(relevance), targets, blank: Vec::new() })
 }
 
 /// The first of the largest values.

@@ -34,7 +34,7 @@ impl FromStr for Coordinate {
 /// The numbers of the chosen cells of one sample, counted over its flattened values.
 ///
 /// # Errors
-/// [`Error::Seed`] when the coordinates do not fit the output.
+/// [`Error::Start`] when the coordinates do not fit the output.
 pub(super) fn chosen(
     a: &ArrayD<f64>,
     coordinates: &[Coordinate],
@@ -44,7 +44,7 @@ pub(super) fn chosen(
 ) -> Result<Vec<usize>> {
     let rank = a.ndim() + usize::from(sample_axis.is_some());
     if coordinates.len() != rank {
-        return Err(Error::Seed(format!(
+        return Err(Error::Start(format!(
             "the target has {} coordinates; the output has {rank} axes{}, and takes one for each: `:` is every index of an axis",
             coordinates.len(),
             sample_axis.map_or(String::new(), |axis| format!(", of which axis {axis} counts samples"))
@@ -56,7 +56,7 @@ pub(super) fn chosen(
             Coordinate::All => true,
             Coordinate::At(index) => place(index, samples)? == sample,
             Coordinate::Argmax => {
-                return Err(Error::Seed(format!(
+                return Err(Error::Start(format!(
                     "axis {axis} of the output counts samples; its coordinate in the target is `:` for all, or one number"
                 )));
             }
@@ -86,7 +86,7 @@ pub(super) fn chosen(
 fn place(index: isize, extent: usize) -> Result<usize> {
     let found = if index < 0 { extent.checked_add_signed(index) } else { Some(index as usize) };
     found.filter(|index| *index < extent).ok_or_else(|| {
-        Error::Seed(format!(
+        Error::Start(format!(
             "the target's coordinate {index} is outside an axis of extent {extent}; indices count from 0"
         ))
     })

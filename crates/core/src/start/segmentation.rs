@@ -1,6 +1,6 @@
 //! Starts of segmentations: a mask, or a map of scores for each class.
 
-use super::{SeedOptions, Start, Target, Task, argmax, by_cell, scale_to};
+use super::{SampleStart, StartOptions, Target, Task, argmax, by_cell, scale_to};
 use crate::{Error, Result};
 use ndarray::{ArrayD, Axis};
 
@@ -17,7 +17,7 @@ pub enum Classes {
 }
 
 /// The axis of a sample that counts classes; `None` where it is one mask.
-pub(crate) fn class_axis(sample: &[usize], options: &SeedOptions) -> Option<usize> {
+pub(crate) fn class_axis(sample: &[usize], options: &StartOptions) -> Option<usize> {
     let maps = sample.len() > 2;
     let axis = match options.classes.unwrap_or_default() {
         Classes::First => maps.then_some(0),
@@ -34,8 +34,8 @@ pub(crate) fn class_axis(sample: &[usize], options: &SeedOptions) -> Option<usiz
 /// a at the chosen cells. R⁻ = 1 − a on these (0 when max a > 1) and a elsewhere.
 ///
 /// # Errors
-/// [`Error::Seed`] when there is no such class.
-pub(super) fn start(a: &ArrayD<f64>, threshold: f64, options: &SeedOptions) -> Result<Start> {
+/// [`Error::Start`] when there is no such class.
+pub(super) fn sample_start(a: &ArrayD<f64>, threshold: f64, options: &StartOptions) -> Result<SampleStart> {
     let asked = asked(a, options)?;
     let chosen = |cell: usize, value: f64| asked[cell] && value > threshold;
     let count = a.iter().enumerate().filter(|&(cell, &value)| chosen(cell, value)).count().max(1) as f64;
@@ -50,24 +50,24 @@ pub(super) fn start(a: &ArrayD<f64>, threshold: f64, options: &SeedOptions) -> R
         (false, _) => value,
     });
     scale_to(&mut negative, options.scaler);
-    Ok(Start { positive, negative, target: None })
+    Ok(SampleStart { positive, negative, target: None })
 }
 
 /// Whether each cell is asked for: those of the named class, or of the class that is largest at its place.
-fn asked(a: &ArrayD<f64>, options: &SeedOptions) -> Result<Vec<bool>> {
+fn asked(a: &ArrayD<f64>, options: &StartOptions) -> Result<Vec<bool>> {
     let classes = class_axis(a.shape(), options);
     match (&options.target, classes) {
         (Target::Argmax, None) | (Target::All, _) => Ok(vec![true; a.len()]),
         (Target::Unit(class), Some(axis)) if *class < a.len_of(Axis(axis)) => {
             Ok(a.indexed_iter().map(|(index, _)| index[axis] == *class).collect())
         }
-        (Target::Unit(class), Some(axis)) => Err(Error::Seed(format!(
+        (Target::Unit(class), Some(axis)) => Err(Error::Start(format!(
             "the output has maps of {} classes, on axis {axis} of a sample of shape {:?}; there is no class {class}. \
              Classes count from 0; if they stand on another axis, say which",
             a.len_of(Axis(axis)),
             a.shape()
         ))),
-        (Target::Unit(class), None) => Err(Error::Seed(format!(
+        (Target::Unit(class), None) => Err(Error::Start(format!(
             "each sample of the output, of shape {:?}, is one mask without classes, so there is no class {class}. \
              Leave the target out, or say which axis counts classes",
             a.shape()
@@ -88,13 +88,14 @@ fn asked(a: &ArrayD<f64>, options: &SeedOptions) -> Result<Vec<bool>> {
 /// The samples that start with nothing.
 ///
 /// # Errors
-/// [`Error::Seed`] when these are all.
-pub(super) fn blank(starts: &[Start], options: &SeedOptions) -> Result<Vec<usize>> {
+/// [`Error::Start`] when these are all.
+pub(super) fn blank(starts: &[SampleStart], options: &StartOptions) -> Result<Vec<usize>> {
     let Task::Segmentation { threshold } = options.task else { return Ok(Vec::new()) };
     if matches!(options.target, Target::At(_)) {
         return Ok(Vec::new());
     }
-    let empty = |(sample, start): (usize, &Start)| start.positive.iter().all(|&r| r == 0.0).then_some(sample);
+    let empty =
+        |(sample, start): (usize, &SampleStart)| start.positive.iter().all(|&r| r == 0.0).then_some(sample);
     let blank: Vec<usize> = starts.iter().enumerate().filter_map(empty).collect();
     if blank.len() < starts.len() {
         return Ok(blank);
@@ -103,7 +104,7 @@ pub(super) fn blank(starts: &[Start], options: &SeedOptions) -> Result<Vec<usize
         Target::Unit(class) => format!("of class {class} "),
         _ => String::new(),
     };
-    Err(Error::Seed(format!(
+    Err(Error::Start(format!(
         "no cell {of}is above the threshold {threshold}, so there is nothing to explain. Lower the threshold, choose \
          another class, or say that the output holds logits, if it does"
     )))

@@ -1,7 +1,7 @@
 //! Loads the object that explains TorchScript.
 
 use dlbacktrace::{Error, Result};
-use dlbacktrace_cxx_interface::{ABI, Table};
+use dlbacktrace_capi_core::{ABI, Table};
 use dlbacktrace_libtorch::VERSION;
 use libloading::os::unix::{Library, RTLD_LOCAL, RTLD_NOW};
 use std::env;
