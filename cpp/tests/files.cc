@@ -42,11 +42,11 @@ void everything_is_told() {
   CHECK(summary.framework.rfind("libtorch ", 0) == 0 && summary.closes && summary.coverage == 1.0);
   double lost = 0;
   for (const Amount& amount : summary.lost) lost += amount.positive;
-  CHECK(std::abs(summary.seed.positive - lost - total) < 1e-5);
+  CHECK(std::abs(summary.start.positive - lost - total) < 1e-5);
 
   const auto ledger = explanation.ledger();
   CHECK(ledger.front().operator_name.rfind("aten::", 0) == 0);
-  CHECK(std::abs(ledger.front().received.positive - summary.seed.positive) < 1e-6);
+  CHECK(std::abs(ledger.front().received.positive - summary.start.positive) < 1e-6);
   const auto linear = explanation.values("second");
   CHECK(!linear.empty() && linear.front().operator_name() == "aten::linear");
   CHECK((linear.front().relevance().shape() == std::vector<std::size_t>{2, 6}));
@@ -80,6 +80,23 @@ void cells_and_samples_are_chosen() {
   const auto whole = explained(Target::at({1, Target::largest}), -1);
   CHECK(!whole.prediction().sample_axis && whole.prediction().targets.size() == 1);
   fails(Code::usage, "2 axes", [&] { explained(Target::at({0}), std::nullopt); });
+}
+
+void the_range_of_pixels_is_told() {
+  using Pixels = Scaling::Pixels;
+  const auto told = [](const std::string& model, const std::vector<std::size_t>& shape) {
+    const auto scalings = Model(file(model)).scalings(Inputs().set("picture", array(samples(shape), shape)));
+    CHECK(scalings.size() == 1 && scalings.front().name == "picture");
+    return scalings.front();
+  };
+  const Scaling bytes = told("tests/fixtures/pixels_bytes.pt", {1, 1, 6, 6});
+  CHECK(bytes.pixels == Pixels::bytes && std::abs(bytes.factor - 1 / 255.0) < 1e-7 && bytes.shift == 0);
+  const Scaling unit = told("tests/fixtures/pixels_unit.pt", {1, 1, 6, 6});
+  CHECK(unit.pixels == Pixels::unit && std::abs(unit.shift / unit.factor - 0.485) < 1e-6);
+  CHECK(told("tests/savedmodels/pixels_rescaled", {1, 6, 6, 1}).pixels == Pixels::bytes);
+  const auto mlp = Model(file("tests/fixtures/mlp_traced.pt")).scalings(inputs(cases()[0]));
+  CHECK(mlp.front().pixels == Pixels::unknown && mlp.front().factor == 1 && mlp.front().shift == 0);
+  fails(Code::inputs, "shape", [&] { told("tests/fixtures/pixels_bytes.pt", {1, 2, 6, 6}); });
 }
 
 void a_seed_makes_random_models_repeat() {
@@ -237,6 +254,7 @@ int main() {
   the_bits_are_those_of_rust();
   everything_is_told();
   cells_and_samples_are_chosen();
+  the_range_of_pixels_is_told();
   a_seed_makes_random_models_repeat();
   what_is_wrong_is_told();
   options_reach_the_rules();

@@ -47,7 +47,9 @@ int main() {
   CHECK(dlb_request_open(request, nullptr, 7) == DLB_USAGE);
   CHECK(dlb_request_open(request, nullptr, DLB_LIST) == DLB_OK);
   CHECK(dlb_request_number(request, "named", 1) == DLB_USAGE);
-  CHECK(dlb_request_explain(request, &explanation) == DLB_USAGE);  // the list is still open
+  dlb_scalings scalings{};
+  CHECK(dlb_request_scalings(request, &scalings) == DLB_USAGE);    // the list is still open
+  CHECK(dlb_request_explain(request, &explanation) == DLB_USAGE);  // the same
   dlb_request_free(request);
 
   // After all these refusals a request is as good as new.
@@ -56,6 +58,9 @@ int main() {
   CHECK(dlb_request_mode(request, 7) == DLB_USAGE);
   CHECK(dlb_request_array(request, "x", DLB_F32, data, shape, 2) == DLB_OK);
   CHECK(dlb_request_explain(request, nullptr) == DLB_USAGE);
+  CHECK(dlb_request_scalings(request, nullptr) == DLB_USAGE && dlb_request_scalings(nullptr, &scalings) == DLB_USAGE);
+  CHECK(dlb_request_scalings(request, &scalings) == DLB_OK && dlb_request_scalings(request, &scalings) == DLB_OK);
+  CHECK(scalings.size == 1 && std::string(scalings.data->name) == "x" && scalings.data->pixels == DLB_PIXELS_UNKNOWN);
   CHECK(dlb_request_explain(request, &explanation) == DLB_OK);
   dlb_request_free(request);
   dlb_model_free(model);

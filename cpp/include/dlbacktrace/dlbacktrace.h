@@ -16,7 +16,8 @@
 extern "C" {
 #endif
 
-/* Rises when something in this header changes or goes away; the library's file is named by it (libdlbacktrace.so.1). */
+/* Rises when something in the header of a released version changes or goes away; the library's file is named by it
+ * (libdlbacktrace.so.1). */
 #define DLB_ABI_VERSION 1
 
 /* The number of this header that the library was built with: a program compares it with its own DLB_ABI_VERSION. */
@@ -107,6 +108,31 @@ int dlb_request_nothing(dlb_request *request, const char *name);
 /* container is a dlb_container. */
 int dlb_request_open(dlb_request *request, const char *name, int container);
 int dlb_request_close(dlb_request *request);
+
+/* The pixels that an input is scaled for, where its scaling tells. */
+typedef enum dlb_pixels {
+  DLB_PIXELS_UNKNOWN = 0,
+  DLB_PIXELS_UNIT = 1, /* of 0 to 1 */
+  DLB_PIXELS_BYTES = 2 /* of 0 to 255 */
+} dlb_pixels;
+
+/* What the model does first with the numbers x of an input: factor * x + shift. Of several factors or shifts, as one for
+ * each channel, these are the largest magnitudes; 1 and 0 where it scales nothing. */
+typedef struct dlb_scaling {
+  const char *name; /* of the input, with the way into lists, tuples and dictionaries */
+  double factor;
+  double shift;
+  int pixels; /* a dlb_pixels */
+} dlb_scaling;
+
+typedef struct dlb_scalings {
+  const dlb_scaling *data;
+  size_t size;
+} dlb_scalings;
+
+/* Runs the model on these inputs, without explaining, and says how it scales each input of numbers. A program that reads
+ * pictures asks it once, with any picture, for the range of pixels. The result lives until the next call for this request. */
+int dlb_request_scalings(dlb_request *request, dlb_scalings *scalings);
 
 /* ---- requests: options ----------------------------------------------------------------------------------------------- */
 

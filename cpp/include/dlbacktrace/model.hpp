@@ -25,6 +25,17 @@ struct LoadOptions {
   std::vector<std::string> libraries;  ///< that register operators with libtorch
 };
 
+/// What a model does first with the numbers x of an input: factor · x + shift, of several the largest magnitudes.
+struct Scaling {
+  /// The range of pixels that it is made for.
+  enum class Pixels { unknown = DLB_PIXELS_UNKNOWN, unit = DLB_PIXELS_UNIT, bytes = DLB_PIXELS_BYTES };
+
+  std::string name;  ///< of the input
+  double factor;
+  double shift;
+  Pixels pixels;
+};
+
 /// A model, loaded in its framework.
 class Model {
  public:
@@ -48,9 +59,7 @@ class Model {
 
   /// Runs the model once and traces its output back to its inputs.
   Explanation explain(const Inputs& inputs, const Options& options = {}) const {
-    const auto request = detail::own(
-        dlb_request_free, [&](dlb_request** made) { return dlb_request_new(handle_.get(), made); });
-    inputs.add(request.get());
+    const auto request = requested(inputs);
     options.add(request.get());
     Progress progress{options.progress, nullptr};
     if (options.progress) detail::check(dlb_request_progress(request.get(), Progress::tell, &progress));
@@ -58,6 +67,18 @@ class Model {
         dlb_explanation_free, [&](dlb_explanation** made) { return dlb_request_explain(request.get(), made); });
     if (progress.thrown) std::rethrow_exception(progress.thrown);
     return Explanation(std::move(explanation));
+  }
+
+  /// Runs the model, without explaining, and says how it scales each input of numbers: whether it takes pixels of 0 to 255 or
+  /// of 0 to 1, for example.
+  std::vector<Scaling> scalings(const Inputs& inputs) const {
+    const auto request = requested(inputs);
+    dlb_scalings found{};
+    detail::check(dlb_request_scalings(request.get(), &found));
+    std::vector<Scaling> scalings;
+    for (const dlb_scaling* one = found.data; one != found.data + found.size; ++one)
+      scalings.push_back({one->name, one->factor, one->shift, static_cast<Scaling::Pixels>(one->pixels)});
+    return scalings;
   }
 
   /// What is known without running it, as JSON.
@@ -68,6 +89,13 @@ class Model {
   }
 
  private:
+  /// A request of these inputs.
+  std::shared_ptr<dlb_request> requested(const Inputs& inputs) const {
+    auto request = detail::own(dlb_request_free, [&](dlb_request** made) { return dlb_request_new(handle_.get(), made); });
+    inputs.add(request.get());
+    return request;
+  }
+
   /// Keeps exceptions of the callback from leaving it.
   struct Progress {
     const std::function<void(std::size_t, std::size_t)>& function;

@@ -11,12 +11,14 @@
 
 mod arrays;
 mod explanation;
+mod handle;
 mod json;
 mod model;
 mod numbers;
 mod options;
 mod request;
 mod results;
+mod scalings;
 mod status;
 mod table;
 mod text;

@@ -1,5 +1,6 @@
 //! Models: loaded from a file, or shared with the program.
 
+use crate::handle::{behind, free, hand_out, write};
 use crate::request::Request;
 use crate::status::guarded;
 use crate::table::{TABLE, Table};
@@ -17,41 +18,6 @@ pub struct Model {
     table: *const Table,
     inner: Arc<dlbacktrace::Model>,
     inspection: OnceLock<CString>,
-}
-
-/// Hands a new handle out.
-///
-/// # Safety
-/// `place` is null or valid for a write.
-pub(crate) unsafe fn hand_out<T>(place: *mut *mut T, handle: T) -> Result<()> {
-    if place.is_null() {
-        return Err(Error::Usage("the place for the result is null".into()));
-    }
-    // SAFETY: not null, and the caller vouches for the rest.
-    unsafe { place.write(Box::into_raw(Box::new(handle))) };
-    Ok(())
-}
-
-/// Writes a plain result.
-///
-/// # Safety
-/// `place` is null or valid for a write.
-pub(crate) unsafe fn write<T>(place: *mut T, result: T) -> Result<()> {
-    if place.is_null() {
-        return Err(Error::Usage("the place for the result is null".into()));
-    }
-    // SAFETY: not null, and the caller vouches for the rest.
-    unsafe { place.write(result) };
-    Ok(())
-}
-
-/// The object behind a handle.
-///
-/// # Safety
-/// `handle` is null or was handed out for a `T` and not freed.
-pub(crate) unsafe fn behind<'a, T>(handle: *const T) -> Result<&'a T> {
-    // SAFETY: the caller vouches for it.
-    unsafe { handle.as_ref() }.ok_or_else(|| Error::Usage("the handle is null".into()))
 }
 
 /// The texts of an array of C strings.
@@ -154,18 +120,6 @@ pub(crate) unsafe extern "C" fn dlb_model_share_torch(_: *const c_void, _: *mut 
 pub(crate) unsafe extern "C" fn dlb_model_free(model: *mut Model) {
     // SAFETY: the header asks for null or a model that was not freed.
     unsafe { free(model) };
-}
-
-/// # Safety
-/// `handle` is null or was handed out for a `T` and not freed.
-pub(crate) unsafe fn free<T>(handle: *mut T) {
-    guarded(|| {
-        if !handle.is_null() {
-            // SAFETY: the caller vouches for it.
-            drop(unsafe { Box::from_raw(handle) });
-        }
-        Ok(())
-    });
 }
 
 pub(crate) unsafe extern "C" fn dlb_model_inspect(model: *const Model, json: *mut *const c_char) -> c_int {

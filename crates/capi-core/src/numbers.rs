@@ -26,6 +26,10 @@ numbers! {
     DLB_TUPLE = 1,
     DLB_DICT = 2,
 
+    DLB_PIXELS_UNKNOWN = 0,
+    DLB_PIXELS_UNIT = 1,
+    DLB_PIXELS_BYTES = 2,
+
     DLB_DEFAULT = 0,
     DLB_CONTRASTIVE = 1,
 

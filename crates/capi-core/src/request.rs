@@ -2,8 +2,9 @@
 
 use crate::arrays;
 use crate::explanation::Explanation;
-use crate::model::{behind, free, hand_out};
+use crate::handle::{behind, free, hand_out};
 use crate::numbers::{DLB_DICT, DLB_LIST, DLB_TUPLE};
+use crate::scalings::Asked;
 use crate::status::guarded;
 use crate::table::{TABLE, Table};
 use crate::text::{given, needed};
@@ -21,6 +22,8 @@ pub struct Request {
     pub(crate) options: Options,
     /// Containers that are being filled, the innermost last.
     open: Vec<Open>,
+    /// What `dlb_request_scalings` handed out.
+    pub(crate) asked: Option<Asked>,
 }
 
 /// A container that is being filled.
@@ -40,7 +43,7 @@ enum Container {
 impl Request {
     pub(crate) fn new(model: Arc<dlbacktrace::Model>) -> Self {
         let (inputs, options) = Default::default();
-        Self { table: &raw const TABLE, model, inputs, options, open: Vec::new() }
+        Self { table: &raw const TABLE, model, inputs, options, open: Vec::new(), asked: None }
     }
 
     /// Adds to the innermost open container, or to the inputs.
@@ -70,6 +73,19 @@ impl Request {
             }
         };
         self.add(name.as_deref(), value)
+    }
+
+    /// The inputs, which are whole.
+    fn inputs(&self) -> Result<&Inputs> {
+        if self.open.is_empty() {
+            Ok(&self.inputs)
+        } else {
+            Err(Error::Usage("a container of the inputs is still open: dlb_request_close closes it".into()))
+        }
+    }
+
+    pub(crate) fn scalings(&self) -> Result<Vec<(String, dlbacktrace::Scaling)>> {
+        self.model.scalings(self.inputs()?)
     }
 }
 
@@ -229,10 +245,7 @@ pub(crate) unsafe extern "C" fn dlb_request_explain(
     guarded(|| {
         // SAFETY: the header asks for a request.
         let request = unsafe { behind(request) }?;
-        if !request.open.is_empty() {
-            return Err(Error::Usage("a container of the inputs is still open".into()));
-        }
-        let explained = request.model.explain(&request.inputs, &request.options)?;
+        let explained = request.model.explain(request.inputs()?, &request.options)?;
         // SAFETY: the header asks for a place.
         unsafe { hand_out(explanation, Explanation::new(explained)) }
     })

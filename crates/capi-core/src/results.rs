@@ -1,7 +1,7 @@
 //! What C asks of an explanation.
 
 use crate::explanation::Explanation;
-use crate::model::{behind, free, write};
+use crate::handle::{behind, free, write};
 use crate::status::guarded;
 use crate::types::{DoubleArray, Entry, FloatArray, Input, Output, Summary, Value};
 use dlbacktrace::Result;

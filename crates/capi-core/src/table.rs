@@ -4,7 +4,7 @@ use crate::{Explanation, Model, Request};
 use crate::{model, request, results, status, types};
 use std::ffi::{c_char, c_int, c_void};
 
-/// Rises when a function or a type changes or goes away. The same number as `DLB_ABI_VERSION`.
+/// Rises when a function or a type of a released version changes or goes away. The same number as `DLB_ABI_VERSION`.
 pub const ABI: u32 = 1;
 
 /// Calls `$use!` with every function that takes a handle, as `fn name(handle: Handle, argument: type, …);`. All return
@@ -51,6 +51,7 @@ macro_rules! interface {
             fn dlb_request_allow_unruled(request: *mut Request, allow: c_int);
             fn dlb_request_random_seed(request: *mut Request, seed: u64);
             fn dlb_request_progress(request: *mut Request, progress: Progress, user: *mut c_void);
+            fn dlb_request_scalings(request: *mut Request, scalings: *mut Scalings);
             fn dlb_request_explain(request: *const Request, explanation: *mut *mut Explanation);
 
             fn dlb_explanation_summary(explanation: *const Explanation, summary: *mut Summary);
@@ -108,7 +109,7 @@ macro_rules! table {
     };
 }
 
-use types::{DoubleArray, Entry, FloatArray, Gate, Input, Output, Progress, Summary, Value};
+use types::{DoubleArray, Entry, FloatArray, Gate, Input, Output, Progress, Scalings, Summary, Value};
 
 /// All functions that take a handle, from the files of their themes.
 mod functions {
@@ -116,6 +117,7 @@ mod functions {
     pub(super) use crate::options::*;
     pub(super) use crate::request::*;
     pub(super) use crate::results::*;
+    pub(super) use crate::scalings::*;
 }
 
 interface!(table);

@@ -30,6 +30,22 @@ impl From<dlbacktrace::Amount> for Amount {
 
 #[repr(C)]
 #[derive(Debug, Clone, Copy)]
+pub struct Scaling {
+    pub name: *const c_char,
+    pub factor: f64,
+    pub shift: f64,
+    pub pixels: c_int,
+}
+
+#[repr(C)]
+#[derive(Debug, Clone, Copy)]
+pub struct Scalings {
+    pub data: *const Scaling,
+    pub size: usize,
+}
+
+#[repr(C)]
+#[derive(Debug, Clone, Copy)]
 pub struct Gate {
     pub lower: f64,
     pub upper: f64,

@@ -4,7 +4,7 @@
 use dlbacktrace::Error;
 use dlbacktrace_capi_core::{
     ABI, Amount, DoubleArray, Entry, Explanation, FloatArray, Gate, Input, LOSSES, LoadOptions, Model,
-    NUMBERS, Output, Progress, Request, Summary, Value, interface,
+    NUMBERS, Output, Progress, Request, Scaling, Scalings, Summary, Value, interface,
 };
 use std::collections::BTreeSet;
 use std::ffi::{c_char, c_int, c_void};
@@ -33,7 +33,7 @@ named! {
     c_void => "void", Progress => "dlb_progress", Model => "dlb_model", Request => "dlb_request",
     Explanation => "dlb_explanation", LoadOptions => "dlb_load_options", Gate => "dlb_gate", Amount => "dlb_amount",
     Summary => "dlb_summary", Output => "dlb_output", Input => "dlb_input", FloatArray => "dlb_float_array",
-    DoubleArray => "dlb_double_array",
+    DoubleArray => "dlb_double_array", Scaling => "dlb_scaling", Scalings => "dlb_scalings",
     Value => "dlb_value", Entry => "dlb_entry",
 }
 
@@ -72,6 +72,8 @@ layouts! {
     LoadOptions { signature, tags, tag_count, tensorflow, threads, libraries, library_count }
     Amount { positive, negative }
     Gate { lower, upper, swish }
+    Scaling { name, factor, shift, pixels }
+    Scalings { data, size }
     FloatArray { data, size, shape, rank }
     DoubleArray { data, size, shape, rank }
     Output { name, data, size, shape, rank, targets, target_count, sample_axis }

@@ -8,7 +8,7 @@ mod torch;
 use dlbacktrace::{Error, Result};
 use dlbacktrace_capi_core::{
     ABI, DoubleArray, Entry, Explanation, FloatArray, Gate, Input, LoadOptions, Model, Output, Progress,
-    Request, Summary, TABLE, Table, Value, given, guarded, interface, last_error, set_last_error,
+    Request, Scalings, Summary, TABLE, Table, Value, given, guarded, interface, last_error, set_last_error,
 };
 use std::ffi::{CStr, c_char, c_int, c_void};
 use std::path::Path;
