@@ -6,8 +6,8 @@ use crate::TorchTensor;
 use crate::arguments::Arguments;
 use crate::lowering::Lowering;
 use dlbacktrace_core::maps::LinearMap;
-use dlbacktrace_core::weighted_sum::{Term, Variant, WeightedSum};
-use dlbacktrace_core::{BacktraceOp, Context, Error, Family, Operand, Part, Relevance, Result, Tensor};
+use dlbacktrace_core::ops::{Linear, OwnedMap};
+use dlbacktrace_core::{Error, Family, Operand, Part, Result, Tensor};
 use dlbacktrace_torch_recorder::{Call, Input, call_operator};
 
 pub(super) const ENTRIES: &[Entry] =
@@ -24,13 +24,13 @@ fn grid_sampler(lowering: &mut Lowering, call: &Call) -> Result<()> {
             "cubic sampling at a grid has no rule; bilinear and nearest have one".into(),
         ));
     }
-    let op = GridSampler {
+    let map = GridSampler {
         kernel: if x.meta.shape.len() == 5 { "aten::grid_sampler_3d" } else { "aten::grid_sampler_2d" },
         interpolation,
         padding: call.int("padding_mode")?,
         align_corners: call.flag("align_corners"),
     };
-    lowering.step(call, Box::new(op), vec![x, grid])
+    lowering.step(call, Box::new(Linear { map }), vec![x, grid])
 }
 
 /// y = W x, with the weights of the cells around each point of a grid, none of them negative. Operands: x
@@ -79,28 +79,18 @@ impl LinearMap<TorchTensor> for AtGrid<'_> {
     }
 }
 
-impl BacktraceOp<TorchTensor> for GridSampler {
-    fn family(&self) -> Family {
-        Family::WeightedSum
+impl OwnedMap<TorchTensor> for GridSampler {
+    fn name(&self) -> &'static str {
+        "sampling at a grid"
     }
 
-    fn backtrace(
-        &self,
-        operands: &[Operand<TorchTensor>],
-        arriving: &[Option<Relevance<TorchTensor>>],
-        context: &mut Context<'_, TorchTensor>,
-    ) -> Result<Vec<Option<Relevance<TorchTensor>>>> {
-        let ([x, grid], Some(Some(relevance))) = (operands, arriving.first()) else {
+    fn map<'a>(
+        &'a self,
+        operands: &'a [Operand<TorchTensor>],
+    ) -> Result<Box<dyn LinearMap<TorchTensor> + 'a>> {
+        let [x, grid] = operands else {
             return Err(Error::Uncovered("sampling takes a tensor and a grid".into()));
         };
-        if grid.depends {
-            return Err(Error::Uncovered("sampling at a grid that depends on the input has no rule".into()));
-        }
-        let map = Box::new(AtGrid { sampler: self, grid: grid.data()?, like: x.data()? });
-        let terms = vec![Term { operand: x, map }];
-        let sum = WeightedSum { terms, bias: None, variant: Variant::Linear, result: None };
-        let mut shares = sum.backtrace(relevance, context)?;
-        shares.push(None);
-        Ok(shares)
+        Ok(Box::new(AtGrid { sampler: self, grid: grid.data()?, like: x.data()? }))
     }
 }
