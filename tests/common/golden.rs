@@ -181,14 +181,14 @@ fn walk<T: Tensor>(
     let mut tape = Tape::new();
     let mut inputs = Vec::new();
     for (data, explained) in operands {
-        let value = tape.value(Meta { shape: data.shape(), dtype: data.dtype() });
+        let value = tape.value(Meta::new(data.shape(), data.dtype()));
         if explained {
             tape.inputs.push(value);
         }
         inputs.push(Operand::new(value, data));
     }
     let relevance = arriving(case, make);
-    let meta = Meta { shape: relevance.shape(), dtype: relevance.first().dtype() };
+    let meta = Meta::new(relevance.shape(), relevance.first().dtype());
     let output = tape.value(meta.clone());
     let step = |op, inputs, output| Step::new(case.op.clone(), Place::default(), op, inputs, vec![output]);
     tape.steps.push(step(op, inputs, output));
@@ -207,7 +207,7 @@ fn lstm<T: Tensor>(case: &Case, make: &impl Fn(ArrayD<f64>) -> T) -> Results {
     let input = |name: &str| make(case.inputs[name].array());
     let mut writer = TapeWriter::new();
     let x = input("input");
-    let value = writer.tape.value(Meta { shape: x.shape(), dtype: x.dtype() });
+    let value = writer.tape.value(Meta::new(x.shape(), x.dtype()));
     writer.tape.inputs.push(value);
     let zeros = x.zeros(&[1, case.inputs["recurrent_kernel"].shape[0]]).unwrap();
     let state = [writer.constant(zeros.clone()), writer.constant(zeros)];

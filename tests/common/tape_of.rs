@@ -13,7 +13,7 @@ pub fn input<T: Tensor>(tape: &mut Tape<T>, data: T) -> Operand<T> {
 }
 
 fn value<T: Tensor>(tape: &mut Tape<T>, data: T) -> Operand<T> {
-    Operand::new(tape.value(Meta { shape: data.shape(), dtype: data.dtype() }), data)
+    Operand::new(tape.value(Meta::new(data.shape(), data.dtype())), data)
 }
 
 fn step<T: Tensor>(

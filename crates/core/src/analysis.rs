@@ -1,5 +1,5 @@
 //! What is settled on a tape before the walk: which values depend on an explained input, which steps are a
-//! normaliser, an activation or a bias written out, and which activation gates which weighted sum.
+//! convolution, a normaliser, an activation or a bias written out, and which activation gates which weighted sum.
 
 mod activations;
 mod biases;
@@ -12,6 +12,7 @@ mod graph;
 mod normalisers;
 mod rows;
 mod scaling;
+mod spectra;
 mod turns;
 
 pub(crate) use scaling::of_input as scaling_of;
@@ -52,7 +53,8 @@ impl<T: Tensor> Tape<T> {
         decisions::settle(&mut self, &of_value);
         embeddings::recognise(&mut self, &of_value, options.whole_tokens);
         let depends = of_value.into_iter().map(dependence::Dependence::carries).collect();
-        // Biases first: a constant added to a product is its bias, also where a scale for each feature follows.
+        spectra::fold(&mut self);
+        // Biases before norms: a constant added to a product is its bias, also where a scale for each feature follows.
         biases::fold(&mut self);
         normalisers::recognise(&mut self);
         activations::recognise(&mut self);

@@ -40,4 +40,4 @@ pub use row_block::{RowBlock, Rows};
 pub use tape::{Meta, ModulePath, Operand, Place, Step, Tape, ValueId};
 pub use tensor::{BOUND, Binary, ConvGeometry, DType, PerUnit, Range, Tensor, Unary};
 pub use weights::{Part, WeightCache, WeightKey};
-pub use writer::TapeWriter;
+pub use writer::{Last, OfComplex, TapeWriter};

@@ -1,5 +1,6 @@
 //! One executed operator, as the walk sees it.
 
+use crate::ops::Transform;
 use crate::{Amount, Error, Loss, Operand, Relevance, Result, Rows, Tensor, WeightCache};
 use std::collections::BTreeMap;
 use std::fmt;
@@ -115,6 +116,17 @@ pub enum Role {
     Comparison,
     /// A function of integers, element by element, that numbers have no rule for.
     Discrete,
+    /// Product of the complex operands 0 and 1, element by element.
+    ComplexProduct,
+    /// A Fourier transform of operand 0.
+    Fourier {
+        /// From what to what.
+        transform: Transform,
+        /// The axis, not that of real and imaginary parts.
+        axis: usize,
+        /// How many points it has in time.
+        points: usize,
+    },
     /// Matrix product of operands 0 and 1 over the last two axes; both depend on the input.
     Bilinear,
     /// Softmax-weighted sums of values, with the heads on the third axis from the end.

@@ -125,7 +125,7 @@ impl<T: Tensor> Layer<T> {
         operands.extend(parameters.projection);
         operands.extend_from_slice(state);
         let mut made = |data: T| {
-            let value = writer.tape.value(Meta { shape: data.shape(), dtype: data.dtype() });
+            let value = writer.tape.value(Meta::new(data.shape(), data.dtype()));
             Operand::new(value, data)
         };
         let (hidden, state): (_, Vec<_>) = (made(ran.hidden), ran.state.into_iter().map(made).collect());

@@ -51,8 +51,17 @@ impl fmt::Display for Place {
 pub struct Meta {
     /// Extent of each axis.
     pub shape: Vec<usize>,
-    /// Element type.
+    /// Element type, of complex numbers that of their parts.
     pub dtype: DType,
+    /// Whether these are complex numbers: their real and imaginary parts are the last axis.
+    pub complex: bool,
+}
+
+impl Meta {
+    /// Of real numbers.
+    pub fn new(shape: Vec<usize>, dtype: DType) -> Self {
+        Self { shape, dtype, complex: false }
+    }
 }
 
 /// One operand of a step.
@@ -75,7 +84,7 @@ pub struct Operand<T> {
 impl<T: Tensor> Operand<T> {
     /// An operand whose data the rule may read.
     pub fn new(value: ValueId, data: T) -> Self {
-        let meta = Meta { shape: data.shape(), dtype: data.dtype() };
+        let meta = Meta::new(data.shape(), data.dtype());
         Self { value, meta, data: Some(data), weight: None, depends: false }
     }
 

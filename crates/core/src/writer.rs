@@ -1,12 +1,18 @@
 //! A tape in the making.
 
+mod complex;
 mod einsum;
+
+pub use complex::OfComplex;
 
 use crate::ops::{Concat, Constant, MatMul, Pass, Permute, Product, Reshape, Slice, Sum};
 use crate::{
     BacktraceOp, Chance, DType, Error, Meta, Operand, Place, RandomUse, Range, Result, Step, Tape, Tensor,
     ValueId,
 };
+
+/// The rule of an operator's last step, and its operands.
+pub type Last<T> = (Box<dyn BacktraceOp<T>>, Vec<Operand<T>>);
 
 /// Writes steps to a tape. All that is written between two changes of `operator` and `place` is one operator of the
 /// framework: either one step, or several whose values in between are computed here, for the next step's rule to read.
@@ -54,9 +60,21 @@ impl<T: Tensor> TapeWriter<T> {
 
     /// Adds a step that makes a value the framework does not have.
     pub fn inner(&mut self, op: Box<dyn BacktraceOp<T>>, inputs: Vec<Operand<T>>, output: T) -> Operand<T> {
-        let value = self.tape.value(Meta { shape: output.shape(), dtype: output.dtype() });
+        self.inner_of(op, inputs, output, false)
+    }
+
+    /// As [`TapeWriter::inner`], perhaps of complex numbers.
+    fn inner_of(
+        &mut self,
+        op: Box<dyn BacktraceOp<T>>,
+        inputs: Vec<Operand<T>>,
+        output: T,
+        complex: bool,
+    ) -> Operand<T> {
+        let meta = Meta { complex, ..Meta::new(output.shape(), output.dtype()) };
+        let value = self.tape.value(meta.clone());
         self.step(op, inputs, vec![value]);
-        Operand::new(value, output)
+        Operand { meta, ..Operand::new(value, output) }
     }
 
     /// As [`TapeWriter::inner`], for a value whose data no rule reads.
@@ -69,7 +87,7 @@ impl<T: Tensor> TapeWriter<T> {
         // A condition or an index beside what moves does not decide the type.
         let mut dtypes = inputs.iter().map(|operand| operand.meta.dtype);
         let dtype = dtypes.clone().find(|dtype| dtype.is_float()).or(dtypes.next()).unwrap_or(DType::F32);
-        let meta = Meta { shape, dtype };
+        let meta = Meta::new(shape, dtype);
         let value = self.tape.value(meta.clone());
         self.step(op, inputs, vec![value]);
         Operand::shape_only(value, meta)
@@ -144,7 +162,7 @@ impl<T: Tensor> TapeWriter<T> {
         for &extent in extents {
             let region = span(x, axis, start, extent)?;
             let data = x.data()?.slice(&region)?;
-            let value = self.tape.value(Meta { shape: data.shape(), dtype: data.dtype() });
+            let value = self.tape.value(Meta::new(data.shape(), data.dtype()));
             parts.push(Operand::new(value, data));
             regions.push(region);
             start += extent;

@@ -124,7 +124,7 @@ impl Run {
 
     fn input(&mut self, data: &ArrayD<f64>) -> Operand<Array> {
         let data = Array::new(data.clone());
-        let value = self.writer.tape.value(Meta { shape: data.shape(), dtype: data.dtype() });
+        let value = self.writer.tape.value(Meta::new(data.shape(), data.dtype()));
         self.writer.tape.inputs.push(value);
         Operand::new(value, data)
     }

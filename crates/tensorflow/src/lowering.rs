@@ -50,7 +50,7 @@ impl Lowering {
         let mut stored = HashMap::new();
         let mut origins = Vec::with_capacity(values.len());
         for (index, value) in values.into_iter().enumerate() {
-            writer.tape.value(Meta { shape: value.shape, dtype: element_type(value.data_type) });
+            writer.tape.value(Meta::new(value.shape, element_type(value.data_type)));
             match &value.origin {
                 Origin::Constant(_) => drop(stored.insert(index, None)),
                 // The value of a variable of TensorFlow 1; others are handles, to be read.
@@ -210,10 +210,8 @@ impl Lowering {
         let mut read = TfTensor::from(tensor.clone());
         if SAMPLES.contains(&tensor.data_type()) {
             read = read.cast(DType::F32)?;
-            let numbers = Operand::new(
-                self.writer.tape.value(Meta { shape: read.shape(), dtype: DType::F32 }),
-                read.clone(),
-            );
+            let numbers =
+                Operand::new(self.writer.tape.value(Meta::new(read.shape(), DType::F32)), read.clone());
             let from = numbers.value;
             self.writer.step(Box::new(Pass::identity()), vec![numbers], vec![value]);
             value = from;

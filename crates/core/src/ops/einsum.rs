@@ -1,6 +1,6 @@
 //! Einstein sums of two operands (rules §2 with one constant operand, §4 with none).
 
-use super::{MatMul, viewed};
+use super::{MatMul, Multiply, viewed};
 use crate::op::arrived;
 use crate::{BacktraceOp, Context, Error, Family, Operand, Relevance, Result, Role, Tensor};
 
@@ -62,6 +62,12 @@ impl Einsum {
         };
         let shape: Vec<usize> = self.output.iter().map(extent).collect();
         Matrices::new(&self.output, &shape, [&batch, &rows, &columns])?.back(&product)
+    }
+}
+
+impl<T: Tensor> Multiply<T> for Einsum {
+    fn multiply(&self, a: &T, b: &T) -> Result<T> {
+        self.apply(a, b)
     }
 }
 

@@ -2,7 +2,7 @@
 
 use super::bilinear::backtrace_bilinear;
 use super::live_rows::LiveRows;
-use super::viewed;
+use super::{Multiply, viewed};
 use crate::maps::{Dense, Side};
 use crate::op::arrived;
 use crate::weighted_sum::{Term, Variant};
@@ -14,6 +14,27 @@ use crate::{BacktraceOp, Context, Error, Family, Operand, Relevance, Result, Rol
 pub struct MatMul {
     /// Whether b is stored transposed, as the weight `[out, in]` of a linear layer.
     pub transposed: bool,
+}
+
+impl<T: Tensor> Multiply<T> for MatMul {
+    fn multiply(&self, a: &T, b: &T) -> Result<T> {
+        let (rows, columns) = (a.shape(), b.shape());
+        let left = if let [length] = rows[..] { a.reshape(&[1, length])? } else { a.clone() };
+        let right = match columns[..] {
+            [length] if self.transposed => b.reshape(&[1, length])?,
+            [length] => b.reshape(&[length, 1])?,
+            _ => b.clone(),
+        };
+        let product = left.matmul(&if self.transposed { right.transpose()? } else { right })?;
+        let mut shape = product.shape();
+        if columns.len() == 1 {
+            shape.pop();
+        }
+        if rows.len() == 1 {
+            shape.remove(shape.len() - 2 + usize::from(columns.len() == 1));
+        }
+        product.reshape(&shape)
+    }
 }
 
 impl<T: Tensor> BacktraceOp<T> for MatMul {

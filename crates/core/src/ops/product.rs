@@ -1,7 +1,7 @@
 //! Element-wise products (rules §4).
 
 use crate::op::arrived;
-use crate::ops::exactly;
+use crate::ops::{Multiply, exactly};
 use crate::{
     Amount, BacktraceOp, Context, Family, Loss, Mode, Operand, Relevance, Result, Role, Rows, Tensor,
 };
@@ -37,6 +37,12 @@ impl<T: Tensor> BacktraceOp<T> for Product {
             // x·x is all x's.
             (a.value != b.value).then(|| Ok((a.data()?.clone(), b.data()?.clone()))).transpose()
         })
+    }
+}
+
+impl<T: Tensor> Multiply<T> for Product {
+    fn multiply(&self, a: &T, b: &T) -> Result<T> {
+        a.mul(b)
     }
 }
 

@@ -41,7 +41,7 @@ pub(super) fn constant(data: Array) -> Operand<Array> {
 
 /// An operand whose data was not kept.
 pub(super) fn shape_only(shape: &[usize]) -> Operand<Array> {
-    let meta = Meta { shape: shape.to_vec(), dtype: crate::DType::F64 };
+    let meta = Meta::new(shape.to_vec(), crate::DType::F64);
     Operand { depends: true, ..Operand::shape_only(ValueId(0), meta) }
 }
 

@@ -1,18 +1,18 @@
 //! Einstein sums (rules §2 and §4): diagonals and sums of single operands first, then pair by pair.
 
-use super::TapeWriter;
-use crate::ops::{Einsum, Permute, Product, Rearrange, Reduce};
-use crate::{BacktraceOp, Error, Operand, Result, Tensor};
+use super::{Last, TapeWriter};
+use crate::ops::{ComplexProduct, Einsum, Multiply, Permute, Product, Rearrange, Reduce};
+use crate::{Error, Operand, Result, Tensor};
 use std::collections::{BTreeMap, VecDeque};
+
+/// The label of the axis of real and imaginary parts, which stays apart.
+const PARTS: usize = usize::MAX;
 
 /// An operand with the label of each axis.
 struct Labelled<T> {
     operand: Operand<T>,
     labels: Vec<usize>,
 }
-
-/// The rule of a last step and its operands.
-type Last<T> = (Box<dyn BacktraceOp<T>>, Vec<Operand<T>>);
 
 impl<T: Tensor> TapeWriter<T> {
     /// Writes an Einstein sum but for its last step, which makes the value that the framework has. `path`: the places
@@ -22,8 +22,13 @@ impl<T: Tensor> TapeWriter<T> {
     /// # Errors
     /// [`Error::Uncovered`] where the equation does not fit, [`Error::NotKept`], [`Error::Tensor`].
     pub fn einsum(&mut self, equation: &str, operands: Vec<Operand<T>>, path: &[usize]) -> Result<Last<T>> {
-        let ranks: Vec<usize> = operands.iter().map(|operand| operand.meta.shape.len()).collect();
-        let Equation { operands: labels, output } = Equation::parse(equation, &ranks)?;
+        let complex: Vec<bool> = operands.iter().map(|operand| operand.meta.complex).collect();
+        let ranks = operands.iter().zip(&complex);
+        let ranks: Vec<usize> =
+            ranks.map(|(operand, &complex)| operand.meta.shape.len() - usize::from(complex)).collect();
+        let Equation { operands: mut labels, mut output } = Equation::parse(equation, &ranks)?;
+        labels.iter_mut().zip(&complex).for_each(|(labels, complex)| labels.extend(complex.then_some(PARTS)));
+        output.extend(complex.contains(&true).then_some(PARTS));
         let mut waiting = operands
             .into_iter()
             .zip(&labels)
@@ -44,17 +49,19 @@ impl<T: Tensor> TapeWriter<T> {
                 waiting.iter().flat_map(|other| &other.labels).chain(&output).copied().collect();
             let mut labels = a.labels.clone();
             labels.extend(b.labels.iter().filter(|label| !a.labels.contains(label)));
-            labels.retain(|label| kept.contains(label));
-            let (op, operands) = self.pair(a, b, &labels)?;
-            let data = op.apply(&operands)?;
-            let operand = self.inner(op.rule(), operands, data);
+            labels.retain(|label| kept.contains(label) && *label != PARTS);
+            let complex = a.is_complex() || b.is_complex();
+            labels.extend(complex.then_some(PARTS));
+            let (op, [a, b]) = self.pair(a, b, &labels)?;
+            let data = op.multiply(a.data()?, b.data()?)?;
+            let operand = self.inner_of(op, vec![a, b], data, complex);
             let result = Labelled { operand, labels };
             if chosen.is_some() { waiting.push_back(result) } else { waiting.push_front(result) }
         }
         if waiting.len() == 2 {
             let (a, b) = take(&mut waiting, None)?;
             let (op, operands) = self.pair(a, b, &output)?;
-            return Ok((op.rule(), operands));
+            return Ok((op, operands.into()));
         }
         let last = waiting.pop_front().ok_or_else(|| Error::Uncovered("einsum of nothing".into()))?;
         let order = places(&output, &last.labels)?;
@@ -110,13 +117,20 @@ impl<T: Tensor> TapeWriter<T> {
         Ok(self.inner(Box::new(Rearrange::new(index)), vec![x.clone()], data))
     }
 
-    fn pair(&mut self, a: Labelled<T>, b: Labelled<T>, output: &[usize]) -> Result<(Pair, Vec<Operand<T>>)> {
-        let summed = a.labels.iter().any(|label| !output.contains(label));
-        if summed {
-            let sum = Einsum { a: a.labels, b: b.labels, output: output.to_vec() };
-            return Ok((Pair::Sum(sum), vec![a.operand, b.operand]));
+    /// How two operands become one with these labels.
+    fn pair(&mut self, a: Labelled<T>, b: Labelled<T>, output: &[usize]) -> Result<Pair<T>> {
+        let both = a.is_complex() && b.is_complex();
+        if a.labels.iter().any(|label| !output.contains(label)) {
+            if !both {
+                let sum = Einsum { a: a.labels, b: b.labels, output: output.to_vec() };
+                return Ok((Box::new(sum), [a.operand, b.operand]));
+            }
+            let ((a, of_a), (b, of_b)) = (self.parts_last(a)?, self.parts_last(b)?);
+            let own = output.iter().copied().filter(|&label| label != PARTS).collect();
+            let of_parts = Einsum { a: of_a, b: of_b, output: own };
+            return Ok((Box::new(ComplexProduct { of_parts }), [a, b]));
         }
-        let operands = [a, b].map(|Labelled { operand, labels }| -> Result<Operand<T>> {
+        let mut spread = |Labelled { operand, labels }: Labelled<T>| -> Result<Operand<T>> {
             let own: Vec<usize> = output.iter().filter(|label| labels.contains(label)).copied().collect();
             let ordered = self.permute(&operand, &places(&own, &labels)?)?;
             let mut extents = ordered.meta.shape.iter();
@@ -125,8 +139,30 @@ impl<T: Tensor> TapeWriter<T> {
                 .map(|label| if labels.contains(label) { extents.next().copied().unwrap_or(1) } else { 1 })
                 .collect();
             self.reshape(&ordered, &shape)
-        });
-        Ok((Pair::Elements, operands.into_iter().collect::<Result<_>>()?))
+        };
+        let operands = [spread(a)?, spread(b)?];
+        match both {
+            true => Ok((Box::new(ComplexProduct { of_parts: Product }), operands)),
+            false => Ok((Box::new(Product), operands)),
+        }
+    }
+
+    /// Complex numbers with their parts along the last axis, and the labels of the others.
+    fn parts_last(&mut self, Labelled { operand, labels }: Labelled<T>) -> Result<(Operand<T>, Vec<usize>)> {
+        let own: Vec<usize> = labels.iter().copied().filter(|&label| label != PARTS).collect();
+        if labels.last() == Some(&PARTS) {
+            return Ok((operand, own));
+        }
+        Ok((self.permute(&operand, &places(&[&own[..], &[PARTS]].concat(), &labels)?)?, own))
+    }
+}
+
+/// A product of two operands.
+type Pair<T> = (Box<dyn Multiply<T>>, [Operand<T>; 2]);
+
+impl<T> Labelled<T> {
+    fn is_complex(&self) -> bool {
+        self.labels.contains(&PARTS)
     }
 }
 
@@ -155,30 +191,6 @@ fn repeated(labels: &[usize]) -> Option<(usize, usize)> {
         let first = labels[..second].iter().position(|other| other == label)?;
         Some((first, second))
     })
-}
-
-/// How two operands become one.
-enum Pair {
-    /// Nothing is summed: a product of elements.
-    Elements,
-    Sum(Einsum),
-}
-
-impl Pair {
-    fn apply<T: Tensor>(&self, operands: &[Operand<T>]) -> Result<T> {
-        let [a, b] = operands else { return Err(Error::Uncovered("a pair is two".into())) };
-        match self {
-            Self::Elements => a.data()?.mul(b.data()?),
-            Self::Sum(einsum) => einsum.apply(a.data()?, b.data()?),
-        }
-    }
-
-    fn rule<T: Tensor>(self) -> Box<dyn BacktraceOp<T>> {
-        match self {
-            Self::Elements => Box::new(Product),
-            Self::Sum(einsum) => Box::new(einsum),
-        }
-    }
 }
 
 /// The labels of all axes.

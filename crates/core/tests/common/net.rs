@@ -26,7 +26,7 @@ impl Net {
     }
 
     fn value(&mut self, data: ArrayD<f64>, dtype: DType) -> ValueId {
-        let value = self.tape.value(Meta { shape: data.shape().to_vec(), dtype });
+        let value = self.tape.value(Meta::new(data.shape().to_vec(), dtype));
         self.data.push(data);
         value
     }

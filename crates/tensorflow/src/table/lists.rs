@@ -159,8 +159,8 @@ fn gather(lowering: &mut Lowering, record: &Record) -> Result<()> {
 
 /// The elements one after the other, along a new first axis or along the one they have.
 fn joined(lowering: &mut Lowering, record: &Record, list: &[Option<Element>], new_axis: bool) -> Result<()> {
-    let Meta { shape, dtype } = lowering.meta(output(record, 0)?);
-    let lacking = Meta { shape: shape.get(1..).unwrap_or_default().to_vec(), dtype };
+    let Meta { shape, dtype, .. } = lowering.meta(output(record, 0)?);
+    let lacking = Meta::new(shape.get(1..).unwrap_or_default().to_vec(), dtype);
     let mut operands = Vec::with_capacity(list.len());
     for element in list {
         let (value, meta) = match element {
@@ -227,7 +227,7 @@ fn parts(lowering: &mut Lowering, slot: &Slot, lengths: &[usize], kept: bool) ->
         *region.first_mut().ok_or_else(no_axis)? = Range::span(start, length);
         start += length;
         let extents: Vec<usize> = region.iter().skip(usize::from(!kept)).map(|range| range.len).collect();
-        values.push(lowering.writer.tape.value(Meta { shape: extents, dtype: operand.meta.dtype }));
+        values.push(lowering.writer.tape.value(Meta::new(extents, operand.meta.dtype)));
         regions.push(region);
     }
     if !regions.is_empty() {

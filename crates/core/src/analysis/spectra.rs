@@ -1,0 +1,264 @@
+//! Convolutions by way of spectra (rules §9): what the product of two spectra is transformed back to is the convolution of what
+//! they are spectra of. So a causal one is causal to the last bit, which sums over all frequencies are not.
+
+use crate::ops::{CircularConvolution, Transform};
+use crate::{Function, Operand, Role, Step, Tape, Tensor, Turn, ValueId};
+use std::collections::HashMap;
+
+/// A value that is a spectrum, but for a positive factor: the product of those of one or two real signals.
+#[derive(Debug, Clone)]
+struct Spectrum<T> {
+    /// The signals, and where their axes whose extent is not 1 stand among those of the spectrum.
+    signals: Vec<(Operand<T>, Vec<usize>)>,
+    /// How many axes it has besides that of the parts.
+    rank: usize,
+    /// The axis of the transform.
+    axis: usize,
+    /// Along which so many points were transformed.
+    points: usize,
+    /// Whether it is all of it, or the half that says all.
+    whole: bool,
+}
+
+/// Makes a convolution of every transform back of the product of two spectra.
+pub(super) fn fold<T: Tensor>(tape: &mut Tape<T>) {
+    let mut spectra = HashMap::new();
+    for index in 0..tape.steps.len() {
+        let step = &tape.steps[index];
+        let Some(&output) = step.outputs.first() else { continue };
+        if let Some((op, signals)) = convolution(step, &spectra) {
+            let step = &mut tape.steps[index];
+            step.op = Box::new(op);
+            step.inputs = signals.into();
+        } else if let Some(spectrum) = spectrum(step, &tape.meta(output).shape, &spectra) {
+            spectra.insert(output, spectrum);
+        }
+    }
+}
+
+/// What a step makes, if it is a spectrum.
+fn spectrum<T: Tensor>(
+    step: &Step<T>,
+    output: &[usize],
+    known: &HashMap<ValueId, Spectrum<T>>,
+) -> Option<Spectrum<T>> {
+    let of = |operand: &Operand<T>| known.get(&operand.value);
+    let operands = step.inputs.as_slice();
+    match (step.op.role(operands), operands) {
+        (Role::Fourier { transform: Transform::FromReal { one_sided }, axis, points }, [signal]) => {
+            let shape = &signal.meta.shape;
+            let places = (0..shape.len()).filter(|&axis| shape[axis] != 1).collect();
+            let spectrum = Spectrum {
+                signals: vec![(signal.clone(), places)],
+                rank: shape.len(),
+                axis,
+                points,
+                whole: !one_sided,
+            };
+            (points > 1).then_some(spectrum)
+        }
+        (Role::ComplexProduct, [x, number] | [number, x]) if is_positive(number) => of(x).cloned(),
+        (Role::ComplexProduct, [x, y]) => of(x)?.times(of(y)?),
+        (Role::Function(Function::Scale(factor)), [x]) if factor > 0.0 => of(x).cloned(),
+        (Role::Quotient, [x, number]) if is_positive(number) => of(x).cloned(),
+        (Role::Product, [x, number] | [number, x]) if is_positive(number) => of(x).cloned(),
+        (Role::Identity, [x, ..]) if x.meta.shape == output => of(x).cloned(),
+        (_, [x]) => of(x)?.moved(&step.op.turn()?, &x.meta.shape, output),
+        _ => None,
+    }
+}
+
+/// Whether an operand is one constant number above 0, real or complex.
+fn is_positive<T: Tensor>(number: &Operand<T>) -> bool {
+    let count: usize = number.meta.shape.iter().product();
+    let single = !number.depends && count == 1 + usize::from(number.meta.complex);
+    let parts = number.data.as_ref().filter(|_| single).map(Tensor::to_array);
+    parts.is_some_and(|parts| {
+        parts.is_ok_and(|parts| parts.iter().skip(1).all(|part| *part == 0.0) && parts.first() > Some(&0.0))
+    })
+}
+
+/// The convolution that a step is, with its operands, if it transforms the product of two spectra back.
+fn convolution<T: Tensor>(
+    step: &Step<T>,
+    known: &HashMap<ValueId, Spectrum<T>>,
+) -> Option<(CircularConvolution, [Operand<T>; 2])> {
+    let [x] = step.inputs.as_slice() else { return None };
+    let Role::Fourier { transform, axis, points } = step.op.role(&step.inputs) else { return None };
+    let whole = match transform {
+        Transform::Between { forward: false } => true,
+        Transform::ToReal => false,
+        _ => return None,
+    };
+    let spectrum = known.get(&x.value)?;
+    if (axis, points, whole) != (spectrum.axis, spectrum.points, spectrum.whole) {
+        return None;
+    }
+    let mut signals = spectrum.signals.clone();
+    // The smaller one is the kernel.
+    signals.sort_by_key(|(signal, _)| std::cmp::Reverse(signal.meta.shape.iter().product::<usize>()));
+    let [(x, of_x), (kernel, of_kernel)] = signals.try_into().ok()?;
+    let places = [of_x, of_kernel];
+    Some((CircularConvolution { rank: spectrum.rank, axis, places, complex: whole }, [x, kernel]))
+}
+
+impl<T: Tensor> Spectrum<T> {
+    /// Of two single ones along the same axis the product.
+    fn times(&self, other: &Self) -> Option<Self> {
+        let rank = self.rank.max(other.rank);
+        // Axes are counted from the last one.
+        let along = |spectrum: &Self| (spectrum.axis + rank - spectrum.rank, spectrum.points, spectrum.whole);
+        let signals = |spectrum: &Self| {
+            let shifted = |(signal, places): &(Operand<T>, Vec<usize>)| {
+                let places = places.iter().map(|place| place + rank - spectrum.rank).collect();
+                (signal.clone(), places)
+            };
+            spectrum.signals.iter().map(shifted).collect::<Vec<_>>()
+        };
+        let signals = [signals(self), signals(other)].concat();
+        let same = along(self) == along(other) && signals.len() == 2;
+        same.then(|| Self { signals, rank, axis: along(self).0, ..self.clone() })
+    }
+
+    /// With its axes in another order, or more or fewer of extent 1.
+    fn moved(&self, turn: &Turn, from: &[usize], to: &[usize]) -> Option<Self> {
+        let (parts, to) = to.split_last()?;
+        let from = from.split_last()?.1;
+        let place: Vec<Option<usize>> = match turn {
+            Turn::Permute(order) if order.last() == Some(&from.len()) => {
+                (0..from.len()).map(|axis| order.iter().position(|&old| old == axis)).collect()
+            }
+            Turn::Reshape if *parts == 2 => {
+                let own = |shape: &[usize]| -> Vec<usize> {
+                    (0..shape.len()).filter(|&axis| shape[axis] != 1).collect()
+                };
+                let (before, after) = (own(from), own(to));
+                let extents = |axes: &[usize], shape: &[usize]| -> Vec<usize> {
+                    axes.iter().map(|&axis| shape[axis]).collect()
+                };
+                if extents(&before, from) != extents(&after, to) {
+                    return None;
+                }
+                let new = |axis| before.iter().position(|&old| old == axis).map(|index| after[index]);
+                (0..from.len()).map(new).collect()
+            }
+            _ => return None,
+        };
+        let moved = |(signal, places): &(Operand<T>, Vec<usize>)| {
+            let places = places.iter().map(|&axis| place[axis]).collect::<Option<Vec<_>>>()?;
+            Some((signal.clone(), places))
+        };
+        let signals = self.signals.iter().map(moved).collect::<Option<Vec<_>>>()?;
+        Some(Self { signals, rank: to.len(), axis: place[self.axis]?, ..self.clone() })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::array::Array;
+    use crate::ops::{ComplexProduct, Fourier, Pass, Product};
+    use crate::{BacktraceOp, Family, TapeWriter};
+
+    fn fourier(transform: Transform, axis: usize) -> Fourier {
+        Fourier { transform, axis, points: 4, factor: 1.0 }
+    }
+
+    const HALF: Transform = Transform::FromReal { one_sided: true };
+    const WHOLE: Transform = Transform::FromReal { one_sided: false };
+    const BACK: Transform = Transform::Between { forward: false };
+
+    /// A signal `[2, 3, 4]` and a kernel `[3, 4]` by their spectra.
+    struct Net {
+        writer: TapeWriter<Array>,
+        spectra: [Operand<Array>; 2],
+    }
+
+    impl Net {
+        fn new(transform: Transform) -> Self {
+            let mut writer = TapeWriter::new();
+            let spectra = [vec![2, 3, 4], vec![3, 4]].map(|shape| {
+                let count = shape.iter().product::<usize>();
+                let data = Array::from_slice(&shape, &(0..count).map(|x| x as f64 - 2.5).collect::<Vec<_>>());
+                let value = writer.tape.value(crate::Meta::new(shape.clone(), crate::DType::F64));
+                let fourier = fourier(transform, shape.len() - 1);
+                let spectrum = fourier.apply(&data).unwrap();
+                writer.inner(Box::new(fourier), vec![Operand::new(value, data)], spectrum)
+            });
+            Self { writer, spectra }
+        }
+
+        /// The rule of the transform back of the product, and its operands.
+        fn back(mut self, transform: Transform, axis: usize) -> (Family, Role, Vec<ValueId>) {
+            let [x, kernel] = self.spectra.clone();
+            let mut shape = x.meta.shape.clone();
+            let product = self.writer.inner_shape(
+                Box::new(ComplexProduct { of_parts: Product }),
+                vec![x, kernel],
+                shape.clone(),
+            );
+            if transform == Transform::ToReal {
+                shape.pop();
+                shape[axis] = 4;
+            }
+            self.writer.inner_shape(Box::new(fourier(transform, axis)), vec![product], shape);
+            self.writer.tape.inputs = vec![ValueId(0)];
+            let prepared = self.writer.tape.prepare(&Default::default());
+            let step = prepared.steps().last().unwrap();
+            let operands = step.inputs.iter().map(|operand| operand.value).collect();
+            (step.op.family(), step.op.role(&step.inputs), operands)
+        }
+
+        fn passed(mut self, which: usize, op: impl BacktraceOp<Array> + 'static) -> Self {
+            let x = self.spectra[which].clone();
+            let shape = x.meta.shape.clone();
+            self.spectra[which] = self.writer.inner_shape(Box::new(op), vec![x], shape);
+            self
+        }
+    }
+
+    /// A signal is value 0, the kernel the one behind its spectrum.
+    const SIGNALS: [ValueId; 2] = [ValueId(0), ValueId(2)];
+
+    #[test]
+    fn the_product_of_spectra_is_a_convolution() {
+        for (there, back) in [(HALF, Transform::ToReal), (WHOLE, BACK)] {
+            let (family, _, operands) = Net::new(there).back(back, 2);
+            assert_eq!((family, operands), (Family::WeightedSum, SIGNALS.to_vec()));
+        }
+        let (_, role, operands) = Net::new(HALF)
+            .passed(1, Pass::function(Function::Scale(0.25)))
+            .passed(0, Pass::identity())
+            .back(Transform::ToReal, 2);
+        assert_eq!(operands, SIGNALS);
+        assert_eq!(role, Role::Convolution { spatial: 1, channels_last: false });
+    }
+
+    #[test]
+    fn spectra_may_be_moved() {
+        let mut net = Net::new(HALF);
+        net.spectra = net.spectra.map(|x| {
+            let rank = x.meta.shape.len();
+            let order = (0..rank - 3).chain([rank - 2, rank - 3, rank - 1]).collect::<Vec<_>>();
+            net.writer.permute(&x, &order).unwrap()
+        });
+        let shape = [&[1], &net.spectra[1].meta.shape[..]].concat();
+        net.spectra[1] = net.writer.reshape(&net.spectra[1].clone(), &shape).unwrap();
+        let (_, role, operands) = net.back(Transform::ToReal, 1);
+        assert_eq!(operands, SIGNALS);
+        assert_eq!(role, Role::Convolution { spatial: 1, channels_last: true });
+    }
+
+    #[test]
+    fn what_is_no_such_product_stays_a_transform() {
+        let stays = |net: Net, transform, axis| {
+            let (_, role, _) = net.back(transform, axis);
+            assert!(matches!(role, Role::Fourier { .. }), "{role:?}");
+        };
+        // Conjugated, with the other sign, of another kind, or along another axis.
+        stays(Net::new(HALF).passed(1, Pass::function(Function::Other)), Transform::ToReal, 2);
+        stays(Net::new(HALF).passed(1, Pass::function(Function::Scale(-1.0))), Transform::ToReal, 2);
+        stays(Net::new(HALF), BACK, 2);
+        stays(Net::new(WHOLE), BACK, 1);
+    }
+}
