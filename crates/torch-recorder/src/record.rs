@@ -94,6 +94,31 @@ impl Call {
     pub fn argument(&self, name: &str) -> Option<&ArgumentValue> {
         self.arguments.iter().find(|argument| argument.name == name).map(|argument| &argument.value)
     }
+
+    /// The same call on other tensors: `slot` says what each becomes, those of the arguments first and then, as it is told,
+    /// those of the outputs.
+    ///
+    /// # Errors
+    /// What the function returns.
+    pub fn on<E>(&self, mut slot: impl FnMut(&Slot, bool) -> Result<Slot, E>) -> Result<Call, E> {
+        let argument = |Argument { name, value }: &Argument| {
+            Ok(Argument { name: name.clone(), value: value.on(&mut |tensor| slot(tensor, false))? })
+        };
+        let arguments = self.arguments.iter().map(argument).collect::<Result<_, E>>()?;
+        let output = |output: &Output| Ok(Output { slot: slot(&output.slot, true)?, fresh: output.fresh });
+        let outputs = self.outputs.iter().map(output).collect::<Result<_, E>>()?;
+        Ok(Call {
+            name: self.name.clone(),
+            overload: self.overload.clone(),
+            base: self.base.clone(),
+            path: self.path.clone(),
+            class_name: self.class_name.clone(),
+            source: self.source.clone(),
+            chance: self.chance,
+            arguments,
+            outputs,
+        })
+    }
 }
 
 /// A value as a region of its storage; offset and strides count elements of its own type.
@@ -131,6 +156,11 @@ pub enum Record {
 }
 
 impl Slot {
+    /// The same value and tensor.
+    pub fn shallow_clone(&self) -> Self {
+        Self { value: self.value, tensor: self.tensor.as_ref().map(Tensor::shallow_clone) }
+    }
+
     fn from_ffi(recording: &ffi::Recording, value: usize, keep: bool) -> Slot {
         let tensor = if keep { tensor::adopt(recording.tensor(value)) } else { None };
         Slot { value: ValueId(value), tensor }
@@ -178,6 +208,25 @@ impl Argument {
 }
 
 impl ArgumentValue {
+    fn on<E>(&self, slot: &mut impl FnMut(&Slot) -> Result<Slot, E>) -> Result<Self, E> {
+        Ok(match self {
+            Self::None => Self::None,
+            Self::Tensor(tensor) => Self::Tensor(slot(tensor)?),
+            Self::Tensors(tensors) => {
+                let tensors = tensors.iter().map(|tensor| tensor.as_ref().map(&mut *slot).transpose());
+                Self::Tensors(tensors.collect::<Result<_, E>>()?)
+            }
+            Self::Int(value) => Self::Int(*value),
+            Self::Ints(values) => Self::Ints(values.clone()),
+            Self::Double(value) => Self::Double(*value),
+            Self::Doubles(values) => Self::Doubles(values.clone()),
+            Self::Bool(value) => Self::Bool(*value),
+            Self::Bools(values) => Self::Bools(values.clone()),
+            Self::Text(text) => Self::Text(text.clone()),
+            Self::Other(text) => Self::Other(text.clone()),
+        })
+    }
+
     fn from_ffi(recording: &ffi::Recording, raw: &ffi::RawArgument) -> ArgumentValue {
         let slot =
             |slot: &ffi::RawSlot| (!slot.undefined).then(|| Slot::from_ffi(recording, slot.value, slot.keep));

@@ -1,25 +1,21 @@
 //! From a recording of libtorch operators to a tape of core operators.
 
-use crate::table::{Entry, Lower, Spectrum, complex};
+use crate::table::{Entry, Lower};
 use crate::tensor::{dtype, part_of};
 use crate::{TorchTensor, rearrange};
 use dlbacktrace_core::ops::{self, Pass, Strided, Unruled};
 use dlbacktrace_core::{
-    BacktraceOp, Chance, DType, Error, Function, Gate, Meta, ModulePath, Operand, Place, Result, TapeWriter,
-    Tensor, ValueId, WeightKey,
+    BacktraceOp, Chance, DType, Error, Function, Gate, Meta, ModulePath, OfComplex, Operand, Place, Result,
+    TapeWriter, Tensor, ValueId, WeightKey,
 };
 use dlbacktrace_torch_recorder::{Alias, Call, Origin, Patch, Record, Slot, Value, is_strided};
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::hash::{DefaultHasher, Hash, Hasher};
 
 /// The tape in the making.
 pub(crate) struct Lowering {
     pub(crate) writer: TapeWriter<TorchTensor>,
     origins: Vec<Origin>,
-    /// Values of complex numbers.
-    complex: HashSet<usize>,
-    /// Values that are spectra.
-    pub(crate) spectra: HashMap<usize, Spectrum>,
     cache_weights: bool,
 }
 
@@ -27,13 +23,8 @@ impl Lowering {
     /// An empty tape over the values of a recording. `cache_weights`: the module's parameters stay the same
     /// tensors from run to run.
     pub(crate) fn new(values: Vec<Value>, cache_weights: bool) -> Self {
-        let mut lowering = Self {
-            writer: TapeWriter::new(),
-            origins: Vec::with_capacity(values.len()),
-            complex: HashSet::new(),
-            spectra: HashMap::new(),
-            cache_weights,
-        };
+        let mut lowering =
+            Self { writer: TapeWriter::new(), origins: Vec::with_capacity(values.len()), cache_weights };
         for value in values {
             lowering.origins.push(value.origin.clone());
             lowering.value(value);
@@ -49,11 +40,8 @@ impl Lowering {
             shape.push(2);
         }
         let kind = part.or(value.kind);
-        let number = self.writer.tape.value(Meta { shape, dtype: kind.map_or(DType::Other, dtype) });
-        if part.is_some() {
-            self.complex.insert(number.0);
-        }
-        number
+        let dtype = kind.map_or(DType::Other, dtype);
+        self.writer.tape.value(Meta { complex: part.is_some(), ..Meta::new(shape, dtype) })
     }
 
     /// Adds one record. Consumes it, so that what its rule does not read is freed.
@@ -101,18 +89,11 @@ impl Lowering {
         }
         let before = self.writer.tape.steps.len();
         let outputs = call.outputs.iter().map(|output| &output.slot);
-        let complex = slots(call).chain(outputs).any(|slot| self.is_complex(slot));
-        let entry = table.get(call.base.as_str());
-        let lowered = match entry.map(|entry| &entry.lower) {
-            _ if complex => complex::lower(self, call, entry.copied()),
-            Some(Lower::Function(function)) => self.function(call, *function),
-            Some(Lower::Identity) => self.pass(call, Pass::identity()),
-            Some(Lower::Norm) => self.pass(call, Pass::norm()),
-            Some(Lower::Decision(decision)) => self.all(call, Box::new(*decision)),
-            Some(Lower::Constant) => self.all(call, Box::new(ops::Constant)),
-            Some(Lower::Rearrange) => rearrange::lower(self, call),
-            Some(Lower::By(lower)) => lower(self, call),
-            Some(Lower::Unruled) | None => self.all(call, Box::new(Unruled::default())),
+        let complex = slots(call).chain(outputs).any(|slot| self.meta(slot).complex);
+        let lowered = match table.get(call.base.as_str()) {
+            Some(entry) if !complex || entry.of_complex == OfComplex::Ruled => self.lower(call, entry),
+            Some(entry) if entry.of_complex == OfComplex::Parts => self.by_parts(call, entry),
+            _ => self.all(call, Box::new(Unruled::default())),
         };
         // What a rule does not cover matters only if relevance reaches it: integers that count axes take the
         // same operators.
@@ -125,6 +106,65 @@ impl Lowering {
         })
     }
 
+    /// By the row of its operator.
+    fn lower(&mut self, call: &Call, entry: &Entry) -> Result<()> {
+        match entry.lower {
+            Lower::Function(function) => self.function(call, function),
+            Lower::Identity => self.identity(call),
+            Lower::Norm => self.pass(call, Pass::norm()),
+            Lower::Decision(decision) => self.all(call, Box::new(decision)),
+            Lower::Constant => self.all(call, Box::new(ops::Constant)),
+            Lower::Rearrange => rearrange::lower(self, call),
+            Lower::By(lower) => lower(self, call),
+            Lower::Unruled => self.all(call, Box::new(Unruled::default())),
+        }
+    }
+
+    /// A call on complex numbers, as the same call on their real parts and on their imaginary parts.
+    fn by_parts(&mut self, call: &Call, entry: &Entry) -> Result<()> {
+        let mut made = [Vec::new(), Vec::new()];
+        for (index, made) in made.iter_mut().enumerate() {
+            let of_parts = call.on(|slot, is_output| {
+                let Meta { mut shape, dtype, complex } = self.meta(slot);
+                let value = match (complex, is_output) {
+                    (true, false) => self.writer.part(ValueId(slot.value.0), index),
+                    (true, true) => {
+                        shape.pop();
+                        let value = self.writer.tape.value(Meta::new(shape, dtype));
+                        made.push(value);
+                        value
+                    }
+                    (false, false) if !dtype.is_float() => return Ok(slot.shallow_clone()),
+                    _ => {
+                        let reason = "real and complex numbers in one operator have no rule here";
+                        return Err(Error::Uncovered(reason.into()));
+                    }
+                };
+                let part = |tensor: &tch::Tensor| {
+                    let tensor = tensor.f_resolve_conj()?;
+                    if index == 0 { tensor.f_real() } else { tensor.f_imag() }
+                };
+                let tensor = slot.tensor.as_ref().map(part).transpose();
+                let tensor = tensor.map_err(|error| Error::tensor("parts of complex numbers", error))?;
+                Ok(Slot { value: dlbacktrace_torch_recorder::ValueId(value.0), tensor })
+            })?;
+            self.lower(&of_parts, entry)?;
+        }
+        let [real, imaginary] = made;
+        for ((real, imaginary), z) in real.into_iter().zip(imaginary).zip(self.made(call)) {
+            self.writer.join([real, imaginary], z);
+        }
+        Ok(())
+    }
+
+    /// The first tensor argument unchanged, or in another type.
+    fn identity(&mut self, call: &Call) -> Result<()> {
+        let Some(slot) = slots(call).next() else { return self.all(call, Box::new(Unruled::default())) };
+        let (operand, output) = (self.unread(slot), self.output_meta(call)?);
+        let (op, operands) = self.writer.converted(operand, &output)?;
+        self.step(call, op, operands)
+    }
+
     /// A function of each element of the first tensor argument. A gate reads what it was applied to.
     fn function(&mut self, call: &Call, function: Function) -> Result<()> {
         let slot = slots(call).next().filter(|slot| slot.tensor.is_some() && Gate::of(function).is_some());
@@ -134,7 +174,7 @@ impl Lowering {
     }
 
     /// A pass of the first tensor argument.
-    fn pass(&mut self, call: &Call, pass: Pass) -> Result<()> {
+    pub(crate) fn pass(&mut self, call: &Call, pass: Pass) -> Result<()> {
         let Some(slot) = slots(call).next() else { return self.all(call, Box::new(Unruled::default())) };
         let operand = self.unread(slot);
         self.step(call, Box::new(pass), vec![operand])
@@ -154,7 +194,7 @@ impl Lowering {
                 shape: Result::map_err(extents(&patch.sizes), negative)?,
                 strides: Result::map_err(extents(&patch.strides), negative)?,
             };
-            if self.complex.contains(&patch.value.0) {
+            if self.writer.tape.meta(ValueId(patch.value.0)).complex {
                 // Real and imaginary part are cells side by side.
                 cells.offset *= 2;
                 cells.strides.iter_mut().for_each(|stride| *stride *= 2);
@@ -203,11 +243,6 @@ impl Lowering {
             .collect()
     }
 
-    /// Whether a slot's value is one of complex numbers: on the tape it has their real and imaginary parts along one more axis.
-    pub(crate) fn is_complex(&self, slot: &Slot) -> bool {
-        self.complex.contains(&slot.value.0)
-    }
-
     /// Shape and element type of a slot's value.
     pub(crate) fn meta(&self, slot: &Slot) -> Meta {
         self.writer.tape.meta(ValueId(slot.value.0)).clone()
@@ -215,9 +250,14 @@ impl Lowering {
 
     /// The shape of the call's first output.
     pub(crate) fn output_shape(&self, call: &Call) -> Result<Vec<usize>> {
+        Ok(self.output_meta(call)?.shape)
+    }
+
+    /// Shape and element type of the call's first output.
+    pub(crate) fn output_meta(&self, call: &Call) -> Result<Meta> {
         let output =
             call.outputs.first().ok_or_else(|| Error::Uncovered("the operator returned no tensor".into()))?;
-        Ok(self.meta(&output.slot).shape)
+        Ok(self.meta(&output.slot))
     }
 
     /// An operand that the rule reads, in its compute type.
@@ -232,7 +272,7 @@ impl Lowering {
             ));
         }
         let parts = || tensor.f_resolve_conj().and_then(|tensor| tensor.f_view_as_real());
-        let data = if self.is_complex(slot) { parts() } else { Ok(tensor.shallow_clone()) };
+        let data = if operand.meta.complex { parts() } else { Ok(tensor.shallow_clone()) };
         let data = TorchTensor::from(data.map_err(|error| Error::tensor("view_as_real", error))?);
         operand.weight = self.weight(slot, tensor);
         operand.data = Some(data.cast(operand.meta.dtype.compute())?);

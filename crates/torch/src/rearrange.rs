@@ -14,9 +14,7 @@ use tch::{Device, Kind, Tensor};
 pub(crate) fn lower(lowering: &mut Lowering, call: &Call) -> Result<()> {
     let mut numbering = Numbering::default();
     let moved = again(call, |name, slot| numbering.tensor(lowering, name, slot))?;
-    let complex = slots(call).any(|slot| lowering.is_complex(slot));
-    let index = |moved: &Tensor| if complex { of_parts(to_index(moved)?) } else { to_index(moved) };
-    let indices = moved.iter().map(index).collect::<Result<Vec<_>>>()?;
+    let indices = moved.iter().map(to_index).collect::<Result<Vec<_>>>()?;
     let how = slots(call).filter(|slot| !lowering.meta(slot).dtype.is_float());
     let how = how.map(|slot| ValueId(slot.value.0));
     let how: Vec<ValueId> =
@@ -98,8 +96,6 @@ pub(crate) fn lower_by(
 struct Numbering {
     operands: Vec<dlbacktrace_core::Operand<TorchTensor>>,
     used: i64,
-    /// Whether they are complex.
-    complex: bool,
 }
 
 impl Numbering {
@@ -116,16 +112,7 @@ impl Numbering {
     }
 
     fn operand(&mut self, lowering: &Lowering, slot: &Slot) -> Result<Tensor> {
-        let mut shape = lowering.meta(slot).shape;
-        let complex = lowering.is_complex(slot);
-        if !self.operands.is_empty() && complex != self.complex {
-            return Err(Error::Uncovered("real and complex numbers that move together have no rule".into()));
-        }
-        self.complex = complex;
-        if complex {
-            // A complex number moves as one.
-            shape.pop();
-        }
+        let shape = lowering.meta(slot).shape;
         let numbers = numbers(&shape)?
             .f_add_scalar(self.used)
             .map_err(|error| Error::tensor("numbering of elements", error))?;
@@ -151,18 +138,6 @@ pub(crate) fn to_index(moved: &Tensor) -> Result<TorchTensor> {
         .f_reshape([-1])
         .and_then(|numbers| numbers.f_to_kind(Kind::Int64))
         .and_then(|numbers| numbers.f_sub_scalar(1))
-        .map(TorchTensor::from)
-        .map_err(|error| Error::tensor("numbers of elements", error))
-}
-
-/// Indices of real and imaginary parts from those of complex numbers.
-fn of_parts(index: TorchTensor) -> Result<TorchTensor> {
-    let index = index.as_tch().f_unsqueeze(-1);
-    index
-        .and_then(|index| {
-            let parts = index.f_mul_scalar(2)?.f_add(&Tensor::from_slice(&[0_i64, 1]))?;
-            parts.f_masked_fill(&index.f_lt(0)?, -1)?.f_reshape([-1])
-        })
         .map(TorchTensor::from)
         .map_err(|error| Error::tensor("numbers of elements", error))
 }

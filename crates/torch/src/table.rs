@@ -3,7 +3,7 @@
 mod arithmetic;
 mod attention;
 mod bags;
-pub(crate) mod complex;
+mod complex;
 mod convolutions;
 mod einsum;
 mod fourier;
@@ -23,17 +23,14 @@ mod recurrent;
 mod reductions;
 mod sampling;
 mod scatters;
-mod spectra;
 mod transformer;
 mod triangular;
 mod unruled;
 mod vision;
 
 use crate::lowering::Lowering;
-pub(crate) use spectra::Spectrum;
-
 use dlbacktrace_core::ops::Decision;
-use dlbacktrace_core::{Family, Function, Result};
+use dlbacktrace_core::{Family, Function, OfComplex, Result};
 use dlbacktrace_torch_recorder::{Call, Keep, Policy};
 use std::collections::HashMap;
 use std::sync::OnceLock;
@@ -48,9 +45,12 @@ pub(crate) struct Entry {
     pub(crate) keep: Keep,
     /// How a call becomes steps of the tape.
     pub(crate) lower: Lower,
+    /// What becomes of a call on complex numbers.
+    pub(crate) of_complex: OfComplex,
 }
 
 /// How a call becomes steps of the tape.
+#[derive(Clone, Copy)]
 pub(crate) enum Lower {
     /// A function of the first tensor.
     Function(Function),
@@ -71,8 +71,28 @@ pub(crate) enum Lower {
 }
 
 impl Entry {
+    const fn new(names: &'static [&'static str], family: Family, keep: Keep, lower: Lower) -> Self {
+        Self { names, family, keep, lower, of_complex: OfComplex::Unruled }
+    }
+
     const fn function(names: &'static [&'static str], function: Function) -> Self {
-        Self { names, family: Family::Pass, keep: Keep::Indices, lower: Lower::Function(function) }
+        Self::new(names, Family::Pass, Keep::Indices, Lower::Function(function))
+    }
+
+    /// A function that gates the weighted sum before it, which reads what the function was applied to. In place that
+    /// would cost a copy, which costs more than it spares.
+    const fn gating(names: &'static [&'static str], function: Function) -> Self {
+        Self::new(names, Family::Pass, Keep::Unwritten, Lower::Function(function))
+    }
+
+    /// What numbers decide.
+    const fn decision(names: &'static [&'static str], decision: Decision) -> Self {
+        Self::new(names, Family::Decision, Keep::Indices, Lower::Decision(decision))
+    }
+
+    /// What carries nothing, real or complex.
+    const fn constant(names: &'static [&'static str]) -> Self {
+        Self::new(names, Family::Constant, Keep::Indices, Lower::Constant).of_complex()
     }
 
     /// A rule that reads the shapes of its operands, and integer and boolean tensors.
@@ -81,13 +101,7 @@ impl Entry {
         family: Family,
         lower: fn(&mut Lowering, &Call) -> Result<()>,
     ) -> Self {
-        Self { names, family, keep: Keep::Indices, lower: Lower::By(lower) }
-    }
-
-    /// A function that gates the weighted sum before it, which reads what the function was applied to. In place that
-    /// would cost a copy, which costs more than it spares.
-    const fn gating(names: &'static [&'static str], function: Function) -> Self {
-        Self { names, family: Family::Pass, keep: Keep::Unwritten, lower: Lower::Function(function) }
+        Self::new(names, family, Keep::Indices, Lower::By(lower))
     }
 
     /// A rule that reads its operands.
@@ -96,7 +110,7 @@ impl Entry {
         family: Family,
         lower: fn(&mut Lowering, &Call) -> Result<()>,
     ) -> Self {
-        Self { names, family, keep: Keep::Read, lower: Lower::By(lower) }
+        Self::new(names, family, Keep::Read, Lower::By(lower))
     }
 
     /// A rule that reads its operands and its results.
@@ -105,7 +119,17 @@ impl Entry {
         family: Family,
         lower: fn(&mut Lowering, &Call) -> Result<()>,
     ) -> Self {
-        Self { names, family, keep: Keep::All, lower: Lower::By(lower) }
+        Self::new(names, family, Keep::All, Lower::By(lower))
+    }
+
+    /// Its rule is one of complex numbers, too.
+    const fn of_complex(self) -> Self {
+        Self { of_complex: OfComplex::Ruled, ..self }
+    }
+
+    /// Of complex numbers it does to each part what it does to real numbers.
+    const fn by_parts(self) -> Self {
+        Self { of_complex: OfComplex::Parts, ..self }
     }
 }
 

@@ -6,7 +6,7 @@ use crate::arguments::Arguments;
 use crate::lowering::Lowering;
 use crate::written;
 use dlbacktrace_core::ops::{LogAddExp, PairwiseExtremum, Pass, Product, Quotient, Sum, Unruled};
-use dlbacktrace_core::{BOUND, Family, Function, Operand, Result, Tensor};
+use dlbacktrace_core::{BOUND, Error, Family, Function, Operand, Result, Tensor};
 use dlbacktrace_torch_recorder::Call;
 use std::f64::consts::LN_2;
 use tch::TchError;
@@ -14,15 +14,19 @@ use tch::TchError;
 pub(super) const ENTRIES: &[Entry] = &[
     Entry::by_data(&["aten::add"], Family::WeightedSum, |lowering, call| {
         sum(lowering, call, |alpha| [1.0, alpha])
-    }),
+    })
+    .of_complex(),
     Entry::by_data(&["aten::sub", "aten::subtract"], Family::WeightedSum, |lowering, call| {
         sum(lowering, call, |alpha| [1.0, -alpha])
-    }),
+    })
+    .of_complex(),
     Entry::by_data(&["aten::rsub"], Family::WeightedSum, |lowering, call| {
         sum(lowering, call, |alpha| [-alpha, 1.0])
-    }),
-    Entry::by_data(&["aten::mul", "aten::multiply"], Family::Product, product),
-    Entry::by_data(&["aten::div", "aten::divide", "aten::true_divide"], Family::Product, quotient),
+    })
+    .of_complex(),
+    Entry::by_data(&["aten::mul", "aten::multiply"], Family::Product, product).of_complex(),
+    Entry::by_data(&["aten::div", "aten::divide", "aten::true_divide"], Family::Product, quotient)
+        .of_complex(),
     Entry::by_data(&["aten::addcmul"], Family::WeightedSum, |lowering, call| {
         added(lowering, call, Box::new(Product))
     }),
@@ -146,15 +150,23 @@ fn sum(lowering: &mut Lowering, call: &Call, factors: fn(f64) -> [f64; 2]) -> Re
     let constant = call.optional_number("other").map_or(0.0, |other| other * factors[1]);
     let factors = operands.iter().map(|(place, _)| factors[*place]).collect();
     let operands = operands.into_iter().map(|(_, operand)| operand).collect();
-    lowering.step(call, Box::new(Sum { factors, constant }), operands)
+    let (op, operands) = lowering.writer.weighted(Sum { factors, constant }, operands)?;
+    lowering.step(call, op, operands)
 }
 
 fn product(lowering: &mut Lowering, call: &Call) -> Result<()> {
-    let operands: Vec<_> = pair(lowering, call)?.into_iter().map(|(_, operand)| operand).collect();
-    match call.optional_number("other") {
-        Some(factor) => lowering.step(call, Box::new(Pass::function(Function::Scale(factor))), operands),
-        None => lowering.step(call, Box::new(Product), operands),
+    let factors: Vec<_> = pair(lowering, call)?.into_iter().map(|(_, operand)| operand).collect();
+    if let Some(factor) = call.optional_number("other") {
+        return lowering.step(call, Box::new(Pass::function(Function::Scale(factor))), factors);
     }
+    let [a, b] = two(factors)?;
+    let (op, operands) = lowering.writer.times(a, b)?;
+    lowering.step(call, op, operands)
+}
+
+/// Of an operator of two tensors.
+fn two(operands: Vec<Operand<TorchTensor>>) -> Result<[Operand<TorchTensor>; 2]> {
+    operands.try_into().map_err(|_| Error::Uncovered("it takes two operands".into()))
 }
 
 fn quotient(lowering: &mut Lowering, call: &Call) -> Result<()> {
@@ -163,12 +175,12 @@ fn quotient(lowering: &mut Lowering, call: &Call) -> Result<()> {
         return discrete(lowering, call, Some(reason));
     }
     let operands: Vec<_> = pair(lowering, call)?.into_iter().map(|(_, operand)| operand).collect();
-    match call.optional_number("other") {
-        Some(divisor) => {
-            lowering.step(call, Box::new(Pass::function(Function::Scale(1.0 / divisor))), operands)
-        }
-        None => lowering.step(call, Box::new(Quotient), operands),
+    if let Some(divisor) = call.optional_number("other") {
+        return lowering.step(call, Box::new(Pass::function(Function::Scale(1.0 / divisor))), operands);
     }
+    let [a, b] = two(operands)?;
+    let (op, operands) = lowering.writer.divided(a, b)?;
+    lowering.step(call, op, operands)
 }
 
 /// self + value · (tensor1 ∘ tensor2)

@@ -8,7 +8,7 @@ use dlbacktrace_core::{Family, Result, Tensor};
 use dlbacktrace_torch_recorder::Call;
 
 pub(super) const ENTRIES: &[Entry] = &[
-    Entry::by_data(&["aten::einsum"], Family::WeightedSum, einsum),
+    Entry::by_data(&["aten::einsum"], Family::WeightedSum, einsum).of_complex(),
     Entry::by_result(&["aten::bilinear"], Family::Product, bilinear),
 ];
 

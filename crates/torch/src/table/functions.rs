@@ -1,11 +1,11 @@
 //! Functions of each element (rules §5).
 
-use super::{Entry, Lower, parts};
+use super::{Entry, parts};
 use crate::arguments::{Arguments, axis};
 use crate::lowering::Lowering;
-use dlbacktrace_core::ops::{Pass, Product};
+use dlbacktrace_core::ops::{Decision, Pass, Product};
 use dlbacktrace_core::{Family, Function, Result, Tensor, Unary};
-use dlbacktrace_torch_recorder::{Call, Keep};
+use dlbacktrace_torch_recorder::Call;
 use std::f64::consts::PI;
 
 pub(super) const ENTRIES: &[Entry] = &[
@@ -32,15 +32,13 @@ pub(super) const ENTRIES: &[Entry] = &[
     Entry::function(&["aten::rsqrt"], Function::Power(-0.5)),
     Entry::function(&["aten::reciprocal"], Function::Power(-1.0)),
     Entry::function(&["aten::square"], Function::Power(2.0)),
-    Entry::function(&["aten::neg", "aten::negative"], Function::Scale(-1.0)),
+    Entry::function(&["aten::neg", "aten::negative"], Function::Scale(-1.0)).of_complex(),
     Entry::function(&["aten::deg2rad"], Function::Scale(PI / 180.0)),
     Entry::function(&["aten::rad2deg"], Function::Scale(180.0 / PI)),
     Entry::function(&["aten::clamp_min"], Function::Magnitude),
-    Entry {
-        // That of complex numbers reads them.
-        keep: Keep::Read,
-        ..Entry::function(&["aten::abs", "aten::absolute"], Function::Magnitude)
-    },
+    // Those of complex numbers read them.
+    Entry::by_data(&["aten::abs", "aten::absolute"], Family::Pass, magnitude).of_complex(),
+    Entry::by_data(&["aten::angle"], Family::Decision, angle).of_complex(),
     Entry::function(
         &[
             "aten::relu",
@@ -105,15 +103,31 @@ pub(super) const ENTRIES: &[Entry] = &[
         ],
         Function::Other,
     ),
-    Entry {
-        names: &["aten::clamp", "aten::clip"],
-        family: Family::Pass,
-        keep: Keep::Indices,
-        lower: Lower::By(clamp),
-    },
+    Entry::by_shape(&["aten::clamp", "aten::clip"], Family::Pass, clamp),
     Entry::by_data(&["aten::pow", "aten::float_power"], Family::Pass, power),
     Entry::by_data(&["aten::glu"], Family::Product, glu),
 ];
+
+/// |x|, of a complex number its length.
+fn magnitude(lowering: &mut Lowering, call: &Call) -> Result<()> {
+    let x = call.tensor("self")?;
+    if !lowering.meta(x).complex {
+        return lowering.pass(call, Pass::function(Function::Magnitude));
+    }
+    let x = lowering.operand(x)?;
+    let (op, operands) = lowering.writer.magnitude(&x)?;
+    lowering.step(call, op, operands)
+}
+
+/// Of a real number its sign decides.
+fn angle(lowering: &mut Lowering, call: &Call) -> Result<()> {
+    let x = lowering.operand(call.tensor("self")?)?;
+    if !x.meta.complex {
+        return lowering.step(call, Box::new(Decision::Each), vec![x]);
+    }
+    let (op, operands) = lowering.writer.angle(&x)?;
+    lowering.step(call, op, operands)
+}
 
 /// Only a clamp on both sides is bounded; a lower bound alone keeps a statistic from 0.
 fn clamp(lowering: &mut Lowering, call: &Call) -> Result<()> {

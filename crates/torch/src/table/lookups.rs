@@ -16,19 +16,22 @@ pub(super) const ENTRIES: &[Entry] = &[
     Entry::by_shape(&["aten::embedding"], Family::Embedding, |lowering, call| {
         embedding(lowering, call, call.tensor("weight")?, call.tensor("indices")?)
     }),
-    Entry::by_shape(&["aten::index_select"], Family::Embedding, index_select),
-    Entry::by_shape(&["aten::index"], Family::Embedding, index),
+    Entry::by_shape(&["aten::index_select"], Family::Embedding, index_select).by_parts(),
+    Entry::by_shape(&["aten::index"], Family::Embedding, index).by_parts(),
     Entry::by_shape(&["aten::gather"], Family::Movement, |lowering, call| {
         let axis = call.int("dim")?;
         element(lowering, call, |numbers, index| numbers.f_gather(axis, index, false))
-    }),
+    })
+    .by_parts(),
     Entry::by_shape(&["aten::take"], Family::Movement, |lowering, call| {
         element(lowering, call, tch::Tensor::f_take)
-    }),
+    })
+    .by_parts(),
     Entry::by_shape(&["aten::take_along_dim"], Family::Movement, |lowering, call| {
         let axis = call.int("dim").ok();
         element(lowering, call, |numbers, index| numbers.f_take_along_dim(index, axis))
-    }),
+    })
+    .by_parts(),
     Entry::by_shape(&["aten::_unique2", "aten::unique_consecutive"], Family::Pass, unique),
     Entry::by_shape(&["aten::one_hot"], Family::Embedding, |lowering, call| {
         let tokens = lowering.unread(call.tensor("self")?);

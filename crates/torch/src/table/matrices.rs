@@ -13,10 +13,12 @@ pub(super) const ENTRIES: &[Entry] = &[
     Entry::by_data(&["aten::linear"], Family::WeightedSum, linear),
     Entry::by_data(&["aten::matmul"], Family::WeightedSum, |lowering, call| {
         product(lowering, call, "self", "other")
-    }),
+    })
+    .of_complex(),
     Entry::by_data(&["aten::mm", "aten::bmm", "aten::smm"], Family::WeightedSum, |lowering, call| {
         product(lowering, call, "self", "mat2")
-    }),
+    })
+    .of_complex(),
     Entry::by_data(&["aten::_sparse_mm"], Family::WeightedSum, |lowering, call| {
         product(lowering, call, "sparse", "dense")
     }),
@@ -33,7 +35,8 @@ pub(super) const ENTRIES: &[Entry] = &[
     }),
     Entry::by_data(&["aten::mv"], Family::WeightedSum, |lowering, call| {
         product(lowering, call, "self", "vec")
-    }),
+    })
+    .of_complex(),
     Entry::by_data(&["aten::dot", "aten::vdot"], Family::Product, dot),
     Entry::by_data(&["aten::addmm", "aten::_sparse_addmm"], Family::WeightedSum, |lowering, call| {
         added(lowering, call, "mat1", "mat2")
@@ -56,8 +59,9 @@ fn linear(lowering: &mut Lowering, call: &Call) -> Result<()> {
 }
 
 fn product(lowering: &mut Lowering, call: &Call, a: &str, b: &str) -> Result<()> {
-    let operands = vec![lowering.matrix(call.tensor(a)?)?, lowering.matrix(call.tensor(b)?)?];
-    lowering.step(call, Box::new(MatMul { transposed: false }), operands)
+    let (a, b) = (lowering.matrix(call.tensor(a)?)?, lowering.matrix(call.tensor(b)?)?);
+    let (op, operands) = lowering.writer.matrix_product(a, b)?;
+    lowering.step(call, op, operands)
 }
 
 /// Σ aᵢbᵢ

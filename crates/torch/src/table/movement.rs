@@ -24,14 +24,17 @@ pub(super) const ENTRIES: &[Entry] = &[
         ],
         Family::Movement,
         reshape,
-    ),
-    Entry::by_shape(&["aten::permute"], Family::Movement, permute),
-    Entry::by_shape(&["aten::transpose", "aten::swapaxes", "aten::swapdims"], Family::Movement, transpose),
-    Entry::by_shape(&["aten::t", "aten::numpy_T", "aten::mT"], Family::Movement, turn),
-    Entry::by_shape(&["aten::expand", "aten::expand_as", "aten::broadcast_to"], Family::Movement, expand),
-    Entry::by_shape(&["aten::slice"], Family::Movement, slice),
-    Entry::by_shape(&["aten::narrow"], Family::Movement, narrow),
-    Entry::by_shape(&["aten::select", "aten::unbind"], Family::Movement, select),
+    )
+    .of_complex(),
+    Entry::by_shape(&["aten::permute"], Family::Movement, permute).by_parts(),
+    Entry::by_shape(&["aten::transpose", "aten::swapaxes", "aten::swapdims"], Family::Movement, transpose)
+        .by_parts(),
+    Entry::by_shape(&["aten::t", "aten::numpy_T", "aten::mT"], Family::Movement, turn).by_parts(),
+    Entry::by_shape(&["aten::expand", "aten::expand_as", "aten::broadcast_to"], Family::Movement, expand)
+        .of_complex(),
+    Entry::by_shape(&["aten::slice"], Family::Movement, slice).by_parts(),
+    Entry::by_shape(&["aten::narrow"], Family::Movement, narrow).by_parts(),
+    Entry::by_shape(&["aten::select", "aten::unbind"], Family::Movement, select).by_parts(),
     Entry::by_shape(
         &[
             "aten::split",
@@ -44,19 +47,22 @@ pub(super) const ENTRIES: &[Entry] = &[
         ],
         Family::Movement,
         split,
-    ),
+    )
+    .by_parts(),
     Entry::by_shape(
         &["aten::cat", "aten::concat", "aten::concatenate"],
         Family::Movement,
         |lowering, call| concat(lowering, call, false),
-    ),
-    Entry::by_shape(&["aten::stack"], Family::Movement, |lowering, call| concat(lowering, call, true)),
-    Entry::by_shape(&["aten::constant_pad_nd"], Family::Movement, pad),
-    Entry::by_shape(&["aten::flip"], Family::Movement, flip),
-    Entry::by_shape(&["aten::where"], Family::Movement, choose),
-    Entry::by_shape(&["aten::masked_fill"], Family::Movement, masked_fill),
-    Entry {
-        names: &[
+    )
+    .by_parts(),
+    Entry::by_shape(&["aten::stack"], Family::Movement, |lowering, call| concat(lowering, call, true))
+        .by_parts(),
+    Entry::by_shape(&["aten::constant_pad_nd"], Family::Movement, pad).by_parts(),
+    Entry::by_shape(&["aten::flip"], Family::Movement, flip).by_parts(),
+    Entry::by_shape(&["aten::where"], Family::Movement, choose).by_parts(),
+    Entry::by_shape(&["aten::masked_fill"], Family::Movement, masked_fill).by_parts(),
+    Entry::new(
+        &[
             "aten::repeat",
             "aten::repeat_interleave",
             "aten::roll",
@@ -89,10 +95,11 @@ pub(super) const ENTRIES: &[Entry] = &[
             "aten::max_unpool2d",
             "aten::max_unpool3d",
         ],
-        family: Family::Movement,
-        keep: Keep::Indices,
-        lower: Lower::Rearrange,
-    },
+        Family::Movement,
+        Keep::Indices,
+        Lower::Rearrange,
+    )
+    .by_parts(),
 ];
 
 type Operands = Vec<Operand<crate::TorchTensor>>;
@@ -107,8 +114,8 @@ fn moving(lowering: &Lowering, call: &Call) -> Result<(Operands, Vec<usize>)> {
 fn reshape(lowering: &mut Lowering, call: &Call) -> Result<()> {
     let (operands, _) = moving(lowering, call)?;
     // A view as another type of elements moves bytes, not elements.
-    let output = call.outputs.first().map(|output| lowering.meta(&output.slot));
-    if output.is_some_and(|output| output.dtype != operands[0].meta.dtype) {
+    let (output, own) = (lowering.output_meta(call)?, &operands[0].meta);
+    if (output.dtype, output.complex) != (own.dtype, own.complex) {
         return Err(Error::Uncovered("a view as another element type has no rule".into()));
     }
     lowering.step(call, Box::new(Reshape), operands)

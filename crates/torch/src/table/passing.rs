@@ -4,13 +4,13 @@ use super::{Entry, Lower, parts};
 use crate::arguments::Arguments;
 use crate::lowering::Lowering;
 use crate::written;
-use dlbacktrace_core::ops::{Constant, Decision, Pass};
+use dlbacktrace_core::ops::{Constant, Decision};
 use dlbacktrace_core::{Family, Result, Tensor};
 use dlbacktrace_torch_recorder::{Call, Keep};
 
 pub(super) const ENTRIES: &[Entry] = &[
-    Entry {
-        names: &[
+    Entry::new(
+        &[
             "aten::dropout",
             "aten::native_dropout",
             "aten::feature_dropout",
@@ -31,12 +31,13 @@ pub(super) const ENTRIES: &[Entry] = &[
             "aten::positive",
             "aten::requires_grad",
         ],
-        family: Family::Pass,
-        keep: Keep::Indices,
-        lower: Lower::Identity,
-    },
-    Entry {
-        names: &[
+        Family::Pass,
+        Keep::Indices,
+        Lower::Identity,
+    )
+    .of_complex(),
+    Entry::new(
+        &[
             "aten::batch_norm",
             "aten::native_batch_norm",
             "aten::_native_batch_norm_legit",
@@ -51,39 +52,34 @@ pub(super) const ENTRIES: &[Entry] = &[
             "aten::_fused_rms_norm",
             "aten::renorm",
         ],
-        family: Family::Pass,
-        keep: Keep::Indices,
-        lower: Lower::Norm,
-    },
-    Entry::by_shape(&["aten::copy"], Family::Pass, copy),
+        Family::Pass,
+        Keep::Indices,
+        Lower::Norm,
+    ),
+    Entry::by_shape(&["aten::copy"], Family::Pass, copy).of_complex(),
     Entry::by_result(&["aten::normal"], Family::WeightedSum, normal),
     Entry::by_shape(&["aten::bernoulli"], Family::Decision, bernoulli),
-    Entry {
-        names: &[
-            "aten::zeros_like",
-            "aten::ones_like",
-            "aten::full_like",
-            "aten::empty_like",
-            "aten::rand_like",
-            "aten::randn_like",
-            "aten::randint_like",
-            "aten::new_zeros",
-            "aten::new_ones",
-            "aten::new_full",
-            "aten::new_empty",
-            "aten::new_empty_strided",
-            "aten::zero",
-            "aten::fill",
-            "aten::uniform",
-            "aten::_shape_as_tensor",
-            "aten::equal",
-        ],
-        family: Family::Constant,
-        keep: Keep::Indices,
-        lower: Lower::Constant,
-    },
-    Entry {
-        names: &[
+    Entry::constant(&[
+        "aten::zeros_like",
+        "aten::ones_like",
+        "aten::full_like",
+        "aten::empty_like",
+        "aten::rand_like",
+        "aten::randn_like",
+        "aten::randint_like",
+        "aten::new_zeros",
+        "aten::new_ones",
+        "aten::new_full",
+        "aten::new_empty",
+        "aten::new_empty_strided",
+        "aten::zero",
+        "aten::fill",
+        "aten::uniform",
+        "aten::_shape_as_tensor",
+        "aten::equal",
+    ]),
+    Entry::decision(
+        &[
             "aten::eq",
             "aten::ne",
             "aten::lt",
@@ -109,12 +105,10 @@ pub(super) const ENTRIES: &[Entry] = &[
             "aten::poisson",
             "aten::binomial",
         ],
-        family: Family::Decision,
-        keep: Keep::Indices,
-        lower: Lower::Decision(Decision::Each),
-    },
-    Entry {
-        names: &[
+        Decision::Each,
+    ),
+    Entry::decision(
+        &[
             "aten::argmax",
             "aten::argmin",
             "aten::argsort",
@@ -127,10 +121,8 @@ pub(super) const ENTRIES: &[Entry] = &[
             "aten::histogram",
             "aten::count_nonzero",
         ],
-        family: Family::Decision,
-        keep: Keep::Indices,
-        lower: Lower::Decision(Decision::Among),
-    },
+        Decision::Among,
+    ),
 ];
 
 /// Random numbers around a mean: m + s · ε, where what was drawn is constant. Without a mean or deviation of their own they
@@ -169,6 +161,7 @@ fn bernoulli(lowering: &mut Lowering, call: &Call) -> Result<()> {
 
 /// What was written, not what it was written over.
 fn copy(lowering: &mut Lowering, call: &Call) -> Result<()> {
-    let source = lowering.unread(call.tensor("src")?);
-    lowering.step(call, Box::new(Pass::identity()), vec![source])
+    let (source, output) = (lowering.unread(call.tensor("src")?), lowering.output_meta(call)?);
+    let (op, operands) = lowering.writer.converted(source, &output)?;
+    lowering.step(call, op, operands)
 }

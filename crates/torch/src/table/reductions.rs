@@ -13,9 +13,9 @@ use dlbacktrace_core::{BacktraceOp, Error, Family, Result, Tensor};
 use dlbacktrace_torch_recorder::Call;
 
 pub(super) const ENTRIES: &[Entry] = &[
-    Entry::by_data(&["aten::sum", "aten::mean"], Family::WeightedSum, reduce),
+    Entry::by_data(&["aten::sum", "aten::mean"], Family::WeightedSum, reduce).by_parts(),
     Entry::by_data(&["aten::nansum", "aten::nanmean"], Family::WeightedSum, numbers_only),
-    Entry::by_data(&["aten::cumsum"], Family::WeightedSum, cumulative),
+    Entry::by_data(&["aten::cumsum"], Family::WeightedSum, cumulative).by_parts(),
     Entry::by_data(&["aten::prod"], Family::Product, factors),
     Entry::by_result(&["aten::cumprod"], Family::Product, |lowering, call| {
         running(lowering, call, || Box::new(Product))

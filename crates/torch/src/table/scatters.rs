@@ -16,13 +16,15 @@ pub(super) const ENTRIES: &[Entry] = &[
     Entry::by_result(&["aten::scatter"], Family::Movement, |lowering, call| match call.text("reduce") {
         Some(_) => scatter(lowering, call),
         None => written(lowering, call),
-    }),
+    })
+    .by_parts(),
     Entry::by_result(&["aten::index_put"], Family::Movement, |lowering, call| {
         match call.flag("accumulate") {
             true => put(lowering, call),
             false => put_over(lowering, call),
         }
-    }),
+    })
+    .by_parts(),
     Entry::by_result(&["aten::col2im"], Family::WeightedSum, fold),
     Entry::by_data(&["aten::bincount"], Family::Embedding, counts),
 ];

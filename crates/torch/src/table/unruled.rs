@@ -5,9 +5,9 @@ use super::{Entry, Lower};
 use dlbacktrace_core::Family;
 use dlbacktrace_torch_recorder::Keep;
 
-pub(super) const ENTRIES: &[Entry] = &[Entry {
-    names: &["aten::quantized_lstm", "aten::quantized_gru", "aten::fake_quantize_per_tensor_affine"],
-    family: Family::Unruled,
-    keep: Keep::Indices,
-    lower: Lower::Unruled,
-}];
+pub(super) const ENTRIES: &[Entry] = &[Entry::new(
+    &["aten::quantized_lstm", "aten::quantized_gru", "aten::fake_quantize_per_tensor_affine"],
+    Family::Unruled,
+    Keep::Indices,
+    Lower::Unruled,
+)];

@@ -3,23 +3,18 @@
 
 mod regions;
 
+use super::Entry;
 use super::parts::{self, Operand};
-use super::{Entry, Lower};
 use crate::TorchTensor;
 use crate::arguments::Arguments;
 use crate::lowering::Lowering;
 use dlbacktrace_core::ops::{Convolution, Product, Rearrange, SparseSum};
 use dlbacktrace_core::{ConvGeometry, Error, Family, Result, Tensor};
-use dlbacktrace_torch_recorder::{Call, Keep};
+use dlbacktrace_torch_recorder::Call;
 use regions::{Kernel, Map, Regions};
 
 pub(super) const ENTRIES: &[Entry] = &[
-    Entry {
-        names: &["torchvision::nms"],
-        family: Family::Constant,
-        keep: Keep::Indices,
-        lower: Lower::Constant,
-    },
+    Entry::constant(&["torchvision::nms"]),
     Entry::by_data(&["torchvision::roi_align"], Family::WeightedSum, |lowering, call| {
         let aligned = call.flag("aligned");
         of_cells(lowering, call, |regions, map| regions.align(map, aligned))
