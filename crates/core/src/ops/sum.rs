@@ -125,14 +125,14 @@ impl Sum {
         context: &mut Context<'_, T>,
     ) -> Result<Vec<Option<Relevance<T>>>> {
         let shape = relevance.shape();
-        let mut operands = operands.to_vec();
+        let mut summed = operands.to_vec();
         if self.constant != 0.0 {
             // Where no operand has the full shape a number of that shape makes every intermediate that size.
             let full = operands.iter().all(|operand| operand.meta.shape != shape);
             let number = relevance.first().full(if full { &shape } else { &[] }, self.constant)?;
-            operands.push(Operand::new(ValueId(usize::MAX), number));
+            summed.push(Operand::new(ValueId(usize::MAX), number));
         }
-        let terms = operands
+        let terms = summed
             .iter()
             .zip(self.factors.iter().copied().chain([1.0]))
             .map(|(operand, factor)| Term {
