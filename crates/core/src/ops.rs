@@ -1,11 +1,10 @@
-//! The operators, one a file.
+//! The operators, one a file; what several share is in `pieces`.
 
 mod adaptive_average_pool;
 mod adaptive_max_pool;
 mod alias;
 mod attention;
 mod average_pool;
-mod bilinear;
 mod bundle;
 mod channels_last;
 mod circular_convolution;
@@ -27,17 +26,16 @@ mod index_select;
 mod interpolate;
 mod inverse;
 mod linear;
-mod live_rows;
 mod log_add_exp;
 mod matmul;
 mod max_pool;
-mod movement;
 mod nearest;
 mod one_hot;
 mod pad;
 mod pairwise_extremum;
 mod pass;
 mod permute;
+mod pieces;
 mod product;
 mod quotient;
 mod rearrange;
@@ -49,14 +47,10 @@ mod slice;
 mod sparse_sum;
 mod statistic;
 mod sum;
-#[cfg(test)]
-mod testing;
 mod token_arithmetic;
 mod token_scatter;
 mod transposed_convolution;
 mod unruled;
-mod windows;
-mod winner;
 mod within_layer;
 
 pub use adaptive_max_pool::AdaptiveMaxPool;
@@ -92,6 +86,7 @@ pub use pad::Pad;
 pub use pairwise_extremum::PairwiseExtremum;
 pub use pass::Pass;
 pub use permute::Permute;
+pub use pieces::movement::Movement;
 pub use product::Product;
 pub use quotient::Quotient;
 pub use rearrange::Rearrange;

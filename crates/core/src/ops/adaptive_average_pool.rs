@@ -2,7 +2,7 @@
 
 use super::Separable;
 use super::average_pool::sums;
-use super::windows::{adaptive, extents};
+use super::pieces::windows::{adaptive, extents};
 use crate::Result;
 use crate::maps::Axes;
 
@@ -25,7 +25,7 @@ mod tests {
     use super::*;
     use crate::Tensor;
     use crate::array::Array;
-    use crate::ops::testing::check_weighted_sum;
+    use crate::ops::pieces::testing::check_weighted_sum;
     use ndarray::{Axis, Slice};
 
     /// Means along the last axis, by the formula.

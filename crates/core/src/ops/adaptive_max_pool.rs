@@ -1,8 +1,8 @@
 //! Max pooling to a given number of windows (rules §3).
 
 use super::max_pool::backtrace_pool;
-use super::windows::{adaptive, extents};
-use super::winner::Windows;
+use super::pieces::windows::{adaptive, extents};
+use super::pieces::winner::Windows;
 use crate::{BacktraceOp, Context, Family, Operand, Relevance, Result, Tensor};
 
 /// The windows of the output divide the last axes of x among them: along each, window `o` of `out` sees the
@@ -40,7 +40,9 @@ impl<T: Tensor> BacktraceOp<T> for AdaptiveMaxPool {
 mod tests {
     use super::*;
     use crate::Tensor;
-    use crate::ops::testing::{assert_close, backtrace, channels, moving, relevances, values, whole_numbers};
+    use crate::ops::pieces::testing::{
+        assert_close, backtrace, channels, moving, relevances, values, whole_numbers,
+    };
     use ndarray::{ArrayD, IxDyn, Slice};
 
     #[test]

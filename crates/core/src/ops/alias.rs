@@ -1,9 +1,9 @@
 //! A read from memory that several values were written to: in-place writes through views (rules §5).
 
 use super::Rearrange;
-use super::movement::volume;
+use super::pieces::movement::{Movement, volume};
 use crate::op::arrived;
-use crate::{BacktraceOp, Context, Error, Family, Operand, Relevance, Result, Role, Tensor};
+use crate::{Context, Error, Operand, Relevance, Result, Tensor};
 
 /// The cells of a buffer that a strided tensor occupies: element `(i, j, …)` lies at
 /// `offset + i · strides[0] + j · strides[1] + …`.
@@ -54,16 +54,10 @@ impl Alias {
     }
 }
 
-impl<T: Tensor> BacktraceOp<T> for Alias {
-    fn family(&self) -> Family {
-        Family::Movement
-    }
+impl Movement for Alias {
+    const ALL: bool = true;
 
-    fn role(&self, _: &[Operand<T>]) -> Role {
-        Role::Movement
-    }
-
-    fn backtrace(
+    fn back<T: Tensor>(
         &self,
         operands: &[Operand<T>],
         arriving: &[Option<Relevance<T>>],
@@ -79,7 +73,7 @@ impl<T: Tensor> BacktraceOp<T> for Alias {
             )));
         }
         let index = arrived(arriving)?.first().indices(&self.numbers())?;
-        Rearrange::new(index).backtrace(operands, arriving, context)
+        Rearrange::new(index).back(operands, arriving, context)
     }
 }
 
@@ -87,7 +81,7 @@ impl<T: Tensor> BacktraceOp<T> for Alias {
 mod tests {
     use super::*;
     use crate::array::Array;
-    use crate::ops::testing::{check_movement, values};
+    use crate::ops::pieces::testing::{check_movement, values};
     use proptest::prelude::*;
 
     /// Up to two axes within a buffer of 24 cells, no cell taken twice.

@@ -1,7 +1,7 @@
 //! Average pooling of any number of spatial axes (rules §2).
 
 use super::Separable;
-use super::windows::{Sliding, WindowSpan, cells_of_windows, extents};
+use super::pieces::windows::{Sliding, WindowSpan, cells_of_windows, extents};
 use crate::maps::{Axes, BlockMatrix};
 use crate::{Error, Result};
 
@@ -46,7 +46,7 @@ mod tests {
     use super::*;
     use crate::array::Array;
     use crate::maps::LinearMap;
-    use crate::ops::testing::{check_weighted_sum, moving, numbers, relevances, values};
+    use crate::ops::pieces::testing::{check_weighted_sum, moving, numbers, relevances, values};
     use crate::{BacktraceOp, Context, Part, Tensor, WeightCache};
 
     /// Averages of one channel `[height, width]`, by the formula.
@@ -99,7 +99,7 @@ mod tests {
         let x = numbers(&input, 1);
         let sums = op.axes.apply(Part::Signed, &x).unwrap();
         let expected = x.reshape(&[12_000, 4]).unwrap().sum(&[1], false).unwrap();
-        crate::ops::testing::assert_close(&values(&sums), &values(&expected), 1e-14);
+        crate::ops::pieces::testing::assert_close(&values(&sums), &values(&expected), 1e-14);
     }
 
     #[test]

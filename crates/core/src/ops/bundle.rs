@@ -1,42 +1,32 @@
 //! Several results of one operator that was followed into its parts (rules §5).
 
-use super::movement::deliver;
-use crate::{BacktraceOp, Context, Error, Family, Operand, Relevance, Result, Role, Tensor};
+use super::pieces::movement::Movement;
+use crate::{Context, Error, Operand, Relevance, Result, Tensor};
 
 /// Output `k` is operand `k`.
 #[derive(Debug, Clone, Copy)]
 pub struct Bundle;
 
-impl<T: Tensor> BacktraceOp<T> for Bundle {
-    fn family(&self) -> Family {
-        Family::Movement
-    }
+impl Movement for Bundle {
+    const ALL: bool = true;
 
-    fn role(&self, _: &[Operand<T>]) -> Role {
-        Role::Movement
-    }
-
-    fn backtrace(
+    fn back<T: Tensor>(
         &self,
         operands: &[Operand<T>],
         arriving: &[Option<Relevance<T>>],
-        context: &mut Context<'_, T>,
+        _: &mut Context<'_, T>,
     ) -> Result<Vec<Option<Relevance<T>>>> {
         if operands.len() != arriving.len() {
             return Err(Error::Uncovered(format!("{} results of {} parts", arriving.len(), operands.len())));
         }
-        let mut hand_on = |(operand, relevance): (&Operand<T>, &Option<Relevance<T>>)| match relevance {
-            Some(relevance) => deliver(operand, relevance.clone(), context),
-            None => Ok(None),
-        };
-        operands.iter().zip(arriving).map(&mut hand_on).collect()
+        Ok(arriving.to_vec())
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::ops::testing::{backtrace, check_movement, relevances, shape_only};
+    use crate::ops::pieces::testing::{backtrace, check_movement, relevances, shape_only};
 
     #[test]
     fn each_result_goes_back_to_its_part() {

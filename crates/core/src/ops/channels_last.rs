@@ -98,7 +98,7 @@ mod tests {
     use crate::ConvGeometry;
     use crate::array::Array;
     use crate::ops::Convolution;
-    use crate::ops::testing::{
+    use crate::ops::pieces::testing::{
         assert_close, backtrace, channels, constant, moving, relevances, values, whole_numbers,
     };
 

@@ -188,7 +188,7 @@ impl<T: Tensor> BacktraceOp<T> for CircularConvolution {
 mod tests {
     use super::*;
     use crate::array::Array;
-    use crate::ops::testing::{assert_close, backtrace, constant, moving, numbers, values};
+    use crate::ops::pieces::testing::{assert_close, backtrace, constant, moving, numbers, values};
     use ndarray::{ArrayD, Dimension, IxDyn};
 
     /// The numbers of an operand at an index of y.

@@ -1,8 +1,8 @@
 //! Tensors one after the other: cat, stack (rules §5).
 
-use super::movement::deliver;
+use super::pieces::movement::Movement;
 use crate::op::arrived;
-use crate::{BacktraceOp, Context, Error, Family, Operand, Range, Relevance, Result, Role, Tensor};
+use crate::{Context, Error, Operand, Range, Relevance, Result, Tensor};
 
 /// Any number of operands one after the other along an axis; each takes its part of R.
 #[derive(Debug, Clone, Copy)]
@@ -29,20 +29,14 @@ impl Concat {
     }
 }
 
-impl<T: Tensor> BacktraceOp<T> for Concat {
-    fn family(&self) -> Family {
-        Family::Movement
-    }
+impl Movement for Concat {
+    const ALL: bool = true;
 
-    fn role(&self, _: &[Operand<T>]) -> Role {
-        Role::Movement
-    }
-
-    fn backtrace(
+    fn back<T: Tensor>(
         &self,
         operands: &[Operand<T>],
         arriving: &[Option<Relevance<T>>],
-        context: &mut Context<'_, T>,
+        _: &mut Context<'_, T>,
     ) -> Result<Vec<Option<Relevance<T>>>> {
         let relevance = arrived(arriving)?;
         let shape = relevance.shape();
@@ -62,8 +56,7 @@ impl<T: Tensor> BacktraceOp<T> for Concat {
             .map(|(operand, extent)| {
                 region[self.axis] = Range::span(start, extent);
                 start += extent;
-                let part = relevance.map(|channel| channel.slice(&region)?.reshape(&operand.meta.shape))?;
-                deliver(operand, part, context)
+                relevance.map(|channel| channel.slice(&region)?.reshape(&operand.meta.shape)).map(Some)
             })
             .collect()
     }
@@ -72,9 +65,10 @@ impl<T: Tensor> BacktraceOp<T> for Concat {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::BacktraceOp;
     use crate::WeightCache;
     use crate::array::Array;
-    use crate::ops::testing::{check_movement, relevances, shape_only};
+    use crate::ops::pieces::testing::{check_movement, relevances, shape_only};
 
     #[test]
     fn each_operand_takes_its_part() {

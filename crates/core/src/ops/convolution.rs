@@ -1,6 +1,6 @@
 //! Convolutions of one, two and three dimensions (rules §2; §4 where the kernel depends on the input, too).
 
-use super::bilinear::backtrace_factors;
+use super::pieces::bilinear::backtrace_factors;
 use super::viewed;
 use crate::maps::{self, Kernel, LinearMap};
 use crate::op::arrived;

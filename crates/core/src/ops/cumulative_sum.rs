@@ -73,7 +73,7 @@ impl<T: Tensor> BacktraceOp<T> for CumulativeSum {
 mod tests {
     use super::*;
     use crate::array::Array;
-    use crate::ops::testing::{check_weighted_sum, values};
+    use crate::ops::pieces::testing::{check_weighted_sum, values};
 
     fn running(x: &Array, axis: usize) -> Array {
         let mut sums = x.to_array().unwrap();

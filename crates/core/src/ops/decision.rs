@@ -56,7 +56,7 @@ impl<T: Tensor> BacktraceOp<T> for Decision {
 mod tests {
     use super::*;
     use crate::Amount;
-    use crate::ops::testing::{backtrace, constant, moving, numbers, relevances, values};
+    use crate::ops::pieces::testing::{backtrace, constant, moving, numbers, relevances, values};
 
     #[test]
     fn what_one_number_decides_is_that_numbers() {

@@ -177,7 +177,7 @@ impl Matrices {
 mod tests {
     use super::*;
     use crate::array::Array;
-    use crate::ops::testing::{
+    use crate::ops::pieces::testing::{
         assert_close, backtrace, channels, check_weighted_sum, constant, moving, numbers, relevances, values,
     };
     use ndarray::{ArrayD, IxDyn};

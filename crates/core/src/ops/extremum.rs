@@ -1,8 +1,8 @@
 //! Largest and smallest elements over axes: amax, amin, max, min (rules §3).
 
-use super::movement::{deliver, operand};
+use super::pieces::movement::{deliver, operand};
+use super::pieces::winner::per_winner;
 use super::reduce::kept;
-use super::winner::per_winner;
 use crate::op::arrived;
 use crate::{BacktraceOp, Context, Family, Loss, Operand, Relevance, Result, Role, Tensor};
 
@@ -53,7 +53,7 @@ impl<T: Tensor> BacktraceOp<T> for Extremum {
 mod tests {
     use super::*;
     use crate::array::Array;
-    use crate::ops::testing::{assert_close, backtrace, channels, moving, relevances, values};
+    use crate::ops::pieces::testing::{assert_close, backtrace, channels, moving, relevances, values};
 
     fn x() -> Operand<Array> {
         moving(Array::from_slice(&[2, 3], &[1.0, 4.0, 4.0, -2.0, -2.0, 4.0]))

@@ -1,7 +1,7 @@
 //! The order of elements reversed along axes (rules §5).
 
-use super::movement::moved;
-use crate::{BacktraceOp, Context, Family, Operand, Relevance, Result, Role, Tensor};
+use super::pieces::movement::{Movement, moved};
+use crate::{Context, Operand, Relevance, Result, Tensor};
 
 /// Operand 0 reversed along some axes: r is R reversed along them.
 #[derive(Debug, Clone)]
@@ -10,39 +10,25 @@ pub struct Flip {
     pub axes: Vec<usize>,
 }
 
-impl<T: Tensor> BacktraceOp<T> for Flip {
-    fn family(&self) -> Family {
-        Family::Movement
-    }
-
-    fn role(&self, _: &[Operand<T>]) -> Role {
-        Role::Movement
-    }
-
-    fn carries(&self, input: usize) -> bool {
-        input == 0
-    }
-
-    fn movement(&self) -> Option<String> {
+impl Movement for Flip {
+    fn words(&self) -> Option<String> {
         Some(format!("{self:?}"))
     }
 
-    fn backtrace(
+    fn back<T: Tensor>(
         &self,
         operands: &[Operand<T>],
         arriving: &[Option<Relevance<T>>],
-        context: &mut Context<'_, T>,
+        _: &mut Context<'_, T>,
     ) -> Result<Vec<Option<Relevance<T>>>> {
-        moved(operands, arriving, context, |relevance, _| {
-            relevance.map_conserving(|channel| channel.flip(&self.axes))
-        })
+        moved(operands, arriving, |relevance, _| relevance.map_conserving(|channel| channel.flip(&self.axes)))
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::ops::testing::check_movement;
+    use crate::ops::pieces::testing::check_movement;
 
     #[test]
     fn relevance_is_flipped_back() {

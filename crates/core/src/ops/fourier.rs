@@ -204,7 +204,7 @@ impl<T: Tensor> BacktraceOp<T> for Fourier {
 mod tests {
     use super::*;
     use crate::array::Array;
-    use crate::ops::testing::{assert_close, check_weighted_sum, numbers, values};
+    use crate::ops::pieces::testing::{assert_close, check_weighted_sum, numbers, values};
     use std::f64::consts::PI;
 
     const FROM: Transform = Transform::FromReal { one_sided: false };

@@ -46,7 +46,7 @@ impl<T: Tensor> BacktraceOp<T> for IndexAdd<T> {
 mod tests {
     use super::*;
     use crate::array::Array;
-    use crate::ops::testing::{
+    use crate::ops::pieces::testing::{
         assert_close, backtrace, check_weighted_sum, constant, moving, relevances, values,
     };
     use crate::{Loss, Tensor};

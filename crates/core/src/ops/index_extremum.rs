@@ -1,6 +1,6 @@
 //! The largest or smallest of what lands in a cell: scatter_reduce, index_reduce, bags of embeddings (rules §3).
 
-use super::winner::per_winner;
+use super::pieces::winner::per_winner;
 use crate::op::arrived;
 use crate::{BacktraceOp, Context, Error, Family, Loss, Operand, Relevance, Result, Tensor};
 
@@ -61,7 +61,7 @@ impl<T: Tensor> BacktraceOp<T> for IndexExtremum<T> {
 mod tests {
     use super::*;
     use crate::array::Array;
-    use crate::ops::testing::{assert_close, backtrace, constant, moving, values};
+    use crate::ops::pieces::testing::{assert_close, backtrace, constant, moving, values};
 
     fn op() -> IndexExtremum<Array> {
         IndexExtremum {

@@ -1,7 +1,7 @@
 //! Sub-tensors chosen by index along one axis (rules §5).
 
-use super::movement::{moved, operand, volume};
-use crate::{BacktraceOp, Context, Error, Family, Operand, Relevance, Result, Role, Tensor};
+use super::pieces::movement::{Movement, moved, operand, volume};
+use crate::{Context, Error, Operand, Relevance, Result, Tensor};
 
 /// The sub-tensors of operand 0 at operand 1 (integers, at most one axis) along an axis: r adds R up where it
 /// was read from.
@@ -11,29 +11,17 @@ pub struct IndexSelect {
     pub axis: usize,
 }
 
-impl<T: Tensor> BacktraceOp<T> for IndexSelect {
-    fn family(&self) -> Family {
-        Family::Movement
-    }
-
-    fn role(&self, _: &[Operand<T>]) -> Role {
-        Role::Movement
-    }
-
-    fn carries(&self, input: usize) -> bool {
-        input == 0
-    }
-
-    fn backtrace(
+impl Movement for IndexSelect {
+    fn back<T: Tensor>(
         &self,
         operands: &[Operand<T>],
         arriving: &[Option<Relevance<T>>],
-        context: &mut Context<'_, T>,
+        _: &mut Context<'_, T>,
     ) -> Result<Vec<Option<Relevance<T>>>> {
         let index = operand(operands, 1)?;
         let count = volume(&index.meta.shape);
         let index = index.data()?.reshape(&[count])?;
-        moved(operands, arriving, context, |relevance, shape| {
+        moved(operands, arriving, |relevance, shape| {
             // A tensor without axes is read like a vector of one element.
             let from = if shape.is_empty() { &[1] } else { shape };
             let mut chosen = from.to_vec();
@@ -51,7 +39,7 @@ impl<T: Tensor> BacktraceOp<T> for IndexSelect {
 mod tests {
     use super::*;
     use crate::array::Array;
-    use crate::ops::testing::{check_movement, constant};
+    use crate::ops::pieces::testing::{check_movement, constant};
 
     #[test]
     fn repeated_indices_add_up() {

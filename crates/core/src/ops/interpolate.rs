@@ -1,7 +1,7 @@
 //! Interpolation along the last axes: linear, bilinear, trilinear, bicubic (rules §2).
 
 use super::Separable;
-use super::windows::extents;
+use super::pieces::windows::extents;
 use crate::maps::{Axes, BlockMatrix};
 use crate::{Error, Result};
 
@@ -126,7 +126,7 @@ mod tests {
     use super::*;
     use crate::array::Array;
     use crate::maps::LinearMap;
-    use crate::ops::testing::{assert_close, check_weighted_sum, numbers, values};
+    use crate::ops::pieces::testing::{assert_close, check_weighted_sum, numbers, values};
     use crate::{Part, Tensor};
 
     /// Kind, align_corners, antialias, scale, rows of the matrix.

@@ -73,7 +73,9 @@ impl<T: Tensor> BacktraceOp<T> for Inverse {
 mod tests {
     use super::*;
     use crate::array::Array;
-    use crate::ops::testing::{assert_close, backtrace, constant, moving, numbers, relevances, values};
+    use crate::ops::pieces::testing::{
+        assert_close, backtrace, constant, moving, numbers, relevances, values,
+    };
 
     #[test]
     fn a_matrix_takes_the_relevance_of_its_inverse_by_the_products_that_make_it() {

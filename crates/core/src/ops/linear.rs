@@ -56,7 +56,7 @@ mod tests {
     use super::*;
     use crate::array::Array;
     use crate::maps::{Dense, Side};
-    use crate::ops::testing::{backtrace, check_weighted_sum, constant, moving, numbers, relevances};
+    use crate::ops::pieces::testing::{backtrace, check_weighted_sum, constant, moving, numbers, relevances};
     use crate::{Context, WeightCache};
 
     /// W·x with W as the other operand, or as its own.

@@ -41,7 +41,7 @@ mod tests {
     use super::*;
     use crate::array::Array;
     use crate::ops::Sum;
-    use crate::ops::testing::{
+    use crate::ops::pieces::testing::{
         assert_close, backtrace, channels, constant, moving, numbers, relevances, values,
     };
     use crate::{Amount, Loss};

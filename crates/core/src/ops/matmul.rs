@@ -1,7 +1,7 @@
 //! Matrix products and linear layers (rules §2 with one constant operand, §4 with none).
 
-use super::bilinear::backtrace_bilinear;
-use super::live_rows::LiveRows;
+use super::pieces::bilinear::backtrace_bilinear;
+use super::pieces::live_rows::LiveRows;
 use super::{Multiply, viewed};
 use crate::maps::{Dense, Side};
 use crate::op::arrived;
@@ -205,7 +205,9 @@ mod tests {
     use super::*;
     use crate::array::Array;
     use crate::ops::Sum;
-    use crate::ops::testing::{assert_close, channels, constant, moving, numbers, relevances, values};
+    use crate::ops::pieces::testing::{
+        assert_close, channels, constant, moving, numbers, relevances, values,
+    };
     use crate::{Gate, Loss, WeightCache};
     use std::collections::BTreeMap;
 

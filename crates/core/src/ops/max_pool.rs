@@ -1,8 +1,8 @@
 //! Max pooling of any number of spatial axes (rules §3).
 
-use super::movement::{deliver, operand};
-use super::windows::{Sliding, extents};
-use super::winner::{Windows, winners};
+use super::pieces::movement::{deliver, operand};
+use super::pieces::windows::{Sliding, extents};
+use super::pieces::winner::{Windows, winners};
 use crate::op::arrived;
 use crate::{BacktraceOp, Context, Error, Family, Operand, Relevance, Result, Tensor};
 
@@ -80,7 +80,7 @@ pub(super) fn backtrace_pool<T: Tensor>(
 mod tests {
     use super::*;
     use crate::array::Array;
-    use crate::ops::testing::{
+    use crate::ops::pieces::testing::{
         assert_close, backtrace, channels, constant, moving, relevances, values, whole_numbers,
     };
     use crate::{Loss, Tensor};

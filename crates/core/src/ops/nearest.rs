@@ -1,8 +1,8 @@
 //! Interpolation by the nearest cell (rules §5): each output cell is a copy of one input cell.
 
-use super::movement::moved;
+use super::pieces::movement::{Movement, moved};
 use crate::maps::{Axes, BlockMatrix, LinearMap};
-use crate::{BacktraceOp, Context, Error, Family, Operand, Part, Relevance, Result, Role, Tensor};
+use crate::{Context, Error, Operand, Part, Relevance, Result, Tensor};
 
 /// Cell `i` of the output along an axis is cell `sources[i]` of operand 0 along it: r adds R up over the
 /// copies.
@@ -32,26 +32,14 @@ impl Nearest {
     }
 }
 
-impl<T: Tensor> BacktraceOp<T> for Nearest {
-    fn family(&self) -> Family {
-        Family::Movement
-    }
-
-    fn role(&self, _: &[Operand<T>]) -> Role {
-        Role::Movement
-    }
-
-    fn carries(&self, input: usize) -> bool {
-        input == 0
-    }
-
-    fn backtrace(
+impl Movement for Nearest {
+    fn back<T: Tensor>(
         &self,
         operands: &[Operand<T>],
         arriving: &[Option<Relevance<T>>],
-        context: &mut Context<'_, T>,
+        _: &mut Context<'_, T>,
     ) -> Result<Vec<Option<Relevance<T>>>> {
-        moved(operands, arriving, context, |relevance, _| {
+        moved(operands, arriving, |relevance, _| {
             relevance.map(|channel| self.copies.adjoint(Part::Signed, channel))
         })
     }
@@ -61,7 +49,7 @@ impl<T: Tensor> BacktraceOp<T> for Nearest {
 mod tests {
     use super::*;
     use crate::array::Array;
-    use crate::ops::testing::check_movement;
+    use crate::ops::pieces::testing::check_movement;
 
     fn copies(x: &Array, axis: usize, sources: &[usize]) -> Array {
         let sources: Vec<i64> = sources.iter().map(|&source| source as i64).collect();

@@ -1,10 +1,8 @@
 //! Constant padding (rules §5): what lands on it is lost.
 
-use super::movement::{deliver, operand};
+use super::pieces::movement::{Movement, operand};
 use crate::op::arrived;
-use crate::{
-    Amount, BacktraceOp, Context, Error, Family, Loss, Operand, Range, Relevance, Result, Role, Tensor, Turn,
-};
+use crate::{Amount, Context, Error, Loss, Operand, Range, Relevance, Result, Tensor, Turn};
 
 /// Operand 0 with constants around it: r is the inner part of R.
 /// Padding that cuts off instead is a slice of its own.
@@ -16,24 +14,12 @@ pub struct Pad {
     pub after: Vec<usize>,
 }
 
-impl<T: Tensor> BacktraceOp<T> for Pad {
-    fn family(&self) -> Family {
-        Family::Movement
-    }
-
-    fn role(&self, _: &[Operand<T>]) -> Role {
-        Role::Movement
-    }
-
+impl Movement for Pad {
     fn turn(&self) -> Option<Turn> {
         Some(Turn::Border)
     }
 
-    fn carries(&self, input: usize) -> bool {
-        input == 0
-    }
-
-    fn backtrace(
+    fn back<T: Tensor>(
         &self,
         operands: &[Operand<T>],
         arriving: &[Option<Relevance<T>>],
@@ -61,17 +47,14 @@ impl<T: Tensor> BacktraceOp<T> for Pad {
             region[axis] = inner;
         }
         context.lose(Loss::Padding, lost);
-        let share = relevance.map(|channel| channel.slice(&region))?;
-        let mut shares = vec![None; operands.len()];
-        shares[0] = deliver(x, share, context)?;
-        Ok(shares)
+        Ok(vec![Some(relevance.map(|channel| channel.slice(&region))?)])
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::ops::testing::{backtrace, check_movement, moving, numbers, relevances};
+    use crate::ops::pieces::testing::{backtrace, check_movement, moving, numbers, relevances};
 
     #[test]
     fn the_inner_part_goes_back() {

@@ -49,7 +49,9 @@ mod tests {
     use super::*;
     use crate::Loss;
     use crate::array::Array;
-    use crate::ops::testing::{assert_close, backtrace, channels, constant, moving, relevances, values};
+    use crate::ops::pieces::testing::{
+        assert_close, backtrace, channels, constant, moving, relevances, values,
+    };
 
     const A: [f64; 6] = [1.0, 2.0, -3.0, 0.0, 5.0, -1.0];
     const B: [f64; 3] = [1.0, 3.0, -4.0];

@@ -1,7 +1,7 @@
 //! Axes in another order: permute, transpose, movedim (rules §5).
 
-use super::movement::moved;
-use crate::{BacktraceOp, Context, Error, Family, Operand, Relevance, Result, Role, Tensor, Turn};
+use super::pieces::movement::{Movement, moved};
+use crate::{Context, Error, Operand, Relevance, Result, Tensor, Turn};
 
 /// Axis `i` of the output is axis `order[i]` of operand 0: r = R under the inverse order.
 #[derive(Debug, Clone)]
@@ -19,35 +19,23 @@ impl Permute {
     }
 }
 
-impl<T: Tensor> BacktraceOp<T> for Permute {
-    fn family(&self) -> Family {
-        Family::Movement
-    }
-
-    fn role(&self, _: &[Operand<T>]) -> Role {
-        Role::Movement
-    }
-
+impl Movement for Permute {
     fn turn(&self) -> Option<Turn> {
         Some(Turn::Permute(self.order.clone()))
     }
 
-    fn carries(&self, input: usize) -> bool {
-        input == 0
-    }
-
-    fn movement(&self) -> Option<String> {
+    fn words(&self) -> Option<String> {
         Some(format!("{self:?}"))
     }
 
-    fn backtrace(
+    fn back<T: Tensor>(
         &self,
         operands: &[Operand<T>],
         arriving: &[Option<Relevance<T>>],
-        context: &mut Context<'_, T>,
+        _: &mut Context<'_, T>,
     ) -> Result<Vec<Option<Relevance<T>>>> {
         let inverse = self.inverse()?;
-        moved(operands, arriving, context, |relevance, _| {
+        moved(operands, arriving, |relevance, _| {
             relevance.map_conserving(|channel| channel.permute(&inverse))
         })
     }
@@ -56,7 +44,7 @@ impl<T: Tensor> BacktraceOp<T> for Permute {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::ops::testing::check_movement;
+    use crate::ops::pieces::testing::check_movement;
 
     #[test]
     fn the_inverse_order_brings_relevance_back() {

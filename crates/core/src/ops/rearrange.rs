@@ -1,7 +1,7 @@
 //! Any movement of elements, by their numbers: gather, index, take, roll, repeat, tile, unfold,
 //! pixel shuffle, diagonal, reflecting padding … (rules §5).
 
-use super::movement::{collected, deliver, volume};
+use super::pieces::movement::{collected, deliver_all, volume};
 use crate::{
     BacktraceOp, Context, Error, Family, Loss, Operand, Range, Relevance, Result, Role, Tensor, Turn,
 };
@@ -32,20 +32,9 @@ impl<T: Tensor> Rearrange<T> {
     }
 }
 
-impl<T: Tensor> BacktraceOp<T> for Rearrange<T> {
-    fn family(&self) -> Family {
-        Family::Movement
-    }
-
-    fn role(&self, _: &[Operand<T>]) -> Role {
-        Role::Movement
-    }
-
-    fn turn(&self) -> Option<Turn> {
-        self.turn.clone()
-    }
-
-    fn backtrace(
+impl<T: Tensor> Rearrange<T> {
+    /// The relevance of each operand, constants included.
+    pub(super) fn back(
         &self,
         operands: &[Operand<T>],
         arriving: &[Option<Relevance<T>>],
@@ -67,9 +56,33 @@ impl<T: Tensor> BacktraceOp<T> for Rearrange<T> {
                 let shape = &operand.meta.shape;
                 let part = [Range::span(start, volume(shape))];
                 start += volume(shape);
-                deliver(operand, all.map(|channel| channel.slice(&part)?.reshape(shape))?, context)
+                all.map(|channel| channel.slice(&part)?.reshape(shape)).map(Some)
             })
             .collect()
+    }
+}
+
+impl<T: Tensor> BacktraceOp<T> for Rearrange<T> {
+    fn family(&self) -> Family {
+        Family::Movement
+    }
+
+    fn role(&self, _: &[Operand<T>]) -> Role {
+        Role::Movement
+    }
+
+    fn turn(&self) -> Option<Turn> {
+        self.turn.clone()
+    }
+
+    fn backtrace(
+        &self,
+        operands: &[Operand<T>],
+        arriving: &[Option<Relevance<T>>],
+        context: &mut Context<'_, T>,
+    ) -> Result<Vec<Option<Relevance<T>>>> {
+        let shares = self.back(operands, arriving, context)?;
+        deliver_all(operands, shares, context)
     }
 }
 
@@ -109,7 +122,7 @@ mod tests {
     use super::*;
     use crate::WeightCache;
     use crate::array::Array;
-    use crate::ops::testing::{backtrace, check_movement, relevances, shape_only, values};
+    use crate::ops::pieces::testing::{backtrace, check_movement, relevances, shape_only, values};
     use proptest::prelude::*;
 
     /// The outputs that the numbers describe; constants count as 0, for the map to be linear.

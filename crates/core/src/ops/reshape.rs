@@ -1,18 +1,14 @@
 //! The same elements under another shape: view, reshape, flatten, squeeze, unsqueeze (rules §5).
 
-use super::movement::moved;
-use crate::{BacktraceOp, Context, Family, Operand, Relevance, Result, Role, Tensor, Turn};
+use super::pieces::movement::{Movement, moved};
+use crate::{Context, Operand, Relevance, Result, Role, Tensor, Turn};
 
 /// Operand 0, of any shape, under the shape of the output: r = R under the shape of the operand.
 #[derive(Debug, Clone, Copy)]
 pub struct Reshape;
 
-impl<T: Tensor> BacktraceOp<T> for Reshape {
-    fn family(&self) -> Family {
-        Family::Movement
-    }
-
-    fn role(&self, _: &[Operand<T>]) -> Role {
+impl Movement for Reshape {
+    fn role(&self) -> Role {
         Role::Reshape
     }
 
@@ -20,21 +16,17 @@ impl<T: Tensor> BacktraceOp<T> for Reshape {
         Some(Turn::Reshape)
     }
 
-    fn carries(&self, input: usize) -> bool {
-        input == 0
-    }
-
-    fn movement(&self) -> Option<String> {
+    fn words(&self) -> Option<String> {
         Some(format!("{self:?}"))
     }
 
-    fn backtrace(
+    fn back<T: Tensor>(
         &self,
         operands: &[Operand<T>],
         arriving: &[Option<Relevance<T>>],
-        context: &mut Context<'_, T>,
+        _: &mut Context<'_, T>,
     ) -> Result<Vec<Option<Relevance<T>>>> {
-        moved(operands, arriving, context, |relevance, shape| {
+        moved(operands, arriving, |relevance, shape| {
             relevance.map_conserving(|channel| channel.reshape(shape))
         })
     }
@@ -43,7 +35,7 @@ impl<T: Tensor> BacktraceOp<T> for Reshape {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::ops::testing::check_movement;
+    use crate::ops::pieces::testing::check_movement;
 
     #[test]
     fn relevance_takes_the_shape_of_the_operand() {

@@ -1,6 +1,6 @@
 //! One of two values by a condition: where, masked_fill, tril, triu (rules §5).
 
-use super::movement::{deliver, operand};
+use super::pieces::movement::{deliver, operand};
 use crate::op::arrived;
 use crate::{BacktraceOp, Context, Family, Loss, Operand, Relevance, Result, Role, Rows, Tensor};
 
@@ -65,7 +65,9 @@ impl<T: Tensor> BacktraceOp<T> for Select {
 mod tests {
     use super::*;
     use crate::array::Array;
-    use crate::ops::testing::{assert_close, backtrace, channels, constant, relevances, shape_only, values};
+    use crate::ops::pieces::testing::{
+        assert_close, backtrace, channels, constant, relevances, shape_only, values,
+    };
 
     fn condition() -> Array {
         Array::bools(&[2, 3], &[true, false, true, false, false, true])

@@ -1,7 +1,7 @@
 //! Regular parts: slice, narrow, select, split, chunk, unbind (rules §5).
 
-use super::movement::{collected, deliver, operand};
-use crate::{BacktraceOp, Context, Error, Family, Operand, Range, Relevance, Result, Role, Tensor};
+use super::pieces::movement::{Movement, collected, operand};
+use crate::{Context, Error, Operand, Range, Relevance, Result, Tensor};
 
 /// Output `k` is region `k` of operand 0: r = R put back where it was taken from, 0 elsewhere.
 /// An output may lack axes of extent 1 that its region has, as those of select and unbind do.
@@ -11,28 +11,16 @@ pub struct Slice {
     pub regions: Vec<Vec<Range>>,
 }
 
-impl<T: Tensor> BacktraceOp<T> for Slice {
-    fn family(&self) -> Family {
-        Family::Movement
-    }
-
-    fn role(&self, _: &[Operand<T>]) -> Role {
-        Role::Movement
-    }
-
-    fn carries(&self, input: usize) -> bool {
-        input == 0
-    }
-
-    fn movement(&self) -> Option<String> {
+impl Movement for Slice {
+    fn words(&self) -> Option<String> {
         Some(format!("{self:?}"))
     }
 
-    fn backtrace(
+    fn back<T: Tensor>(
         &self,
         operands: &[Operand<T>],
         arriving: &[Option<Relevance<T>>],
-        context: &mut Context<'_, T>,
+        _: &mut Context<'_, T>,
     ) -> Result<Vec<Option<Relevance<T>>>> {
         let x = operand(operands, 0)?;
         if arriving.len() > self.regions.len() {
@@ -49,16 +37,14 @@ impl<T: Tensor> BacktraceOp<T> for Slice {
             let extents: Vec<usize> = region.iter().map(|range| range.len).collect();
             sum.add_region(region, &part.reshape(&extents)?)
         })?;
-        let mut shares = vec![None; operands.len()];
-        shares[0] = deliver(x, share, context)?;
-        Ok(shares)
+        Ok(vec![Some(share)])
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::ops::testing::{backtrace, check_movement, numbers, relevances, shape_only, values};
+    use crate::ops::pieces::testing::{backtrace, check_movement, numbers, relevances, shape_only, values};
 
     #[test]
     fn a_slice_with_a_step_goes_back_to_its_place() {

@@ -55,7 +55,7 @@ impl<T: Tensor> BacktraceOp<T> for SparseSum {
 mod tests {
     use super::*;
     use crate::array::Array;
-    use crate::ops::testing::{assert_close, check_weighted_sum, numbers, values};
+    use crate::ops::pieces::testing::{assert_close, check_weighted_sum, numbers, values};
 
     fn sum() -> SparseSum {
         let mut entries = Entries::default();

@@ -1,6 +1,6 @@
 //! Sums and differences of broadcast operands (rules §2): each takes its share |x| / Σ|x|.
 
-use super::movement::volume;
+use super::pieces::movement::volume;
 use crate::maps::Broadcast;
 use crate::op::arrived;
 use crate::row_block::column_sizes;

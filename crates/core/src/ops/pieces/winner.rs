@@ -4,7 +4,7 @@ use super::windows::{WindowSpan, cells_of_windows};
 use crate::{Amount, Context, Loss, Range, Relevance, Result, Tensor};
 
 /// R ⊘ count in each channel. A window in which nothing won loses its R for the given reason.
-pub(super) fn per_winner<T: Tensor>(
+pub(in crate::ops) fn per_winner<T: Tensor>(
     relevance: &Relevance<T>,
     count: &T,
     loss: Loss,
@@ -23,9 +23,9 @@ pub(super) fn per_winner<T: Tensor>(
 
 /// An axis with windows along it.
 #[derive(Debug)]
-pub(super) struct Windows {
-    pub(super) axis: usize,
-    pub(super) sights: Vec<WindowSpan>,
+pub(in crate::ops) struct Windows {
+    pub(in crate::ops) axis: usize,
+    pub(in crate::ops) sights: Vec<WindowSpan>,
 }
 
 /// The relevance of x where the windows of the given axes together took their largest element.
@@ -34,7 +34,7 @@ pub(super) struct Windows {
 ///
 /// Two rounds over the parts of the windows, each some element-wise operations on a part of x: the first
 /// counts the winners of each window, the second hands them R / count. Only the sums are kept.
-pub(super) fn winners<T: Tensor>(
+pub(in crate::ops) fn winners<T: Tensor>(
     x: &T,
     windows: &[Windows],
     largest: Option<&T>,

@@ -5,7 +5,7 @@ use crate::{Amount, BacktraceOp, Context, Loss, Meta, Operand, Relevance, Tensor
 use std::collections::BTreeMap;
 
 /// Numbers in (−1, 1) without pattern, the same for the same seed.
-pub(super) fn numbers(shape: &[usize], seed: u64) -> Array {
+pub(in crate::ops) fn numbers(shape: &[usize], seed: u64) -> Array {
     let mut state = seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) ^ 0xD1B5_4A32_D192_ED03;
     let values: Vec<f64> = (0..shape.iter().product::<usize>())
         .map(|_| {
@@ -19,34 +19,34 @@ pub(super) fn numbers(shape: &[usize], seed: u64) -> Array {
 }
 
 /// Small whole numbers, so that equal ones are common.
-pub(super) fn whole_numbers(shape: &[usize], seed: u64) -> Array {
+pub(in crate::ops) fn whole_numbers(shape: &[usize], seed: u64) -> Array {
     let values: Vec<f64> = values(&numbers(shape, seed)).iter().map(|x| (x * 2.0).round()).collect();
     Array::from_slice(shape, &values)
 }
 
 /// The elements in row-major order.
-pub(super) fn values(x: &Array) -> Vec<f64> {
+pub(in crate::ops) fn values(x: &Array) -> Vec<f64> {
     x.to_array().unwrap().into_iter().collect()
 }
 
 /// An operand that depends on an explained input.
-pub(super) fn moving(data: Array) -> Operand<Array> {
+pub(in crate::ops) fn moving(data: Array) -> Operand<Array> {
     Operand { depends: true, ..Operand::new(ValueId(0), data) }
 }
 
 /// An operand that does not.
-pub(super) fn constant(data: Array) -> Operand<Array> {
+pub(in crate::ops) fn constant(data: Array) -> Operand<Array> {
     Operand::new(ValueId(1), data)
 }
 
 /// An operand whose data was not kept.
-pub(super) fn shape_only(shape: &[usize]) -> Operand<Array> {
+pub(in crate::ops) fn shape_only(shape: &[usize]) -> Operand<Array> {
     let meta = Meta::new(shape.to_vec(), crate::DType::F64);
     Operand { depends: true, ..Operand::shape_only(ValueId(0), meta) }
 }
 
 /// Relevance of both modes.
-pub(super) fn relevances(shape: &[usize]) -> [Relevance<Array>; 2] {
+pub(in crate::ops) fn relevances(shape: &[usize]) -> [Relevance<Array>; 2] {
     [
         Relevance::default_mode(numbers(shape, 11)),
         Relevance::contrastive(numbers(shape, 12), numbers(shape, 13)),
@@ -55,7 +55,7 @@ pub(super) fn relevances(shape: &[usize]) -> [Relevance<Array>; 2] {
 
 /// Applies an operator's rule and checks that its account closes without the walk's help.
 #[track_caller]
-pub(super) fn backtrace(
+pub(in crate::ops) fn backtrace(
     op: &dyn BacktraceOp<Array>,
     operands: &[Operand<Array>],
     arriving: &[Option<Relevance<Array>>],
@@ -79,12 +79,12 @@ pub(super) fn backtrace(
 }
 
 /// A channel of relevance.
-pub(super) fn channels(relevance: &Relevance<Array>) -> Vec<&Array> {
+pub(in crate::ops) fn channels(relevance: &Relevance<Array>) -> Vec<&Array> {
     std::iter::once(relevance.first()).chain(relevance.second()).collect()
 }
 
 #[track_caller]
-pub(super) fn assert_close(found: &[f64], expected: &[f64], tolerance: f64) {
+pub(in crate::ops) fn assert_close(found: &[f64], expected: &[f64], tolerance: f64) {
     assert_eq!(found.len(), expected.len());
     for (index, (a, b)) in found.iter().zip(expected).enumerate() {
         assert!((a - b).abs() <= tolerance * b.abs().max(1.0), "at {index}: {a}, expected {b}");
@@ -93,7 +93,7 @@ pub(super) fn assert_close(found: &[f64], expected: &[f64], tolerance: f64) {
 
 /// The columns of the Jacobian of a linear map by its values at the unit tensors: one output for each
 /// element of the input.
-pub(super) fn columns(shape: &[usize], forward: impl Fn(&Array) -> Vec<Array>) -> Vec<Vec<Array>> {
+pub(in crate::ops) fn columns(shape: &[usize], forward: impl Fn(&Array) -> Vec<Array>) -> Vec<Vec<Array>> {
     (0..shape.iter().product())
         .map(|at| {
             let mut unit = vec![0.0; shape.iter().product()];
@@ -107,7 +107,7 @@ pub(super) fn columns(shape: &[usize], forward: impl Fn(&Array) -> Vec<Array>) -
 /// relevance, that nothing needs data, and that what lands on constants is booked. `fixed` operands come
 /// after the moving ones and keep their data; `forward` maps the moving operands to the outputs, linearly.
 #[track_caller]
-pub(super) fn check_movement(
+pub(in crate::ops) fn check_movement(
     op: &dyn BacktraceOp<Array>,
     shapes: &[&[usize]],
     fixed: &[Operand<Array>],
@@ -160,7 +160,7 @@ pub(super) fn check_movement(
 /// Checks the weighted-sum rule (rules §2) in both modes, unit by unit, against the matrix of `forward`, which
 /// must have no bias. One element of x is 0, and whole units may be.
 #[track_caller]
-pub(super) fn check_weighted_sum(
+pub(in crate::ops) fn check_weighted_sum(
     op: &dyn BacktraceOp<Array>,
     shape: &[usize],
     forward: impl Fn(&Array) -> Array,

@@ -8,7 +8,7 @@ use crate::{Amount, Context, Error, Loss, Mode, Operand, PerUnit, Relevance, Res
 /// O = A·B over the last two axes; leading axes broadcast. Default: N = R ⊘ |A||B|, ½ on one of the three factors,
 /// r_A = |A| ⊙ (N|B|ᵀ), r_B = |B| ⊙ (|A|ᵀN). Contrastive: the two-sign rule on the contributions a·b, half
 /// to each operand.
-pub(super) fn backtrace_bilinear<T: Tensor>(
+pub(in crate::ops) fn backtrace_bilinear<T: Tensor>(
     a: &Operand<T>,
     b: &Operand<T>,
     relevance: &Relevance<T>,
@@ -52,7 +52,7 @@ pub(super) fn backtrace_bilinear<T: Tensor>(
 
 /// Half to each of two factors that both depend on the input, by the weighted sum that their product is while the other
 /// one is fixed.
-pub(super) fn backtrace_factors<T: Tensor>(
+pub(in crate::ops) fn backtrace_factors<T: Tensor>(
     factors: [Term<'_, T>; 2],
     variant: Variant,
     relevance: &Relevance<T>,

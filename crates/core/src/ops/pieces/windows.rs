@@ -5,25 +5,25 @@ use crate::{Error, Range, Result};
 /// A regular part of what the windows along one axis see: the i-th of `windows` sees the i-th of `cells`, or
 /// a single window sees all of them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct WindowSpan {
-    pub(super) cells: Range,
-    pub(super) windows: Range,
+pub(in crate::ops) struct WindowSpan {
+    pub(in crate::ops) cells: Range,
+    pub(in crate::ops) windows: Range,
 }
 
 /// Windows that slide along one axis. Window `o` sees the cells `o·stride − padding + k·dilation`, k below
 /// `kernel`, as far as they exist.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Sliding {
-    pub(super) kernel: usize,
-    pub(super) stride: usize,
-    pub(super) padding: usize,
-    pub(super) dilation: usize,
+pub(in crate::ops) struct Sliding {
+    pub(in crate::ops) kernel: usize,
+    pub(in crate::ops) stride: usize,
+    pub(in crate::ops) padding: usize,
+    pub(in crate::ops) dilation: usize,
 }
 
 impl Sliding {
     /// What `windows` windows see of `extent` cells, in as few parts as there are: one for each place in the
     /// kernel, or one for each window.
-    pub(super) fn sights(&self, extent: usize, windows: usize) -> Result<Vec<WindowSpan>> {
+    pub(in crate::ops) fn sights(&self, extent: usize, windows: usize) -> Result<Vec<WindowSpan>> {
         let Self { kernel, stride, padding, dilation } = *self;
         if stride == 0 || dilation == 0 {
             return Err(Error::Uncovered(format!(
@@ -59,7 +59,7 @@ fn inside(first: usize, padding: usize, step: usize, count: usize, extent: usize
 
 /// What `windows` windows that divide `extent` cells among them see: window `o` those from ⌊o·extent/windows⌋
 /// to below ⌈(o+1)·extent/windows⌉.
-pub(super) fn adaptive(extent: usize, windows: usize) -> Result<Vec<WindowSpan>> {
+pub(in crate::ops) fn adaptive(extent: usize, windows: usize) -> Result<Vec<WindowSpan>> {
     if windows > 0 && extent.is_multiple_of(windows) {
         let kernel = extent / windows;
         return Sliding { kernel, stride: kernel.max(1), padding: 0, dilation: 1 }.sights(extent, windows);
@@ -73,7 +73,7 @@ pub(super) fn adaptive(extent: usize, windows: usize) -> Result<Vec<WindowSpan>>
 }
 
 /// The cells that each window sees.
-pub(super) fn cells_of_windows(sights: &[WindowSpan], windows: usize) -> Vec<Vec<usize>> {
+pub(in crate::ops) fn cells_of_windows(sights: &[WindowSpan], windows: usize) -> Vec<Vec<usize>> {
     let mut cells = vec![Vec::new(); windows];
     for sight in sights {
         for index in 0..sight.cells.len {
@@ -85,7 +85,7 @@ pub(super) fn cells_of_windows(sights: &[WindowSpan], windows: usize) -> Vec<Vec
 }
 
 /// The extents of the last axes of an input and an output, one pair for each of `spatial` axes.
-pub(super) fn extents(
+pub(in crate::ops) fn extents(
     input: &[usize],
     output: &[usize],
     spatial: usize,

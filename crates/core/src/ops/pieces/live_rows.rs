@@ -8,14 +8,14 @@ const WORTHWHILE: usize = 16;
 /// Some rows of tables that have one for each position, such as the last position of a text in the layers after the last
 /// attention: where nothing arrived nothing is handed on, so that a rule may leave the others out.
 #[derive(Debug)]
-pub(super) struct LiveRows<T> {
+pub(in crate::ops) struct LiveRows<T> {
     index: T,
     count: usize,
 }
 
 impl<T: Tensor> LiveRows<T> {
     /// The rows of relevance `[…, features]`; `None` unless most are without any.
-    pub(super) fn of(relevance: &Relevance<T>) -> Result<Option<Self>> {
+    pub(in crate::ops) fn of(relevance: &Relevance<T>) -> Result<Option<Self>> {
         let count = count(&relevance.shape());
         if count < WORTHWHILE {
             return Ok(None);
@@ -39,17 +39,17 @@ impl<T: Tensor> LiveRows<T> {
     }
 
     /// These rows, as a table `[live, features]`.
-    pub(super) fn pick(&self, x: &T) -> Result<T> {
+    pub(in crate::ops) fn pick(&self, x: &T) -> Result<T> {
         self.table(x)?.index_select(0, &self.index)
     }
 
     /// These rows of an operand.
-    pub(super) fn operand(&self, x: &Operand<T>) -> Result<Operand<T>> {
+    pub(in crate::ops) fn operand(&self, x: &Operand<T>) -> Result<Operand<T>> {
         Ok(x.holding(self.pick(x.data()?)?))
     }
 
     /// A table with these rows and zeros, of the given shape.
-    pub(super) fn place(&self, rows: &T, shape: &[usize]) -> Result<T> {
+    pub(in crate::ops) fn place(&self, rows: &T, shape: &[usize]) -> Result<T> {
         let features = shape.last().copied().unwrap_or(1);
         rows.zeros(&[self.count, features])?.index_add(0, &self.index, rows)?.reshape(shape)
     }
