@@ -2,8 +2,10 @@
 
 mod contrastive;
 mod gated;
+mod prepared;
 mod signs;
 
+pub(crate) use prepared::Prepared;
 pub(crate) use signs::Signs;
 
 use crate::maps::{Broadcast, LinearMap};
@@ -121,10 +123,13 @@ impl<T: Tensor> WeightedSum<'_, T> {
     fn per_unit(&self, gross: T, relevance: &T, context: &mut Context<'_, T>) -> Result<T> {
         let bias = self.bias.as_ref().map(Tensor::abs).transpose()?;
         let PerUnit { shares, zero, bias: to_bias } = gross.divide_into_shares(bias.as_ref(), relevance)?;
-        context.lose(Loss::ZeroDenominator, Amount::default_mode(zero));
-        if bias.is_some() {
-            context.lose(Loss::Bias, Amount::default_mode(to_bias));
-        }
+        book(zero, bias.map(|_| to_bias), context);
         Ok(shares)
     }
+}
+
+/// Books what met a denominator of 0, and what the bias took.
+fn book<T: Tensor>(zero: f64, bias: Option<f64>, context: &mut Context<'_, T>) {
+    context.lose(Loss::ZeroDenominator, Amount::default_mode(zero));
+    context.lose(Loss::Bias, Amount::default_mode(bias.unwrap_or_default()));
 }

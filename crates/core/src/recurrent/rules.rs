@@ -6,9 +6,9 @@
 
 use super::pieces::{Piece, rows, stacked};
 use crate::ops::{MatMul, Product, Sum};
+use crate::weighted_sum::Prepared;
 use crate::{
-    Amount, BacktraceOp, Context, Error, Family, Loss, Mode, Operand, Part, Range, Relevance, Result, Tensor,
-    ValueId,
+    BacktraceOp, Context, Error, Family, Mode, Operand, Part, Range, Relevance, Result, Tensor, ValueId,
 };
 
 /// What flows between rules: nothing, where no relevance arrived.
@@ -154,17 +154,10 @@ pub(super) struct Linear<T> {
     ahead: Option<Ahead<T>>,
 }
 
-/// What the default rule needs of all rows.
+/// The default rule of all rows.
 #[derive(Debug)]
 struct Ahead<T> {
-    /// |x|, by pieces.
-    magnitude: Vec<T>,
-    /// |W|
-    weight: T,
-    /// 1 ⊘ (|W||x| + |b|), by pieces.
-    inverse: Vec<T>,
-    /// 1 where |W||x| + |b| is 0, if it is anywhere.
-    dead: Option<T>,
+    rule: Prepared<T>,
     /// What arrived at which rows, if some units are dead.
     arrived: Vec<(Range, Relevance<T>)>,
     /// R ⊘ (|W||x| + |b|) of which rows, if there is a bias.
@@ -192,21 +185,13 @@ impl<T: Tensor> Linear<T> {
             return Ok(());
         }
         let weight = context.weights.part(self.weight.weight, Part::Abs, self.weight.data()?)?;
-        let magnitude = self.x.data()?.abs()?;
-        let mut denominator = magnitude.matmul(&weight.transpose()?)?;
-        if let Some(bias) = &self.bias {
-            denominator = denominator.add(&bias.data()?.abs()?)?;
-        }
-        let one = denominator.full(&denominator.shape(), 1.0)?;
-        let (inverse, zeros) = one.quotient(&denominator)?;
-        let dead = (zeros > 0.0).then(|| inverse.equal(&one.zeros(&[])?)).transpose()?;
-        let (magnitude, inverse) = (magnitude.split(0, extents)?, inverse.split(0, extents)?);
-        self.ahead =
-            Some(Ahead { magnitude, weight, inverse, dead, arrived: Vec::new(), per_unit: Vec::new() });
+        let bias = self.bias.as_ref().map(Operand::data).transpose()?;
+        let rule = Prepared::new(self.x.data()?, weight, bias, extents)?;
+        self.ahead = Some(Ahead { rule, arrived: Vec::new(), per_unit: Vec::new() });
         Ok(())
     }
 
-    /// r = |x| ⊙ |W|ᵀ( R ⊘ (|W||x| + |b|) ) of some rows.
+    /// The share of some rows.
     pub(super) fn divide(
         &mut self,
         piece: &Piece,
@@ -220,13 +205,11 @@ impl<T: Tensor> Linear<T> {
             let shares = MatMul { transposed: true }.backtrace(&operands, &[Some(relevance)], context)?;
             return Ok(shares.into_iter().next().flatten());
         };
-        let (inverse, magnitude) = (&ahead.inverse[piece.number], &ahead.magnitude[piece.number]);
-        let per_unit = relevance.map(|channel| channel.mul(inverse))?;
-        let share = per_unit.map(|channel| channel.matmul(&ahead.weight)?.mul(magnitude))?;
-        if ahead.dead.is_some() {
+        let (share, per_unit) = ahead.rule.backtrace(piece.number, &relevance)?;
+        if ahead.rule.has_dead_units() {
             ahead.arrived.push((piece.rows, relevance));
         }
-        if self.bias.is_some() {
+        if ahead.rule.has_bias() {
             ahead.per_unit.push((piece.rows, per_unit));
         }
         Ok(Some(share))
@@ -237,16 +220,8 @@ impl<T: Tensor> Linear<T> {
         let Some(ahead) = &mut self.ahead else { return Ok(()) };
         let count = self.x.meta.shape[0];
         let arrived = stacked(std::mem::take(&mut ahead.arrived), count)?;
-        if let (Some(arrived), Some(dead)) = (arrived, &ahead.dead) {
-            let lost = arrived.first().dot(dead)?;
-            context.lose(Loss::ZeroDenominator, Amount::default_mode(lost));
-        }
         let per_unit = stacked(std::mem::take(&mut ahead.per_unit), count)?;
-        if let (Some(per_unit), Some(bias)) = (per_unit, &self.bias) {
-            let lost = per_unit.first().dot(&bias.data()?.abs()?)?;
-            context.lose(Loss::Bias, Amount::default_mode(lost));
-        }
-        Ok(())
+        ahead.rule.settle(arrived.as_ref(), per_unit.as_ref(), context)
     }
 }
 
