@@ -22,29 +22,36 @@
 //! archives, and with [`torch`] any live libtorch computation; the feature `tensorflow` (default) explains SavedModels
 //! with a TensorFlow that is found at run time.
 
+mod argument;
 mod error;
 mod explanation;
 mod file_kind;
 mod framework_tensor;
 mod inputs;
+mod inspection;
+mod loading;
 mod model;
+mod operators;
 mod options;
 mod output_tensor;
+mod verification;
 
 #[cfg(feature = "tensorflow")]
 pub mod tensorflow;
 #[cfg(feature = "torch")]
 pub mod torch;
 
+pub use argument::Argument;
 pub use dlbacktrace_core as core;
 pub use dlbacktrace_core::analysis::{PixelRange, Scaling};
 pub use dlbacktrace_core::{Amount, Chance, Entry, Family, Ledger, Loss, Mode, Place, RandomUse};
 pub use error::{Error, Result};
 pub use explanation::{Explanation, InputRelevance, ModuleRelevance, OperatorUse, Timings, ValueRelevance};
 pub use inputs::{Inputs, Value};
-pub use model::{
-    Argument, Inspection, LoadOptions, Model, ModuleEntry, OperatorRule, ReplayReport, Verification,
-    operators,
-};
+pub use inspection::{Inspection, ModuleEntry};
+pub use loading::LoadOptions;
+pub use model::Model;
+pub use operators::{OperatorRule, operators};
 pub use options::{Classes, Coordinate, Options, Output, Samples, Target, Task};
 pub use output_tensor::OutputTensor;
+pub use verification::{ReplayReport, Verification};

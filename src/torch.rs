@@ -1,6 +1,7 @@
 //! TorchScript archives and live libtorch computations behind the facade.
 
-use crate::model::{Loaded, StaticInfo};
+use crate::inspection::StaticInfo;
+use crate::model::Loaded;
 use crate::{
     Argument, Error, Explanation, Inputs, LoadOptions, ModuleEntry, Options, OutputTensor, ReplayReport,
     Result, Value,

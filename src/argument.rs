@@ -1,0 +1,51 @@
+//! What a model takes and gives.
+
+use crate::Value;
+
+/// One argument of a model.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+pub struct Argument {
+    /// Its name.
+    pub name: String,
+    /// Its type as the framework writes it: `Tensor`, `int`, `List[Tensor]`.
+    pub kind: String,
+    /// Whether it may be left out.
+    pub optional: bool,
+}
+
+impl Argument {
+    /// The element type, where the model says it: `float32`, `string`.
+    pub fn element(&self) -> Option<&str> {
+        self.kind.strip_prefix("Tensor ")?.split(' ').next()
+    }
+
+    /// The extent of each axis, `None` where open, where the model says them.
+    pub fn shape(&self) -> Option<Vec<Option<usize>>> {
+        let (_, extents) =
+            self.kind.strip_suffix(']')?.split_once('[').filter(|_| self.element().is_some())?;
+        if extents.is_empty() {
+            return Some(Vec::new());
+        }
+        let extent = |text: &str| match text {
+            "?" => Some(None),
+            text => text.parse().ok().map(Some),
+        };
+        extents.split(", ").map(extent).collect()
+    }
+
+    /// Whether a value may be this argument, as far as the model says what it takes.
+    pub fn takes(&self, value: &Value) -> bool {
+        let Some(element) = self.element() else { return true };
+        if value.is_text() != (element == "string") {
+            return false;
+        }
+        let (Some(wanted), Some(given)) = (self.shape(), value.shape()) else { return true };
+        let fits = |wanted: &[Option<usize>], given: &[usize]| {
+            wanted.len() == given.len() && wanted.iter().zip(given).all(|(w, g)| w.is_none_or(|w| w == *g))
+        };
+        // A column of one feature goes with or without its axis.
+        fits(&wanted, &given)
+            || wanted.strip_suffix(&[Some(1)]).is_some_and(|wanted| fits(wanted, &given))
+            || given.strip_suffix(&[1]).is_some_and(|given| fits(&wanted, given))
+    }
+}
