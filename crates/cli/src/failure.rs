@@ -1,6 +1,5 @@
 //! Why the command ends without having done its work, and the exit code for that.
 
-use crate::generate::Interrupt;
 use std::io;
 
 /// The result of a command.
@@ -24,7 +23,7 @@ pub enum Failure {
     /// Standard output could not be written to.
     #[error("cannot write to standard output: {0}")]
     Output(io::Error),
-    /// The user ended it; it has been kept what was done.
+    /// Ctrl-C ended it; finished work is kept.
     #[error("{0}")]
     Interrupted(String),
     /// What was to be verified is not so; it has been said what.
@@ -58,10 +57,13 @@ impl Failure {
             Self::Usage(_) => 2,
             Self::Inputs(_) => 5,
             Self::Explanation(e) => e.exit_code(),
-            Self::Interrupted(_) => Interrupt::CODE,
+            Self::Interrupted(_) => INTERRUPTED,
         }
     }
 }
+
+/// The exit code of a command that Ctrl-C ended.
+pub const INTERRUPTED: i32 = 130;
 
 /// Words of libtorch about inputs that do not fit, and the option that helps.
 const HINTS: [(&str, &str); 5] = [
@@ -71,7 +73,7 @@ const HINTS: [(&str, &str); 5] = [
     ("dimension", ". For an image without an axis of samples there is --layout chw or hwc"),
     ("mat1 and mat2 shapes", ". For an image of another size there is --resize, for a table --columns"),
 ];
-const DTYPE: &str = ". Other element types of the inputs are had by --dtype f16, bf16, f32, f64 or keep";
+const DTYPE: &str = ". Use --dtype f16, bf16, f32, f64 or keep for another element type";
 
 fn hint(error: &dlbacktrace::Error) -> &'static str {
     let text = match error {

@@ -6,6 +6,7 @@ mod layout;
 mod matmul;
 mod movement;
 mod region;
+mod run;
 
 pub(crate) use conversion::dtype;
 pub use layout::TfTensor;
@@ -14,8 +15,8 @@ use crate::DataType;
 use crate::eager::Attributes;
 use conversion::{data_type, doubles, numbers, read, reshaped, scalar};
 use dlbacktrace_core::{BOUND, Binary, ConvGeometry, DType, Error, Range, Result, Tensor, Unary};
-use layout::run;
 use ndarray::{ArrayD, ArrayViewD};
+use run::run;
 
 /// Names the operation in TensorFlow's message.
 fn failed<E: ToString>(operation: &'static str) -> impl Fn(E) -> Error {

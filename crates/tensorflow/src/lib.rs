@@ -38,6 +38,7 @@ mod saved_model;
 #[cfg(feature = "tensorflow-crate")]
 mod serving;
 mod table;
+mod tensor_spec;
 mod variables;
 
 pub use backend::TfTensor;
@@ -49,10 +50,10 @@ pub use inspection::Inspection;
 pub use interpreter::{Keep, Operation, Origin, Port, Record, Recording, Scope, Slot, ValueId, ValueInfo};
 pub use library::{Library, REMEDY, VARIABLE, Version};
 pub use model::{Model, ModelOptions};
-pub use saved_model::TensorSpec;
 #[cfg(feature = "tensorflow-crate")]
 pub use serving::Element;
 pub use table::{OperatorRule, operators};
+pub use tensor_spec::TensorSpec;
 
 /// Why a model decided as it did, on TensorFlow's tensors.
 pub type Explanation = dlbacktrace_core::explain::Explanation<TfTensor>;

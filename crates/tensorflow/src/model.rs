@@ -2,7 +2,8 @@
 
 use crate::interpreter::{Parsed, Recorder, Run, Value};
 use crate::loading::{Loaded, load};
-use crate::saved_model::{self, Chosen, TensorSpec};
+use crate::saved_model::{self, Chosen};
+use crate::tensor_spec::TensorSpec;
 use crate::variables::{Checkpoint, Values};
 use crate::{
     Context, Error, Keep, Library, Operation, Origin, Port, Recording, Result, Scope, Tensor, TfTensor,

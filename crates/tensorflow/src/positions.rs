@@ -4,7 +4,7 @@
 //! model's own; that call tells the order.
 
 use crate::proto::{ConcreteFunction, FunctionDef, MetaGraph, NodeDef, Structure};
-use crate::saved_model::TensorSpec;
+use crate::tensor_spec::TensorSpec;
 use prost::Message;
 
 /// Puts the inputs into that order; whether it is known.

@@ -1,6 +1,7 @@
 //! The directory of a SavedModel: its graphs, tags and signatures.
 
 use crate::proto::{MetaGraph, SavedModel, SignatureDef, TensorInfo};
+use crate::tensor_spec::TensorSpec;
 use crate::{DataType, Error, Result, positions};
 use prost::Message;
 use std::collections::BTreeMap;
@@ -21,21 +22,6 @@ const OTHER_FORMS: [(&str, &str); 2] = [
 
 /// Signatures that are not for users.
 const HIDDEN: &str = "__saved_model_";
-
-/// An input or output of a signature.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct TensorSpec {
-    /// Its name in the signature.
-    pub name: String,
-    /// Its element type.
-    pub data_type: DataType,
-    /// The extent of each axis, `None` where open; `None` where even the number of axes is.
-    pub shape: Option<Vec<Option<usize>>>,
-    /// Whether a run may leave it out.
-    pub optional: bool,
-    /// The tensor of the graph.
-    pub(crate) tensor: String,
-}
 
 /// What is to be run of a SavedModel.
 #[derive(Debug, Clone)]

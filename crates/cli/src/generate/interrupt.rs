@@ -1,6 +1,6 @@
 //! Ctrl-C: once lets what is begun be finished and kept, twice ends at once.
 
-use crate::failure::{Failure, Result};
+use crate::failure::{Failure, INTERRUPTED, Result};
 use signal_hook::consts::SIGINT;
 use signal_hook::flag;
 use std::io;
@@ -12,15 +12,12 @@ use std::sync::atomic::{AtomicBool, Ordering};
 pub struct Interrupt(Arc<AtomicBool>);
 
 impl Interrupt {
-    /// The exit code of a process that was interrupted.
-    pub const CODE: i32 = 130;
-
     /// Watches from now on.
     pub fn watch() -> Result<Self> {
         let seen = Arc::new(AtomicBool::new(false));
         let watch = || -> io::Result<()> {
             // In this order: the first one finds the flag down, which the second raises.
-            flag::register_conditional_shutdown(SIGINT, Self::CODE, Arc::clone(&seen))?;
+            flag::register_conditional_shutdown(SIGINT, INTERRUPTED, Arc::clone(&seen))?;
             flag::register(SIGINT, Arc::clone(&seen))?;
             Ok(())
         };

@@ -1,7 +1,7 @@
 //! A model as a language model: the scores of the next token, and what a token is due to.
 
 use super::interrupt::Interrupt;
-use super::probe;
+use super::probe::{self, at};
 use super::sampling::log_softmax;
 use super::search::Scores;
 use super::steps::Record;
@@ -115,12 +115,6 @@ fn inputs(roles: &Roles, ids: &[u32]) -> Inputs {
 
 fn run(model: &Model, roles: &Roles, ids: &[u32]) -> Result<Vec<OutputTensor>> {
     Ok(model.forward(&inputs(roles, ids))?)
-}
-
-/// The scores of the token after a position.
-pub(super) fn at(scores: &OutputTensor, place: usize) -> Result<Vec<f64>> {
-    let axis = scores.shape().len().saturating_sub(2);
-    Ok(scores.at(axis, place)?.iter().copied().collect())
 }
 
 /// A reason as the documents write it.

@@ -1,6 +1,5 @@
 //! Whether a model can generate: it is run on texts of two lengths.
 
-use super::language::at;
 use crate::failure::{Failure, Result};
 use dlbacktrace::core::DType;
 use dlbacktrace::{Error, OutputTensor};
@@ -77,6 +76,12 @@ fn chosen(outputs: &[OutputTensor], wanted: Option<&str>) -> Result<usize> {
             names()
         )),
     })
+}
+
+/// The scores of the token after a position.
+pub(super) fn at(scores: &OutputTensor, place: usize) -> Result<Vec<f64>> {
+    let axis = scores.shape().len().saturating_sub(2);
+    Ok(scores.at(axis, place)?.iter().copied().collect())
 }
 
 fn agree(a: &[f64], b: &[f64], precision: Option<DType>) -> bool {

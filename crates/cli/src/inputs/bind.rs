@@ -1,28 +1,12 @@
 //! Which input goes to which argument of the model.
 
+use super::item::{Contents, Item, Note};
 use super::kind::{self, Kind};
 use super::tree::Node;
-use super::{Contents, Item};
-use crate::args::Layout;
 use crate::failure::{Failure, Result};
-use crate::text::Row;
 use dlbacktrace::{Argument, Inputs, Value};
 use dlbacktrace_report::Given;
 use std::collections::BTreeMap;
-use std::path::PathBuf;
-
-/// What a file knows of an input beyond its numbers.
-#[derive(Debug, Clone, Default, PartialEq)]
-pub struct Note {
-    /// Names along the last axis.
-    pub features: Option<Vec<String>>,
-    /// That it is an image, and where its channels stand.
-    pub image: Option<Layout>,
-    /// The texts whose tokens it is.
-    pub texts: Option<Vec<Row>>,
-    /// The file that it is from.
-    pub file: Option<PathBuf>,
-}
 
 /// Values by the names of the model's arguments, in the model's order.
 #[derive(Debug, Default)]

@@ -1,7 +1,8 @@
 //! Element types that fit the model: files store whole numbers as floats and floats as whole numbers, and it is the model
 //! that knows which it takes.
 
-use super::bind::{Bound, Note};
+use super::bind::Bound;
+use super::item::Note;
 use super::kind::{Kind, Leaf};
 use crate::failure::{Failure, Result};
 use dlbacktrace::core::DType;

@@ -1,7 +1,7 @@
 //! The parts of one argument, put together from several inputs.
 
 use super::Item;
-use super::bind::Note;
+use super::item::Note;
 use super::kind::Kind;
 use dlbacktrace::Value;
 use std::collections::BTreeMap;

@@ -1,6 +1,6 @@
 //! Element types, and the way in and out.
 
-use super::layout::run;
+use super::run::run;
 use super::{TfTensor, failed};
 use crate::eager::Attributes;
 use crate::{Context, DataType, Tensor as Handle};

@@ -11,9 +11,9 @@
 
 use super::TfTensor;
 use super::conversion::reshaped;
-use super::layout::run;
 use super::movement::{channels_first, channels_last};
 use super::region::placed;
+use super::run::run;
 use crate::eager::{Attributes, list_of_ints, one_word};
 use crate::{DataType, Tensor as Handle};
 use dlbacktrace_core::{ConvGeometry, Error, Range, Result, Tensor};

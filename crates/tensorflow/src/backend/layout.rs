@@ -2,13 +2,13 @@
 
 use super::conversion::{numbers, reshaped};
 use super::failed;
+use super::run::run;
 use crate::eager::Attributes;
 use crate::{DataType, Tensor as Handle};
 use dlbacktrace_core::{Error, Result};
 use ndarray::ArrayD;
 use std::ffi::CStr;
 use std::fmt;
-use std::sync::Arc;
 
 /// A tensor of TensorFlow whose axes may be taken in another order than they are stored in. Cloning shares it.
 ///
@@ -187,19 +187,4 @@ pub(super) fn inverse(order: &[usize]) -> Vec<usize> {
     let mut inverse = vec![0; order.len()];
     order.iter().enumerate().for_each(|(axis, &stored)| inverse[stored] = axis);
     inverse
-}
-
-/// Runs an operator that gives one tensor, on behalf of an operation of the trait. If nobody else holds `first`, its
-/// memory may become that of the result.
-pub(super) fn run(
-    operation: &'static str,
-    operator: &CStr,
-    attributes: &Attributes,
-    first: Handle,
-    others: &[&Handle],
-) -> Result<Handle> {
-    let context = Arc::clone(first.context());
-    let inputs = std::iter::once(first).chain(others.iter().map(|&other| other.clone()));
-    let made = context.consume(operator, attributes, inputs, 1).map_err(failed(operation))?;
-    made.into_iter().next().ok_or_else(|| Error::tensor(operation, "TensorFlow gave nothing back"))
 }

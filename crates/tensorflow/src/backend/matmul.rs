@@ -1,7 +1,7 @@
 //! Matrix products.
 
 use super::TfTensor;
-use super::layout::run;
+use super::run::run;
 use crate::Tensor as Handle;
 use crate::eager::one_bool;
 use dlbacktrace_core::{Error, Result};

@@ -2,7 +2,8 @@
 
 use super::TfTensor;
 use super::conversion::{numbers, reshaped};
-use super::layout::{inverse, run};
+use super::layout::inverse;
+use super::run::run;
 use crate::eager::{Attributes, one_bool, one_int, one_type};
 use crate::{DataType, Tensor as Handle};
 use dlbacktrace_core::{Error, Result};

@@ -5,7 +5,8 @@
 
 use super::TfTensor;
 use super::conversion::{numbers, reshaped};
-use super::layout::{inverse, run};
+use super::layout::inverse;
+use super::run::run;
 use crate::Tensor as Handle;
 use crate::eager::Attributes;
 use dlbacktrace_core::{Error, Range, Result, Tensor};

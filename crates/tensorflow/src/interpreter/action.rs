@@ -1,6 +1,7 @@
 //! What the interpreter does with a node.
 
 use super::operation::Operation;
+use super::write::Write;
 
 /// What the interpreter does with a node; functions are numbers of bodies.
 #[derive(Debug, Clone, PartialEq)]
@@ -41,25 +42,6 @@ impl Action {
             Self::If { then, otherwise } => vec![*then, *otherwise],
             Self::Case(branches) => branches.clone(),
             _ => Vec::new(),
-        }
-    }
-}
-
-/// How a variable of TensorFlow 1 gets its new value.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub(super) enum Write {
-    Assign,
-    Add,
-    Subtract,
-}
-
-impl Write {
-    pub(super) fn of(operator: &str) -> Option<Self> {
-        match operator {
-            "Assign" => Some(Self::Assign),
-            "AssignAdd" => Some(Self::Add),
-            "AssignSub" => Some(Self::Subtract),
-            _ => None,
         }
     }
 }

@@ -1,7 +1,6 @@
 //! A function, or the part of the graph that makes some tensors, ready to run.
 
 use super::action::Action;
-use super::chance::Drawing;
 use super::operation::Operation;
 use crate::Tensor;
 use dlbacktrace_core::Chance;
@@ -40,6 +39,17 @@ pub(super) struct Node {
     pub(super) chance: Option<Chance>,
     /// What it made for good.
     pub(super) made: OnceLock<Vec<Tensor>>,
+}
+
+/// How an operator draws.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) enum Drawing {
+    /// By a state of its own kernel, which starts anew at random.
+    Kernel,
+    /// By a state in a variable.
+    Variable,
+    /// By a seed that it is given.
+    Seed,
 }
 
 impl Body {

@@ -2,7 +2,7 @@
 //! norms that take statistics of the batch.
 
 use super::Program;
-use super::body::{Body, Node};
+use super::body::{Body, Drawing, Node};
 use super::operation::Operation;
 use super::state::{DRAWING, GENERATING};
 use crate::eager::{one_int, one_type};
@@ -10,17 +10,6 @@ use crate::{Context, DataType, Tensor};
 use dlbacktrace_core::Chance;
 use std::collections::HashSet;
 use std::sync::Arc;
-
-/// How an operator draws.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub(super) enum Drawing {
-    /// By a state of its own kernel, which starts anew at random.
-    Kernel,
-    /// By a state in a variable.
-    Variable,
-    /// By a seed that it is given.
-    Seed,
-}
 
 impl Drawing {
     /// How a node draws; `None` also where the graph fixes what is drawn.

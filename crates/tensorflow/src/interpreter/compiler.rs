@@ -1,10 +1,11 @@
 //! From the functions and the graph of a model to bodies that can run.
 
-use super::action::{Action, Write, action};
+use super::action::{Action, action};
 use super::body::{Body, Node};
 use super::operation::Operation;
 use super::order::order;
 use super::references::{Reference, tensors};
+use super::write::Write;
 use crate::proto::{ArgumentDef, FunctionDef, GraphDef, NodeDef, OpDef};
 use prost::Message;
 use std::collections::{HashMap, HashSet};

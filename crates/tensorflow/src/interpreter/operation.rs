@@ -1,7 +1,7 @@
 //! A node of the graph, as recordings show it.
 
-use super::action::Write;
 use super::state::draws;
+use super::write::Write;
 use crate::eager::Attributes;
 use crate::proto::{Attribute, AttributeValue, List, NodeDef, OpDef};
 use crate::{Context, DataType, Tensor};

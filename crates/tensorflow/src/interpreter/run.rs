@@ -1,12 +1,13 @@
 //! Running bodies.
 
-use super::action::{Action, Write};
+use super::action::Action;
 use super::body::{Body, Node};
 use super::compiler::Program;
 use super::operation::Operation;
 use super::recorder::{Recorder, Value};
 use super::recording::{Origin, Scope};
 use super::state::State;
+use super::write::Write;
 use crate::eager::one_type;
 use crate::{Context, DataType, Error, Result, Tensor};
 use std::collections::HashMap;

@@ -13,6 +13,7 @@ mod recording;
 mod references;
 mod run;
 mod state;
+mod write;
 
 pub(crate) use compiler::{Compiler, Entry, Program};
 pub use operation::Operation;

@@ -7,6 +7,7 @@ mod elements;
 #[cfg(feature = "tensorflow")]
 mod example;
 mod fit;
+mod item;
 mod json;
 mod kind;
 mod npy;
@@ -18,55 +19,20 @@ mod source;
 mod takers;
 mod tree;
 
-pub use bind::{Bound, Note};
+pub use bind::Bound;
 pub use fit::run;
+pub use item::Note;
 pub use kind::Kind;
 
 use crate::args::{InputArgs, Range};
 use crate::failure::{Failure, Result};
 use crate::text::{self, Batch};
 use dlbacktrace::{Model, Value};
+use item::{Contents, Item};
 use preparation::Preparation;
 use std::fs;
 use std::path::Path;
 use takers::Takers;
-
-/// A value as read, with what the file knows beyond it.
-#[derive(Debug)]
-pub struct Item {
-    value: Value,
-    note: Note,
-}
-
-impl From<Value> for Item {
-    fn from(value: Value) -> Self {
-        Self { value, note: Note::default() }
-    }
-}
-
-/// What a source holds.
-#[derive(Debug)]
-enum Contents {
-    One(Item),
-    /// Arrays with names of their own.
-    Many(Vec<(String, Item)>),
-}
-
-impl Contents {
-    fn named(values: Vec<(String, Value)>) -> Self {
-        Self::Many(values.into_iter().map(|(name, value)| (name, value.into())).collect())
-    }
-
-    /// Notes the file that it is from.
-    fn from(mut self, path: &Path) -> Self {
-        let note = |item: &mut Item| item.note.file = Some(path.to_owned());
-        match &mut self {
-            Self::One(item) => note(item),
-            Self::Many(items) => items.iter_mut().for_each(|(_, item)| note(item)),
-        }
-        self
-    }
-}
 
 /// Reads all inputs and assigns them to the model's arguments.
 ///
