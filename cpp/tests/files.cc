@@ -2,12 +2,12 @@
 
 #include "cases.hpp"
 
+#include <unistd.h>
 #include <cmath>
 #include <fstream>
 #include <numeric>
 #include <optional>
 #include <thread>
-#include <unistd.h>
 
 using namespace dlbacktrace;
 

@@ -52,8 +52,7 @@ rust::Vec<FormalArgument> Module::arguments() const {
     rust::Vec<FormalArgument> formals;
     const auto& arguments = module_->get_method("forward").function().getSchema().arguments();
     for (size_t i = 1; i < arguments.size(); ++i) {
-      formals.push_back({rust::String::lossy(arguments[i].name()),
-                         rust::String::lossy(describe(*arguments[i].type())),
+      formals.push_back({rust::String::lossy(arguments[i].name()), rust::String::lossy(describe(*arguments[i].type())),
                          arguments[i].default_value().has_value()});
     }
     return formals;
@@ -115,7 +114,8 @@ rust::Vec<ChanceUse> Module::chances() const {
       const Chance chance = chance_of(node);
       if (chance == Chance::None) return;
       const Scope scope = scope_of(node);
-      uses.push_back({node.kind().toQualString(), rust::String::lossy(scope.path), rust::String::lossy(scope.class_name), chance});
+      uses.push_back(
+          {node.kind().toQualString(), rust::String::lossy(scope.path), rust::String::lossy(scope.class_name), chance});
     });
     return uses;
   });

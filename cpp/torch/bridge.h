@@ -7,6 +7,6 @@
 #include "library.h"
 #include "module.h"
 #include "policy.h"
+#include "recording.h"
 #include "session.h"
 #include "storage.h"
-#include "recording.h"

@@ -62,8 +62,7 @@ std::optional<c10::IValue> leaf(const c10::IValue& value, const c10::Type& type)
     case c10::TypeKind::AnyType:
       if (value.isNone() || type.kind() == c10::TypeKind::AnyType) return value;
       return std::nullopt;
-    default:
-      return std::nullopt;
+    default: return std::nullopt;
   }
 }
 
@@ -141,8 +140,7 @@ class Conversion {
 
 }  // namespace
 
-c10::IValue convert(const Argument& argument, const c10::TypePtr& type, const std::string& path,
-                    const std::string& wanted) {
+c10::IValue convert(const Argument& argument, const c10::TypePtr& type, const std::string& path, const std::string& wanted) {
   return Conversion(wanted).run(argument, type, path);
 }
 

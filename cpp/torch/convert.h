@@ -10,7 +10,6 @@
 namespace dlbacktrace::torch_ {
 
 /// Converts `argument` to `type`; tensors are shared. `path` ("feats[0]") and `wanted` (the whole signature) go into the error's text.
-c10::IValue convert(const Argument& argument, const c10::TypePtr& type, const std::string& path,
-                    const std::string& wanted);
+c10::IValue convert(const Argument& argument, const c10::TypePtr& type, const std::string& path, const std::string& wanted);
 
 }  // namespace dlbacktrace::torch_

@@ -45,7 +45,8 @@ std::string short_text(const std::exception& error) {
   if (wants_all()) return error.what();
   std::string_view text = trimmed(without_traceback(known ? known->what_without_backtrace() : error.what()));
   // Some texts carry C++ frames, lists of backends or the code inside.
-  for (std::string_view mark : {"\nException raised from ", "\n\n", "\n:\n", "\n  File \"", "\nCould not find any similar ops"}) {
+  for (std::string_view mark :
+       {"\nException raised from ", "\n\n", "\n:\n", "\n  File \"", "\nCould not find any similar ops"}) {
     text = text.substr(0, text.find(mark));
   }
   return std::string(trimmed(text.size() > kLong ? text.substr(0, first_sentence(text)) : text));

@@ -68,8 +68,8 @@ Geometry Geometry::of(const at::Tensor& tensor) {
 }
 
 bool Geometry::operator==(const Geometry& other) const {
-  return offset == other.offset && dtype == other.dtype && conjugate == other.conjugate &&
-         negative == other.negative && opaque == other.opaque && sizes == other.sizes && strides == other.strides;
+  return offset == other.offset && dtype == other.dtype && conjugate == other.conjugate && negative == other.negative &&
+         opaque == other.opaque && sizes == other.sizes && strides == other.strides;
 }
 
 bool Geometry::covers(const Geometry& other) const {

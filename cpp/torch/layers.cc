@@ -48,7 +48,8 @@ void call_layers(const c10::OperatorHandle& op, c10::Stack* stack) {
   const double rate = given["dropout"].toDouble();
   const c10::IValue* packed = given.find("batch_sizes");
   const bool batch_first = !packed && given["batch_first"].toBool();
-  TORCH_CHECK(layers > 0 && states.size() == 2 && params.size() % layers == 0, "the layers of an LSTM do not fit its weights");
+  TORCH_CHECK(layers > 0 && states.size() == 2 && params.size() % layers == 0,
+              "the layers of an LSTM do not fit its weights");
 
   at::Tensor x = (packed ? given["data"] : given["input"]).toTensor();
   if (batch_first) x = x.transpose(0, 1);

@@ -31,7 +31,8 @@ void open_companions() {
   if (!dladdr(reinterpret_cast<const void*>(&at::show_config), &here)) return;
   const std::string file = here.dli_fname;
   const std::string directory = file.substr(0, file.rfind('/') + 1);
-  for (const char* name : {"libtorch.so", "libc10_cuda.so", "libtorch_cuda.so", "libtorch_python.so", "libcudart_registration.so"}) {
+  for (const char* name :
+       {"libtorch.so", "libc10_cuda.so", "libtorch_cuda.so", "libtorch_python.so", "libcudart_registration.so"}) {
     if (!open(directory + name)) open(directory + "stand-ins/" + name);
   }
 }

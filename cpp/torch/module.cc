@@ -65,8 +65,8 @@ std::unique_ptr<Module> share_module(const JitModule* module) {
   return guarded([&] {
     TORCH_CHECK(module != nullptr && !is_empty(*module), "there is no module");
     for (const auto& part : module->named_modules()) {
-      TORCH_CHECK(!is_training(part.value), "the module",
-                  part.name.empty() ? "" : " '" + part.name + "'", " is in training mode; call eval() first");
+      TORCH_CHECK(!is_training(part.value), "the module", part.name.empty() ? "" : " '" + part.name + "'",
+                  " is in training mode; call eval() first");
     }
     for (const auto& parameter : module->named_parameters()) {
       TORCH_CHECK(parameter.value.is_cpu(), "the parameter '", parameter.name, "' is on ", parameter.value.device(),
@@ -76,11 +76,13 @@ std::unique_ptr<Module> share_module(const JitModule* module) {
   });
 }
 
-Module::Module(const torch::jit::Module& module, bool trained) : module_(std::make_unique<torch::jit::Module>(module)), sources_(std::make_shared<Sources>()) {
+Module::Module(const torch::jit::Module& module, bool trained)
+    : module_(std::make_unique<torch::jit::Module>(module)), sources_(std::make_shared<Sources>()) {
   names_ = names_of(*module_);
   if (auto forward = module_->find_method("forward")) {
     graph_ = evaluation_graph(*forward->graph());
-    TORCH_CHECK(!has_packed_weights(*graph_), "its weights are in oneDNN's own layout, as optimize_for_inference leaves them, ",
+    TORCH_CHECK(!has_packed_weights(*graph_),
+                "its weights are in oneDNN's own layout, as optimize_for_inference leaves them, ",
                 "and cannot be read; take the module as it was before");
     keeps_state_ = may_change_module(graph_);
     left_training_ = trained && reads_mode(*forward->graph());
@@ -105,7 +107,7 @@ std::unique_ptr<Recording> Module::record(const Arguments& arguments, const std:
 }
 
 std::unique_ptr<Recording> Module::run(const Arguments& arguments, const std::shared_ptr<const Policy>& policy,
-                                  bool listen) const {
+                                       bool listen) const {
   const c10::AutoGradMode no_grad(false);
   // Unoptimised, so that each operator that runs is the one in the code.
   const torch::jit::GraphOptimizerEnabledGuard unoptimised(false);
@@ -129,8 +131,7 @@ std::unique_ptr<Recording> Module::run(const Arguments& arguments, const std::sh
     // libtorch wraps the text of a failed operator in the code around it; the recorder has it as it was.
     throw std::runtime_error(failed.empty() ? short_text(error) : failed);
   }
-  each_tensor("output", result,
-              [&](const std::string& name, const at::Tensor& tensor) { recorder->output(name, tensor); });
+  each_tensor("output", result, [&](const std::string& name, const at::Tensor& tensor) { recorder->output(name, tensor); });
   return recorder->finish();
 }
 

@@ -11,7 +11,8 @@ c10::IValue unpacked(const c10::IValue& argument) {
   constexpr auto kLinear = "__torch__.torch.classes.quantized.LinearPackedParamsBase";
   if (!argument.isObject() || argument.toObjectRef().type()->str() != kLinear) return argument;
   const auto [weight, bias] = argument.toCustomClass<LinearPackedParamsBase>()->unpack();
-  return c10::List<at::Tensor>({weight.is_quantized() ? weight.dequantize() : weight.to(at::kFloat), bias.value_or(at::Tensor())});
+  return c10::List<at::Tensor>(
+      {weight.is_quantized() ? weight.dequantize() : weight.to(at::kFloat), bias.value_or(at::Tensor())});
 }
 
 }  // namespace dlbacktrace::torch_

@@ -2,9 +2,9 @@
 // Writes down the operators that libtorch dispatches.
 
 #include "policy.h"
+#include "recording.h"
 #include "rerun.h"
 #include "scope.h"
-#include "recording.h"
 #include "values.h"
 
 #include "dlbacktrace-torch-recorder/src/bridge.rs.h"
@@ -47,10 +47,8 @@ class Recorder {
 
   void call_whole(const c10::OperatorHandle& op, const std::string& base, Keep keep, c10::Stack* stack);
   void call_view(const c10::OperatorHandle& op, const std::string& base, Keep keep, c10::Stack* stack);
-  void call_parts(const c10::OperatorHandle& op, c10::DispatchKeySet keys, const std::string& base,
-                  c10::Stack* stack);
-  Pending begin(const c10::OperatorHandle& op, const std::string& base, Keep keep,
-                c10::ArrayRef<c10::IValue> arguments);
+  void call_parts(const c10::OperatorHandle& op, c10::DispatchKeySet keys, const std::string& base, c10::Stack* stack);
+  Pending begin(const c10::OperatorHandle& op, const std::string& base, Keep keep, c10::ArrayRef<c10::IValue> arguments);
   void end(const c10::OperatorHandle& op, Pending pending, c10::ArrayRef<c10::IValue> returns);
 
   /// Whether every tensor returned lives where the recording has seen something.

@@ -3,9 +3,9 @@
 #include "effects.h"
 #include "errors.h"
 #include "ports.h"
+#include "recording.h"
 #include "rerun.h"
 #include "snapshot.h"
-#include "recording.h"
 
 #include "dlbacktrace-torch-recorder/src/bridge.rs.h"
 

@@ -111,8 +111,8 @@ void Values::before_write(const at::Tensor& tensor) {
   if (found == bodies_.end()) return;
   const Geometry region = Geometry::of(tensor);
   auto& kept = found->second.kept;
-  auto reached = std::stable_partition(
-      kept.begin(), kept.end(), [&](size_t value) { return values_[value].geometry.disjoint(region); });
+  auto reached = std::stable_partition(kept.begin(), kept.end(),
+                                       [&](size_t value) { return values_[value].geometry.disjoint(region); });
   std::vector<at::Tensor*> tensors;
   for (auto value = reached; value != kept.end(); ++value) tensors.push_back(&values_[*value].tensor);
   move_to_copy(tensors);

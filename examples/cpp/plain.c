@@ -14,19 +14,19 @@ static void check(int status) {
   exit(status);
 }
 
-int main(int argc, char **argv) {
+int main(int argc, char** argv) {
   if (argc < 3) {
     fprintf(stderr, "usage: plain MODEL NUMBER...\n");
     return DLB_USAGE;
   }
   const size_t shape[2] = {1, (size_t)(argc - 2)};
-  float *row = malloc(shape[1] * sizeof *row);
+  float* row = malloc(shape[1] * sizeof *row);
   if (row == NULL) return DLB_INTERNAL;
   for (int i = 2; i < argc; ++i) row[i - 2] = strtof(argv[i], NULL);
 
-  dlb_model *model = NULL;
-  dlb_request *request = NULL;
-  dlb_explanation *explanation = NULL;
+  dlb_model* model = NULL;
+  dlb_request* request = NULL;
+  dlb_explanation* explanation = NULL;
   check(dlb_model_load(argv[1], NULL, &model));
   check(dlb_request_new(model, &request));
   check(dlb_request_array(request, NULL, DLB_F32, row, shape, 2));

@@ -78,8 +78,8 @@ int main(int argc, char** argv) try {
     draw(relevance, heatmap);
     const auto summary = explanation.summary();
     std::printf("%s: a %d, with a score of %.2f; %.2f of %.2f arrived at the pixels, see %s\n", name.c_str(),
-                static_cast<int>(digit), scores.max().item<double>(), relevance.sum().item<double>(),
-                summary.start.positive, heatmap.c_str());
+                static_cast<int>(digit), scores.max().item<double>(), relevance.sum().item<double>(), summary.start.positive,
+                heatmap.c_str());
   }
   return 0;
 } catch (const dlbacktrace::Error& error) {

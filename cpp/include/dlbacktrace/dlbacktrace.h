@@ -23,9 +23,9 @@ extern "C" {
 /* The number of this header that the library was built with: a program compares it with its own DLB_ABI_VERSION. */
 int dlb_abi_version(void);
 /* The version of dlbacktrace, such as "0.1.0". */
-const char *dlb_version(void);
+const char* dlb_version(void);
 /* The message of the last call on this thread that failed, until the next one fails; never NULL. */
-const char *dlb_last_error(void);
+const char* dlb_last_error(void);
 
 /* The exit codes of the command. */
 typedef enum dlb_status {
@@ -52,29 +52,29 @@ typedef struct dlb_amount {
 
 /* How to load. Zeros are the defaults. */
 typedef struct dlb_load_options {
-  const char *signature;         /* of a SavedModel; NULL: serving_default */
-  const char *const *tags;       /* of a SavedModel's graph; none: serve */
+  const char* signature;   /* of a SavedModel; NULL: serving_default */
+  const char* const* tags; /* of a SavedModel's graph; none: serve */
   size_t tag_count;
-  const char *tensorflow;        /* the library of TensorFlow or its directory; NULL: searched for */
-  size_t threads;                /* of a SavedModel's operators; 0: as many as processors */
-  const char *const *libraries;  /* that register operators with libtorch, loaded first */
+  const char* tensorflow;       /* the library of TensorFlow or its directory; NULL: searched for */
+  size_t threads;               /* of a SavedModel's operators; 0: as many as processors */
+  const char* const* libraries; /* that register operators with libtorch, loaded first */
   size_t library_count;
 } dlb_load_options;
 
 /* Loads a TorchScript archive (a file) or a SavedModel (a directory). options may be NULL. */
-int dlb_model_load(const char *path, const dlb_load_options *options, dlb_model **model);
+int dlb_model_load(const char* path, const dlb_load_options* options, dlb_model** model);
 /* Shares a live torch::jit::Module: nothing is copied, and the module is not changed. It is in evaluation mode and on the
  * CPU. module points to it; torch_version is TORCH_VERSION of the headers that the program was compiled with. */
-int dlb_model_share_torch(const void *module, const char *torch_version, dlb_model **model);
-void dlb_model_free(dlb_model *model);
+int dlb_model_share_torch(const void* module, const char* torch_version, dlb_model** model);
+void dlb_model_free(dlb_model* model);
 /* What is known of the model without running it, as JSON: inputs, outputs, modules, operators and their rules. */
-int dlb_model_inspect(const dlb_model *model, const char **json);
+int dlb_model_inspect(const dlb_model* model, const char** json);
 
 /* ---- requests: inputs ------------------------------------------------------------------------------------------------ */
 
 /* What a model is given and how it is to be explained. It keeps the model alive, and may be explained more than once. */
-int dlb_request_new(const dlb_model *model, dlb_request **request);
-void dlb_request_free(dlb_request *request);
+int dlb_request_new(const dlb_model* model, dlb_request** request);
+void dlb_request_free(dlb_request* request);
 
 typedef enum dlb_type {
   DLB_F32 = 0,
@@ -93,21 +93,20 @@ typedef enum dlb_container { DLB_LIST = 0, DLB_TUPLE = 1, DLB_DICT = 2 } dlb_con
  * container, whose items have names if it is a dictionary. */
 
 /* An array in row-major order, which is copied. type is a dlb_type. */
-int dlb_request_array(dlb_request *request, const char *name, int type, const void *data, const size_t *shape,
-                      size_t rank);
+int dlb_request_array(dlb_request* request, const char* name, int type, const void* data, const size_t* shape, size_t rank);
 /* A live at::Tensor, which tensor points to: shared, not copied. */
-int dlb_request_torch(dlb_request *request, const char *name, const void *tensor);
-int dlb_request_number(dlb_request *request, const char *name, double number);
-int dlb_request_integer(dlb_request *request, const char *name, int64_t integer);
-int dlb_request_flag(dlb_request *request, const char *name, int flag);
-int dlb_request_text(dlb_request *request, const char *name, const char *text);
+int dlb_request_torch(dlb_request* request, const char* name, const void* tensor);
+int dlb_request_number(dlb_request* request, const char* name, double number);
+int dlb_request_integer(dlb_request* request, const char* name, int64_t integer);
+int dlb_request_flag(dlb_request* request, const char* name, int flag);
+int dlb_request_text(dlb_request* request, const char* name, const char* text);
 /* Bytes, as of a JPEG file or a serialised tf.Example, for a SavedModel that reads such itself. Copied. */
-int dlb_request_bytes(dlb_request *request, const char *name, const void *data, size_t size);
+int dlb_request_bytes(dlb_request* request, const char* name, const void* data, size_t size);
 /* None of an optional argument. */
-int dlb_request_nothing(dlb_request *request, const char *name);
+int dlb_request_nothing(dlb_request* request, const char* name);
 /* container is a dlb_container. */
-int dlb_request_open(dlb_request *request, const char *name, int container);
-int dlb_request_close(dlb_request *request);
+int dlb_request_open(dlb_request* request, const char* name, int container);
+int dlb_request_close(dlb_request* request);
 
 /* The pixels that an input is scaled for, where its scaling tells. */
 typedef enum dlb_pixels {
@@ -119,20 +118,20 @@ typedef enum dlb_pixels {
 /* What the model does first with the numbers x of an input: factor * x + shift. Of several factors or shifts, as one for
  * each channel, these are the largest magnitudes; 1 and 0 where it scales nothing. */
 typedef struct dlb_scaling {
-  const char *name; /* of the input, with the way into lists, tuples and dictionaries */
+  const char* name; /* of the input, with the way into lists, tuples and dictionaries */
   double factor;
   double shift;
   int pixels; /* a dlb_pixels */
 } dlb_scaling;
 
 typedef struct dlb_scalings {
-  const dlb_scaling *data;
+  const dlb_scaling* data;
   size_t size;
 } dlb_scalings;
 
 /* Runs the model on these inputs, without explaining, and says how it scales each input of numbers. A program that reads
  * pictures asks it once, with any picture, for the range of pixels. The result lives until the next call for this request. */
-int dlb_request_scalings(dlb_request *request, dlb_scalings *scalings);
+int dlb_request_scalings(dlb_request* request, dlb_scalings* scalings);
 
 /* ---- requests: options ----------------------------------------------------------------------------------------------- */
 
@@ -152,7 +151,7 @@ typedef enum dlb_target {
   DLB_ARGMAX = 0,
   DLB_UNIT = 1, /* counted over the sample's flattened output, from 0; of a segmentation, the map of a class */
   DLB_ALL = 2,  /* every output with its own value */
-  DLB_BOX = 3,  /* the score of a detector's box of this number, in the output that is named as scores or in the chosen one */
+  DLB_BOX = 3, /* the score of a detector's box of this number, in the output that is named as scores or in the chosen one */
   DLB_BOX_OF = 4 /* the score of the best box that was given this class, in the output that is named as labels or classes */
 } dlb_target;
 
@@ -164,65 +163,65 @@ typedef struct dlb_gate {
 } dlb_gate;
 
 /* Called in the explaining thread after each walked step. It must not throw. */
-typedef void (*dlb_progress)(void *user, size_t done, size_t total);
+typedef void (*dlb_progress)(void* user, size_t done, size_t total);
 
 /* mode is a dlb_mode. */
-int dlb_request_mode(dlb_request *request, int mode);
+int dlb_request_mode(dlb_request* request, int mode);
 /* task is a dlb_task; threshold counts for segmentation alone. */
-int dlb_request_task(dlb_request *request, int task, double threshold);
+int dlb_request_task(dlb_request* request, int task, double threshold);
 /* target is a dlb_target; unit is its number: of a unit, a box or a class. */
-int dlb_request_target(dlb_request *request, int target, size_t unit);
+int dlb_request_target(dlb_request* request, int target, size_t unit);
 /* The cells at these coordinates, one for each axis of the output: an index from 0, or from the end if it is negative,
  * DLB_EVERY for all, or DLB_LARGEST where the output is largest. */
 #define DLB_EVERY INT64_MIN
 #define DLB_LARGEST INT64_MAX
-int dlb_request_target_at(dlb_request *request, const int64_t *coordinates, size_t count);
+int dlb_request_target_at(dlb_request* request, const int64_t* coordinates, size_t count);
 /* The axis of the output that counts samples; -1: all of it is one sample. Without this call it is found out. */
-int dlb_request_sample_axis(dlb_request *request, int axis);
+int dlb_request_sample_axis(dlb_request* request, int axis);
 /* The axis of the output that counts the classes of a segmentation; without it the first of a sample in TorchScript, the
  * last in SavedModels. */
-int dlb_request_class_axis(dlb_request *request, size_t axis);
+int dlb_request_class_axis(dlb_request* request, size_t axis);
 /* The explained output, counted over the flattened outputs, or by name; without these calls the first of floating
  * numbers. */
-int dlb_request_output(dlb_request *request, size_t index);
-int dlb_request_output_named(dlb_request *request, const char *name);
+int dlb_request_output(dlb_request* request, size_t index);
+int dlb_request_output_named(dlb_request* request, const char* name);
 /* A start of one's own: at the output (module NULL) or at what the module of this path returns, of its shape. negative, for
  * contrastive mode, may be NULL. */
-int dlb_request_start(dlb_request *request, const char *module, const double *positive, const double *negative,
-                     const size_t *shape, size_t rank);
+int dlb_request_start(dlb_request* request, const char* module, const double* positive, const double* negative,
+                      const size_t* shape, size_t rank);
 /* Whether saturated activations gate the weighted sums before them (1 by default). */
-int dlb_request_gates(dlb_request *request, int gates);
+int dlb_request_gates(dlb_request* request, int gates);
 /* The gate of the weighted sums in a module, in place of its activation's; NULL for none. */
-int dlb_request_gate_of(dlb_request *request, const char *module, const dlb_gate *gate);
+int dlb_request_gate_of(dlb_request* request, const char* module, const dlb_gate* gate);
 /* The total to start with, in place of the output's own value. */
-int dlb_request_scaler(dlb_request *request, double scaler);
+int dlb_request_scaler(dlb_request* request, double scaler);
 /* Scales the start. */
-int dlb_request_multiplier(dlb_request *request, double multiplier);
+int dlb_request_multiplier(dlb_request* request, double multiplier);
 /* Takes the softmax or sigmoid of the output for the start. */
-int dlb_request_from_logits(dlb_request *request, int from_logits);
+int dlb_request_from_logits(dlb_request* request, int from_logits);
 /* Keeps the relevance of every recorded value. */
-int dlb_request_all_values(dlb_request *request, int all_values);
+int dlb_request_all_values(dlb_request* request, int all_values);
 /* Counts what passed through each module; the JSON tells. */
-int dlb_request_modules(dlb_request *request, int modules);
+int dlb_request_modules(dlb_request* request, int modules);
 /* Explains this integer input as numbers. */
-int dlb_request_numeric_input(dlb_request *request, const char *name);
+int dlb_request_numeric_input(dlb_request* request, const char* name);
 /* Counts this input as constant, such as a mask of floats: it is not explained. */
-int dlb_request_constant_input(dlb_request *request, const char *name);
+int dlb_request_constant_input(dlb_request* request, const char* name);
 /* Gives a token what constants that are added to its embedding would take: its position, its segment. */
-int dlb_request_whole_tokens(dlb_request *request, int whole);
+int dlb_request_whole_tokens(dlb_request* request, int whole);
 /* Books what reaches operators without a rule as lost, instead of failing. */
-int dlb_request_allow_unruled(dlb_request *request, int allow);
+int dlb_request_allow_unruled(dlb_request* request, int allow);
 /* Where random numbers start from, for a model that draws some: the same seed gives the same explanation. */
-int dlb_request_random_seed(dlb_request *request, uint64_t seed);
+int dlb_request_random_seed(dlb_request* request, uint64_t seed);
 /* NULL for none. */
-int dlb_request_progress(dlb_request *request, dlb_progress progress, void *user);
+int dlb_request_progress(dlb_request* request, dlb_progress progress, void* user);
 
 /* Runs the model once and traces its output back to its inputs. */
-int dlb_request_explain(const dlb_request *request, dlb_explanation **explanation);
+int dlb_request_explain(const dlb_request* request, dlb_explanation** explanation);
 
 /* ---- explanations ---------------------------------------------------------------------------------------------------- */
 
-void dlb_explanation_free(dlb_explanation *explanation);
+void dlb_explanation_free(dlb_explanation* explanation);
 
 /* Why relevance did not go on; the place of each in the arrays `lost`. */
 typedef enum dlb_loss {
@@ -239,7 +238,7 @@ typedef enum dlb_loss {
 #define DLB_LOSSES 9
 
 typedef struct dlb_summary {
-  const char *framework; /* such as "libtorch 2.13.0" */
+  const char* framework; /* such as "libtorch 2.13.0" */
   size_t input_count;
   size_t value_count; /* 0 unless all values were asked for */
   size_t entry_count; /* of the ledger */
@@ -254,25 +253,25 @@ typedef struct dlb_summary {
   double relevance_seconds;
 } dlb_summary;
 
-int dlb_explanation_summary(const dlb_explanation *explanation, dlb_summary *summary);
-int dlb_explanation_warning(const dlb_explanation *explanation, size_t index, const char **warning);
+int dlb_explanation_summary(const dlb_explanation* explanation, dlb_summary* summary);
+int dlb_explanation_warning(const dlb_explanation* explanation, size_t index, const char** warning);
 
 /* What was assumed where the model does not tell: a sentence. */
-int dlb_explanation_assumed(const dlb_explanation *explanation, size_t index, const char **assumed);
+int dlb_explanation_assumed(const dlb_explanation* explanation, size_t index, const char** assumed);
 
 /* The explained output: the prediction. */
 typedef struct dlb_output {
-  const char *name; /* such as "output", "output.logits" */
-  const double *data;
+  const char* name; /* such as "output", "output.logits" */
+  const double* data;
   size_t size;
-  const size_t *shape;
+  const size_t* shape;
   size_t rank;
-  const size_t *targets; /* the explained unit of each sample; none when there is no single one */
+  const size_t* targets; /* the explained unit of each sample; none when there is no single one */
   size_t target_count;
   int sample_axis; /* the axis that counts samples; -1: all of it is one sample */
 } dlb_output;
 
-int dlb_explanation_output(const dlb_explanation *explanation, dlb_output *output);
+int dlb_explanation_output(const dlb_explanation* explanation, dlb_output* output);
 
 typedef enum dlb_channel {
   DLB_POSITIVE = 0, /* of default mode the only one */
@@ -281,55 +280,55 @@ typedef enum dlb_channel {
 
 /* An array in row-major order. In default mode the negative channel has no data (NULL) and no size. */
 typedef struct dlb_float_array {
-  const float *data;
+  const float* data;
   size_t size;
-  const size_t *shape;
+  const size_t* shape;
   size_t rank;
 } dlb_float_array;
 
 /* The same in double precision, which is that of models of doubles. */
 typedef struct dlb_double_array {
-  const double *data;
+  const double* data;
   size_t size;
-  const size_t *shape;
+  const size_t* shape;
   size_t rank;
 } dlb_double_array;
 
 /* An explained input. */
 typedef struct dlb_input {
-  const char *name; /* with the way into lists, tuples and dictionaries: "x", "feats[0]", "batch.ids" */
+  const char* name; /* with the way into lists, tuples and dictionaries: "x", "feats[0]", "batch.ids" */
   dlb_amount total;
   int precision; /* what its relevance was computed in: DLB_F32, or DLB_F64 for models of doubles */
 } dlb_input;
 
-int dlb_explanation_input(const dlb_explanation *explanation, size_t index, dlb_input *input);
+int dlb_explanation_input(const dlb_explanation* explanation, size_t index, dlb_input* input);
 /* Its relevance, of the input's shape. channel is a dlb_channel. */
-int dlb_explanation_input_relevance(const dlb_explanation *explanation, size_t index, int channel,
-                                    dlb_float_array *relevance);
-int dlb_explanation_input_relevance_f64(const dlb_explanation *explanation, size_t index, int channel,
-                                        dlb_double_array *relevance);
+int dlb_explanation_input_relevance(const dlb_explanation* explanation, size_t index, int channel,
+                                    dlb_float_array* relevance);
+int dlb_explanation_input_relevance_f64(const dlb_explanation* explanation, size_t index, int channel,
+                                        dlb_double_array* relevance);
 /* The same as the at::Tensor it is, not copied; NULL for a model of another framework or an absent channel. */
-int dlb_explanation_input_torch(const dlb_explanation *explanation, size_t index, int channel, const void **tensor);
+int dlb_explanation_input_torch(const dlb_explanation* explanation, size_t index, int channel, const void** tensor);
 
 /* A recorded value, kept when all were asked for; the last step's first. */
 typedef struct dlb_value {
-  const char *name;   /* unique: step, module path and operator */
-  const char *module; /* dotted path */
-  const char *operator_name;
+  const char* name;   /* unique: step, module path and operator */
+  const char* module; /* dotted path */
+  const char* operator_name;
   size_t step;
 } dlb_value;
 
-int dlb_explanation_value(const dlb_explanation *explanation, size_t index, dlb_value *value);
-int dlb_explanation_value_relevance(const dlb_explanation *explanation, size_t index, int channel,
-                                    dlb_float_array *relevance);
-int dlb_explanation_value_relevance_f64(const dlb_explanation *explanation, size_t index, int channel,
-                                        dlb_double_array *relevance);
+int dlb_explanation_value(const dlb_explanation* explanation, size_t index, dlb_value* value);
+int dlb_explanation_value_relevance(const dlb_explanation* explanation, size_t index, int channel,
+                                    dlb_float_array* relevance);
+int dlb_explanation_value_relevance_f64(const dlb_explanation* explanation, size_t index, int channel,
+                                        dlb_double_array* relevance);
 
 /* What one step received, handed on and lost; the last step first. */
 typedef struct dlb_entry {
-  const char *operator_name;
-  const char *module; /* dotted path */
-  const char *source; /* the line in the model's code, or NULL */
+  const char* operator_name;
+  const char* module; /* dotted path */
+  const char* source; /* the line in the model's code, or NULL */
   size_t step;
   dlb_amount received;
   dlb_amount delivered;
@@ -337,9 +336,9 @@ typedef struct dlb_entry {
   int closes; /* whether received = delivered + lost */
 } dlb_entry;
 
-int dlb_explanation_entry(const dlb_explanation *explanation, size_t index, dlb_entry *entry);
+int dlb_explanation_entry(const dlb_explanation* explanation, size_t index, dlb_entry* entry);
 /* All but the arrays, as JSON in the words of the command's explanation.json. */
-int dlb_explanation_json(const dlb_explanation *explanation, const char **json);
+int dlb_explanation_json(const dlb_explanation* explanation, const char** json);
 
 #ifdef __cplusplus
 }

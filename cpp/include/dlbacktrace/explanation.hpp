@@ -167,13 +167,13 @@ struct Entry {
 struct Prediction {
   std::string name;
   View<double> values;
-  std::vector<std::size_t> targets;  ///< the explained unit of each sample; none when there is no single one
+  std::vector<std::size_t> targets;        ///< the explained unit of each sample; none when there is no single one
   std::optional<std::size_t> sample_axis;  ///< what counts the samples; nothing if all of it is one
 };
 
 struct Summary {
   std::string framework;  ///< such as "libtorch 2.13.0"
-  Amount start;            ///< the total that the walk started with
+  Amount start;           ///< the total that the walk started with
   Losses lost;
   bool closes;
   double coverage;
@@ -221,7 +221,7 @@ class Explanation {
 
   Summary summary() const {
     const dlb_summary found = counts();
-    return {found.framework, found.start,         Losses(found.lost),    found.closes != 0,
+    return {found.framework, found.start,        Losses(found.lost),    found.closes != 0,
             found.coverage,  found.load_seconds, found.forward_seconds, found.relevance_seconds};
   }
 

@@ -49,8 +49,8 @@ class Model {
     };
     const auto given = [](const std::string& text) { return text.empty() ? nullptr : text.c_str(); };
     const auto tags = pointers(options.tags), libraries = pointers(options.libraries);
-    const dlb_load_options plain{given(options.signature), tags.data(), tags.size(), given(options.tensorflow),
-                                 options.threads, libraries.data(), libraries.size()};
+    const dlb_load_options plain{given(options.signature), tags.data(),      tags.size(),     given(options.tensorflow),
+                                 options.threads,          libraries.data(), libraries.size()};
     handle_ = detail::own(dlb_model_free, [&](dlb_model** made) { return dlb_model_load(path.c_str(), &plain, made); });
   }
 
@@ -63,8 +63,8 @@ class Model {
     options.add(request.get());
     Progress progress{options.progress, nullptr};
     if (options.progress) detail::check(dlb_request_progress(request.get(), Progress::tell, &progress));
-    detail::Handle explanation = detail::own(
-        dlb_explanation_free, [&](dlb_explanation** made) { return dlb_request_explain(request.get(), made); });
+    detail::Handle explanation =
+        detail::own(dlb_explanation_free, [&](dlb_explanation** made) { return dlb_request_explain(request.get(), made); });
     if (progress.thrown) std::rethrow_exception(progress.thrown);
     return Explanation(std::move(explanation));
   }

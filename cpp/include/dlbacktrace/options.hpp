@@ -3,7 +3,6 @@
 
 #include <dlbacktrace/error.hpp>
 
-#include <cstdint>
 #include <cstddef>
 #include <cstdint>
 #include <functional>
@@ -62,10 +61,10 @@ struct Options {
   Task task = Task::classification;
   double threshold = 0.5;  ///< of segmentation
   Target target = Target::argmax();
-  std::optional<std::size_t> output;  ///< counted over the flattened outputs; the first of floating numbers if not set
+  std::optional<std::size_t> output;       ///< counted over the flattened outputs; the first of floating numbers if not set
   std::optional<std::string> output_name;  ///< in place of `output`
-  std::optional<int> sample_axis;         ///< of the output; -1: all of it is one sample; found out if not set
-  std::optional<std::size_t> class_axis;  ///< of a segmentation's output
+  std::optional<int> sample_axis;          ///< of the output; -1: all of it is one sample; found out if not set
+  std::optional<std::size_t> class_axis;   ///< of a segmentation's output
   std::optional<Start> start;
   bool gates = true;
   std::map<std::string, std::optional<Gate>> gate_of;  ///< by module; nothing for none
@@ -86,9 +85,8 @@ struct Options {
     using detail::check;
     check(dlb_request_mode(request, static_cast<int>(mode)));
     check(dlb_request_task(request, static_cast<int>(task), threshold));
-    check(target.coordinates.empty()
-              ? dlb_request_target(request, target.kind, target.number)
-              : dlb_request_target_at(request, target.coordinates.data(), target.coordinates.size()));
+    check(target.coordinates.empty() ? dlb_request_target(request, target.kind, target.number)
+                                     : dlb_request_target_at(request, target.coordinates.data(), target.coordinates.size()));
     if (output_name) check(dlb_request_output_named(request, output_name->c_str()));
     else if (output) check(dlb_request_output(request, *output));
     if (sample_axis) check(dlb_request_sample_axis(request, *sample_axis));
@@ -114,7 +112,7 @@ struct Options {
     detail::check_size(Code::usage, "a start", positive.size(), shape);
     if (!negative.empty()) detail::check_size(Code::usage, "a negative start", negative.size(), shape);
     detail::check(dlb_request_start(request, module ? module->c_str() : nullptr, positive.data(),
-                                   negative.empty() ? nullptr : negative.data(), shape.data(), shape.size()));
+                                    negative.empty() ? nullptr : negative.data(), shape.data(), shape.size()));
   }
 
   static void add_gate(dlb_request* request, const std::string& module, const std::optional<Gate>& gate) {

@@ -21,8 +21,8 @@ namespace dlbacktrace {
 /// shared anew when its parameters have been replaced by other tensors.
 inline Model share(const torch::jit::Module& module) {
   detail::check_interface();
-  return Model(detail::own(
-      dlb_model_free, [&](dlb_model** made) { return dlb_model_share_torch(&module, TORCH_VERSION, made); }));
+  return Model(
+      detail::own(dlb_model_free, [&](dlb_model** made) { return dlb_model_share_torch(&module, TORCH_VERSION, made); }));
 }
 
 /// A live tensor as an input.

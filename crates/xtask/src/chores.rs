@@ -2,6 +2,10 @@
 
 use crate::cargo::{cargo, checkout, finish};
 use anyhow::Result;
+use std::ffi::OsStr;
+use std::fs;
+use std::path::PathBuf;
+use std::process::{Command, Stdio};
 
 /// Model, input and name of the explanations that the demo shows.
 const DEMO: [(&str, &str, &str); 4] = [
@@ -11,15 +15,21 @@ const DEMO: [(&str, &str, &str); 4] = [
     ("examples/models/breast_cancer_keras", "examples/data/breast_cancer.csv", "breast_cancer_keras"),
 ];
 
-/// Explains the bundled models; results under `target/demo`.
+/// Builds the command and explains the bundled models; results under `target/demo`.
 pub fn demo() -> Result<()> {
+    println!(
+        "Building the command. The first time this compiles some 300 crates and the C++ of libtorch's bindings: about ten \
+         minutes on two cores. Later it takes seconds."
+    );
+    // Of the default members, as the tests are: another choice of packages would compile libtorch's bindings again.
+    finish(&mut cargo(&["build", "--bin", "dlbacktrace"]))?;
     for (model, input, name) in DEMO {
         let out = format!("target/demo/{name}");
         println!("{model}");
         // SavedModels have the channels of pictures last.
         let layout = if name.ends_with("keras") { "nhwc" } else { "nchw" };
         let explain = ["explain", model, "--input", input, "--layout", layout, "--out", &out];
-        finish(cargo(&["run", "--quiet", "--package", "dlbacktrace-cli", "--"]).args(explain))?;
+        finish(cargo(&["run", "--quiet", "--bin", "dlbacktrace", "--"]).args(explain))?;
     }
     Ok(())
 }
@@ -34,11 +44,45 @@ pub fn bench(arguments: &[String]) -> Result<()> {
     finish(cargo(&["run", "--release", "--example", "bench", "--"]).args(arguments))
 }
 
-/// Formatting, clippy and documentation, each without a warning.
+/// Formatting of Rust and C++, clippy, documentation, and what licences the crates have, each without a warning.
 pub fn lint() -> Result<()> {
     finish(&mut cargo(&["fmt", "--all", "--check"]))?;
+    let checked = ["--dry-run", "--Werror"];
+    finish(tool("clang-format")?.args(checked).args(cpp_files()?).current_dir(checkout()))?;
+    finish(tool("cargo-deny")?.args(["check", "licenses", "bans", "sources"]).current_dir(checkout()))?;
     finish(&mut cargo(&["clippy", "--workspace", "--all-targets", "--", "--deny", "warnings"]))?;
     finish(cargo(&["doc", "--workspace", "--no-deps"]).env("RUSTDOCFLAGS", "--deny warnings"))?;
     eprintln!("{} is formatted, free of lints and documented.", checkout().display());
     Ok(())
+}
+
+/// A tool that no toolchain of Rust brings.
+///
+/// # Errors
+/// How to install it, if it does not run.
+fn tool(name: &str) -> Result<Command> {
+    let runs = Command::new(name).arg("--version").stdout(Stdio::null()).status();
+    let advice = "is not installed; `pip install -r python_shims/requirements/lint.txt` brings the version that is used here";
+    match runs {
+        Ok(status) if status.success() => Ok(Command::new(name)),
+        _ => anyhow::bail!("{name} {advice}"),
+    }
+}
+
+/// All C and C++ of the checkout.
+fn cpp_files() -> Result<Vec<PathBuf>> {
+    let mut files = Vec::new();
+    let mut directories = vec![checkout().join("cpp"), checkout().join("examples")];
+    while let Some(directory) = directories.pop() {
+        for entry in fs::read_dir(directory)? {
+            let path = entry?.path();
+            let extension = path.extension().and_then(OsStr::to_str).unwrap_or_default();
+            if path.is_dir() {
+                directories.push(path);
+            } else if ["c", "cc", "h", "hpp"].contains(&extension) {
+                files.push(path);
+            }
+        }
+    }
+    Ok(files)
 }

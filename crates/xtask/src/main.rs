@@ -55,7 +55,7 @@ enum Command {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         arguments: Vec<String>,
     },
-    /// Checks formatting, clippy and documentation
+    /// Checks formatting, clippy, documentation and licences
     Lint,
     /// Installs the command `dlbacktrace`
     Install {
