@@ -1,12 +1,10 @@
 //! What the options of an explanation change, and what they leave alone.
 
-mod common;
-
-use common::{agree, channels, explain, inputs, load, same_bits};
 use dlbacktrace::core::Gate;
 use dlbacktrace::{Error, Explanation, Loss, Mode, Options, Target, ValueRelevance};
 use ndarray::ArrayD;
 use std::collections::BTreeMap;
+use testkit_torch::fixtures::{agree, channels, explain, inputs, load, same_bits};
 
 /// The relevance of values by the step that made them.
 fn by_step(explanation: &Explanation) -> BTreeMap<usize, ArrayD<f64>> {

@@ -1,9 +1,7 @@
 //! Decisions made from the inputs, counts that divide, and what is added to embeddings, in real models.
 
-mod common;
-
-use common::{channels, explain, inputs, load};
 use dlbacktrace::{Amount, Explanation, Loss, Mode, Options};
+use testkit_torch::fixtures::{channels, explain, inputs, load};
 
 fn numbers(explanation: &Explanation, input: usize) -> Vec<f32> {
     explanation.inputs()[input].relevance().unwrap().into_iter().map(|share| share as f32).collect()

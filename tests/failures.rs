@@ -1,11 +1,10 @@
 //! What does not fit is refused by name, with the exit code of its kind, and never by a panic.
 
-mod common;
-
-use common::{FOLDER, fixture};
 use dlbacktrace::{Error, Inputs, Mode, Model, Options, Output, Target, Task, Value};
 use ndarray::ArrayD;
 use std::fs;
+use testkit::fixtures::TORCHSCRIPT;
+use testkit_torch::fixtures::fixture;
 
 fn model(name: &str) -> Model {
     Model::load(fixture(name).path()).unwrap()
@@ -134,7 +133,7 @@ fn files_that_are_no_models() {
         let error = Model::load(path(name)).err().unwrap_or_else(|| panic!("{name} was loaded"));
         assert_eq!(error.exit_code(), 3, "{name}: {error}");
     }
-    let tensors = Model::load(format!("{FOLDER}/mlp_traced.safetensors")).err().unwrap();
+    let tensors = Model::load(TORCHSCRIPT.path("mlp_traced.safetensors")).err().unwrap();
     assert_eq!(tensors.exit_code(), 3, "{tensors}");
     let no_forward = Model::load(fixture("no_forward").path()).err();
     assert_eq!(no_forward.map(|error| error.exit_code()), Some(3));

@@ -1,10 +1,8 @@
 //! Every fixture explained: full coverage, closed ledger, equal to its twin, the same bits twice.
 
-mod common;
-
-use common::{Fixture, agree, fixture, fixtures};
 use dlbacktrace::{Error, Explanation, Mode, Model, Options, Output, Target};
 use tch::Tensor;
+use testkit_torch::fixtures::{Fixture, Node, agree, fixture, fixtures};
 
 /// The first floating output, for a model may return others as well.
 fn explain(fixture: &Fixture, model: &Model, mode: Mode) -> Result<Explanation, Error> {
@@ -16,9 +14,10 @@ fn explain(fixture: &Fixture, model: &Model, mode: Mode) -> Result<Explanation, 
         Mode::Contrastive => Target::Argmax,
     });
     // Bytes of pictures are numbers, which the user has to say of integers.
-    let bytes = fixture.inputs.iter().filter(
-        |input| matches!(&input.value, common::Node::Tensor(key) if tensors[key].kind() == tch::Kind::Uint8),
-    );
+    let bytes = fixture
+        .inputs
+        .iter()
+        .filter(|input| matches!(&input.value, Node::Tensor(key) if tensors[key].kind() == tch::Kind::Uint8));
     let options = bytes.fold(options, |options, input| options.numeric_input(&input.name));
     model.explain(&fixture.inputs(&tensors), &options)
 }

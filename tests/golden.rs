@@ -1,11 +1,8 @@
 //! The rules held to the authors' vectors, on the ndarray oracle and on libtorch.
 
-#[path = "common/golden.rs"]
-mod vectors;
-
 use dlbacktrace::core::array::Array;
 use dlbacktrace::torch::TorchTensor;
-use vectors::check;
+use testkit::vectors::check;
 
 #[test]
 fn the_oracle_holds_to_1e_9() {

@@ -1,13 +1,11 @@
 //! What holds of every explanation, on whole models: batches, threads, state, starts, gates, causality, precision.
 
-mod common;
-
-use common::{Fixture, channels, explain, fixtures, inputs, load};
 use dlbacktrace::{Amount, Explanation, Inputs, Mode, Model, Options, Target};
 use ndarray::{ArrayD, Axis, Slice};
 use std::collections::BTreeMap;
 use std::thread;
 use tch::{Kind, Tensor};
+use testkit_torch::fixtures::{Fixture, Input, channels, explain, fixtures, inputs, load};
 
 const MODES: [Mode; 2] = [Mode::Default, Mode::Contrastive];
 
@@ -57,7 +55,7 @@ const BATCHED: &[&str] = &[
 /// Three samples made of a fixture's first and last.
 fn three(fixture: &Fixture) -> Vec<Tensor> {
     let tensors = fixture.tensors();
-    let rows = |input: &common::Input| {
+    let rows = |input: &Input| {
         let given = &tensors[input.key().unwrap()];
         let (first, last) = (given.narrow(0, 0, 1), given.narrow(0, -1, 1));
         let third = if given.is_floating_point() { &first * 0.5 - &last } else { last.flip([-1]) };
@@ -126,7 +124,7 @@ fn models_are_the_same_afterwards() {
     for (fixture, _) in explained() {
         let model = torch::Model::load(fixture.path()).unwrap();
         let tensors = fixture.tensors();
-        let Some(keys) = fixture.inputs.iter().map(common::Input::key).collect::<Option<Vec<_>>>() else {
+        let Some(keys) = fixture.inputs.iter().map(Input::key).collect::<Option<Vec<_>>>() else {
             continue;
         };
         let given = || {

@@ -1,9 +1,6 @@
 //! Transformers as the transformers library writes them, traced by `python_shims/trace_hf.py`: full coverage, closed accounts,
 //! batches with padding, causality, one operator against written out, and depth.
 
-mod common;
-
-use common::{agree, channels};
 use dlbacktrace::torch::{self, Computation};
 use dlbacktrace::{Amount, Explanation, Inputs, Loss, Mode, Model, ModuleRelevance, Options, Target};
 use ndarray::{ArrayD, Axis, Slice};
@@ -11,6 +8,7 @@ use serde::Deserialize;
 use std::collections::BTreeMap;
 use std::fs;
 use tch::{Device, Kind, Tensor};
+use testkit_torch::fixtures::{agree, channels};
 
 const MODES: [Mode; 2] = [Mode::Default, Mode::Contrastive];
 const CASES: [&str; 3] = ["short", "long", "padded"];

@@ -1,19 +1,11 @@
 //! Explanations in a loop hold on to nothing. A test file of its own: the process runs nothing else.
 #![cfg(target_os = "linux")]
 
-mod common;
-
-use common::{inputs, load};
 use dlbacktrace::{Inputs, Mode, Model, Options};
 use std::cell::Cell;
-use std::fs;
 use tch::{Device, Kind, Tensor};
-
-/// Pages in memory, of 4 KiB each where these tests run.
-fn resident() -> usize {
-    let statm = fs::read_to_string("/proc/self/statm").unwrap();
-    statm.split_whitespace().nth(1).unwrap().parse::<usize>().unwrap() * 4096
-}
+use testkit::memory::resident;
+use testkit_torch::fixtures::{inputs, load};
 
 #[test]
 fn two_hundred_explanations_leave_memory_flat() {

@@ -1,14 +1,11 @@
 //! Backends held to the oracle, the ndarray in double precision: every operation of the tensor trait, every
 //! operator in both modes and under every gate. A backend is one tensor of it.
 
-#[path = "../crates/core/tests/common/mod.rs"]
-mod cases;
-
-use cases::suite::{Backend, suite};
 use dlbacktrace::core::array::Array;
 use dlbacktrace::torch::TorchTensor;
 use ndarray::arr0;
 use tch::Kind;
+use testkit::suite::Backend;
 
 fn torch_double() -> Backend<TorchTensor> {
     let like = tch::Tensor::from(0.0_f64).to_kind(Kind::Double).into();
@@ -24,4 +21,4 @@ fn ndarray_single() -> Backend<Array<f32>> {
     Backend { like: Array::new(arr0(0.0).into_dyn()), of_operations: 1e-5, of_rules: 1e-4 }
 }
 
-suite!(torch_double, torch_single, ndarray_single);
+testkit::suite!(torch_double, torch_single, ndarray_single);

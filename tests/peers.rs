@@ -3,9 +3,6 @@
 //!
 //! See tests/data/README.md for the form of the file and its sources.
 
-mod common;
-
-use common::{fixture, tape_of};
 use dlbacktrace::core::analysis::PrepareOptions;
 use dlbacktrace::core::array::Array;
 use dlbacktrace::core::{Observer, Place, Relevance, Tape, Tensor, ValueId, WalkOptions, WeightCache};
@@ -15,6 +12,8 @@ use ndarray::ArrayD;
 use serde::Deserialize;
 use std::collections::BTreeMap;
 use std::fs;
+use testkit::tapes;
+use testkit_torch::fixtures::{Input, fixture};
 
 #[derive(Deserialize)]
 struct Peers {
@@ -145,7 +144,7 @@ fn walked<T: Tensor>(case: &Case, like: &T) -> Found {
     let mut values = BTreeMap::new();
     for (name, input) in &case.inputs {
         let data = like.floats(input.array().view()).unwrap();
-        values.insert(name.as_str(), tape_of::input(&mut tape, data));
+        values.insert(name.as_str(), tapes::input(&mut tape, data));
     }
     for step in &case.steps {
         let operands: Vec<_> = step.of.iter().map(|name| values[name.as_str()].clone()).collect();
@@ -155,17 +154,17 @@ fn walked<T: Tensor>(case: &Case, like: &T) -> Found {
         };
         let (weight, bias) = (parameter(&step.weight), parameter(&step.bias));
         let made = match step.op.as_str() {
-            "linear" => tape_of::linear(&mut tape, &operands[0], weight.unwrap(), bias),
-            "conv2d" => tape_of::convolution(&mut tape, &operands[0], weight.unwrap(), bias),
-            "add" => tape_of::add(&mut tape, &operands[0], &operands[1]),
-            "relu" => tape_of::relu(&mut tape, &operands[0]),
-            "tanh" => tape_of::tanh(&mut tape, &operands[0]),
-            "dropout" => tape_of::identity(&mut tape, &operands[0]),
-            "reshape" => tape_of::reshape(&mut tape, &operands[0], step.shape.as_ref().unwrap()),
+            "linear" => tapes::linear(&mut tape, &operands[0], weight.unwrap(), bias),
+            "conv2d" => tapes::convolution(&mut tape, &operands[0], weight.unwrap(), bias),
+            "add" => tapes::add(&mut tape, &operands[0], &operands[1]),
+            "relu" => tapes::relu(&mut tape, &operands[0]),
+            "tanh" => tapes::tanh(&mut tape, &operands[0]),
+            "dropout" => tapes::identity(&mut tape, &operands[0]),
+            "reshape" => tapes::reshape(&mut tape, &operands[0], step.shape.as_ref().unwrap()),
             "max_pool" => {
                 let (dims, kernel, stride) = (number(step.dims), number(step.kernel), number(step.stride));
                 // No other step reads what a pooling makes here: its shape is that of the start.
-                tape_of::max_pool(&mut tape, &operands[0], dims, kernel, stride, &case.seed.shape)
+                tapes::max_pool(&mut tape, &operands[0], dims, kernel, stride, &case.seed.shape)
             }
             other => panic!("no operator {other}"),
         };
@@ -279,7 +278,7 @@ fn the_model_is_the_same_afterwards() {
         let fixture = fixture(name);
         let tensors = fixture.tensors();
         let model = torch::Model::load(fixture.path()).unwrap();
-        let given = |input: &common::Input| torch::Input::Tensor(tensors[input.key().unwrap()].copy());
+        let given = |input: &Input| torch::Input::Tensor(tensors[input.key().unwrap()].copy());
         let inputs = || torch::Inputs::new(fixture.inputs.iter().map(given).collect::<Vec<_>>());
         let forward = || model.forward(&inputs()).unwrap().remove(0).1;
         let before = forward();

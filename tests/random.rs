@@ -1,10 +1,8 @@
 //! Models that draw random numbers, or run in training mode: they are named, and a seed makes them repeat.
 
-mod common;
-
-use common::{Fixture, fixture, fixtures, same_bits};
 use dlbacktrace::{Chance, Error, Model, Options};
 use std::sync::{Mutex, MutexGuard, PoisonError};
+use testkit_torch::fixtures::{Fixture, fixture, fixtures, inputs, load, same_bits};
 
 /// The generator is one for the process, so that tests take turns.
 static GENERATOR: Mutex<()> = Mutex::new(());
@@ -16,15 +14,7 @@ fn turn() -> MutexGuard<'static, ()> {
 fn random() -> Vec<(Fixture, Model)> {
     let random: Vec<Fixture> = fixtures().into_iter().filter(|fixture| fixture.expect == "random").collect();
     assert!(random.len() >= 4);
-    random
-        .into_iter()
-        .map(|fixture| (load(&fixture), fixture))
-        .map(|(model, fixture)| (fixture, model))
-        .collect()
-}
-
-fn load(fixture: &Fixture) -> Model {
-    Model::load(fixture.path()).unwrap()
+    random.iter().map(|fixture| load(&fixture.name)).collect()
 }
 
 #[test]
@@ -50,8 +40,8 @@ fn what_draws_is_named_wherever_it_matters() {
 #[test]
 fn a_model_saved_in_training_mode_is_told_to_run_in_evaluation_mode() {
     let told = |name: &str| {
-        let (fixture, model) = common::load(name);
-        let explanation = model.explain(&common::inputs(&fixture), &Options::new()).unwrap();
+        let (fixture, model) = load(name);
+        let explanation = model.explain(&inputs(&fixture), &Options::new()).unwrap();
         explanation.assumed().iter().any(|text| text.contains("saved in training mode"))
     };
     assert!(told("left_training"));
@@ -79,10 +69,10 @@ fn a_seed_makes_runs_repeat_and_leaves_the_generator_alone() {
 
 #[test]
 fn modules_are_named_by_their_path() {
-    let model = load(&fixture("random_dropout"));
+    let (_, model) = load("random_dropout");
     let found: Vec<_> = model.inspect().unwrap().random.iter().map(ToString::to_string).collect();
     assert_eq!(found, ["aten::batch_norm in 1 (BatchNorm1d)", "aten::dropout in 3 (Dropout)"]);
-    let model = load(&fixture("random_noise"));
+    let (_, model) = load("random_noise");
     let found: Vec<_> = model.inspect().unwrap().random.iter().map(|found| found.operator.clone()).collect();
     assert_eq!(found, ["aten::randn_like", "aten::dropout", "aten::bernoulli", "aten::rand"]);
 }
@@ -92,8 +82,7 @@ fn modules_are_named_by_their_path() {
 fn a_model_in_evaluation_mode_gives_nothing_by_chance() {
     let _turn = turn();
     for name in ["dropout", "cnn_traced", "encoder_layer"] {
-        let fixture = fixture(name);
-        let model = load(&fixture);
+        let (fixture, model) = load(name);
         let inputs = fixture.inputs(&fixture.tensors());
         assert!(model.inspect().unwrap().random.is_empty(), "{name}");
         let verification = model.verify(&inputs, &Options::new()).unwrap();

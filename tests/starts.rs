@@ -1,13 +1,11 @@
 //! Where an explanation starts: which output, what counts its samples, which cells; and what is said of all that.
 
-mod common;
-
-use common::{agree, channels, explain, fixture, inputs, load};
 use dlbacktrace::{
     Classes, Coordinate, Error, Explanation, Inputs, Mode, Options, Output, PixelRange, Samples, Target, Task,
 };
 use ndarray::{Array, ArrayD, Axis};
 use tch::Tensor;
+use testkit_torch::fixtures::{agree, channels, explain, fixture, inputs, load};
 
 fn near(a: f64, b: f64) -> bool {
     (a - b).abs() <= 1e-5 * b.abs().max(1e-3)

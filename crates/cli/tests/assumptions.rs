@@ -1,13 +1,12 @@
 //! What the command line does not say is told by the model, or assumed and said.
 
-mod common;
-
-use common::{DIGIT, DIGITS, Outcome, document, run};
 use ndarray::ArrayD;
 use ndarray_npy::write_npy;
 use serde_json::Value;
 use std::error::Error;
 use std::path::Path;
+use testkit::command::{DIGIT, DIGITS, Outcome, document, run};
+use testkit::fixtures::checkout;
 
 fn json(arguments: &[&str]) -> Result<Value, Box<dyn Error>> {
     let arguments = [&["explain"], arguments, &["--json"]].concat();
@@ -44,7 +43,7 @@ fn agree(a: &Value, b: &Value) -> bool {
 
 /// What the digit is as pixels of 0 to 255, at the size of the models here.
 fn as_array(room: &Path, shape: &[usize]) -> Result<String, Box<dyn Error>> {
-    let picture = image::open(Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").join(DIGIT))?;
+    let picture = image::open(checkout().join(DIGIT))?;
     let grey = image::DynamicImage::ImageLuma16(picture.to_luma16()).to_rgb32f();
     let small = image::imageops::resize(&grey, 6, 6, image::imageops::FilterType::Triangle);
     let pixels: Vec<f32> = small.pixels().map(|pixel| pixel.0[0] * 255.0).collect();

@@ -1,11 +1,9 @@
 //! The other commands, and what the program itself says.
 
-mod common;
-
-use common::{CANCER, CELLS, DIGIT, DIGITS, Outcome, run};
 use serde_json::Value;
 use std::fs;
 use std::path::Path;
+use testkit::command::{CANCER, CELLS, DIGIT, DIGITS, Outcome, program, run};
 
 #[test]
 fn inspect_shows_the_model() -> Outcome {
@@ -71,7 +69,7 @@ fn help_and_version() -> Outcome {
 fn a_wrong_libtorch_is_6_and_told_with_what_mends_it() -> Outcome {
     let room = tempfile::tempdir()?;
     fs::write(room.path().join("libtorch_cpu.so"), "not a library")?;
-    let output = common::program().arg("ops").env("LD_LIBRARY_PATH", room.path()).output()?;
+    let output = program().arg("ops").env("LD_LIBRARY_PATH", room.path()).output()?;
     let said = String::from_utf8(output.stderr)?;
     assert_eq!(output.status.code(), Some(6), "{said}");
     for part in ["libtorch_cpu.so", "libtorch 2.13.0", "cargo xtask setup"] {

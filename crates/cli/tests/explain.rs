@@ -1,8 +1,5 @@
 //! `dlbacktrace explain` on real models and data.
 
-mod common;
-
-use common::{CANCER, CELLS, DIGIT, DIGITS, Outcome, document, fixture, listing, run};
 use ndarray::{ArrayD, IxDyn, OwnedRepr};
 use ndarray_npy::{NpzReader, write_npy};
 use serde_json::Value;
@@ -11,6 +8,8 @@ use std::error::Error;
 use std::fs::{self, File};
 use std::path::Path;
 use std::process::Stdio;
+use testkit::command::{CANCER, CELLS, DIGIT, DIGITS, Outcome, Run, document, listing, program, run};
+use testkit::fixtures::{TORCHSCRIPT, checkout};
 
 /// The arrays that `explain` wrote.
 fn arrays(out: &Path) -> Result<BTreeMap<String, ArrayD<f32>>, Box<dyn Error>> {
@@ -137,11 +136,11 @@ fn models_of_doubles_get_doubles() -> Outcome {
 #[test]
 fn json_prints_the_document_and_nothing_else() -> Outcome {
     let room = tempfile::tempdir()?;
-    let printed = common::program()
+    let printed = program()
         .args(["explain"])
-        .arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").join(DIGITS))
+        .arg(checkout().join(DIGITS))
         .arg("--input")
-        .arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").join(DIGIT))
+        .arg(checkout().join(DIGIT))
         .arg("--json")
         .current_dir(room.path())
         .output()?;
@@ -249,7 +248,7 @@ fn every_kind_of_file_gives_the_same_relevance() -> Outcome {
     let reference = relevance("tests/fixtures/mlp_traced.safetensors")?;
     assert!(total(&reference) != 0.0);
 
-    let bytes = fs::read(fixture("mlp_traced.safetensors"))?;
+    let bytes = fs::read(TORCHSCRIPT.path("mlp_traced.safetensors"))?;
     let x = safetensors::SafeTensors::deserialize(&bytes)?;
     let x = x.tensor("x")?;
     let values: Vec<f64> =
@@ -288,7 +287,7 @@ fn arguments_of_every_kind() -> Outcome {
             (format!("tests/fixtures/{model}.pt"), format!("tests/fixtures/{model}.safetensors"));
         let mut line = vec!["explain".to_owned(), pt, "--json".to_owned(), "--input".to_owned(), data];
         line.extend(extra.iter().map(|text| (*text).to_owned()));
-        run(line).and_then(common::Run::succeeded)
+        run(line).and_then(Run::succeeded)
     };
     for (model, extra, inputs) in [
         ("input_scalars", &["times=3", "scale=1.5", "rectify=true"][..], &["x"][..]),
@@ -343,7 +342,7 @@ fn a_second_run_replaces_the_first() -> Outcome {
 
 #[test]
 fn a_closed_pipe_is_no_failure() -> Outcome {
-    let mut child = common::program()
+    let mut child = program()
         .args(["explain", DIGITS, "--input", DIGIT, "--json"])
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
@@ -362,7 +361,7 @@ fn inputs_take_the_precision_of_the_model() -> Outcome {
     for model in ["mlp_f16", "mlp_bf16", "mlp_traced", "mlp_f64"] {
         let said = run([
             "explain",
-            &fixture(&format!("{model}.pt")).to_string_lossy(),
+            &TORCHSCRIPT.path(&format!("{model}.pt")).to_string_lossy(),
             "--json",
             "--input",
             &input.to_string_lossy(),
@@ -374,7 +373,7 @@ fn inputs_take_the_precision_of_the_model() -> Outcome {
     }
     let kept = run([
         "explain",
-        &fixture("mlp_f16.pt").to_string_lossy(),
+        &TORCHSCRIPT.path("mlp_f16.pt").to_string_lossy(),
         "--dtype",
         "keep",
         "--input",

@@ -1,10 +1,9 @@
 //! What goes wrong says so in a few lines, with its exit code, and leaves results alone.
 
-mod common;
-
-use common::{DIGIT, DIGITS, Outcome, fixture, listing, run};
 use std::fs;
 use std::path::Path;
+use testkit::command::{CANCER, CELLS, DIGIT, DIGITS, Outcome, listing, run};
+use testkit::fixtures::{TORCHSCRIPT, checkout};
 
 #[test]
 fn usage_is_2() -> Outcome {
@@ -37,7 +36,7 @@ fn usage_is_2() -> Outcome {
 #[test]
 fn a_model_that_cannot_be_loaded_is_3() -> Outcome {
     let room = tempfile::tempdir()?;
-    let whole = fs::read(Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").join(DIGITS))?;
+    let whole = fs::read(checkout().join(DIGITS))?;
     for (name, content) in
         [("empty.pt", &whole[..0]), ("cut.pt", &whole[..whole.len() / 2]), ("text.pt", b"hello")]
     {
@@ -77,8 +76,8 @@ fn an_operator_without_a_rule_is_4_unless_allowed() -> Outcome {
 #[test]
 fn inputs_that_do_not_fit_are_5() -> Outcome {
     let room = tempfile::tempdir()?;
-    let digit = fs::read(Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").join(DIGIT))?;
-    let tensors = fs::read(fixture("mlp_traced.safetensors"))?;
+    let digit = fs::read(checkout().join(DIGIT))?;
+    let tensors = fs::read(TORCHSCRIPT.path("mlp_traced.safetensors"))?;
     let npz = fs::read(Path::new(env!("CARGO_MANIFEST_DIR")).join("../../examples/data/digits_test.npz"))?;
     for (name, content) in [
         ("cut.png", &digit[..digit.len() / 2]),
@@ -145,7 +144,7 @@ fn a_failed_run_leaves_earlier_results_alone() -> Outcome {
     run(["explain", DIGITS, "--input", DIGIT, "--channels", "3", "--out", &out_text])?.failed(5)?;
     // Fails while the results are moved into place: a directory is where a picture goes.
     fs::create_dir(out.join("bars-features.png"))?;
-    let said = run(["explain", common::CANCER, "--input", common::CELLS, "--row", "0", "--out", &out_text])?;
+    let said = run(["explain", CANCER, "--input", CELLS, "--row", "0", "--out", &out_text])?;
     let made: Vec<_> = listing(&out)?.into_iter().filter(|name| name.starts_with("bars")).collect();
     assert_eq!(made, ["bars-features.png"], "{said:?}");
     said.failed(1)?;

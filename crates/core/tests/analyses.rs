@@ -1,14 +1,12 @@
 //! Which values are constants, which constants are biases, and which activations gate (rules §2 and §9).
 
-mod common;
-
-use common::net::Net;
 use dlbacktrace_core::analysis::PrepareOptions;
 use dlbacktrace_core::array::Array;
 use dlbacktrace_core::ops::{ChannelsLast, Constant, Convolution, Sum};
 use dlbacktrace_core::{
     Backtrace, ConvGeometry, DType, Family, Function, Gate, Ledger, Loss, Tensor, ValueId,
 };
+use testkit::net::Net;
 
 fn tanh() -> Option<Gate> {
     Gate::of(Function::Tanh)

@@ -1,12 +1,10 @@
 //! Decisions made from the inputs (rules §9): what they carry, where it ends, what it is called.
 
-mod common;
-
-use common::net::Net;
 use dlbacktrace_core::array::Array;
 use dlbacktrace_core::ops::{Decision, Extremum, Pass, Rearrange, Select, Slice};
 use dlbacktrace_core::{Backtrace, DType, Loss, Range, Relevance, Tensor, ValueId};
 use ndarray::{ArrayD, arr1, arr2};
+use testkit::net::Net;
 
 fn row(values: &[f64]) -> ArrayD<f64> {
     arr1(values).into_dyn()

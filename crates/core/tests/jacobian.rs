@@ -1,13 +1,6 @@
 //! The rule of weighted sums against the matrix of each operator (rules §2): the matrix is found by the unit
 //! tensors of the operator's definition, the rule applied unit by unit.
 
-mod common;
-
-use common::forward::{averages, broadcast, convolution, matmul, matrix, sampled};
-use common::geometry::{self, Axis};
-use common::naive::Dense;
-use common::numbers::Numbers;
-use common::{Case, Data, apply, distance, for_all, gates_of, oracle};
 use dlbacktrace_core::array::Array;
 use dlbacktrace_core::ops::{
     Convolution, CumulativeSum, Interpolation, MatMul, Reduce, Sampling, Separable, Sum,
@@ -17,6 +10,11 @@ use dlbacktrace_core::weighted_sum::Variant;
 use dlbacktrace_core::{BacktraceOp, Gate, Mode};
 use ndarray::{Array2, ArrayD};
 use proptest::prelude::*;
+use testkit::cases::{Case, Data, apply, distance, for_all, gates_of, oracle};
+use testkit::forward::{averages, broadcast, convolution, matmul, matrix, sampled};
+use testkit::geometry::{self, Axis};
+use testkit::naive::Dense;
+use testkit::numbers::Numbers;
 
 type Op = dyn BacktraceOp<Array>;
 

@@ -1,13 +1,11 @@
 //! Every operator accounts for all it receives, in both modes and under every gate, in both precisions: on zeros,
 //! negative relevance and windows of nothing (rules §7).
 
-mod common;
-
-use common::operators::{movements, products, sums, winners};
-use common::{Case, Outcome, apply, gates_of, oracle};
 use dlbacktrace_core::array::Array;
 use dlbacktrace_core::{BacktraceOp, Gate, Mode};
 use ndarray::arr0;
+use testkit::cases::{Case, Outcome, apply, gates_of, oracle};
+use testkit::operators::{movements, products, sums, winners};
 
 fn single() -> Array<f32> {
     Array::new(arr0(0.0).into_dyn())

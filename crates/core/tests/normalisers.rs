@@ -1,12 +1,10 @@
 //! What is recognised on a tape as a norm, a softmax or an activation written out, and what only looks like one
 //! (rules §9).
 
-mod common;
-
-use common::distance;
-use common::net::Net;
 use dlbacktrace_core::ops::Measure;
 use dlbacktrace_core::{Family, Function, Tensor, ValueId};
+use testkit::cases::distance;
+use testkit::net::Net;
 
 /// Builds y from x.
 type Form = fn(&mut Net, ValueId) -> ValueId;

@@ -1,9 +1,5 @@
 //! A recurrent layer against its cell written out step by step, sample by sample (rules §6).
 
-mod common;
-
-use common::numbers::Numbers;
-use common::{distance, for_all};
 use dlbacktrace_core::analysis::PrepareOptions;
 use dlbacktrace_core::array::Array;
 use dlbacktrace_core::ops::{Pass, Sum};
@@ -15,6 +11,8 @@ use dlbacktrace_core::{
 use ndarray::{ArrayD, Axis, concatenate};
 use proptest::prelude::*;
 use std::collections::BTreeMap;
+use testkit::cases::{distance, for_all};
+use testkit::numbers::Numbers;
 
 const TOLERANCE: f64 = 1e-9;
 const WIDTH: usize = 3;

@@ -1,9 +1,5 @@
 //! Attention walked a block of heads and rows at a time is attention walked step by step.
 
-mod common;
-
-use common::net::Net;
-use common::numbers::Numbers;
 use dlbacktrace_core::analysis::PrepareOptions;
 use dlbacktrace_core::array::Array;
 use dlbacktrace_core::{
@@ -11,6 +7,8 @@ use dlbacktrace_core::{
 };
 use ndarray::{ArrayD, Ix3, s};
 use std::collections::BTreeMap;
+use testkit::net::Net;
+use testkit::numbers::Numbers;
 
 const HEADS: usize = 4;
 /// Long enough for several blocks of rows, masked or not.

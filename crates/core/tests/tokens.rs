@@ -1,8 +1,5 @@
 //! Counts of tokens, and what is added to their embeddings (rules §9).
 
-mod common;
-
-use common::net::Net;
 use dlbacktrace_core::analysis::PrepareOptions;
 use dlbacktrace_core::array::Array;
 use dlbacktrace_core::ops::{IndexAdd, Slice, Sum, TokenScatter};
@@ -10,6 +7,7 @@ use dlbacktrace_core::{
     Backtrace, DType, Function, Loss, Range, Relevance, Tensor, ValueId, WalkOptions, WeightCache,
 };
 use ndarray::{ArrayD, arr1, arr2};
+use testkit::net::Net;
 
 /// Which of two groups each of four rows belongs to.
 const GROUPS: [f64; 4] = [0.0, 1.0, 1.0, 0.0];

@@ -1,15 +1,13 @@
 //! A layer that is written with movement around it is the layer (rules §9): bias, gate and relevance are those of its
 //! attribute.
 
-mod common;
-
-use common::net::Net;
 use dlbacktrace_core::analysis::PrepareOptions;
 use dlbacktrace_core::array::Array;
 use dlbacktrace_core::ops::{ChannelsLast, Convolution, Pad, Permute, Rearrange};
 use dlbacktrace_core::{ConvGeometry, DType, Function, Gate, Loss, Tensor, Turn, ValueId};
 use ndarray::{ArrayD, Dimension, IxDyn};
 use proptest::prelude::*;
+use testkit::net::Net;
 
 /// Where each cell of a wider value with its places apart comes from, and the reverse: sizes of blocks and cells before
 /// and after along each axis behind the first.

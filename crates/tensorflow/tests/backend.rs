@@ -1,17 +1,14 @@
 //! TensorFlow's tensors held to the oracle: every operation of the tensor trait, every operator of the core.
 
-#[path = "../../core/tests/common/mod.rs"]
-mod cases;
-mod common;
-
-use cases::numbers::Numbers;
-use cases::suite::{Backend, suite};
 use dlbacktrace_core::{ConvGeometry, DType, Range, Tensor, Unary};
 use dlbacktrace_tensorflow::{Context, DataType, TfTensor};
 use ndarray::arr2;
+use testkit::numbers::Numbers;
+use testkit::saved_models::library;
+use testkit::suite::Backend;
 
 fn single() -> TfTensor {
-    let context = Context::new(common::library(), Some(1)).unwrap();
+    let context = Context::new(library(), Some(1)).unwrap();
     context.tensor(DataType::FLOAT, &[], &[0; 4]).unwrap().into()
 }
 
@@ -23,7 +20,7 @@ fn tensorflow_double() -> Backend<TfTensor> {
     Backend { like: single().cast(DType::F64).unwrap(), of_operations: 1e-9, of_rules: 1e-9 }
 }
 
-suite!(tensorflow_single, tensorflow_double);
+testkit::suite!(tensorflow_single, tensorflow_double);
 
 #[test]
 fn what_is_no_number_stays_none() {
@@ -60,7 +57,7 @@ fn totals_are_added_in_double_precision() {
 
 #[test]
 fn the_same_bits_every_time() {
-    let many = Context::new(common::library(), Some(2)).unwrap();
+    let many = Context::new(library(), Some(2)).unwrap();
     let like: TfTensor = many.tensor(DataType::FLOAT, &[], &[0; 4]).unwrap().into();
     let mut numbers = Numbers::new(1);
     let (x, weight) = (numbers.rough(&[2, 8, 30, 30]), numbers.rough(&[16, 8, 3, 3]));

@@ -1,13 +1,11 @@
 //! A damaged SavedModel is an error with a reason, never a crash and never another result.
 
-mod common;
-
-use common::{Fixture, fixture, load};
 use dlbacktrace_core::explain::Options;
 use dlbacktrace_tensorflow::{Error, Model, Result};
 use std::fs;
 use std::path::Path;
 use tempfile::TempDir;
+use testkit::saved_models::{Fixture, fixture, load};
 
 const MODEL: &str = "saved_model.pb";
 const INDEX: &str = "variables/variables.index";

@@ -1,13 +1,11 @@
 //! Every fixture explained: full coverage, closed ledger, the same bits twice, batch = singles, bit-by-bit replay.
 
-mod common;
-
-use common::{Fixture, fixture, index, load};
 use dlbacktrace_core::explain::{InputRelevance, Options, Output};
 use dlbacktrace_core::start::{StartOptions, Target};
 use dlbacktrace_core::{Mode, Tensor as _};
 use dlbacktrace_tensorflow::{DataType, Error, Explanation, Model};
 use ndarray::{ArrayD, Axis, concatenate};
+use testkit::saved_models::{self, Entry, Fixture, fixture, index, load};
 
 const FLOATING: [DataType; 4] = [DataType::FLOAT, DataType::DOUBLE, DataType::HALF, DataType::BFLOAT16];
 
@@ -149,7 +147,7 @@ fn written_in_another_way_relevance_is_the_same() {
     };
     report(|fixture| {
         let Some(other) = &fixture.entry.equals else { return Ok(()) };
-        let other = common::fixture(other);
+        let other = saved_models::fixture(other);
         // Contrastive mode divides by the sum of one sign's contributions, which may be small, so that single
         // precision shows.
         for (mode, tolerance) in [(Mode::Default, 1e-5), (Mode::Contrastive, 1e-4)] {
@@ -174,7 +172,7 @@ fn written_in_another_way_relevance_is_the_same() {
 
 #[test]
 fn what_cannot_be_explained_says_why() {
-    let fails = |entry: &common::Entry| !["explained", "random"].contains(&entry.expect.as_str());
+    let fails = |entry: &Entry| !["explained", "random"].contains(&entry.expect.as_str());
     for entry in index().into_iter().filter(fails) {
         let fixture = fixture(&entry.name);
         let outcome = load(&fixture.directory).and_then(|model| explain(&model, &fixture, Mode::Default));

@@ -1,17 +1,15 @@
 //! The rules held to the authors' vectors, on TensorFlow.
 
-mod common;
-#[path = "../../../tests/common/golden.rs"]
-mod vectors;
-
 use dlbacktrace_core::{DType, Tensor};
 use dlbacktrace_tensorflow::{Context, DataType, TfTensor};
+use testkit::saved_models::library;
+use testkit::vectors::check;
 
 fn holds(tolerance: f64, dtype: DType) {
-    let context = Context::new(common::library(), Some(1)).unwrap();
+    let context = Context::new(library(), Some(1)).unwrap();
     let single = TfTensor::from(context.tensor(DataType::FLOAT, &[], &[0; 4]).unwrap());
     let like = single.cast(dtype).unwrap();
-    vectors::check(tolerance, |array| like.floats(array.view()).unwrap());
+    check(tolerance, |array| like.floats(array.view()).unwrap());
 }
 
 #[test]

@@ -1,10 +1,9 @@
 //! A library that is missing or no TensorFlow is told, with what to do; one that fits is loaded once.
 
-mod common;
-
 use dlbacktrace_tensorflow::{Error, Library, REMEDY, Version};
 use std::fs;
 use std::path::Path;
+use testkit::saved_models::library;
 
 /// One test, as a process that has loaded TensorFlow looks no further.
 #[test]
@@ -30,7 +29,7 @@ fn unfit_libraries_are_told_and_a_fitting_one_is_loaded_once() {
         assert!(error.to_string().contains(REMEDY), "{error}");
     }
 
-    let library = common::library();
+    let library = library();
     assert!((Version { major: 2, minor: 16 }..=Version { major: 2, minor: 21 }).contains(&library.version()));
     assert!(library.path().is_file());
     // Another place is of no matter now: two copies in a process do not work.

@@ -1,19 +1,11 @@
 //! Explanations leave nothing behind.
 #![cfg(target_os = "linux")]
 
-mod common;
-
-use common::{fixture, load};
 use dlbacktrace_core::Mode;
 use dlbacktrace_core::explain::Options;
 use dlbacktrace_core::start::StartOptions;
-use std::fs;
-
-/// Pages in memory, of 4 KiB each where these tests run.
-fn resident() -> usize {
-    let statm = fs::read_to_string("/proc/self/statm").unwrap();
-    statm.split_whitespace().nth(1).unwrap().parse::<usize>().unwrap() * 4096
-}
+use testkit::memory::resident;
+use testkit::saved_models::{fixture, load};
 
 #[test]
 fn two_hundred_explanations_leave_memory_flat() {

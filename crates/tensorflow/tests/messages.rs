@@ -1,12 +1,10 @@
 //! What is read inside the model is explained in place of the bytes it is read of; and what detectors return.
 
-mod common;
-
-use common::{Fixture, fixture, load};
 use dlbacktrace_core::explain::{Options, Output};
 use dlbacktrace_core::start::{StartOptions, Target};
 use dlbacktrace_core::{Mode, Tensor as _};
 use dlbacktrace_tensorflow::{DataType, Explanation, Feature, FeatureSpec, Model, example};
+use testkit::saved_models::{self, Fixture, fixture, library, load};
 
 fn explained(fixture: &Fixture, options: &Options) -> Explanation {
     let model = load(&fixture.directory).unwrap();
@@ -111,7 +109,7 @@ fn the_model_tells_its_features_and_reads_what_is_written_by_them() {
     let given = model.context().strings(&[2], &rows).unwrap();
     let outputs = model.forward(&[("examples".into(), given)]).unwrap();
     assert!(fixture.difference(&outputs) < 1e-6);
-    assert!(load(&common::fixture("mlp_export").directory).unwrap().examples().is_none());
+    assert!(load(&saved_models::fixture("mlp_export").directory).unwrap().examples().is_none());
 }
 
 #[test]
@@ -189,9 +187,8 @@ fn a_graph_is_chosen_by_its_tags_and_needs_its_variables() {
         tags: tags.iter().map(|&tag| tag.to_owned()).collect(),
         ..Default::default()
     };
-    let refused = |tags: &[&str]| {
-        Model::load(common::library(), &directory, &options(tags)).map(drop).unwrap_err().to_string()
-    };
+    let refused =
+        |tags: &[&str]| Model::load(library(), &directory, &options(tags)).map(drop).unwrap_err().to_string();
     assert!(
         refused(&[""]).contains("no graph without tags (--tags ''); it has one tagged serve."),
         "{}",

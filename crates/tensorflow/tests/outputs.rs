@@ -1,10 +1,8 @@
 //! Every fixture gives what Python's TensorFlow gave, run after run.
 
-mod common;
-
-use common::{Fixture, fixture, index, load};
 use dlbacktrace_tensorflow::{Keep, Origin};
 use std::collections::HashSet;
+use testkit::saved_models::{Fixture, fixture, index, load};
 
 /// The fixtures that run.
 fn running() -> Vec<(String, Fixture)> {

@@ -1,14 +1,12 @@
 //! A model that the crate `tensorflow` serves is explained as its directory is.
 #![cfg(feature = "tensorflow-crate")]
 
-mod common;
-
-use common::{Stored, fixture, floats, library};
 use dlbacktrace_core::Tensor as _;
 use dlbacktrace_core::explain::Options;
 use dlbacktrace_tensorflow::{Element, Error, Model, ModelOptions, Tensor};
 use std::os::unix::fs::symlink;
 use tensorflow::{Graph, SavedModelBundle, SessionOptions, SessionRunArgs};
+use testkit::saved_models::{Stored, fixture, floats, library};
 
 fn explained(model: &Model, inputs: &[(String, Tensor)]) -> Vec<f64> {
     let explanation = model.explain(inputs, &Options::default()).unwrap();

@@ -1,12 +1,10 @@
 //! What a run changes is put back after it; loops and branches appear as they ran.
 
-mod common;
-
-use common::{fixture, folder, library, load};
 use dlbacktrace_core::explain::Options;
 use dlbacktrace_core::{Chance, RandomUse, Tensor as _};
 use dlbacktrace_tensorflow::{Error, Keep, Model, ModelOptions, Origin, Recording};
 use std::collections::BTreeSet;
+use testkit::saved_models::{fixture, library, load};
 
 fn recorded(name: &str) -> Recording {
     let fixture = fixture(name);
@@ -101,9 +99,9 @@ fn weights_are_known_by_their_names_and_operators_by_their_attributes() {
 #[test]
 fn two_models_with_variables_of_the_same_names_keep_apart() {
     let names = ["mlp_export", "mlp_tf_keras", "mlp_save"];
-    let models = names.map(|name| (fixture(name), load(&folder().join(name)).unwrap()));
+    let models = names.map(fixture).map(|fixture| (load(&fixture.directory).unwrap(), fixture));
     for _ in 0..2 {
-        for (fixture, model) in &models {
+        for (model, fixture) in &models {
             let outputs = model.forward(&fixture.tensors(model.context())).unwrap();
             assert!(fixture.difference(&outputs) <= 1e-6, "{}", fixture.directory.display());
         }
@@ -128,7 +126,7 @@ fn threads_share_a_model() {
 
 #[test]
 fn tags_signatures_and_inputs_that_do_not_fit_are_told_with_those_that_do() {
-    let directory = folder().join("control_flow");
+    let directory = fixture("control_flow").directory;
     let options = |tags: &str, signature: &str| ModelOptions {
         tags: vec![tags.into()],
         signature: signature.into(),
@@ -160,9 +158,9 @@ fn what_is_given_by_chance_is_named_and_repeats_by_a_seed() {
     let named = |uses: &[RandomUse]| -> Vec<(String, String, Chance)> {
         uses.iter().map(|found| (found.operator.clone(), found.module.path.clone(), found.chance)).collect()
     };
-    let fixture = fixture("chance");
-    let model = load(&fixture.directory).unwrap();
-    let inputs = fixture.tensors(model.context());
+    let by_chance = fixture("chance");
+    let model = load(&by_chance.directory).unwrap();
+    let inputs = by_chance.tensors(model.context());
     let explained = |random_seed| {
         let options = Options { random_seed, ..Options::default() };
         let explanation = model.explain(&inputs, &options).unwrap();
@@ -184,17 +182,17 @@ fn what_is_given_by_chance_is_named_and_repeats_by_a_seed() {
     assert_eq!(named(&model.inspect().random), found);
     assert_eq!(first, explained(Some(1)).1);
     assert_ne!(first, explained(Some(2)).1);
-    let batch = load(&common::fixture("trained").directory).unwrap().inspect().random;
+    let batch = load(&fixture("trained").directory).unwrap().inspect().random;
     assert_eq!(named(&batch), [("FusedBatchNormV3".into(), "norm".into(), Chance::Batch)]);
     for name in ["mlp_export", "layer_norm_tf_keras"] {
-        assert!(load(&common::fixture(name).directory).unwrap().inspect().random.is_empty(), "{name}");
+        assert!(load(&fixture(name).directory).unwrap().inspect().random.is_empty(), "{name}");
     }
 }
 
 #[test]
 fn a_seed_starts_generators_and_samplers_anew() {
     for (name, operator) in [("generated", "StatefulUniform"), ("sampled", "LogUniformCandidateSampler")] {
-        let fixture = common::fixture(name);
+        let fixture = fixture(name);
         let model = load(&fixture.directory).unwrap();
         let inputs = fixture.tensors(model.context());
         let explained = |seed| -> Vec<f64> {

@@ -1,10 +1,8 @@
 //! Operators called by name.
 
-mod common;
-
-use common::{FLOAT, rows};
 use dlbacktrace_torch_recorder::{Error, Input, call_operator};
 use tch::Tensor;
+use testkit_torch::recordings::{FLOAT, rows};
 
 #[test]
 fn an_operator_takes_lists_and_defaults() {

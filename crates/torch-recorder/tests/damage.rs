@@ -1,8 +1,5 @@
 //! Damaged archives are refused; they never end the process, hang or take the machine's memory.
 
-mod common;
-
-use common::{bit_equal, data, inputs, peak_memory, policy, tensor};
 use dlbacktrace_torch_recorder::{Error, Inputs, Module};
 use std::io::{Cursor, Read, Write};
 use std::path::Path;
@@ -10,6 +7,8 @@ use std::sync::mpsc;
 use std::thread;
 use std::time::Duration;
 use tch::Tensor;
+use testkit::memory::peak;
+use testkit_torch::recordings::{bit_equal, data, inputs, policy, tensor};
 use zip::write::SimpleFileOptions;
 use zip::{CompressionMethod, ZipArchive, ZipWriter};
 
@@ -110,7 +109,7 @@ fn damage_all(folder: &Path, tell: &mpsc::Sender<(String, bool, Option<String>)>
 fn a_thousand_damaged_archives_are_refused_or_run_as_if_whole() {
     let folder = tempfile::tempdir().unwrap();
     let at = folder.path().to_owned();
-    let before = peak_memory();
+    let before = peak();
     let (tell, told) = mpsc::channel();
     thread::spawn(move || damage_all(&at, &tell));
     let mut refused_of_all = 0;
@@ -121,8 +120,8 @@ fn a_thousand_damaged_archives_are_refused_or_run_as_if_whole() {
         refused_of_all += usize::from(refused);
     }
     assert!(refused_of_all > 900, "only {refused_of_all} were refused");
-    let grown = peak_memory() - before;
-    assert!(grown < 200 << 10, "peak memory grew by {grown} kB");
+    let grown = peak() - before;
+    assert!(grown < 200 << 20, "peak memory grew by {grown} bytes");
 }
 
 #[test]

@@ -1,11 +1,9 @@
 //! What must hold for every archive.
 
-mod common;
-
-use common::{
+use dlbacktrace_torch_recorder::Policy;
+use testkit_torch::recordings::{
     MODELS, aliases, assert_aliases_exact, assert_sound, bit_equal, calls, inputs, keeping_all, load, policy,
 };
-use dlbacktrace_torch_recorder::Policy;
 
 #[test]
 fn recording_gives_bit_for_bit_what_an_unrecorded_run_gives() {

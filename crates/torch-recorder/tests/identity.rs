@@ -1,13 +1,11 @@
 //! Which value is which: in-place writes, views, no-ops.
 
-mod common;
-
-use common::{
-    FLOAT, aliases, assert_aliases_exact, assert_sound, calls, inputs, keeping_all, load, peak_memory,
-    policy, rows,
-};
 use dlbacktrace_torch_recorder::{Keep, Origin, Policy, Recorder, Recording, ValueId};
 use tch::{Kind, Tensor};
+use testkit::memory::peak;
+use testkit_torch::recordings::{
+    FLOAT, aliases, assert_aliases_exact, assert_sound, calls, inputs, keeping_all, load, policy, rows, slots,
+};
 
 /// Records a closure on one input.
 fn live(policy: &Policy, x: &Tensor, compute: impl FnOnce(&Tensor) -> Tensor) -> Recording {
@@ -69,7 +67,7 @@ fn a_region_that_no_write_touched_is_still_the_same_value() {
     });
     assert_eq!(aliases(&recording).count(), 0);
     let read = calls(&recording).find(|call| call.name == "aten::exp").unwrap();
-    assert_eq!(common::slots(read)[0].value, output_of(&recording, "aten::select"));
+    assert_eq!(slots(read)[0].value, output_of(&recording, "aten::select"));
 }
 
 #[test]
@@ -107,7 +105,7 @@ fn no_ops_and_round_trips_are_the_same_value() {
         same.unsqueeze(0).squeeze_dim(0).exp()
     });
     let read = calls(&recording).find(|call| call.name == "aten::exp").unwrap();
-    assert_eq!(common::slots(read)[0].value, recording.inputs[0].value);
+    assert_eq!(slots(read)[0].value, recording.inputs[0].value);
     let squeeze = calls(&recording).find(|call| call.name == "aten::squeeze").unwrap();
     assert!(!squeeze.outputs[0].fresh);
 }
@@ -140,7 +138,7 @@ fn kept_tensors_follow_the_policy() {
     ] {
         let recording = live(&policy, &x, compute);
         let call = calls(&recording).find(|call| call.name == "aten::index_select").unwrap();
-        let kept: Vec<bool> = common::slots(call).iter().map(|slot| slot.tensor.is_some()).collect();
+        let kept: Vec<bool> = slots(call).iter().map(|slot| slot.tensor.is_some()).collect();
         assert_eq!(kept, [read, true]);
         assert_eq!(call.outputs[0].slot.tensor.is_some(), made);
         let exp = calls(&recording).find(|call| call.name == "aten::exp").unwrap();
@@ -154,7 +152,7 @@ fn what_is_written_over_is_kept_where_the_policy_asks_for_it() {
     for (keep, kept) in [(Keep::Read, true), (Keep::Unwritten, false)] {
         let recording = live(&Policy::new([("aten::sigmoid", keep)]), &x, |x| x.exp().sigmoid_());
         let call = calls(&recording).find(|call| call.name == "aten::sigmoid_").unwrap();
-        assert_eq!(common::slots(call)[0].tensor.is_some(), kept);
+        assert_eq!(slots(call)[0].tensor.is_some(), kept);
     }
 }
 
@@ -162,7 +160,7 @@ fn what_is_written_over_is_kept_where_the_policy_asks_for_it() {
 fn what_is_not_kept_is_freed_while_recording() {
     // Each step needs 40 MB; kept together they would be 4 GB.
     let x = Tensor::ones([10_000_000], FLOAT);
-    let before = peak_memory();
+    let before = peak();
     let recording = live(&policy(), &x, |x| {
         let mut y = x.exp();
         for _ in 0..100 {
@@ -171,6 +169,6 @@ fn what_is_not_kept_is_freed_while_recording() {
         y
     });
     assert!(calls(&recording).count() > 100);
-    let grown = peak_memory() - before;
-    assert!(grown < 500 << 10, "peak memory grew by {grown} kB");
+    let grown = peak() - before;
+    assert!(grown < 500 << 20, "peak memory grew by {grown} bytes");
 }

@@ -1,14 +1,12 @@
 //! Recording other computations than TorchScript, and threads.
 
-mod common;
-
-use common::{
-    FLOAT, assert_sound, bit_equal, calls, inputs, keeping_all, load, numbers, policy, rows, slots,
-};
 use dlbacktrace_torch_recorder::{Error, Module, Origin, Recorder, Recording};
 use std::sync::Barrier;
 use tch::nn::{self, ModuleT};
 use tch::{Device, Tensor};
+use testkit_torch::recordings::{
+    FLOAT, assert_sound, bit_equal, calls, inputs, keeping_all, load, numbers, policy, rows, slots,
+};
 
 /// Records a small tch network and gives its unrecorded result too.
 fn record_network() -> (Recording, Tensor) {

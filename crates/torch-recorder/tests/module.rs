@@ -1,10 +1,10 @@
 //! Modules: what they tell of themselves, what they take, what they give.
 
-mod common;
-
-use common::{calls, data, inputs, load, numbers, policy, rows, slots, tensor};
 use dlbacktrace_torch_recorder::{Error, Input, Inputs, Module, Origin, Recording};
 use tch::Tensor;
+use testkit_torch::recordings::{
+    assert_sound, calls, data, inputs, load, numbers, policy, rows, slots, tensor,
+};
 
 #[test]
 fn a_module_tells_its_arguments() {
@@ -209,7 +209,7 @@ fn a_thread_records_well_after_a_failure() {
     let module = load("conv_net");
     assert!(module.record(&Inputs::new([tensor(&[1, 2, 8, 8])]), &policy()).is_err());
     let recording = module.record(&inputs("conv_net"), &policy()).unwrap();
-    common::assert_sound(&recording);
+    assert_sound(&recording);
     assert!(numbers(&[2]).set_requires_grad(true).exp().requires_grad(), "gradients stayed off");
 }
 

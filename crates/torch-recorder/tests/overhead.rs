@@ -1,9 +1,7 @@
 //! What recording costs. Run with `cargo test --release -p dlbacktrace-torch-recorder --test overhead -- --ignored --nocapture`.
 
-mod common;
-
-use common::{MODELS, inputs, load, policy};
 use std::time::{Duration, Instant};
+use testkit_torch::recordings::{MODELS, inputs, load, policy};
 
 /// The tenth percentile of a hundred runs.
 fn time(mut run: impl FnMut()) -> Duration {

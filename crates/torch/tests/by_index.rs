@@ -1,14 +1,12 @@
 //! Elements added, compared and sampled by index, against the operators' matrices.
 
-mod common;
-
-use common::{
-    assert_equal, call, check_movement, check_weighted_sum, check_winners, explain, indices, ints, numbers,
-    result, tensor, text,
-};
 use dlbacktrace_core::Mode;
 use dlbacktrace_torch::Input::{Bool, Float, Int, List, None as Nothing};
 use tch::{Kind, Tensor};
+use testkit_torch::operators::{
+    DOUBLE, assert_equal, call, check_movement, check_weighted_sum, check_winners, explain, indices, ints,
+    numbers, result, tensor, text,
+};
 
 /// Whole numbers from 0, so that some are equal.
 fn with_ties(shape: &[i64]) -> Tensor {
@@ -205,7 +203,7 @@ fn rows_of_a_table_go_to_their_bags() {
 fn tokens_of_a_bag_receive_what_their_rows_do() {
     let table = numbers(&[5, 3], 1).abs();
     let tokens = indices(&[3, 1, 4, 1]);
-    let start = Tensor::ones([2, 3], common::DOUBLE);
+    let start = Tensor::ones([2, 3], DOUBLE);
     let compute = || {
         let arguments = [tensor(&table), tensor(&tokens), tensor(&indices(&[0, 1]))];
         call("aten::embedding_bag", arguments.into_iter().collect())
@@ -214,7 +212,7 @@ fn tokens_of_a_bag_receive_what_their_rows_do() {
     let rows = table.index_select(0, &tokens);
     let second = rows.narrow(0, 1, 3);
     let shares = &second / second.sum_dim_intlist([0].as_slice(), true, Kind::Double);
-    let expected = Tensor::cat(&[Tensor::ones([1, 3], common::DOUBLE), shares], 0);
+    let expected = Tensor::cat(&[Tensor::ones([1, 3], DOUBLE), shares], 0);
     let expected = expected.sum_dim_intlist([1].as_slice(), false, Kind::Double);
     let gap = (&found[0] - expected).abs().max().double_value(&[]);
     // Tokens are whole numbers, and their relevance is in single precision.

@@ -1,11 +1,11 @@
 //! Einstein sums against the operators they stand for.
 
-mod common;
-
-use common::{assert_equal, call, check_movement, check_weighted_sum, explain, numbers, tensor, text};
 use dlbacktrace_core::Mode;
 use dlbacktrace_torch::Input::{Int, List};
 use tch::Tensor;
+use testkit_torch::operators::{
+    assert_equal, call, check_movement, check_weighted_sum, explain, numbers, tensor, text,
+};
 
 fn einsum(equation: &str, operands: &[&Tensor]) -> Tensor {
     call("aten::einsum", vec![text(equation), List(operands.iter().map(|operand| tensor(operand)).collect())])

@@ -1,10 +1,8 @@
 //! Fourier transforms against their matrices.
 
-mod common;
-
-use common::{assert_equal, explain, numbers};
 use dlbacktrace_core::Mode;
 use tch::{Kind, Tensor};
+use testkit_torch::operators::{assert_equal, explain, numbers};
 
 type Function<'a> = &'a dyn Fn(&Tensor) -> Tensor;
 

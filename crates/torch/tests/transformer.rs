@@ -1,11 +1,9 @@
 //! The fast paths of torch's transformer modules against their parts called one by one.
 
-mod common;
-
-use common::{assert_equal, explain, numbers, result, tensor};
 use dlbacktrace_core::Mode;
 use dlbacktrace_torch::Input::{self, Bool, Float, Int, None as Nothing};
 use tch::{Kind, Tensor};
+use testkit_torch::operators::{assert_equal, explain, numbers, result, tensor};
 
 const WIDTH: i64 = 6;
 const HEADS: i64 = 2;

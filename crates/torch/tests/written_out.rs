@@ -1,11 +1,9 @@
 //! Operators beside what they are written out in others.
 
-mod common;
-
-use common::{assert_equal, call, explain, ints, numbers, result, tensor};
 use dlbacktrace_core::Mode;
 use dlbacktrace_torch::Input;
 use tch::{Kind, Tensor};
+use testkit_torch::operators::{assert_equal, call, explain, ints, numbers, result, tensor};
 
 type Form = fn(&Tensor) -> Tensor;
 

@@ -1,6 +1,6 @@
 //! Linear operators computed cell by cell from their definitions.
 
-use super::geometry::Convolution;
+use crate::geometry::Convolution;
 use ndarray::{ArrayD, Axis, Dimension, IxDyn};
 
 /// Every place of a convolution at which a cell of x, one of y and one of w meet: `[n, channel, position…]`

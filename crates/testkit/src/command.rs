@@ -1,19 +1,21 @@
 //! Runs the program as a user does.
-#![allow(dead_code)]
 
+use crate::fixtures::checkout;
 use serde_json::Value;
+use std::env;
 use std::error::Error;
 use std::ffi::OsStr;
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Command, Output};
 
 pub type Outcome = Result<(), Box<dyn Error>>;
 
 /// The program, to be run in the root of the checkout.
 pub fn program() -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_dlbacktrace"));
-    command.current_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/../..")).env_remove("RUST_BACKTRACE");
+    let path = env::var_os("CARGO_BIN_EXE_dlbacktrace").expect("cargo test tells where the program is");
+    let mut command = Command::new(path);
+    command.current_dir(checkout()).env_remove("RUST_BACKTRACE");
     command
 }
 
@@ -62,11 +64,6 @@ pub fn listing(directory: &Path) -> Result<Vec<String>, Box<dyn Error>> {
     }
     names.sort();
     Ok(names)
-}
-
-/// The path of a fixture.
-pub fn fixture(name: &str) -> PathBuf {
-    Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../../tests/fixtures")).join(name)
 }
 
 pub const DIGITS: &str = "examples/models/digits_cnn.pt";

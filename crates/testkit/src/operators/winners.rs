@@ -1,9 +1,9 @@
 //! Operators with a winner.
 
-use super::super::geometry::{self, Axis};
-use super::super::numbers::Numbers;
-use super::super::{Case, Data, for_all, oracle};
 use super::{Check, both};
+use crate::cases::{Case, Data, for_all, oracle};
+use crate::geometry::{self, Axis};
+use crate::numbers::Numbers;
 use dlbacktrace_core::Tensor;
 use dlbacktrace_core::ops::{AdaptiveMaxPool, Extremum, IndexExtremum, MaxPool, PairwiseExtremum};
 use ndarray::ArrayD;

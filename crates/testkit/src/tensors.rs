@@ -1,7 +1,7 @@
 //! Every operation of the [`Tensor`] trait on drawn tensors, for comparison between backends.
 
-use super::geometry::{self, Convolution};
-use super::numbers::Numbers;
+use crate::geometry::{self, Convolution};
+use crate::numbers::Numbers;
 use dlbacktrace_core::{BOUND, Binary, DType, PerUnit, Range, Result, Tensor, Unary};
 use ndarray::ArrayD;
 use proptest::prelude::*;

@@ -45,7 +45,7 @@ fn cases() -> Vec<Case> {
     let text = match env::var("DLB_GOLDEN") {
         Ok(path) => fs::read_to_string(&path)
             .unwrap_or_else(|error| panic!("cannot read the vectors {path}: {error}")),
-        Err(_) => include_str!("../data/rules.json").to_owned(),
+        Err(_) => include_str!("../../../tests/data/rules.json").to_owned(),
     };
     let vectors: Vectors = serde_json::from_str(&text).unwrap();
     vectors.cases

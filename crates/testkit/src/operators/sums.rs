@@ -1,10 +1,10 @@
 //! Weighted sums.
 
-use super::super::forward::{broadcast, matmul};
-use super::super::geometry::{self, Axis};
-use super::super::numbers::Numbers;
-use super::super::{Case, Data, for_all, oracle};
 use super::{Check, both};
+use crate::cases::{Case, Data, for_all, oracle};
+use crate::forward::{broadcast, matmul};
+use crate::geometry::{self, Axis};
+use crate::numbers::Numbers;
 use dlbacktrace_core::Tensor;
 use dlbacktrace_core::ops::{
     Convolution, CumulativeSum, Einsum, IndexAdd, Interpolation, MatMul, Reduce, Sampling, Separable, Sum,

@@ -10,7 +10,7 @@ pub use products::products;
 pub use sums::sums;
 pub use winners::winners;
 
-use super::Case;
+use crate::cases::Case;
 use dlbacktrace_core::array::Array;
 use dlbacktrace_core::{BacktraceOp, Tensor};
 

@@ -1,8 +1,5 @@
 //! What the tests of single operators share: calls by name, and the rules by the operators' matrices.
 
-// Each test file uses its own part of this.
-#![allow(dead_code)]
-
 use dlbacktrace_core::Tensor as _;
 use dlbacktrace_core::explain::{Options, OwnStart};
 use dlbacktrace_core::start::StartOptions;

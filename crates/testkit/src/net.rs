@@ -1,6 +1,6 @@
 //! Networks of a few operators, computed and recorded by hand.
 
-use super::numbers::Numbers;
+use crate::numbers::Numbers;
 use dlbacktrace_core::analysis::PrepareOptions;
 use dlbacktrace_core::array::Array;
 use dlbacktrace_core::ops::{
@@ -9,7 +9,7 @@ use dlbacktrace_core::ops::{
 };
 use dlbacktrace_core::{
     Backtrace, BacktraceOp, ConvGeometry, DType, Error, Function, Meta, ModulePath, Operand, Place, Prepared,
-    Relevance, Step, Tape, Tensor, ValueId, WalkOptions, WeightCache,
+    Relevance, Step, Tape, ValueId, WalkOptions, WeightCache,
 };
 use ndarray::{ArrayD, Axis};
 
@@ -20,9 +20,15 @@ pub struct Net {
     numbers: Numbers,
 }
 
+impl Default for Net {
+    fn default() -> Self {
+        Self { tape: Tape::new(), data: Vec::new(), numbers: Numbers::new(7) }
+    }
+}
+
 impl Net {
     pub fn new() -> Self {
-        Self { tape: Tape::new(), data: Vec::new(), numbers: Numbers::new(7) }
+        Self::default()
     }
 
     fn value(&mut self, data: ArrayD<f64>, dtype: DType) -> ValueId {
@@ -204,7 +210,7 @@ impl Net {
 
     /// a·b over the last two axes of matrices.
     pub fn matmul(&mut self, a: ValueId, b: ValueId) -> ValueId {
-        let result = super::forward::matmul(self.data(a), self.data(b));
+        let result = crate::forward::matmul(self.data(a), self.data(b));
         self.step(MatMul { transposed: false }, &[a, b], result, DType::F64)
     }
 
@@ -235,7 +241,7 @@ impl Net {
         let weight = self.constant(&[channels, depth, 1, 1]);
         let flat = self.data(x).to_shape(vec![depth, height * width]).unwrap().to_owned();
         let matrix = self.data(weight).to_shape(vec![channels, depth]).unwrap().to_owned();
-        let result = super::forward::matmul(&matrix, &flat);
+        let result = crate::forward::matmul(&matrix, &flat);
         let result = result.into_shape_with_order(vec![1, channels, height, width]).unwrap();
         let geometry =
             ConvGeometry { stride: vec![1; 2], padding: vec![0; 2], dilation: vec![1; 2], groups: 1 };

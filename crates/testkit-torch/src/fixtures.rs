@@ -1,22 +1,11 @@
 //! Reads the fixtures of `tests/fixtures`.
 
-// Each test file uses its own part of this.
-#![allow(dead_code)]
-
-pub mod tape_of;
-
 use dlbacktrace::{Explanation, Inputs, Model, Options, Value};
 use serde::Deserialize;
 use std::collections::BTreeMap;
-use std::fs;
+use std::path::PathBuf;
 use tch::{Kind, Tensor};
-
-pub const FOLDER: &str = "tests/fixtures";
-
-#[derive(Deserialize)]
-struct Index {
-    fixtures: Vec<Fixture>,
-}
+use testkit::fixtures::TORCHSCRIPT;
 
 #[derive(Debug, Deserialize)]
 pub struct Fixture {
@@ -52,8 +41,7 @@ pub enum Node {
 pub type Tensors = BTreeMap<String, Tensor>;
 
 pub fn fixtures() -> Vec<Fixture> {
-    let text = fs::read_to_string(format!("{FOLDER}/index.json")).unwrap();
-    serde_json::from_str::<Index>(&text).unwrap().fixtures
+    TORCHSCRIPT.index()
 }
 
 pub fn fixture(name: &str) -> Fixture {
@@ -61,16 +49,13 @@ pub fn fixture(name: &str) -> Fixture {
 }
 
 impl Fixture {
-    pub fn path(&self) -> String {
-        format!("{FOLDER}/{}.pt", self.name)
+    pub fn path(&self) -> PathBuf {
+        TORCHSCRIPT.path(&format!("{}.pt", self.name))
     }
 
     pub fn tensors(&self) -> Tensors {
-        let path = format!("{FOLDER}/{}.safetensors", self.name);
-        match fs::exists(&path) {
-            Ok(true) => Tensor::read_safetensors(path).unwrap().into_iter().collect(),
-            _ => Tensors::new(),
-        }
+        let path = TORCHSCRIPT.path(&format!("{}.safetensors", self.name));
+        Tensor::read_safetensors(path).unwrap().into_iter().collect()
     }
 
     pub fn inputs(&self, tensors: &Tensors) -> Inputs {

@@ -1,8 +1,6 @@
 //! Reads the fixtures of `tests/savedmodels`.
 
-// Each test file uses its own part of this.
-#![allow(dead_code)]
-
+use crate::fixtures::SAVED_MODELS;
 use dlbacktrace_tensorflow::{Context, DataType, Library, Model, ModelOptions, Tensor};
 use half::{bf16, f16};
 use safetensors::{Dtype, SafeTensors};
@@ -63,19 +61,9 @@ impl Stored {
     }
 }
 
-/// The folder of the fixtures.
-pub fn folder() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/savedmodels")
-}
-
 /// What there is of fixtures.
 pub fn index() -> Vec<Entry> {
-    #[derive(Deserialize)]
-    struct Index {
-        fixtures: Vec<Entry>,
-    }
-    let text = fs::read_to_string(folder().join("index.json")).unwrap();
-    serde_json::from_str::<Index>(&text).unwrap().fixtures
+    SAVED_MODELS.index()
 }
 
 /// TensorFlow. A missing one fails the test, and says what to do.
@@ -90,7 +78,7 @@ pub fn load(directory: &Path) -> dlbacktrace_tensorflow::Result<Model> {
 
 /// Reads a fixture's inputs and outputs.
 pub fn fixture(name: &str) -> Fixture {
-    let directory = folder().join(name);
+    let directory = SAVED_MODELS.path(name);
     let file = fs::read(directory.with_extension("safetensors")).unwrap();
     let tensors = SafeTensors::deserialize(&file).unwrap();
     let (_, header) = SafeTensors::read_metadata(&file).unwrap();

@@ -1,9 +1,9 @@
 //! Operators that pass or move relevance.
 
-use super::super::geometry;
-use super::super::numbers::Numbers;
-use super::super::{Case, Data, for_all, oracle};
 use super::{Check, both};
+use crate::cases::{Case, Data, for_all, oracle};
+use crate::geometry;
+use crate::numbers::Numbers;
 use dlbacktrace_core::ops::{
     Alias, Bundle, Concat, Embedding, Expand, Flip, IndexSelect, Nearest, OneHot, Pad, Pass, Permute,
     Rearrange, Reshape, Select, Slice, Strided, TokenScatter,

@@ -1,7 +1,8 @@
 //! A backend held to the oracle, the ndarray in double precision.
 
-use super::operators::{movements, products, sums, winners};
-use super::{Case, apply, distance, for_all, gates_of, oracle, tensors};
+use crate::cases::{Case, apply, distance, for_all, gates_of, oracle};
+use crate::operators::{movements, products, sums, winners};
+use crate::tensors;
 use dlbacktrace_core::array::Array;
 use dlbacktrace_core::{BacktraceOp, Tensor};
 
@@ -78,7 +79,7 @@ impl<T: Tensor> Backend<T> {
 }
 
 /// The whole suite on backends, each by a function that gives it.
-#[allow(unused_macros, reason = "each test file uses its own part of this folder")]
+#[macro_export]
 macro_rules! suite {
     ($($backend:ident),*) => {$(
         mod $backend {
@@ -97,4 +98,3 @@ macro_rules! suite {
         }
     )*};
 }
-pub(crate) use suite;

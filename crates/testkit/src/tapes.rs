@@ -1,7 +1,7 @@
 //! Tapes written by hand, on any tensors: each function computes a step and records it.
 
-use dlbacktrace::core::ops::{Convolution, MatMul, MaxPool, Pass, Reshape, Sum};
-use dlbacktrace::core::{
+use dlbacktrace_core::ops::{Convolution, MatMul, MaxPool, Pass, Reshape, Sum};
+use dlbacktrace_core::{
     BacktraceOp, ConvGeometry, Function, Meta, Operand, Place, Step, Tape, Tensor, Unary,
 };
 

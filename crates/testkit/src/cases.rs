@@ -1,18 +1,6 @@
-//! What the tests of the rules share. The tests of other backends use it too: an operator's cases are drawn
-//! once and run on any tensor.
+//! Cases of operators: drawn once, run on any tensor.
 
-// Each test file uses its own part of this.
-#![allow(dead_code, unused_imports)]
-
-pub mod forward;
-pub mod geometry;
-pub mod naive;
-pub mod net;
-pub mod numbers;
-pub mod operators;
-pub mod suite;
-pub mod tensors;
-
+use crate::numbers::Numbers;
 use dlbacktrace_core::array::Array;
 use dlbacktrace_core::{
     Amount, BacktraceOp, Context, DType, Error, Function, Gate, Loss, Mode, Operand, Relevance, Tensor,
@@ -87,7 +75,7 @@ pub struct Case {
 
 impl Case {
     /// With relevance of both signs, and zeros, at outputs of the given shapes.
-    pub fn new(operands: Vec<Data>, outputs: &[&[usize]], numbers: &mut numbers::Numbers) -> Self {
+    pub fn new(operands: Vec<Data>, outputs: &[&[usize]], numbers: &mut Numbers) -> Self {
         let arriving = outputs.iter().map(|shape| [numbers.exact(shape), numbers.exact(shape)]);
         Self { operands, arriving: arriving.collect(), gated: false }
     }

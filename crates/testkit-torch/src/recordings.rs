@@ -1,7 +1,5 @@
 //! The test archives, what goes into them, and what must hold for every recording.
 
-#![allow(dead_code, missing_docs, reason = "each test file uses a part")]
-
 use dlbacktrace_torch_recorder::{
     Alias, ArgumentValue, Call, Input, Inputs, Keep, Module, Origin, Patch, Policy, Record, Recording, Slot,
     ValueId,
@@ -9,6 +7,7 @@ use dlbacktrace_torch_recorder::{
 use std::collections::{HashMap, HashSet};
 use std::path::PathBuf;
 use tch::{Device, IndexOp, Kind, Tensor};
+use testkit::fixtures::checkout;
 
 pub const FLOAT: (Kind, Device) = (Kind::Float, Device::Cpu);
 
@@ -50,7 +49,7 @@ pub const LEAVES: [(&str, Keep); 14] = [
 ];
 
 pub fn data(name: &str) -> PathBuf {
-    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/data").join(format!("{name}.pt"))
+    checkout().join(format!("crates/torch-recorder/tests/data/{name}.pt"))
 }
 
 pub fn load(name: &str) -> Module {
@@ -223,20 +222,4 @@ pub fn policy() -> Policy {
 
 pub fn keeping_all() -> Policy {
     Policy::keeping_all(LEAVES)
-}
-
-/// The peak resident memory of this process in kB.
-pub fn peak_memory() -> u64 {
-    memory("VmHWM:")
-}
-
-/// The resident memory of this process in kB.
-pub fn resident_memory() -> u64 {
-    memory("VmRSS:")
-}
-
-fn memory(what: &str) -> u64 {
-    let status = std::fs::read_to_string("/proc/self/status").unwrap();
-    let line = status.lines().find(|line| line.starts_with(what)).unwrap();
-    line.split_whitespace().nth(1).unwrap().parse().unwrap()
 }

@@ -1,10 +1,10 @@
 //! Products of values that both depend on the input.
 
-use super::super::forward::broadcast;
-use super::super::geometry;
-use super::super::numbers::Numbers;
-use super::super::{Case, Data, for_all};
 use super::{Check, both};
+use crate::cases::{Case, Data, for_all};
+use crate::forward::broadcast;
+use crate::geometry;
+use crate::numbers::Numbers;
 use dlbacktrace_core::ops::{Attention, Einsum, MatMul, Product, Quotient};
 use dlbacktrace_core::{DType, Tensor};
 use proptest::prelude::*;

@@ -1,0 +1,19 @@
+//! The memory of this process, in bytes, as Linux tells it.
+
+use std::fs;
+
+/// What is in memory now.
+pub fn resident() -> usize {
+    of("VmRSS:")
+}
+
+/// The most that ever was.
+pub fn peak() -> usize {
+    of("VmHWM:")
+}
+
+fn of(what: &str) -> usize {
+    let status = fs::read_to_string("/proc/self/status").unwrap();
+    let line = status.lines().find(|line| line.starts_with(what)).unwrap();
+    line.split_whitespace().nth(1).unwrap().parse::<usize>().unwrap() * 1024
+}
