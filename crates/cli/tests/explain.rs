@@ -202,7 +202,7 @@ fn starts_of_ones_own_scale_the_result() -> Outcome {
     };
     let scaled = total_of(&["--scaler", "2"])?;
     assert!(scaled != 0.0);
-    assert!(close(total_of(&["--seed", &seed])?, scaled));
+    assert!(close(total_of(&["--start", &seed])?, scaled));
     assert!(close(total_of(&["--scaler", "2", "--multiplier", "-3"])?, -3.0 * scaled));
     assert!(!close(total_of(&["--scaler", "2", "--target", "8"])?, scaled));
     Ok(())

@@ -19,7 +19,7 @@ fn usage_is_2() -> Outcome {
         &["--input", DIGIT, "--output", "nothing"],
         &["--input", DIGIT, "--output", "7"],
         &["--input", DIGIT, "--target", "10"],
-        &["--input", DIGIT, "--seed", "missing.npy"],
+        &["--input", DIGIT, "--start", "missing.npy"],
         &["--input", DIGIT, "--mode", "contrastive", "--task", "next-token"],
         &["--input", DIGIT, "--out", &file],
     ] {

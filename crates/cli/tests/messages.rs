@@ -83,7 +83,7 @@ const MESSAGES: &[(&[&str], i32, &[&str])] = &[
     (&[DIGITS, "-i", DIGIT, "--labels", "a,b,c"], 2, &["3 names", "10 units"]),
     (&[DIGITS, "-i", DIGIT, "--labels", "missing.txt"], 2, &["there is no file missing.txt"]),
     (&[DIGITS, "-i", DIGIT, "--output", "scores"], 2, &["scores", "output"]),
-    (&[DIGITS, "-i", DIGIT, "--seed", "missing.npy"], 2, &["missing.npy"]),
+    (&[DIGITS, "-i", DIGIT, "--start", "missing.npy"], 2, &["missing.npy"]),
     (&[DIGITS, "-i", DIGIT, "--numeric-input", "age"], 2, &["age", "image"]),
     // Where results go.
     (&[DIGITS, "-i", DIGIT, "--out", "README.md"], 2, &["README.md is not a directory"]),
