@@ -118,6 +118,8 @@ pub enum Role {
     Discrete,
     /// Product of the complex operands 0 and 1, element by element.
     ComplexProduct,
+    /// Operand 0, of real numbers, as complex ones.
+    AsComplex,
     /// A Fourier transform of operand 0.
     Fourier {
         /// From what to what.

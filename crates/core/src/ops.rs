@@ -3,6 +3,7 @@
 mod adaptive_average_pool;
 mod adaptive_max_pool;
 mod alias;
+mod as_complex;
 mod attention;
 mod average_pool;
 mod bundle;
@@ -55,6 +56,7 @@ mod within_layer;
 
 pub use adaptive_max_pool::AdaptiveMaxPool;
 pub use alias::{Alias, Strided};
+pub use as_complex::AsComplex;
 pub use attention::Attention;
 pub use bundle::Bundle;
 pub use channels_last::ChannelsLast;

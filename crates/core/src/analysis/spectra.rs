@@ -2,7 +2,7 @@
 //! they are spectra of. So a causal one is causal to the last bit, which sums over all frequencies are not.
 
 use crate::ops::{CircularConvolution, Transform};
-use crate::{Function, Operand, Role, Step, Tape, Tensor, Turn, ValueId};
+use crate::{Function, Operand, Range, Role, Step, Tape, Tensor, Turn, ValueId};
 use std::collections::HashMap;
 
 /// A value that is a spectrum, but for a positive factor: the product of those of one or two real signals.
@@ -23,6 +23,8 @@ struct Spectrum<T> {
 /// Makes a convolution of every transform back of the product of two spectra.
 pub(super) fn fold<T: Tensor>(tape: &mut Tape<T>) {
     let mut spectra = HashMap::new();
+    // Complex values, and the real ones that they are.
+    let mut real: HashMap<ValueId, Operand<T>> = HashMap::new();
     for index in 0..tape.steps.len() {
         let step = &tape.steps[index];
         let Some(&output) = step.outputs.first() else { continue };
@@ -30,13 +32,39 @@ pub(super) fn fold<T: Tensor>(tape: &mut Tape<T>) {
             let step = &mut tape.steps[index];
             step.op = Box::new(op);
             step.inputs = signals.into();
-        } else if let Some(spectrum) = spectrum(step, &tape.meta(output).shape, &spectra) {
-            spectra.insert(output, spectrum);
+            continue;
+        }
+        match (step.op.role(&step.inputs), step.inputs.as_slice()) {
+            (Role::AsComplex, [x]) => drop(real.insert(output, x.clone())),
+            (Role::Fourier { transform, axis, points }, [x]) => {
+                let signal = match transform {
+                    Transform::FromReal { .. } => Some(x.clone()),
+                    Transform::Between { forward: true } => {
+                        real.get(&x.value).and_then(|signal| read(signal, x))
+                    }
+                    _ => None,
+                };
+                let whole = transform != Transform::FromReal { one_sided: true };
+                let spectrum = signal.map(|signal| Spectrum::of(&signal, axis, points, whole));
+                spectra.extend(spectrum.filter(|_| points > 1).map(|spectrum| (output, spectrum)));
+            }
+            _ => {
+                let spectrum = spectrum(step, &tape.meta(output).shape, &spectra);
+                spectra.extend(spectrum.map(|spectrum| (output, spectrum)));
+            }
         }
     }
 }
 
-/// What a step makes, if it is a spectrum.
+/// Real numbers with the data of the complex ones that they are.
+fn read<T: Tensor>(x: &Operand<T>, complex: &Operand<T>) -> Option<Operand<T>> {
+    let mut region = Range::whole(&complex.meta.shape);
+    *region.last_mut()? = Range::span(0, 1);
+    let data = complex.data.as_ref()?.slice(&region).ok()?.reshape(&x.meta.shape).ok()?;
+    Some(Operand { data: Some(data), ..x.clone() })
+}
+
+/// What a step that is no transform makes, if it is a spectrum.
 fn spectrum<T: Tensor>(
     step: &Step<T>,
     output: &[usize],
@@ -45,18 +73,6 @@ fn spectrum<T: Tensor>(
     let of = |operand: &Operand<T>| known.get(&operand.value);
     let operands = step.inputs.as_slice();
     match (step.op.role(operands), operands) {
-        (Role::Fourier { transform: Transform::FromReal { one_sided }, axis, points }, [signal]) => {
-            let shape = &signal.meta.shape;
-            let places = (0..shape.len()).filter(|&axis| shape[axis] != 1).collect();
-            let spectrum = Spectrum {
-                signals: vec![(signal.clone(), places)],
-                rank: shape.len(),
-                axis,
-                points,
-                whole: !one_sided,
-            };
-            (points > 1).then_some(spectrum)
-        }
         (Role::ComplexProduct, [x, number] | [number, x]) if is_positive(number) => of(x).cloned(),
         (Role::ComplexProduct, [x, y]) => of(x)?.times(of(y)?),
         (Role::Function(Function::Scale(factor)), [x]) if factor > 0.0 => of(x).cloned(),
@@ -103,6 +119,13 @@ fn convolution<T: Tensor>(
 }
 
 impl<T: Tensor> Spectrum<T> {
+    /// That of a real signal along an axis.
+    fn of(signal: &Operand<T>, axis: usize, points: usize, whole: bool) -> Self {
+        let shape = &signal.meta.shape;
+        let places = (0..shape.len()).filter(|&axis| shape[axis] != 1).collect();
+        Self { signals: vec![(signal.clone(), places)], rank: shape.len(), axis, points, whole }
+    }
+
     /// Of two single ones along the same axis the product.
     fn times(&self, other: &Self) -> Option<Self> {
         let rank = self.rank.max(other.rank);
@@ -157,7 +180,7 @@ impl<T: Tensor> Spectrum<T> {
 mod tests {
     use super::*;
     use crate::array::Array;
-    use crate::ops::{ComplexProduct, Fourier, Pass, Product};
+    use crate::ops::{AsComplex, ComplexProduct, Fourier, Pass, Product};
     use crate::{BacktraceOp, Family, TapeWriter};
 
     fn fourier(transform: Transform, axis: usize) -> Fourier {
@@ -232,6 +255,24 @@ mod tests {
             .back(Transform::ToReal, 2);
         assert_eq!(operands, SIGNALS);
         assert_eq!(role, Role::Convolution { spatial: 1, channels_last: false });
+    }
+
+    #[test]
+    fn complex_numbers_may_be_real_ones() {
+        let mut net = Net::new(WHOLE);
+        for (index, spectrum) in net.spectra.iter_mut().enumerate() {
+            // The step that made it, once more from complex numbers.
+            let signal = net.writer.tape.steps[index].inputs[0].clone();
+            let shape = signal.meta.shape.clone();
+            let parts = signal.data.as_ref().unwrap().reshape(&[&shape[..], &[1]].concat()).unwrap();
+            let parts = Array::concat(&[parts.clone(), parts.scale(0.0).unwrap()], shape.len()).unwrap();
+            let complex = net.writer.inner(Box::new(AsComplex), vec![signal], parts);
+            let forward = fourier(Transform::Between { forward: true }, shape.len() - 1);
+            let data = forward.apply(complex.data().unwrap()).unwrap();
+            *spectrum = net.writer.inner(Box::new(forward), vec![complex], data);
+        }
+        let (family, _, operands) = net.back(BACK, 2);
+        assert_eq!((family, operands), (Family::WeightedSum, SIGNALS.to_vec()));
     }
 
     #[test]

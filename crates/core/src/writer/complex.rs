@@ -3,7 +3,7 @@
 
 use super::{Last, TapeWriter};
 use crate::ops::{
-    ComplexProduct, Concat, Fourier, MatMul, Pad, Pass, Permute, Product, Quotient, Reshape, Slice, Sum,
+    AsComplex, ComplexProduct, Concat, Fourier, MatMul, Pad, Pass, Permute, Product, Quotient, Slice, Sum,
     Unruled,
 };
 use crate::{Error, Function, Meta, Operand, Range, Result, Tensor, ValueId};
@@ -142,13 +142,7 @@ impl<T: Tensor> TapeWriter<T> {
     /// As [`TapeWriter::times`].
     pub fn converted(&mut self, x: Operand<T>, to: &Meta) -> Result<Last<T>> {
         match (x.meta.complex, to.complex) {
-            (false, true) if to.shape.len() != x.meta.shape.len() => {
-                let rank = x.meta.shape.len();
-                let shape = [&x.meta.shape[..], &[1]].concat();
-                let real = self.inner_shape(Box::new(Reshape), vec![x], shape);
-                let after = [vec![0; rank], vec![1]].concat();
-                Ok((Box::new(Pad { before: vec![0; rank + 1], after }), vec![real]))
-            }
+            (false, true) if to.shape.len() != x.meta.shape.len() => Ok((Box::new(AsComplex), vec![x])),
             (true, false) if to.shape.len() != x.meta.shape.len() => {
                 Err(Error::Uncovered("leaving imaginary parts out by a cast has no rule".into()))
             }
