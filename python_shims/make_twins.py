@@ -173,6 +173,33 @@ class Volume(nn.Module):
         return self.head(torch.tanh(self.first(volume)).mean((2, 3, 4)))
 
 
+@keras.saving.register_keras_serializable()
+class Bands(keras.layers.Layer):
+    """Sound as the logarithm of its power by time and frequency."""
+
+    def call(self, x):
+        return tf.math.log(tf.square(tf.abs(tf.signal.stft(x, 16, 8))) + 1e-3)
+
+
+def spectrogram(keras):
+    """A convolution over the spectrogram of a sound."""
+    layers = keras.layers
+    inputs = keras.Input((72,), name="sound")
+    x = layers.Conv1D(4, 3, activation="relu")(Bands()(inputs))
+    return keras.Model(inputs, layers.Dense(3)(layers.GlobalAveragePooling1D()(x)))
+
+
+class Spectrogram(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.register_buffer("window", torch.hann_window(16))
+        self.first, self.head = nn.Conv1d(9, 4, 3), nn.Linear(4, 3)
+
+    def forward(self, sound: Tensor) -> Tensor:
+        heard = torch.stft(sound, 16, 8, window=self.window, center=False, return_complex=True)
+        return self.head(F.relu(self.first(torch.log(heard.abs() ** 2 + 1e-3))).mean(2))
+
+
 class Recurrent(nn.Module):
     """Two recurrent layers and a classifier of the last step."""
 
@@ -254,6 +281,7 @@ TWINS = {
     "responses": (responses, Responses, lambda random: random.normal(size=(2, 7, 6, 4)).astype(np.float32), IMAGE),
     "causal": (causal, Causal, lambda random: random.normal(size=(2, 11, 2)).astype(np.float32), None),
     "volume": (volume, Volume, lambda random: random.normal(size=(1, 6, 5, 5, 2)).astype(np.float32), [0, 4, 1, 2, 3]),
+    "spectrogram": (spectrogram, Spectrogram, lambda random: random.normal(size=(2, 72)).astype(np.float32), None),
     "lstm": (lstm, lambda: Recurrent(nn.LSTM), lambda random: random.normal(size=(2, 6, 4)).astype(np.float32), None),
     "gru": (gru_after, lambda: Recurrent(nn.GRU), lambda random: random.normal(size=(2, 6, 4)).astype(np.float32), None),
     "transformer": (transformer, Transformer, lambda random: random.integers(0, 20, (2, 6)).astype(np.int32), None),

@@ -5,9 +5,9 @@ import tensorflow as tf
 from .kit import RAISES, UNSUPPORTED, module_fixture, normal
 
 
-def spectrum(weights):
-    head = weights(4, 3)
-    return lambda x: tf.abs(tf.signal.rfft(x)) @ head
+def exponential(weights):
+    head = weights(6, 3)
+    return lambda x: tf.abs(tf.exp(tf.complex(x, x[:, ::-1]))) @ head
 
 
 def inverse(weights):
@@ -36,7 +36,7 @@ def raises(weights):
 
 
 FIXTURES = [
-    module_fixture("unsupported", spectrum, normal(x=(2, 6)), "a spectrum: no rule", expect=UNSUPPORTED),
+    module_fixture("unsupported", exponential, normal(x=(2, 6)), "an exponential of complex numbers: no rule", expect=UNSUPPORTED),
     module_fixture("unsupported_inverse", inverse, normal(x=(2, 6)), "an inverse of a matrix: no rule", expect=UNSUPPORTED),
     module_fixture("integer_output", labels, normal(x=(2, 6)), "the output is an integer tensor", expect=UNSUPPORTED),
     module_fixture("constant_output", constant, normal(x=(2, 6)), "the output does not depend on the input", expect=UNSUPPORTED),

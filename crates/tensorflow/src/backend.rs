@@ -8,7 +8,7 @@ mod movement;
 mod region;
 mod run;
 
-pub(crate) use conversion::dtype;
+pub(crate) use conversion::{dtype, part, parts};
 pub use layout::TfTensor;
 
 use crate::DataType;

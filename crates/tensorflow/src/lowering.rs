@@ -1,13 +1,13 @@
 //! From a recording of TensorFlow's operators to a tape of core operators.
 
-use crate::backend::dtype;
+use crate::backend::{dtype, part, parts};
 use crate::table::{Entry, Lower};
 use crate::{Context, DataType, Origin, Record, Slot, TfTensor, ValueInfo};
 use dlbacktrace_core::explain::Port;
 use dlbacktrace_core::ops::{Constant, Pass, Unruled};
 use dlbacktrace_core::{
-    BacktraceOp, DType, Error, Family, Meta, ModulePath, Operand, Place, Result, TapeWriter, Tensor, ValueId,
-    WeightKey,
+    BacktraceOp, DType, Error, Family, Meta, ModulePath, OfComplex, Operand, Place, Result, TapeWriter,
+    Tensor, ValueId, WeightKey,
 };
 use std::collections::{HashMap, HashSet};
 use std::hash::{DefaultHasher, Hash, Hasher};
@@ -50,7 +50,7 @@ impl Lowering {
         let mut stored = HashMap::new();
         let mut origins = Vec::with_capacity(values.len());
         for (index, value) in values.into_iter().enumerate() {
-            writer.tape.value(Meta::new(value.shape, element_type(value.data_type)));
+            writer.tape.value(meta(&value));
             match &value.origin {
                 Origin::Constant(_) => drop(stored.insert(index, None)),
                 // The value of a variable of TensorFlow 1; others are handles, to be read.
@@ -111,14 +111,11 @@ impl Lowering {
         if let Some(chance) = record.chance {
             self.writer.random(chance);
         }
-        let lowered = match table.get(record.operation.operator.as_str()).map(|entry| &entry.lower) {
-            Some(Lower::Function(function)) => self.pass(&record, Box::new(Pass::function(*function))),
-            Some(Lower::Identity) => self.pass(&record, Box::new(Pass::identity())),
-            Some(Lower::Norm) => self.pass(&record, Box::new(Pass::norm())),
-            Some(Lower::Decision(decision)) => self.all(&record, Box::new(*decision)),
-            Some(Lower::Constant) => self.all(&record, Box::new(Constant)),
-            Some(Lower::By(lower)) => lower(self, &record),
-            Some(Lower::Unruled) | None => self.all(&record, Box::new(Unruled::default())),
+        let complex = record.inputs.iter().chain(&record.outputs).any(|slot| self.meta(slot).complex);
+        let lowered = match table.get(record.operation.operator.as_str()) {
+            Some(entry) if !complex || entry.of_complex == OfComplex::Ruled => self.lower(&record, entry),
+            Some(entry) if entry.of_complex == OfComplex::Parts => self.by_parts(&record, entry),
+            _ => self.all(&record, Box::new(Unruled::default())),
         };
         // What a rule does not cover matters only if relevance reaches it: integers that count axes take the
         // same operators.
@@ -129,6 +126,69 @@ impl Lowering {
             }
             other => Err(other),
         })
+    }
+
+    /// By the row of its operator.
+    fn lower(&mut self, record: &Record, entry: &Entry) -> Result<()> {
+        match entry.lower {
+            Lower::Function(function) => self.pass(record, Box::new(Pass::function(function))),
+            Lower::Identity => self.identity(record),
+            Lower::Norm => self.pass(record, Box::new(Pass::norm())),
+            Lower::Decision(decision) => self.all(record, Box::new(decision)),
+            Lower::Constant => self.all(record, Box::new(Constant)),
+            Lower::By(lower) => lower(self, record),
+            Lower::Unruled => self.all(record, Box::new(Unruled::default())),
+        }
+    }
+
+    /// A record of complex numbers, as the same operator on their real parts and on their imaginary parts.
+    fn by_parts(&mut self, record: &Record, entry: &Entry) -> Result<()> {
+        let to_part = |data_type: DataType| data_type.part().unwrap_or(data_type);
+        let operation = record.operation.with_types(to_part);
+        let operation = Arc::new(operation.map_err(|error| Error::tensor("an operator of parts", error))?);
+        let mut made = Vec::with_capacity(2);
+        for index in [0, 1] {
+            let slot = |value: ValueId, slot: &Slot| -> Result<Slot> {
+                let tensor = slot.tensor.as_ref().map(|tensor| part(tensor, index)).transpose()?;
+                Ok(Slot { value: crate::ValueId(value.0), tensor })
+            };
+            let mut inputs = Vec::with_capacity(record.inputs.len());
+            for given in &record.inputs {
+                let Meta { dtype, complex, .. } = self.meta(given);
+                if !complex && dtype.is_float() {
+                    let reason = "real and complex numbers in one operator have no rule here";
+                    return Err(Error::Uncovered(reason.into()));
+                }
+                let value = ValueId(given.value.0);
+                let of_part = |lowering: &mut Self| slot(lowering.writer.part(value, index), given);
+                inputs.push(if complex { of_part(self)? } else { given.clone() });
+            }
+            let mut outputs = Vec::with_capacity(record.outputs.len());
+            for output in &record.outputs {
+                let Meta { mut shape, dtype, complex } = self.meta(output);
+                if !complex {
+                    return Err(Error::Uncovered("complex numbers become real ones without a rule".into()));
+                }
+                shape.pop();
+                outputs.push(slot(self.writer.tape.value(Meta::new(shape, dtype)), output)?);
+            }
+            let (operation, scope) = (Arc::clone(&operation), Arc::clone(&record.scope));
+            let of_parts = Record { operation, scope, chance: record.chance, inputs, outputs };
+            self.lower(&of_parts, entry)?;
+            made.push(of_parts.outputs);
+        }
+        for ((real, imaginary), z) in made[0].iter().zip(&made[1]).zip(&record.outputs) {
+            let [real, imaginary, z] = [real, imaginary, z].map(|slot| ValueId(slot.value.0));
+            self.writer.join([real, imaginary], z);
+        }
+        Ok(())
+    }
+
+    /// The first input unchanged, or in another type.
+    fn identity(&mut self, record: &Record) -> Result<()> {
+        let (operand, output) = (self.unread(input(record, 0)?), self.output_meta(record)?);
+        let (op, operands) = self.writer.converted(operand, &output)?;
+        self.step(record, op, operands)
     }
 
     /// A function of the first input.
@@ -251,9 +311,14 @@ impl Lowering {
 
     /// The shape of the record's first output.
     pub(crate) fn output_shape(&self, record: &Record) -> Result<Vec<usize>> {
+        Ok(self.output_meta(record)?.shape)
+    }
+
+    /// Shape and element type of the record's first output.
+    pub(crate) fn output_meta(&self, record: &Record) -> Result<Meta> {
         let output =
             record.outputs.first().ok_or_else(|| Error::Uncovered("the operator returned nothing".into()))?;
-        Ok(self.meta(output).shape)
+        Ok(self.meta(output))
     }
 
     /// What the record returned first, in its compute type.
@@ -267,6 +332,7 @@ impl Lowering {
     pub(crate) fn number_of_graph(&self, slot: &Slot) -> Result<Option<f64>> {
         let constant = matches!(self.stored.get(&slot.value.0), Some(None));
         match &slot.tensor {
+            // A complex one has an axis of parts.
             Some(tensor) if constant && self.meta(slot).shape.is_empty() => {
                 Ok(TfTensor::from(tensor.clone()).to_array()?.first().copied())
             }
@@ -278,11 +344,12 @@ impl Lowering {
     pub(crate) fn operand(&self, slot: &Slot) -> Result<Operand<TfTensor>> {
         let mut operand = self.unread(slot);
         let tensor = slot.tensor.as_ref().ok_or_else(|| not_kept(slot))?;
-        if dtype(tensor.data_type()) == DType::Other {
+        if operand.meta.dtype == DType::Other {
             return Err(Error::Uncovered("there is no rule for values of this type".into()));
         }
         operand.weight = self.weight(slot, tensor);
-        operand.data = Some(TfTensor::from(tensor.clone()).cast(operand.meta.dtype.compute())?);
+        let data = if operand.meta.complex { parts(tensor)? } else { TfTensor::from(tensor.clone()) };
+        operand.data = Some(data.cast(operand.meta.dtype.compute())?);
         Ok(operand)
     }
 
@@ -355,9 +422,16 @@ pub(crate) fn axis(index: i64, rank: usize) -> Result<usize> {
     axis.ok_or_else(|| Error::Uncovered(format!("there is no axis {index} among {rank}")))
 }
 
-/// Texts are tokens, as integers are.
-fn element_type(data_type: DataType) -> DType {
-    if data_type == DataType::STRING { DType::Int } else { dtype(data_type) }
+/// What the tape knows of a value. Texts are tokens, as integers are.
+fn meta(value: &ValueInfo) -> Meta {
+    match (value.data_type, value.data_type.part()) {
+        (DataType::STRING, _) => Meta::new(value.shape.clone(), DType::Int),
+        (_, Some(part)) => {
+            let shape = [&value.shape[..], &[2]].concat();
+            Meta { complex: true, ..Meta::new(shape, dtype(part)) }
+        }
+        (data_type, None) => Meta::new(value.shape.clone(), dtype(data_type)),
+    }
 }
 
 pub(crate) fn not_kept(slot: &Slot) -> Error {

@@ -2,9 +2,11 @@
 
 mod arguments;
 mod arithmetic;
+mod complex;
 mod convolutions;
 mod detection;
 mod einsum;
+mod fourier;
 mod functions;
 mod geometry;
 #[cfg(test)]
@@ -29,7 +31,7 @@ mod warps;
 use crate::lowering::Lowering;
 use crate::{Keep, Record};
 use dlbacktrace_core::ops::Decision;
-use dlbacktrace_core::{Family, Function, Result};
+use dlbacktrace_core::{Family, Function, OfComplex, Result};
 use std::collections::HashMap;
 use std::sync::OnceLock;
 
@@ -43,9 +45,12 @@ pub(crate) struct Entry {
     pub(crate) keep: Keep,
     /// How a record becomes steps of the tape.
     pub(crate) lower: Lower,
+    /// What becomes of a record of complex numbers.
+    pub(crate) of_complex: OfComplex,
 }
 
 /// How a record becomes steps of the tape.
+#[derive(Clone, Copy)]
 pub(crate) enum Lower {
     /// A function of the first input.
     Function(Function),
@@ -64,8 +69,22 @@ pub(crate) enum Lower {
 }
 
 impl Entry {
+    const fn new(names: &'static [&'static str], family: Family, keep: Keep, lower: Lower) -> Self {
+        Self { names, family, keep, lower, of_complex: OfComplex::Unruled }
+    }
+
     const fn function(names: &'static [&'static str], function: Function) -> Self {
-        Self { names, family: Family::Pass, keep: Keep::Indices, lower: Lower::Function(function) }
+        Self::new(names, Family::Pass, Keep::Indices, Lower::Function(function))
+    }
+
+    /// What numbers decide.
+    const fn decision(names: &'static [&'static str], decision: Decision) -> Self {
+        Self::new(names, Family::Decision, Keep::Indices, Lower::Decision(decision))
+    }
+
+    /// What carries nothing, real or complex.
+    const fn constant(names: &'static [&'static str]) -> Self {
+        Self::new(names, Family::Constant, Keep::Indices, Lower::Constant).of_complex()
     }
 
     /// A rule that reads the shapes of its inputs, and integers and truth values.
@@ -74,7 +93,7 @@ impl Entry {
         family: Family,
         lower: fn(&mut Lowering, &Record) -> Result<()>,
     ) -> Self {
-        Self { names, family, keep: Keep::Indices, lower: Lower::By(lower) }
+        Self::new(names, family, Keep::Indices, Lower::By(lower))
     }
 
     /// A rule that reads its inputs.
@@ -83,7 +102,7 @@ impl Entry {
         family: Family,
         lower: fn(&mut Lowering, &Record) -> Result<()>,
     ) -> Self {
-        Self { names, family, keep: Keep::Inputs, lower: Lower::By(lower) }
+        Self::new(names, family, Keep::Inputs, Lower::By(lower))
     }
 
     /// A rule that reads its inputs and its result.
@@ -92,7 +111,17 @@ impl Entry {
         family: Family,
         lower: fn(&mut Lowering, &Record) -> Result<()>,
     ) -> Self {
-        Self { names, family, keep: Keep::All, lower: Lower::By(lower) }
+        Self::new(names, family, Keep::All, Lower::By(lower))
+    }
+
+    /// Its rule is one of complex numbers, too.
+    const fn of_complex(self) -> Self {
+        Self { of_complex: OfComplex::Ruled, ..self }
+    }
+
+    /// Of complex numbers it does to each part what it does to real numbers.
+    const fn by_parts(self) -> Self {
+        Self { of_complex: OfComplex::Parts, ..self }
     }
 }
 
@@ -100,9 +129,11 @@ impl Entry {
 fn entries() -> impl Iterator<Item = &'static Entry> {
     [
         arithmetic::ENTRIES,
+        complex::ENTRIES,
         convolutions::ENTRIES,
         detection::ENTRIES,
         einsum::ENTRIES,
+        fourier::ENTRIES,
         functions::ENTRIES,
         lists::ENTRIES,
         lookups::ENTRIES,

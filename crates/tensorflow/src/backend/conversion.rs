@@ -2,9 +2,9 @@
 
 use super::run::run;
 use super::{TfTensor, failed};
-use crate::eager::Attributes;
+use crate::eager::{Attributes, one_type};
 use crate::{Context, DataType, Tensor as Handle};
-use dlbacktrace_core::{DType, Error, Result};
+use dlbacktrace_core::{DType, Error, Result, Tensor as _};
 use ndarray::ArrayD;
 use std::sync::Arc;
 
@@ -32,6 +32,27 @@ pub(super) fn data_type(dtype: DType) -> Option<DataType> {
         DType::Bool => Some(DataType::BOOL),
         _ => None,
     }
+}
+
+/// The real part (0) or the imaginary part (1) of complex numbers.
+pub(crate) fn part(tensor: &Handle, index: usize) -> Result<Handle> {
+    let name = "parts of complex numbers";
+    let to = tensor.data_type().part();
+    let to = to.ok_or_else(|| Error::tensor(name, format!("{} has none", tensor.data_type())))?;
+    let operator = if index == 0 { c"Real" } else { c"Imag" };
+    run(name, operator, &one_type(c"Tout", to), tensor.clone(), &[])
+}
+
+/// Complex numbers as their parts, along one more axis.
+pub(crate) fn parts(tensor: &Handle) -> Result<TfTensor> {
+    let parts = [part(tensor, 0)?, part(tensor, 1)?].map(|part| {
+        let part = TfTensor::from(part);
+        part.reshape(&[part.extents(), &[1]].concat())
+    });
+    let [real, imaginary] = parts;
+    let (real, imaginary) = (real?, imaginary?);
+    let axis = real.extents().len() - 1;
+    TfTensor::concat(&[real, imaginary], axis)
 }
 
 /// Extents, axes or indices for an operator, beside another tensor of it.

@@ -21,8 +21,8 @@ const TYPES: [(DataType, &str, usize); 17] = [
     (DataType::UINT32, "uint32", 4),
     (DataType::UINT64, "uint64", 8),
     (DataType::BOOL, "bool", 1),
-    (DataType(8), "complex64", 8),
-    (DataType(18), "complex128", 16),
+    (DataType::COMPLEX64, "complex64", 8),
+    (DataType::COMPLEX128, "complex128", 16),
     (DataType(24), "float8_e5m2", 1),
     (DataType(25), "float8_e4m3fn", 1),
 ];
@@ -42,6 +42,8 @@ impl DataType {
     pub const INT8: Self = Self(6);
     /// Byte strings of any length.
     pub const STRING: Self = Self(7);
+    /// Two numbers in single precision.
+    pub const COMPLEX64: Self = Self(8);
     /// 64 bits, signed.
     pub const INT64: Self = Self(9);
     /// Truth values, a byte each.
@@ -50,6 +52,8 @@ impl DataType {
     pub const BFLOAT16: Self = Self(14);
     /// 16 bits, unsigned.
     pub const UINT16: Self = Self(17);
+    /// Two numbers in double precision.
+    pub const COMPLEX128: Self = Self(18);
     /// IEEE half precision.
     pub const HALF: Self = Self(19);
     /// A handle to a variable, a table, a queue …
@@ -60,6 +64,15 @@ impl DataType {
     pub const UINT32: Self = Self(22);
     /// 64 bits, unsigned.
     pub const UINT64: Self = Self(23);
+
+    /// The type of the two numbers that a complex element is.
+    pub(crate) fn part(self) -> Option<Self> {
+        match self {
+            Self::COMPLEX64 => Some(Self::FLOAT),
+            Self::COMPLEX128 => Some(Self::DOUBLE),
+            _ => None,
+        }
+    }
 
     /// Bytes an element; `None` where elements are no plain bytes.
     pub fn size(self) -> Option<usize> {

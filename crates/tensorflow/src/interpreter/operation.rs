@@ -87,14 +87,20 @@ impl Operation {
         inputs: &[Tensor],
         outputs: usize,
     ) -> Result<Vec<Tensor>, String> {
+        self.with_types(|given| if given == from { to } else { given })?.run(context, inputs, outputs)
+    }
+
+    /// The same operator of other element types.
+    pub(crate) fn with_types(&self, to: impl Fn(DataType) -> DataType) -> Result<Self, String> {
         let mut attributes = self.attributes.clone();
         for value in attributes.values_mut().filter_map(|attribute| attribute.value.as_mut()) {
-            if *value == Attribute::Type(from.0) {
-                *value = Attribute::Type(to.0);
+            if let Attribute::Type(given) = value {
+                *given = to(DataType(*given)).0;
             }
         }
         let passed = Attributes::new(attributes.iter().map(|(name, value)| (name.as_str(), value)))?;
-        context.execute(&self.called, &passed, inputs, outputs)
+        let (name, operator, called) = (self.name.clone(), self.operator.clone(), self.called.clone());
+        Ok(Self { name, operator, attributes, called, passed })
     }
 
     /// Whether it gives the same whenever it is run on the same tensors: it draws no random numbers, and writes to no

@@ -97,8 +97,9 @@ impl<'a> Recorder<'a> {
 
 /// Whether elements of this type can be indices, masks or names.
 fn is_index(data_type: DataType) -> bool {
+    let number = data_type.part().unwrap_or(data_type);
     !matches!(
-        data_type,
+        number,
         DataType::FLOAT | DataType::DOUBLE | DataType::HALF | DataType::BFLOAT16 | DataType::VARIANT
     )
 }

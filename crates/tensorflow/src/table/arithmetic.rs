@@ -9,12 +9,12 @@ use dlbacktrace_core::{Error, Family, Function, Operand, Result, Tensor};
 use std::ffi::CStr;
 
 pub(super) const ENTRIES: &[Entry] = &[
-    Entry::by_data(&["Add", "AddV2", "AddN", "AccumulateNV2"], Family::WeightedSum, sum),
-    Entry::by_data(&["Sub"], Family::WeightedSum, difference),
+    Entry::by_data(&["Add", "AddV2", "AddN", "AccumulateNV2"], Family::WeightedSum, sum).of_complex(),
+    Entry::by_data(&["Sub"], Family::WeightedSum, difference).of_complex(),
     Entry::by_data(&["SquaredDifference"], Family::WeightedSum, squared_difference),
     Entry::by_data(&["BiasAdd", "BiasAddV1"], Family::WeightedSum, bias),
-    Entry::by_data(&["Mul", "MulNoNan"], Family::Product, product),
-    Entry::by_data(&["RealDiv", "Div", "DivNoNan", "Xdivy"], Family::Product, quotient),
+    Entry::by_data(&["Mul", "MulNoNan"], Family::Product, product).of_complex(),
+    Entry::by_data(&["RealDiv", "Div", "DivNoNan", "Xdivy"], Family::Product, quotient).of_complex(),
     Entry::by_shape(
         &[
             "FloorMod",
@@ -52,7 +52,8 @@ fn numbers(lowering: &Lowering, record: &Record) -> Result<Vec<Operand<TfTensor>
 fn sum(lowering: &mut Lowering, record: &Record) -> Result<()> {
     let operands = numbers(lowering, record)?;
     let factors = vec![1.0; operands.len()];
-    lowering.step(record, Box::new(Sum { factors, constant: 0.0 }), operands)
+    let (op, operands) = lowering.writer.weighted(Sum { factors, constant: 0.0 }, operands)?;
+    lowering.step(record, op, operands)
 }
 
 fn minus() -> Sum {
@@ -61,7 +62,8 @@ fn minus() -> Sum {
 
 fn difference(lowering: &mut Lowering, record: &Record) -> Result<()> {
     let operands = numbers(lowering, record)?;
-    lowering.step(record, Box::new(minus()), operands)
+    let (op, operands) = lowering.writer.weighted(minus(), operands)?;
+    lowering.step(record, op, operands)
 }
 
 /// (a − b)²
@@ -91,7 +93,13 @@ fn product(lowering: &mut Lowering, record: &Record) -> Result<()> {
         let function = Function::Scale(factor);
         return lowering.step(record, Box::new(Pass::function(function)), vec![operands.swap_remove(other)]);
     }
-    lowering.step(record, Box::new(Product), operands)
+    let [a, b] = two(operands)?;
+    let (op, operands) = lowering.writer.times(a, b)?;
+    lowering.step(record, op, operands)
+}
+
+fn two(operands: Vec<Operand<TfTensor>>) -> Result<[Operand<TfTensor>; 2]> {
+    operands.try_into().map_err(|_| Error::Uncovered("it takes two operands".into()))
 }
 
 fn discrete(lowering: &mut Lowering, record: &Record, reason: Option<String>) -> Result<()> {
@@ -114,7 +122,11 @@ fn quotient(lowering: &mut Lowering, record: &Record) -> Result<()> {
             let function = Function::Scale(1.0 / divisor);
             lowering.step(record, Box::new(Pass::function(function)), vec![operands.swap_remove(0)])
         }
-        _ => lowering.step(record, Box::new(Quotient), operands),
+        _ => {
+            let [a, b] = two(operands)?;
+            let (op, operands) = lowering.writer.divided(a, b)?;
+            lowering.step(record, op, operands)
+        }
     }
 }
 

@@ -1,28 +1,23 @@
 //! Boxes of detectors: those that are picked among many, and what pictures show in them (rules §2 and §5).
 
+use super::Entry;
 use super::lookups::constant;
-use super::{Entry, Lower};
 use crate::lowering::{Lowering, input};
-use crate::{Keep, Record, Slot, TfTensor};
-use dlbacktrace_core::maps::{Axes, BlockMatrix};
-use dlbacktrace_core::ops::{Rearrange, Reshape, Separable};
-use dlbacktrace_core::{BacktraceOp, Context, Error, Family, Operand, Relevance, Result, Tensor, ValueId};
+use crate::{Record, Slot, TfTensor};
+use dlbacktrace_core::maps::{Axes, BlockMatrix, LinearMap};
+use dlbacktrace_core::ops::{Linear, OwnedMap, Rearrange, Reshape};
+use dlbacktrace_core::{Error, Family, Operand, Result, Tensor, ValueId};
 use ndarray::{ArrayD, ArrayView1, Axis};
 use std::collections::HashSet;
 
 pub(super) const ENTRIES: &[Entry] = &[
-    Entry {
-        names: &[
-            "NonMaxSuppression",
-            "NonMaxSuppressionV2",
-            "NonMaxSuppressionV3",
-            "NonMaxSuppressionV4",
-            "NonMaxSuppressionWithOverlaps",
-        ],
-        family: Family::Constant,
-        keep: Keep::Indices,
-        lower: Lower::Constant,
-    },
+    Entry::constant(&[
+        "NonMaxSuppression",
+        "NonMaxSuppressionV2",
+        "NonMaxSuppressionV3",
+        "NonMaxSuppressionV4",
+        "NonMaxSuppressionWithOverlaps",
+    ]),
     Entry::by_result(&["NonMaxSuppressionV5"], Family::Movement, best),
     Entry::by_result(&["CombinedNonMaxSuppression"], Family::Movement, best_of_classes),
     Entry::by_data(&["CropAndResize"], Family::WeightedSum, crops),
@@ -159,7 +154,7 @@ fn crops(lowering: &mut Lowering, record: &Record) -> Result<()> {
     }
     let matrix = BlockMatrix::new(pictures * height * width, &rows)?;
     let cells = lowering.writer.reshape(&x, &[pictures * height * width, channels])?;
-    let op = Crops { of_cells: Separable { axes: Axes { matrices: vec![(0, matrix)] } } };
+    let op = Linear { map: Crops { of_cells: Axes { matrices: vec![(0, matrix)] } } };
     let cropped = lowering.writer.inner_shape(Box::new(op), vec![cells, boxes], vec![rows.len(), channels]);
     lowering.step(record, Box::new(Reshape), vec![cropped])
 }
@@ -185,29 +180,19 @@ fn along(from: f32, until: f32, extent: usize, to: usize, nearest: bool) -> Vec<
     (0..to).map(|index| seen(place(index))).collect()
 }
 
-/// Crops by constant boxes. Operands: the pictures' cells `[cells, C]` and the boxes.
+/// Crops of the pictures' cells `[cells, C]` by boxes.
 #[derive(Debug)]
 struct Crops {
-    of_cells: Separable,
+    of_cells: Axes,
 }
 
-impl BacktraceOp<TfTensor> for Crops {
-    fn family(&self) -> Family {
-        Family::WeightedSum
+impl OwnedMap<TfTensor> for Crops {
+    fn name(&self) -> &'static str {
+        "cropping at boxes"
     }
 
-    fn backtrace(
-        &self,
-        operands: &[Operand<TfTensor>],
-        arriving: &[Option<Relevance<TfTensor>>],
-        context: &mut Context<'_, TfTensor>,
-    ) -> Result<Vec<Option<Relevance<TfTensor>>>> {
-        if operands.get(1).is_some_and(|boxes| boxes.depends) {
-            return Err(Error::Uncovered("crops whose boxes depend on the input have no rule".into()));
-        }
-        let mut shares = self.of_cells.backtrace(&operands[..1], arriving, context)?;
-        shares.resize(operands.len(), None);
-        Ok(shares)
+    fn map<'a>(&'a self, _: &'a [Operand<TfTensor>]) -> Result<Box<dyn LinearMap<TfTensor> + 'a>> {
+        Ok(Box::new(self.of_cells.clone()))
     }
 }
 

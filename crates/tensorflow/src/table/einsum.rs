@@ -5,7 +5,7 @@ use crate::Record;
 use crate::lowering::Lowering;
 use dlbacktrace_core::{Error, Family, Result};
 
-pub(super) const ENTRIES: &[Entry] = &[Entry::by_data(&["Einsum"], Family::WeightedSum, einsum)];
+pub(super) const ENTRIES: &[Entry] = &[Entry::by_data(&["Einsum"], Family::WeightedSum, einsum).of_complex()];
 
 fn einsum(lowering: &mut Lowering, record: &Record) -> Result<()> {
     let operands = record.inputs.iter().map(|slot| lowering.operand(slot)).collect::<Result<Vec<_>>>()?;

@@ -14,7 +14,7 @@ pub(super) const ENTRIES: &[Entry] = &[
     Entry::function(&["Rsqrt"], Function::Power(-0.5)),
     Entry::function(&["Reciprocal", "Inv"], Function::Power(-1.0)),
     Entry::function(&["Square"], Function::Power(2.0)),
-    Entry::function(&["Neg"], Function::Scale(-1.0)),
+    Entry::function(&["Neg"], Function::Scale(-1.0)).of_complex(),
     Entry::function(&["Abs"], Function::Magnitude),
     Entry::function(
         &[

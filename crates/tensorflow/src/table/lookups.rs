@@ -10,7 +10,7 @@ use dlbacktrace_core::{DType, Error, Family, Operand, Result, Role, Tensor, Valu
 
 pub(super) const ENTRIES: &[Entry] = &[
     Entry::by_shape(&["ResourceGather"], Family::Embedding, resource_gather),
-    Entry::by_shape(&["Gather", "GatherV2"], Family::Embedding, gather),
+    Entry::by_shape(&["Gather", "GatherV2"], Family::Embedding, gather).by_parts(),
     Entry::by_shape(&["OneHot"], Family::Embedding, |lowering, record| {
         let tokens = lowering.unread(input(record, 0)?);
         let rank = tokens.meta.shape.len() + 1;

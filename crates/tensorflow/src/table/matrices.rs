@@ -10,18 +10,30 @@ use dlbacktrace_core::{Family, Operand, Result};
 pub(super) const ENTRIES: &[Entry] = &[
     Entry::by_data(&["MatMul"], Family::WeightedSum, |lowering, record| {
         product(lowering, record, ["transpose_a", "transpose_b"])
-    }),
+    })
+    .of_complex(),
     Entry::by_data(
         &["BatchMatMul", "BatchMatMulV2", "BatchMatMulV3"],
         Family::WeightedSum,
         |lowering, record| product(lowering, record, ["adj_x", "adj_y"]),
-    ),
+    )
+    .of_complex(),
 ];
 
 /// Whether a factor is turned is told by a flag of its own; real matrices are their own conjugates.
 fn product(lowering: &mut Lowering, record: &Record, turned: [&str; 2]) -> Result<()> {
     let (a, b) = (input(record, 0)?, input(record, 1)?);
     let (mut left, mut right) = (lowering.operand(a)?, lowering.operand(b)?);
+    if left.meta.complex || right.meta.complex {
+        let adjoint = turned[0].starts_with("adj");
+        let mut factor = |x: Operand<TfTensor>, flag_name| match flag(record, flag_name) {
+            true => lowering.writer.turned(x, adjoint),
+            false => Ok(x),
+        };
+        let (left, right) = (factor(left, turned[0])?, factor(right, turned[1])?);
+        let (op, operands) = lowering.writer.matrix_product(left, right)?;
+        return lowering.step(record, op, operands);
+    }
     if flag(record, turned[0]) {
         left = upright(lowering, &left)?;
     }

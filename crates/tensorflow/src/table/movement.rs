@@ -16,33 +16,40 @@ pub(super) const ENTRIES: &[Entry] = &[
             let operands = moving(lowering, record)?;
             lowering.step(record, Box::new(Reshape), operands)
         },
-    ),
-    Entry::by_shape(&["Transpose"], Family::Movement, transpose),
+    )
+    .of_complex(),
+    Entry::by_shape(&["Transpose"], Family::Movement, transpose).by_parts(),
     Entry::by_shape(&["BroadcastTo"], Family::Movement, |lowering, record| {
         let operands = moving(lowering, record)?;
         lowering.step(record, Box::new(Expand), operands)
-    }),
-    Entry::by_shape(&["Slice"], Family::Movement, slice),
+    })
+    .of_complex(),
+    Entry::by_shape(&["Slice"], Family::Movement, slice).by_parts(),
     Entry::by_shape(&["Split"], Family::Movement, |lowering, record| {
         split(lowering, record, input(record, 1)?, integer(record, 0)?)
-    }),
+    })
+    .by_parts(),
     Entry::by_shape(&["SplitV"], Family::Movement, |lowering, record| {
         split(lowering, record, input(record, 0)?, integer(record, 2)?)
-    }),
-    Entry::by_shape(&["Unpack"], Family::Movement, unpack),
+    })
+    .by_parts(),
+    Entry::by_shape(&["Unpack"], Family::Movement, unpack).by_parts(),
     Entry::by_shape(&["Pack"], Family::Movement, |lowering, record| {
         concat(lowering, record, &record.inputs, record.operation.int("axis").unwrap_or(0), true)
-    }),
+    })
+    .by_parts(),
     Entry::by_shape(&["ConcatV2"], Family::Movement, |lowering, record| {
         let parts = record.inputs.len().saturating_sub(1);
         concat(lowering, record, &record.inputs[..parts], integer(record, parts)?, false)
-    }),
+    })
+    .by_parts(),
     Entry::by_shape(&["Concat"], Family::Movement, |lowering, record| {
         concat(lowering, record, record.inputs.get(1..).unwrap_or_default(), integer(record, 0)?, false)
-    }),
-    Entry::by_shape(&["Pad", "PadV2"], Family::Movement, pad),
-    Entry::by_shape(&["ReverseV2"], Family::Movement, reverse),
-    Entry::by_shape(&["Select", "SelectV2"], Family::Movement, select),
+    })
+    .by_parts(),
+    Entry::by_shape(&["Pad", "PadV2"], Family::Movement, pad).by_parts(),
+    Entry::by_shape(&["ReverseV2"], Family::Movement, reverse).by_parts(),
+    Entry::by_shape(&["Select", "SelectV2"], Family::Movement, select).by_parts(),
     Entry::by_shape(
         &[
             "Tile",
@@ -67,7 +74,8 @@ pub(super) const ENTRIES: &[Entry] = &[
         ],
         Family::Movement,
         |lowering, record| rearrange::lower(lowering, record, &[0]),
-    ),
+    )
+    .by_parts(),
     // By its key, which is no integer that counts.
     Entry::by_data(&["StatelessShuffle"], Family::Movement, |lowering, record| {
         rearrange::lower(lowering, record, &[0])

@@ -13,7 +13,8 @@ use dlbacktrace_core::{BacktraceOp, DType, Error, Family, Result, Tensor};
 pub(super) const ENTRIES: &[Entry] = &[
     Entry::by_data(&["Sum", "Mean"], Family::WeightedSum, |lowering, record| {
         over_axes(lowering, record, |axes| Box::new(Reduce { axes }))
-    }),
+    })
+    .by_parts(),
     Entry::by_data(&["Max"], Family::Winner, |lowering, record| {
         over_axes(lowering, record, |axes| Box::new(Extremum { axes, largest: true }))
     }),
@@ -23,7 +24,7 @@ pub(super) const ENTRIES: &[Entry] = &[
     Entry::by_data(&["EuclideanNorm"], Family::WeightedSum, |lowering, record| {
         over_axes(lowering, record, |axes| Box::new(Statistic { axes, measure: Measure::Norm(2.0) }))
     }),
-    Entry::by_data(&["Cumsum"], Family::WeightedSum, cumulative),
+    Entry::by_data(&["Cumsum"], Family::WeightedSum, cumulative).by_parts(),
     Entry::by_data(&["Prod"], Family::Product, factors),
     Entry::by_result(&["Cumprod"], Family::Product, |lowering, record| {
         running(lowering, record, || Box::new(Product))

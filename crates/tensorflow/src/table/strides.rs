@@ -8,7 +8,7 @@ use dlbacktrace_core::ops::Slice;
 use dlbacktrace_core::{Error, Family, Range, Result};
 
 pub(super) const ENTRIES: &[Entry] = &[
-    Entry::by_shape(&["StridedSlice"], Family::Movement, strided_slice),
+    Entry::by_shape(&["StridedSlice"], Family::Movement, strided_slice).by_parts(),
     // A part of a tensor exchanged for another.
     Entry::by_shape(&["TensorStridedSliceUpdate"], Family::Movement, |lowering, record| {
         rearrange::lower(lowering, record, &[0, 4])

@@ -17,12 +17,12 @@ pub(super) const ENTRIES: &[Entry] = &[
     Entry::by_shape(&["StringJoin"], Family::Unruled, |lowering, record| {
         lowering.all(record, Box::new(Unruled { discrete: true, ..Unruled::default() }))
     }),
-    Entry {
-        names: &["StringLength", "UnicodeDecode", "StringNGrams", "ReduceJoin", "UnsortedSegmentJoin"],
-        family: Family::Unruled,
-        keep: Keep::Indices,
-        lower: Lower::Unruled,
-    },
+    Entry::new(
+        &["StringLength", "UnicodeDecode", "StringNGrams", "ReduceJoin", "UnsortedSegmentJoin"],
+        Family::Unruled,
+        Keep::Indices,
+        Lower::Unruled,
+    ),
 ];
 
 /// Each word from the text whose number stands beside it. The numbers and their shape carry nothing.

@@ -4,8 +4,8 @@ use super::{Entry, Lower};
 use crate::Keep;
 use dlbacktrace_core::Family;
 
-pub(super) const ENTRIES: &[Entry] = &[Entry {
-    names: &[
+pub(super) const ENTRIES: &[Entry] = &[Entry::new(
+    &[
         "Dilation2D",
         "FractionalMaxPool",
         "FractionalAvgPool",
@@ -16,18 +16,6 @@ pub(super) const ENTRIES: &[Entry] = &[Entry {
         "PyFunc",
         "EagerPyFunc",
         "PyFuncStateless",
-        "FFT",
-        "FFT2D",
-        "FFT3D",
-        "IFFT",
-        "IFFT2D",
-        "IFFT3D",
-        "RFFT",
-        "RFFT2D",
-        "RFFT3D",
-        "IRFFT",
-        "IRFFT2D",
-        "IRFFT3D",
         "CudnnRNN",
         "CudnnRNNV2",
         "CudnnRNNV3",
@@ -36,7 +24,7 @@ pub(super) const ENTRIES: &[Entry] = &[Entry {
         "LSTMBlockCell",
         "GRUBlockCell",
     ],
-    family: Family::Unruled,
-    keep: Keep::Indices,
-    lower: Lower::Unruled,
-}];
+    Family::Unruled,
+    Keep::Indices,
+    Lower::Unruled,
+)];
