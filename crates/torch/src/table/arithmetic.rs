@@ -6,7 +6,7 @@ use crate::arguments::Arguments;
 use crate::lowering::Lowering;
 use crate::written;
 use dlbacktrace_core::ops::{LogAddExp, PairwiseExtremum, Pass, Product, Quotient, Sum, Unruled};
-use dlbacktrace_core::{BOUND, Error, Family, Function, Operand, Result, Tensor};
+use dlbacktrace_core::{BOUND, BacktraceOp, Error, Family, Function, Operand, Result, Tensor};
 use dlbacktrace_torch_recorder::Call;
 use std::f64::consts::LN_2;
 use tch::TchError;
@@ -28,10 +28,10 @@ pub(super) const ENTRIES: &[Entry] = &[
     Entry::by_data(&["aten::div", "aten::divide", "aten::true_divide"], Family::Product, quotient)
         .of_complex(),
     Entry::by_data(&["aten::addcmul"], Family::WeightedSum, |lowering, call| {
-        added(lowering, call, Box::new(Product))
+        added(lowering, call, Box::new(Product), Tensor::mul)
     }),
     Entry::by_data(&["aten::addcdiv"], Family::WeightedSum, |lowering, call| {
-        added(lowering, call, Box::new(Quotient))
+        added(lowering, call, Box::new(Quotient), |a, b| Ok(a.quotient(b)?.0))
     }),
     Entry::by_data(&["aten::lerp"], Family::WeightedSum, lerp),
     Entry::by_shape(
@@ -187,15 +187,13 @@ fn quotient(lowering: &mut Lowering, call: &Call) -> Result<()> {
 fn added(
     lowering: &mut Lowering,
     call: &Call,
-    combine: Box<dyn dlbacktrace_core::BacktraceOp<TorchTensor>>,
+    combine: Box<dyn BacktraceOp<TorchTensor>>,
+    compute: fn(&TorchTensor, &TorchTensor) -> Result<TorchTensor>,
 ) -> Result<()> {
     let base = lowering.number(call, call.tensor("self")?)?;
     let a = lowering.number(call, call.tensor("tensor1")?)?;
     let b = lowering.number(call, call.tensor("tensor2")?)?;
-    let data = match combine.role(&[]) {
-        dlbacktrace_core::Role::Quotient => a.data()?.quotient(b.data()?)?.0,
-        _ => a.data()?.mul(b.data()?)?,
-    };
+    let data = compute(a.data()?, b.data()?)?;
     let combined = lowering.writer.inner(combine, vec![a, b], data);
     let factors = vec![1.0, call.optional_number("value").unwrap_or(1.0)];
     lowering.step(call, Box::new(Sum { factors, constant: 0.0 }), vec![base, combined])
