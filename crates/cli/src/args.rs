@@ -1,4 +1,4 @@
-//! What can be asked for on the command line.
+//! The command line: its subcommands and options.
 
 mod explain;
 mod generate;
@@ -20,13 +20,13 @@ use clap::{Parser, Subcommand};
 #[derive(Debug, Parser)]
 #[command(name = "dlbacktrace", version, max_term_width = 100, after_help = EXIT_CODES)]
 #[command(
-    about = "Says why a deep model decided as it did: traces relevance from its output back to its inputs"
+    about = "Explains why a deep model decided as it did: traces relevance from its output back to its inputs"
 )]
 pub struct Cli {
-    /// What to do.
+    /// The subcommand.
     #[command(subcommand)]
     pub command: Command,
-    /// Show what a framework says of a failure at its full length, with its backtrace (also by RUST_BACKTRACE=full)
+    /// Show a framework's error messages in full, with their backtraces (RUST_BACKTRACE=full does the same)
     #[arg(long, global = true)]
     pub verbose: bool,
 }
@@ -35,16 +35,16 @@ const EXIT_CODES: &str = "\
 Exit codes: 0 done, 1 the results cannot be written or do not verify, 2 usage, 3 the model cannot be loaded, 4 an \
 operator has no rule, 5 the inputs do not fit the model, 6 the framework's library is missing or wrong, 130 interrupted.";
 
-/// The things to do.
+/// The subcommands.
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// Trace a model's output back to its inputs
     Explain(Box<Explain>),
-    /// Let a language model go on with a text, and trace each token it adds back to those before
+    /// Let a language model continue a text, and trace each token it adds back to the tokens before it
     Generate(Box<Generate>),
-    /// Show what a model takes, gives, is made of, and which of its operators have a rule
+    /// Show a model's inputs, outputs and modules, and which of its operators have a rule
     Inspect(Inspect),
-    /// Check that what was recorded is what ran, and that every step accounts for its relevance
+    /// Check that a replay of the recording gives the same values, and that every step accounts for its relevance
     Verify(Box<Verify>),
     /// List the operators that have a rule
     Ops(Ops),

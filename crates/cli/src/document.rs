@@ -16,15 +16,15 @@ use ndarray::{ArrayD, ArrayViewD, Axis};
 use std::fs;
 use std::path::Path;
 
-/// Samples of which the document tells what stands out; pictures are drawn of as many.
+/// The number of samples that the document describes one by one, and of which pictures are drawn.
 pub const SHOWN: usize = 16;
 const LEADERS: usize = 10;
 const UNITS: usize = 5;
 
-/// The document, without the files that are yet to be written.
+/// The document, except for the list of files, which are not written yet.
 ///
 /// # Errors
-/// If the model file cannot be read any more.
+/// If the model file can no longer be read.
 pub fn of(
     args: &Explain,
     model: &dlbacktrace::Model,
@@ -91,14 +91,12 @@ pub fn of(
     })
 }
 
-/// Where the model was found, if that is not what was named: a server keeps versions below one another.
+/// Says where the model was found if that is not the path given: a server keeps numbered versions in one directory.
 fn elsewhere(args: &Explain, model: &dlbacktrace::Model) -> Vec<String> {
     let (named, found) = (&args.model.model, model::path(model));
     let differs = named.as_path() != found;
     differs
-        .then(|| {
-            format!("{} is explained, the newest version that {} leads to", found.display(), named.display())
-        })
+        .then(|| format!("explaining {}, the newest version in {}", found.display(), named.display()))
         .into_iter()
         .collect()
 }
@@ -108,7 +106,7 @@ pub fn batch(explanation: &Explanation) -> usize {
     if explanation.samples_in_inputs() { explanation.sample_count() } else { 1 }
 }
 
-/// Writes the relevance of the recorded values and says where it stands.
+/// Writes the relevance of the recorded values and says where to find it.
 ///
 /// # Errors
 /// If an array cannot be read or written.
@@ -165,7 +163,7 @@ fn shown<'a>(explanation: &Explanation, output: &'a ArrayD<f64>) -> Vec<ArrayVie
     }
 }
 
-/// The names of the units.
+/// The names of the output's units, if there are labels for them.
 fn names<'a>(explanation: &Explanation, labels: Option<&'a Labels>) -> Result<Option<&'a [String]>> {
     let (Some(labels), output) = (labels, explanation.output()) else { return Ok(None) };
     let sample = shown(explanation, &output).first().map(|sample| sample.shape().to_vec());
@@ -178,7 +176,7 @@ fn target_names(explanation: &Explanation, names: Option<&[String]>) -> Vec<Stri
     explanation.target().and_then(|units| units.iter().map(name).collect()).unwrap_or_default()
 }
 
-/// The highest units of each sample, by their names, numbers or places.
+/// The highest units of each sample, by name, number or coordinates.
 fn prediction(explanation: &Explanation, names: Option<&[String]>) -> Vec<Vec<Leader>> {
     let output = explanation.output();
     shown(explanation, &output).into_iter().map(|sample| highest(sample, names, UNITS)).collect()

@@ -12,7 +12,7 @@ use dlbacktrace::Explanation;
 use dlbacktrace_report::{ArrayFile, Document, Staging, summary, tree};
 use std::path::{Path, PathBuf};
 
-/// Where results go when nothing else is said.
+/// The directory for the results, unless `--out` names another.
 const OUT: &str = "dlbacktrace-out";
 const ARRAYS: &str = "relevance.npz";
 const DOCUMENT: &str = "explanation.json";

@@ -1,4 +1,4 @@
-//! An explained input as arrays, with what its file knew of it.
+//! An explained input as arrays, with what is known from its file.
 
 use crate::failure::Result;
 use crate::inputs::Note;
@@ -28,7 +28,7 @@ pub enum Values {
 pub struct Arrays {
     pub positive: ArrayD<f64>,
     pub negative: Option<ArrayD<f64>>,
-    /// The precision that they were computed in.
+    /// The precision of the computation.
     pub precision: DType,
 }
 
@@ -64,7 +64,7 @@ impl Arrays {
         std::iter::once(&self.positive).chain(&self.negative)
     }
 
-    /// What speaks for less what speaks against.
+    /// Relevance for minus relevance against.
     pub fn difference(&self) -> ArrayD<f64> {
         match &self.negative {
             Some(negative) => &self.positive - negative,
@@ -72,10 +72,10 @@ impl Arrays {
         }
     }
 
-    /// Adds the channels to the file under their names, in the precision that they were computed in.
+    /// Adds the channels to the file under their names, in the precision of the computation.
     ///
     /// # Errors
-    /// If that cannot be written.
+    /// If they cannot be written.
     pub fn add_to(&self, file: &mut ArrayFile, keys: &ArrayKeys) -> Result<()> {
         for (channel, key) in self.channels().zip(keys.channels()) {
             match self.precision {

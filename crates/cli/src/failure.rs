@@ -1,17 +1,17 @@
-//! Why the command ends without having done its work, and the exit code for that.
+//! Why a command failed, and the exit code for that.
 
 use std::io;
 
 /// The result of a command.
 pub type Result<T, E = Failure> = std::result::Result<T, E>;
 
-/// Each says in a few lines what is wrong and what to do.
+/// Each message says in a few lines what is wrong and what to do.
 #[derive(Debug, thiserror::Error)]
 pub enum Failure {
-    /// The command line asks for something that is not there.
+    /// The command line asks for something that does not exist.
     #[error("{0}")]
     Usage(String),
-    /// An input cannot be read or does not fit.
+    /// An input cannot be read, or does not fit the model.
     #[error("{0}")]
     Inputs(String),
     /// The explanation failed.
@@ -23,24 +23,24 @@ pub enum Failure {
     /// Standard output could not be written to.
     #[error("cannot write to standard output: {0}")]
     Output(io::Error),
-    /// Ctrl-C ended it; finished work is kept.
+    /// Ctrl-C ended the command; finished work is kept.
     #[error("{0}")]
     Interrupted(String),
-    /// What was to be verified is not so; it has been said what.
+    /// A check of `verify` failed; the report has named it.
     #[error(
         "the explanation does not verify; the report above names what is wrong. Please report it with the model"
     )]
     Unverified,
-    /// The model gives something else each time.
+    /// A second run of the model gave something else.
     #[error(
-        "the model draws random numbers, so that no run repeats another. Save it as it predicts (PyTorch: after eval(); Keras: without training=True), or fix the numbers with \
+        "the model draws random numbers, so no two runs agree. Save the model in inference mode (PyTorch: after eval(); Keras: without training=True), or fix the numbers by \
          --random-seed 0"
     )]
     Unrepeatable,
 }
 
 impl Failure {
-    /// What stands in the way of results, found before the work.
+    /// What prevents writing the results, found before the work begins.
     pub fn of_place(error: dlbacktrace_report::Error) -> Self {
         match error {
             dlbacktrace_report::Error::NotADirectory { .. } => Self::Usage(error.to_string()),
@@ -51,7 +51,7 @@ impl Failure {
     /// The exit code: 0 done, 1 results, 2 usage, 3 model, 4 rule, 5 inputs, 6 library, 130 interrupted.
     pub fn exit_code(&self) -> i32 {
         match self {
-            // Who reads the output has seen enough; that is no failure.
+            // Whoever reads the output has closed it and seen enough: that is not a failure.
             Self::Output(e) if e.kind() == io::ErrorKind::BrokenPipe => 0,
             Self::Results(_) | Self::Output(_) | Self::Unverified | Self::Unrepeatable => 1,
             Self::Usage(_) => 2,
@@ -65,13 +65,19 @@ impl Failure {
 /// The exit code of a command that Ctrl-C ended.
 pub const INTERRUPTED: i32 = 130;
 
-/// Words of libtorch about inputs that do not fit, and the option that helps.
+/// Words by which libtorch reports inputs that do not fit, and the option that helps.
 const HINTS: [(&str, &str); 5] = [
     ("dtype", DTYPE),
     ("scalar type", DTYPE),
-    ("channels", ". For an image of other channels there is --channels 1, 3 or 4, and --layout nhwc"),
-    ("dimension", ". For an image without an axis of samples there is --layout chw or hwc"),
-    ("mat1 and mat2 shapes", ". For an image of another size there is --resize, for a table --columns"),
+    (
+        "channels",
+        ". For another number or order of an image's channels, use --channels 1, 3 or 4, or --layout nhwc",
+    ),
+    ("dimension", ". For an image without an axis of samples, use --layout chw or hwc"),
+    (
+        "mat1 and mat2 shapes",
+        ". For another size of an image, use --resize; for other columns of a table, --columns",
+    ),
 ];
 const DTYPE: &str = ". Use --dtype f16, bf16, f32, f64 or keep for another element type";
 

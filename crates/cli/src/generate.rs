@@ -1,4 +1,4 @@
-//! `dlbacktrace generate`: a language model goes on with a text, and each token it adds is explained by those before it.
+//! `dlbacktrace generate`: a language model continues a text, and each token it adds is explained by the tokens before it.
 
 mod interrupt;
 mod language;
@@ -113,30 +113,28 @@ pub fn run(args: &Generate) -> Result<()> {
         return Ok(());
     }
     Err(Failure::Interrupted(format!(
-        "interrupted: {} of {} tokens are explained, and kept in {}; the same command goes on from there",
+        "interrupted: {} of {} tokens are explained and kept in {}; run the same command again to resume",
         steps.records.len(),
         wanted.len(),
         args.out.display()
     )))
 }
 
-/// The tokens to go on from.
+/// The tokens of the text to continue.
 fn prompt(args: &Generate, tokenizer: &Tokenizer) -> Result<Vec<u32>> {
     let text = match (&args.prompt, &args.prompt_file) {
         (Some(text), _) => text.clone(),
         (None, Some(file)) => {
             let text = fs::read_to_string(file)
                 .map_err(|e| Failure::Usage(format!("cannot read {}: {e}", file.display())))?;
-            // The end of the last line is the editor's, not the text's.
+            // An editor ends the last line with a line break that is not part of the text.
             text.strip_suffix('\n').unwrap_or(&text).to_owned()
         }
         (None, None) => String::new(),
     };
     let tokens = tokenizer.encode(&text, None, !args.no_special_tokens)?.tokens;
     if tokens.is_empty() {
-        return Err(Failure::Usage(
-            "the prompt has no tokens; a text can be gone on from one at least".to_owned(),
-        ));
+        return Err(Failure::Usage("the prompt has no tokens; give a text of at least one token".to_owned()));
     }
     Ok(tokens.into_iter().map(|token| token.id).collect())
 }
@@ -210,19 +208,16 @@ fn warnings(language: &Language<'_>, steps: &Steps) -> Vec<String> {
     let mut warnings = Vec::new();
     match steps.found {
         Found::Same(count) if count > 0 => {
-            warnings.push(format!(
-                "{count} tokens had been explained by a run that was interrupted, and are taken over"
-            ));
+            warnings.push(format!("{count} explained tokens are taken over from an interrupted run"));
         }
         Found::Other(count) if count > 0 => {
-            warnings.push(format!(
-                "{count} explained tokens of another text, of a run that was interrupted, are replaced"
-            ));
+            warnings
+                .push(format!("{count} explained tokens of an interrupted run on another text are replaced"));
         }
         _ => {}
     }
     if let Some(End::Model(said)) = &language.end {
-        warnings.push(format!("the model takes no more tokens: {said}"));
+        warnings.push(format!("the text ends here because the model takes no more tokens: {said}"));
     }
     for warning in steps.records.values().flat_map(|record| &record.warnings) {
         if !warnings.contains(warning) {
@@ -232,7 +227,7 @@ fn warnings(language: &Language<'_>, steps: &Steps) -> Vec<String> {
     warnings
 }
 
-/// Tells how long the text is that scores are asked for.
+/// Scores that report to the progress line how long the text has become.
 struct Told<'a, 'b> {
     language: &'a mut Language<'b>,
     told: &'a dyn Fn(usize),

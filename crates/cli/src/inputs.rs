@@ -1,4 +1,4 @@
-//! What the model is given: from the command line to values in the model's order.
+//! The model's inputs: from the command line to values in the model's order.
 
 mod bind;
 mod cast;
@@ -37,14 +37,14 @@ use takers::Takers;
 /// Reads all inputs and assigns them to the model's arguments.
 ///
 /// # Errors
-/// [`Failure::Usage`] for what cannot be found, [`Failure::Inputs`] for what cannot be read or does not fit.
+/// [`Failure::Usage`] for files and names that do not exist, [`Failure::Inputs`] for what cannot be read or does not fit.
 pub fn read(model: &Model, options: &InputArgs) -> Result<Bound> {
     let mut bound = settled(model, options)?;
     fit::to_types(model.arguments(), &mut bound)?;
     Ok(bound)
 }
 
-/// With pictures prepared as the model takes them.
+/// The inputs, with pictures prepared for the model.
 fn settled(model: &Model, options: &InputArgs) -> Result<Bound> {
     let pictures = Preparation::of(&options.image, model);
     let mut bound = bound(model, options, &pictures)?;
@@ -66,8 +66,10 @@ fn settled(model: &Model, options: &InputArgs) -> Result<Bound> {
     Ok(bound)
 }
 
+/// Checks the size of pictures for a model that takes one size only.
+///
 /// # Errors
-/// How large a picture is to be, where the model takes those of one size.
+/// [`Failure::Inputs`] with the size that the model takes.
 fn sized(model: &Model, bound: &Bound) -> Result<()> {
     for argument in model.arguments() {
         let value =
@@ -81,10 +83,10 @@ fn sized(model: &Model, bound: &Bound) -> Result<()> {
         let size = |axis: usize| wanted[axis].unwrap_or(given[axis]);
         if (size(height), size(width)) != (given[height], given[width]) {
             let file = note.and_then(|note| note.file.as_ref());
-            let file = file.map_or("what is given".to_owned(), |file| file.display().to_string());
+            let file = file.map_or("the picture given".to_owned(), |file| file.display().to_string());
             let (h, w) = (size(height), size(width));
             return Err(Failure::Inputs(format!(
-                "input {} takes pictures of {h}×{w} pixels, and {file} has {}×{}; give --resize {h}x{w}, or --resize and \
+                "input {} takes pictures of {h}×{w} pixels, but {file} has {}×{}; give --resize {h}x{w}, or --resize and \
                  --crop {h}x{w} to keep its proportions",
                 argument.name, given[height], given[width]
             )));
@@ -158,7 +160,7 @@ fn file(path: &Path, options: &InputArgs, takers: &Takers, pictures: &Preparatio
                 Value::Dict(entries) => Contents::named(entries),
                 value => one(value),
             }),
-            Err(_) => Err("it is no text".to_owned()),
+            Err(_) => Err("it is not a text".to_owned()),
         },
         "csv" | "tsv" => takers.table(&bytes, &options.table),
         "png" | "jpg" | "jpeg" => picture::parse(&bytes, pictures).map(|value| {
@@ -168,7 +170,7 @@ fn file(path: &Path, options: &InputArgs, takers: &Takers, pictures: &Preparatio
         _ => {
             let path = path.display();
             let message = format!(
-                "the kind of input file {path} is not known by its name or content; give one of {}",
+                "neither name nor content shows the format of {path}; give a file of one of these kinds: {}",
                 source::KINDS.join(" ")
             );
             return Err(Failure::Usage(message));
@@ -180,7 +182,7 @@ fn file(path: &Path, options: &InputArgs, takers: &Takers, pictures: &Preparatio
 fn content(path: &Path) -> Result<Vec<u8>> {
     fs::read(path).map_err(|e| match e.kind() {
         std::io::ErrorKind::NotFound => {
-            Failure::Usage(format!("there is no file {}; look at its path", path.display()))
+            Failure::Usage(format!("there is no file {}; check the path", path.display()))
         }
         _ => Failure::Usage(format!("cannot read {}: {e}", path.display())),
     })
@@ -190,7 +192,7 @@ fn unreadable(path: &Path, what: &str) -> Failure {
     Failure::Inputs(format!("cannot use {}: {what}", path.display()))
 }
 
-/// The kind of a file: by its name, or by its content where the name says nothing known.
+/// The kind of a file: by its name, or by its content if the name says nothing.
 fn extension(path: &Path, bytes: &[u8]) -> String {
     const MAGIC: [(&[u8], &str); 4] =
         [(b"\x93NUMPY", "npy"), (b"PK\x03\x04", "npz"), (b"\x89PNG", "png"), (b"\xff\xd8\xff", "jpg")];
@@ -210,6 +212,10 @@ fn pick(contents: Contents, key: &str, path: &Path) -> Result<Item> {
     };
     let names: Vec<String> = items.iter().map(|(name, _)| name.clone()).collect();
     items.into_iter().find(|(name, _)| name == key).map(|(_, item)| item).ok_or_else(|| {
-        Failure::Usage(format!("{} holds no array {key}; there are {}", path.display(), names.join(", ")))
+        Failure::Usage(format!(
+            "{} holds no array {key}; its arrays are {}",
+            path.display(),
+            names.join(", ")
+        ))
     })
 }

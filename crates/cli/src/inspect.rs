@@ -7,14 +7,14 @@ use crate::{model, output};
 use dlbacktrace::{Argument, Inspection};
 use std::fmt::Write;
 
-/// Shows what a model takes, gives and is made of.
+/// Shows a model's inputs, outputs and modules.
 pub fn run(args: &Inspect) -> Result<()> {
     let mut inspection = model::load(&args.model)?.inspect()?;
     inspection.outputs = inspection.outputs.iter().flat_map(named).collect();
     if args.json { output::json(&inspection) } else { output::text(&report(&inspection)) }
 }
 
-/// An output by the names that `--output` takes: those of its elements, where it is a list, a tuple or a dictionary.
+/// The names of an output that `--output` takes: those of its elements, for a list, a tuple or a dictionary.
 fn named(output: &Argument) -> Vec<Argument> {
     let elements = Kind::of(&output.kind).elements();
     let element = |(name, kind): (String, &str)| Argument {
@@ -50,7 +50,7 @@ fn report(inspection: &Inspection) -> String {
         .collect();
     text += &output::columns(&rows);
     if !inspection.random.is_empty() {
-        section(&mut text, "given by chance: the model was saved in training mode, or draws random numbers");
+        section(&mut text, "depends on random numbers: the model was saved in training mode, or draws some");
         for found in &inspection.random {
             let _ = writeln!(text, "  {found}");
         }
@@ -59,7 +59,7 @@ fn report(inspection: &Inspection) -> String {
         text,
         "\ncoverage   {:.1} % of the operators have a rule{}",
         (inspection.coverage * 1000.0).floor() / 10.0,
-        if inspection.exact { "" } else { " (as far as can be told before a run)" }
+        if inspection.exact { "" } else { " (as far as is known before a run)" }
     );
     text
 }
@@ -68,7 +68,7 @@ fn section(text: &mut String, head: &str) {
     let _ = writeln!(text, "\n{head}");
 }
 
-/// The last part of a module's path, as deep as it lies.
+/// The last part of a module's path, indented by its depth.
 fn indented(path: &str) -> String {
     if path.is_empty() {
         return "  (model)".to_owned();

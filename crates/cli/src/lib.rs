@@ -33,14 +33,14 @@ use std::panic::catch_unwind;
 pub unsafe extern "C" fn dlbacktrace_main(argc: c_int, argv: *const *const c_char) -> c_int {
     let count = usize::try_from(argc).unwrap_or(0);
     let argument = |index| {
-        // SAFETY: the caller vouches for `argc` pointers to C strings, and the index is below that.
+        // SAFETY: the caller guarantees `argc` pointers to C strings, and the index is below that.
         let argument = unsafe { CStr::from_ptr(*argv.add(index)) };
         OsString::from_vec(argument.to_bytes().to_vec())
     };
     let arguments: Vec<OsString> = (0..count).map(argument).collect();
     std::panic::set_hook(Box::new(|panic| {
         eprintln!(
-            "error: this is a defect of dlbacktrace, please report it with the command line and the model: {panic}"
+            "error: this is a defect of dlbacktrace. Please report it with the command line and the model: {panic}"
         );
     }));
     // A panic must not cross into C.
@@ -52,7 +52,7 @@ pub fn run(arguments: Vec<OsString>) -> i32 {
     let cli = match Cli::try_parse_from(arguments) {
         Ok(cli) => cli,
         Err(e) => {
-            // Help goes to standard output; there is nobody to tell if that is closed.
+            // Help goes to standard output; if that is closed, nobody is left to read it.
             let _ = e.print();
             return e.exit_code();
         }
@@ -77,7 +77,7 @@ pub fn run(arguments: Vec<OsString>) -> i32 {
     }
 }
 
-/// Text of few lines as it is, since they are ours. Of more lines is what libraries say: these are joined.
+/// A short text is ours and stays as it is. A long one is a library's: its lines are joined.
 fn paragraph(text: &str) -> String {
     const LINES: usize = 5;
     let text = without_numbers(text);
@@ -87,7 +87,7 @@ fn paragraph(text: &str) -> String {
     }
 }
 
-/// Text without the system's numbers of errors, which its words say already.
+/// The text without the system's error numbers, which its words repeat.
 fn without_numbers(text: &str) -> String {
     let mut parts = text.split(" (os error ");
     let first = parts.next().unwrap_or_default().to_owned();

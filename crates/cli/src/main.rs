@@ -1,7 +1,7 @@
 //! The program `dlbacktrace`: finds the library of the same name, which holds the whole command, and calls it.
 //!
-//! A program linked to libtorch does not start where that is missing; the system says which file it lacks, not
-//! what to do. This one links to nothing, so it can tell.
+//! A program linked to libtorch does not start where that is missing: the system names the missing file, but not the
+//! remedy. This program links to nothing, so it can say what to do.
 
 use libloading::os::unix::{Library, RTLD_LOCAL, RTLD_NOW};
 use std::ffi::{CString, c_char, c_int};
@@ -17,12 +17,12 @@ type Main = unsafe extern "C" fn(c_int, *const *const c_char) -> c_int;
 
 fn main() -> ExitCode {
     if env::var_os("OMP_WAIT_POLICY").is_none() {
-        // Waiting threads of libtorch spin otherwise, which on a busy machine costs many times the work.
+        // Otherwise libtorch's waiting threads spin, which slows a busy machine down many times.
         // SAFETY: no other thread exists yet.
         unsafe { env::set_var("OMP_WAIT_POLICY", "PASSIVE") };
     }
     if env::args_os().any(|argument| argument == "--verbose") {
-        // The other half and the frameworks' side look for it where they cut messages short.
+        // The command's library and the framework crates read this where they shorten messages.
         // SAFETY: as above.
         unsafe { env::set_var("RUST_BACKTRACE", "full") };
     }
@@ -55,20 +55,20 @@ fn main() -> ExitCode {
 
 /// Loads the command's library from where cargo or an installation puts it.
 fn load() -> Result<Library, String> {
-    let places = places().map_err(|e| format!("cannot tell where this program is ({e})."))?;
+    let places = places().map_err(|e| format!("cannot find out where this program is ({e})."))?;
     let Some(path) = places.iter().find(|path| path.is_file()) else {
         let places: Vec<_> = places.iter().map(|path| path.display().to_string()).collect();
         return Err(format!(
-            "the library of dlbacktrace is missing; looked for {}. Run `cargo xtask install` in its checkout to \
+            "the library of dlbacktrace is missing; it should be at {}. Run `cargo xtask install` in its checkout to \
              install program and library.",
             places.join(", ")
         ));
     };
-    // Every symbol now: of a wrong libtorch some are missing, which is better met here than in the midst of work.
+    // All symbols at once: if libtorch is the wrong one, some are missing, and it is better to learn that now.
     // SAFETY: the library's initialisers are those of Rust and libtorch, which only set up themselves.
     unsafe { Library::open(Some(path), RTLD_NOW | RTLD_LOCAL) }.map_err(|e| {
         format!(
-            "libtorch 2.13.0 is needed, but the system's loader found it missing or wrong: {}. To mend it, run `cargo \
+            "libtorch 2.13.0 is needed, but the system's loader found it missing or wrong: {}. To fix this, run `cargo \
              xtask setup` in the checkout of dlbacktrace and build again, or let LD_LIBRARY_PATH name the lib \
              directory of a PyTorch 2.13.0.",
             text(&e)
@@ -76,7 +76,7 @@ fn load() -> Result<Library, String> {
     })
 }
 
-/// A fresher library stands in `deps` when cargo built only this program.
+/// The places of the library, `deps` first: cargo leaves a newer one there when it builds only this program.
 fn places() -> io::Result<Vec<PathBuf>> {
     let program = env::current_exe()?;
     let name = libloading::library_filename("dlbacktrace_cli");
@@ -84,7 +84,7 @@ fn places() -> io::Result<Vec<PathBuf>> {
     Ok(["deps", ".", "../lib"].iter().map(|place| directory.join(place).join(&name)).collect())
 }
 
-/// What the loader said.
+/// The loader's message.
 fn text(error: &libloading::Error) -> String {
     match error {
         libloading::Error::DlOpen { source } => source.to_string(),
@@ -92,7 +92,7 @@ fn text(error: &libloading::Error) -> String {
     }
 }
 
-/// The command line as C has it, from where it came: so no argument holds a NUL.
+/// The command line as C strings. No argument holds a NUL, because they were C strings before.
 fn arguments() -> Vec<CString> {
     env::args_os().filter_map(|argument| CString::new(argument.into_vec()).ok()).collect()
 }

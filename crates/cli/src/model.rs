@@ -25,13 +25,13 @@ pub fn load(args: &ModelArgs) -> Result<Model> {
     Ok(Model::load_with(&args.model, &options)?)
 }
 
-/// TensorFlow writes notes to standard error while it is loaded, whatever its log level, so it is loaded apart: nothing
-/// else of this program runs meanwhile that could have something to say.
+/// Loads TensorFlow by itself. TensorFlow writes notes to standard error while it loads, whatever its log level; nothing else
+/// of this program runs meanwhile, so nothing else is silenced with them.
 #[cfg(feature = "tensorflow")]
 fn load_tensorflow(args: &ModelArgs) -> Result<()> {
     let saved_model = args.model.is_dir() || args.model.ends_with("saved_model.pb");
     if saved_model && std::env::var_os("TF_CPP_MIN_LOG_LEVEL").is_none() {
-        // Without it the notes are merely seen.
+        // If this fails, the notes are shown.
         let _silence = gag::Gag::stderr().ok();
         dlbacktrace::tensorflow::Library::load(args.tensorflow.as_deref())
             .map_err(dlbacktrace::Error::from)?;
@@ -44,8 +44,8 @@ pub fn path(model: &Model) -> &Path {
     model.path().unwrap_or(Path::new(""))
 }
 
-/// Where the model is, and the SHA-256 of the file in hexadecimal digits; of a directory, that of the names and contents
-/// of its files.
+/// The model's path, and the SHA-256 of the file in hexadecimal digits; for a directory, that of the names and contents of
+/// its files.
 ///
 /// # Errors
 /// [`Failure::Usage`] if it cannot be read.

@@ -9,7 +9,7 @@ use dlbacktrace_report::Settings;
 use ndarray::ArrayD;
 use std::path::Path;
 
-/// The options that the command line asks for, with what is known of the inputs.
+/// The options that the command line asks for, completed by what is known of the inputs.
 ///
 /// # Errors
 /// What is wrong with the file of the start.
@@ -66,14 +66,14 @@ fn target(args: &RuleArgs, labels: Option<&Labels>) -> Result<Target> {
 fn unit(name: &str, labels: Option<&Labels>) -> Result<usize> {
     let Some(labels) = labels else {
         return Err(Failure::Usage(format!(
-            "--target {name}: give argmax, all, a unit's number from 0, or coordinates such as :,17,4; for units by their \
-             names, give these by --labels"
+            "--target {name}: give argmax, all, a unit's number from 0, or coordinates such as :,17,4; to use units' \
+             names, give them with --labels"
         )));
     };
     labels.unit(name)
 }
 
-/// The inputs that are no evidence: those that the command line names, and what a tokenizer keeps books of.
+/// The inputs that are not evidence: those that the command line names, and those that only say where tokens stand.
 fn constants(args: &RuleArgs, bound: &Bound) -> Vec<String> {
     let named = |name: &&String| args.token_input.contains(name) || args.constant_input.contains(name);
     bound.bookkeeping.iter().filter(|name| !named(name)).chain(&args.constant_input).cloned().collect()
@@ -84,13 +84,13 @@ pub fn assumed_constants(args: &RuleArgs, bound: &Bound) -> Vec<String> {
     let assumed = |name: &&String| !args.constant_input.contains(name);
     let say = |name: &String| {
         format!(
-            "{name} says where tokens stand, not what they are, and is constant (--token-input {name} explains it)"
+            "{name} is constant, because it says where tokens stand, not what they are (--token-input {name} explains it)"
         )
     };
     constants(args, bound).iter().filter(assumed).map(say).collect()
 }
 
-/// The same options as the document states them.
+/// The same options in the form of the document.
 pub fn settings(args: &RuleArgs, bound: &Bound) -> Settings {
     let given = args.start.is_none();
     Settings {
@@ -108,14 +108,14 @@ pub fn settings(args: &RuleArgs, bound: &Bound) -> Settings {
     }
 }
 
-/// That the largest unit is explained, where the command line asks for no other.
+/// The note that the largest unit is explained, if the command line asks for no other.
 pub fn assumed_unit(args: &RuleArgs, explanation: &Explanation) -> Vec<String> {
     let units = explanation.output().len() / explanation.sample_count().max(1);
     let argmax = args.target == TargetArg::Argmax && args.one_box.is_none() && args.box_class.is_none();
     let largest = argmax && !explanation.target_cells().is_empty() && units > 1;
     let whose = if explanation.sample_count() > 1 { "of each sample " } else { "" };
     largest
-        .then(|| format!("the largest unit {whose}is explained (--target for another)"))
+        .then(|| format!("the largest unit {whose}is the one to explain (--target for another)"))
         .into_iter()
         .collect()
 }
@@ -152,6 +152,6 @@ fn start(path: &Path) -> Result<ArrayD<f64>> {
         Value::F16(array) => Ok(array.mapv(f64::from)),
         Value::Int(array) => Ok(array.mapv(|v| v as f64)),
         Value::Int32(array) => Ok(array.mapv(f64::from)),
-        _ => Err(Failure::Inputs(format!("the start in {} is no array of numbers", path.display()))),
+        _ => Err(Failure::Inputs(format!("the start in {} is not an array of numbers", path.display()))),
     }
 }

@@ -1,4 +1,4 @@
-//! Standard output, which may be closed before all is said.
+//! Standard output, which may be closed before all is written.
 
 use crate::failure::{Failure, Result};
 use serde::Serialize;
@@ -23,7 +23,7 @@ pub fn json(document: &impl Serialize) -> Result<()> {
     text(&(json + "\n"))
 }
 
-/// Names the files that were written, but of many only the first.
+/// Names the files that were written; of many, only the first.
 pub fn written(out: &Path, document: &str, files: &[String]) -> String {
     const NAMED: usize = 6;
     let mut files: Vec<String> = [document]

@@ -8,7 +8,7 @@ use dlbacktrace_report::Staging;
 use dlbacktrace_report::pictures::{Bar, BarChart, Channels, Heatmap, ImageLayout, Panel};
 use ndarray::ArrayD;
 
-/// Bars of a chart.
+/// The largest number of bars in a chart.
 const BARS: usize = 20;
 
 /// What the pictures of one explanation have in common.
@@ -27,24 +27,24 @@ pub struct Pictures<'a> {
 #[derive(Default)]
 pub struct Drawn {
     pub files: Vec<String>,
-    /// Which samples were left out.
+    /// Notes on samples that were left out.
     pub warnings: Vec<String>,
 }
 
-/// How an input can be seen.
+/// The kind of picture for an input.
 enum View {
     Image(ImageLayout),
     Features,
 }
 
 impl Pictures<'_> {
-    /// Draws every input that can be seen, of the first samples one by one; no bars of what received nothing, such as a mask.
+    /// Draws pictures of every input that has a kind of picture, one for each of the first samples; no bars for an input that received nothing, such as a mask.
     ///
     /// # Errors
     /// If a picture cannot be drawn or written.
     pub fn draw(&self, inputs: &[Explained]) -> Result<Drawn> {
         let mut drawn = Drawn::default();
-        // Masks and types of a text's tokens are of its shape; the text itself is shown elsewhere.
+        // The masks and types of a text's tokens have the shape of its tokens, which are shown elsewhere.
         let text = inputs.iter().find(|input| input.note.texts.is_some());
         let text = text.map(|input| input.relevance.positive.shape());
         for (index, input) in inputs.iter().enumerate() {
@@ -71,7 +71,7 @@ impl Pictures<'_> {
         Ok(drawn)
     }
 
-    /// How an input can be seen, and the number of its samples.
+    /// The kind of picture for an input, and the number of its samples.
     fn view(&self, input: &Explained, data: &ArrayD<f64>) -> Option<(View, usize)> {
         let relevance = &input.relevance.positive;
         let layout = match input.note.image {
@@ -81,7 +81,7 @@ impl Pictures<'_> {
             }
             None => ImageLayout::detect(relevance.shape()),
         };
-        // What belongs to the elements of the relevance only where it has the input's shape: not to tokens.
+        // Names and colours of elements apply only if the relevance has the input's shape, which that of tokens has not.
         if let Some(layout) = layout.filter(|_| relevance.shape() == data.shape()) {
             return Some((View::Image(layout), layout.images(relevance.shape())));
         }
@@ -107,7 +107,7 @@ impl Pictures<'_> {
                 .map(|relevance| vec![Panel { title: format!("relevance{unit}"), relevance }]),
             Some(negative) => {
                 plane(&input.relevance.positive).zip(plane(negative)).map(|(positive, negative)| {
-                    // Drawn negative, so that what speaks against is blue.
+                    // Relevance against is drawn negative, so it becomes blue.
                     vec![
                         Panel { title: format!("for{unit}"), relevance: positive },
                         Panel { title: format!("against{unit}"), relevance: -negative },
@@ -163,13 +163,13 @@ impl Pictures<'_> {
     }
 }
 
-/// A number as people write it.
+/// A number in plain decimal notation.
 fn plain(value: f64) -> String {
     let text = format!("{value:.4}");
     if text.contains('.') { text.trim_end_matches('0').trim_end_matches('.').to_owned() } else { text }
 }
 
-/// An input's name as part of a file's; if another one becomes the same, with its position.
+/// An input's name as part of a file name, with its position if two inputs would get the same.
 fn file_name(index: usize, inputs: &[Explained]) -> String {
     let plain = |input: &Explained| -> String {
         input

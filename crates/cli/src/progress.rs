@@ -1,4 +1,4 @@
-//! A sign of life on a terminal while work takes long.
+//! A sign of life on a terminal during long work.
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use std::sync::Once;
@@ -6,19 +6,19 @@ use std::sync::mpsc::{self, RecvTimeoutError, Sender};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
-/// Work that is done sooner needs no sign.
+/// Work that takes less time shows no sign.
 const PATIENCE: Duration = Duration::from_secs(1);
 const TICK: Duration = Duration::from_millis(200);
 
-/// A line on standard error that says what is going on and for how long. Nothing where that is no terminal.
+/// A line on standard error that says what is happening and for how long; nothing if that is not a terminal.
 pub struct Progress {
     bar: ProgressBar,
-    /// Shows the line when the patience is over; ends when the sender is dropped.
+    /// Shows the line once the patience is over; ends when the sender is dropped.
     waiting: Option<(Sender<()>, JoinHandle<()>)>,
 }
 
 impl Progress {
-    /// Begins; `quiet` shows nothing.
+    /// Begins; with `quiet` it shows nothing.
     pub fn new(quiet: bool) -> Self {
         let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::hidden());
         style(&bar, "{spinner} {msg} ({elapsed})");
@@ -36,12 +36,12 @@ impl Progress {
         Self { bar, waiting }
     }
 
-    /// Says what comes now.
+    /// Names the work that begins now.
     pub fn say(&self, what: &'static str) {
         self.bar.set_message(what);
     }
 
-    /// Says what comes with the first call of the result, which shows how many steps of how many are done.
+    /// Names the work that begins with the first call of the result; each call shows how many of how many steps are done.
     pub fn steps(&self, what: &'static str) -> impl Fn(usize, usize) + Send + Sync + 'static {
         let (bar, begun) = (self.bar.clone(), Once::new());
         move |done, all| {
@@ -66,7 +66,7 @@ impl Drop for Progress {
     fn drop(&mut self) {
         if let Some((sender, shows)) = self.waiting.take() {
             drop(sender);
-            // It cannot fail, and there is nothing to be done if it did.
+            // Joining fails only if the thread panicked, which shows on standard error anyway.
             let _ = shows.join();
         }
         self.bar.finish_and_clear();

@@ -1,10 +1,10 @@
-//! Arrays as samples, and what stands out in each.
+//! Arrays as samples, and the largest elements of each.
 
 use dlbacktrace_report::Leader;
 use dlbacktrace_report::tokens::TokenEntry;
 use ndarray::{ArrayD, ArrayViewD, Axis};
 
-/// The samples of a value: slices along its first axis, if that is the axis of the batch; else the whole is one.
+/// The samples of a value: slices along its first axis if that is the axis of the batch, else the whole.
 pub fn samples<T>(array: &ArrayD<T>, batch: usize) -> Vec<ArrayViewD<'_, T>> {
     if array.ndim() >= 2 && array.len_of(Axis(0)) == batch {
         array.axis_iter(Axis(0)).collect()
@@ -13,13 +13,13 @@ pub fn samples<T>(array: &ArrayD<T>, batch: usize) -> Vec<ArrayViewD<'_, T>> {
     }
 }
 
-/// The elements of the greatest magnitude but 0, in falling order; equal ones in the array's.
+/// The elements of the greatest magnitude, zeros left out, in falling order; equal ones in the array's order.
 pub fn leaders(sample: ArrayViewD<'_, f64>, features: Option<&[String]>, most: usize) -> Vec<Leader> {
     let shape = sample.shape();
     ranked(sample.iter().copied().enumerate(), most, |position| name(position, shape, features))
 }
 
-/// The tokens of the greatest magnitude but 0, in falling order; equal ones in the text's.
+/// The tokens of the greatest magnitude, zeros left out, in falling order; equal ones in the text's order.
 pub fn strongest(tokens: &[TokenEntry], most: usize) -> Vec<Leader> {
     let found = tokens.iter().map(|token| (token, token.difference()));
     ranked(found, most, |token| token.text.trim().to_owned())
@@ -31,11 +31,11 @@ fn ranked<K>(found: impl Iterator<Item = (K, f64)>, most: usize, name: impl Fn(K
     found.into_iter().take(most).map(|(key, value)| Leader { name: name(key), value }).collect()
 }
 
-/// The highest units of a sample of an output, in falling order, by their names, numbers or places.
+/// The highest units of a sample of an output, in falling order, by name, number or coordinates.
 pub fn highest(units: ArrayViewD<'_, f64>, names: Option<&[String]>, most: usize) -> Vec<Leader> {
     let mut ranked: Vec<(usize, f64)> = units.iter().copied().enumerate().collect();
     let falling = |(i, a): &(usize, f64), (j, b): &(usize, f64)| b.total_cmp(a).then(i.cmp(j));
-    // An output may have millions of units.
+    // An output may have millions of units, so they are not all sorted.
     if ranked.len() > most {
         ranked.select_nth_unstable_by(most, falling);
         ranked.truncate(most);
@@ -50,7 +50,7 @@ pub fn highest(units: ArrayViewD<'_, f64>, names: Option<&[String]>, most: usize
     ranked.into_iter().map(|(unit, value)| Leader { name: called(unit), value }).collect()
 }
 
-/// A feature's name if the sample is a vector of named ones; else its indices.
+/// A feature's name, if the sample is a vector with names; else its indices.
 pub fn name(position: usize, shape: &[usize], features: Option<&[String]>) -> String {
     if let ([_], Some(name)) = (shape, features.and_then(|names| names.get(position))) {
         return name.clone();

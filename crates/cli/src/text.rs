@@ -16,7 +16,7 @@ use crate::failure::{Failure, Result};
 use dlbacktrace::{Argument, Value};
 use ndarray::Array2;
 
-/// The tokens of one sample and where they stand in its row, the rest of which is padding.
+/// The tokens of one sample and their positions in its row; the rest of the row is padding.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Row {
     pub first: usize,
@@ -34,10 +34,10 @@ pub struct Batch {
     pub rows: Vec<Row>,
 }
 
-/// The texts of the command line as the model takes them; `None` if there are none.
+/// The texts of the command line in the form that the model takes; `None` if there are none.
 ///
 /// # Errors
-/// [`Failure::Usage`] for texts that cannot be, [`Failure::Inputs`] for what the tokenizer or the model does not take.
+/// [`Failure::Usage`] for texts that make no batch, [`Failure::Inputs`] for what the tokenizer or the model does not take.
 pub fn batch(args: &TextArgs, arguments: &[Argument]) -> Result<Option<Batch>> {
     let Some(file) = args.tokenizer.as_deref().filter(|_| !args.text.is_empty()) else { return Ok(None) };
     if !args.text_pair.is_empty() && args.text_pair.len() != args.text.len() {
@@ -55,7 +55,7 @@ pub fn batch(args: &TextArgs, arguments: &[Argument]) -> Result<Option<Batch>> {
     let encoded = args.text.iter().zip(pairs).map(encode).collect::<Result<Vec<_>>>()?;
     let length = encoded.iter().map(|text| text.tokens.len()).max().unwrap_or(0);
     if length == 0 {
-        return Err(Failure::Usage("the text has no tokens".to_owned()));
+        return Err(Failure::Usage("the text has no tokens; give a longer one with --text".to_owned()));
     }
     let length = args.pad_to.unwrap_or(0).max(length);
 

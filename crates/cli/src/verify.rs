@@ -7,10 +7,10 @@ use crate::{inputs, model, options, output, text};
 use dlbacktrace::Verification;
 use std::fmt::Write;
 
-/// Steps that are named one by one.
+/// The largest number of steps to name one by one.
 const NAMED: usize = 10;
 
-/// Replays what was recorded and checks the account of every step.
+/// Replays the recording and checks the account of every step.
 pub fn run(args: &Verify) -> Result<()> {
     let progress = Progress::new(args.json);
     progress.say("loading the model");
@@ -39,7 +39,7 @@ fn report(Verification { replay, open, random, repeats, .. }: &Verification) -> 
     let mut text = String::new();
     let _ = writeln!(
         text,
-        "replay  {} steps give again what was recorded, {} cannot be repeated, {} differ",
+        "replay  {} steps give the recorded values again, {} cannot be repeated, {} differ",
         replay.checked.saturating_sub(replay.failed.len()),
         replay.skipped,
         replay.failed.len()
@@ -52,9 +52,9 @@ fn report(Verification { replay, open, random, repeats, .. }: &Verification) -> 
     named(&mut text, open);
     if !random.is_empty() {
         let outcome = if *repeats {
-            "a second run gives the same explanation, though not all is settled by the inputs"
+            "a second run gives the same explanation, though something other than the inputs decides part of it"
         } else {
-            "another run gives another explanation; --random-seed N fixes random numbers"
+            "a second run gives another explanation; --random-seed N fixes random numbers"
         };
         let _ = writeln!(text, "repeat  {outcome}");
         named(&mut text, &random.iter().map(ToString::to_string).collect::<Vec<_>>());

@@ -1,4 +1,4 @@
-//! `explain` and `verify`: a model, what it is given, and what is asked of it.
+//! `explain` and `verify`: the model, its inputs, and the explanation wanted.
 
 use super::{InputArgs, ModelArgs, RuleArgs};
 use clap::Args;
@@ -16,13 +16,13 @@ pub struct Explain {
     /// Also write the relevance of every recorded value
     #[arg(long, help_heading = "Results")]
     pub all_values: bool,
-    /// Also say what passed through each module and each head of attention
+    /// Also report the relevance that passed through each module and each attention head
     #[arg(long, help_heading = "Results")]
     pub modules: bool,
     /// Directory for relevance.npz, explanation.json and the pictures [default: dlbacktrace-out; with --json: none]
     #[arg(long, value_name = "DIR", help_heading = "Results")]
     pub out: Option<PathBuf>,
-    /// Print the document of explanation.json, and nothing else
+    /// Print the content of explanation.json, and nothing else
     #[arg(long, help_heading = "Results")]
     pub json: bool,
     /// Print no summary

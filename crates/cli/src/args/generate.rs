@@ -14,16 +14,16 @@ pub struct Generate {
     /// The model's tokenizer, a tokenizer.json
     #[arg(long, value_name = "FILE", help_heading = "Text")]
     pub tokenizer: PathBuf,
-    /// The text to go on from
+    /// The text to continue
     #[arg(long, value_name = "TEXT", group = "given", allow_hyphen_values = true, help_heading = "Text")]
     pub prompt: Option<String>,
-    /// A file with the text to go on from
+    /// A file with the text to continue
     #[arg(long, value_name = "FILE", group = "given", help_heading = "Text")]
     pub prompt_file: Option<PathBuf>,
     /// Add no special tokens to the text
     #[arg(long, help_heading = "Text")]
     pub no_special_tokens: bool,
-    /// Which output has the scores: its name or number [default: the first with floating numbers for each token]
+    /// The output that holds the scores, by name or number [default: the first with floating-point numbers for each token]
     #[arg(long, value_name = "NAME|INDEX", help_heading = "Model")]
     pub output: Option<String>,
     #[command(flatten)]
@@ -34,16 +34,16 @@ pub struct Generate {
     /// Whether saturated activations block relevance
     #[arg(long, value_name = "on|off", default_value = "on", value_parser = on_off, action = ArgAction::Set, help_heading = "Explanation")]
     pub gates: bool,
-    /// Give a token what constants that are added to its embedding would take, such as its position
+    /// Give a token the share of the constants that are added to its embedding, such as its position
     #[arg(long, help_heading = "Explanation")]
     pub whole_tokens: bool,
-    /// Let operators without a rule through; what reaches them is lost and counted as such
+    /// Let operators without a rule through; the relevance that reaches them is lost, and the ledger says so
     #[arg(long, help_heading = "Explanation")]
     pub allow_unruled: bool,
     /// Directory for generation.json, relevance.npz, the page and the picture
     #[arg(long, value_name = "DIR", default_value = "dlbacktrace-out", help_heading = "Results")]
     pub out: PathBuf,
-    /// Print the document of generation.json, and nothing else
+    /// Print the content of generation.json, and nothing else
     #[arg(long, help_heading = "Results")]
     pub json: bool,
     /// Print nothing
@@ -53,19 +53,19 @@ pub struct Generate {
 
 /// How tokens are chosen.
 #[derive(Debug, Args)]
-#[command(next_help_heading = "Choice of tokens (the most probable one, unless said otherwise)")]
+#[command(next_help_heading = "Choice of tokens (by default the most probable one)")]
 pub struct ChoiceArgs {
-    /// Tokens to generate at most
+    /// The largest number of tokens to generate
     #[arg(long, value_name = "N", default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..))]
     pub max_new_tokens: u32,
-    /// Tokens to generate before the text may end
+    /// The number of tokens to generate before the text may end
     #[arg(long, value_name = "N", default_value_t = 0)]
     pub min_new_tokens: u32,
-    /// A token that ends the text, by its name or number; may be given several times [default: what the files beside the
+    /// A token that ends the text, by name or number; may be given several times [default: what the files beside the
     /// model and the tokenizer say]
     #[arg(long, value_name = "TOKEN|ID")]
     pub stop: Vec<String>,
-    /// Draw tokens at random, from scores divided by this
+    /// Draw tokens at random, from scores divided by T
     #[arg(long, value_name = "T", value_parser = positive)]
     pub temperature: Option<f64>,
     /// Draw from the K most probable tokens
@@ -74,19 +74,19 @@ pub struct ChoiceArgs {
     /// Draw from the most probable tokens that together have this probability
     #[arg(long, value_name = "P", value_parser = share)]
     pub top_p: Option<f64>,
-    /// What is drawn is the same for the same number
+    /// The seed of the random draws: the same number gives the same text
     #[arg(long, value_name = "N", default_value_t = 0)]
     pub seed: u64,
     /// Follow the N most probable texts (beam search)
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=64), conflicts_with_all = ["temperature", "top_k", "top_p"])]
     pub beams: u32,
-    /// Of beams: texts are compared by log-probability / length^this; more than 0 favours long ones
+    /// With --beams: compare texts by log-probability / length^X; an X above 0 favours long texts
     #[arg(long, value_name = "X", default_value_t = 1.0, allow_negative_numbers = true, value_parser = finite)]
     pub length_penalty: f64,
-    /// Divide positive scores of tokens that are there already by this, and multiply negative ones
+    /// Make tokens that already occur less probable: divide their positive scores by X, multiply their negative ones by X
     #[arg(long, value_name = "X", default_value_t = 1.0, value_parser = positive)]
     pub repetition_penalty: f64,
-    /// No N tokens may come twice in the same order
+    /// Never repeat a sequence of N tokens
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     pub no_repeat_ngram: Option<u32>,
 }
@@ -101,7 +101,7 @@ pub enum Which {
 }
 
 impl Which {
-    /// Those of `count` steps.
+    /// The chosen ones of `count` steps.
     pub fn of(&self, count: usize) -> Vec<usize> {
         match self {
             Self::All => (1..=count).collect(),

@@ -1,4 +1,4 @@
-//! What the model is given.
+//! The options that say what the model is given.
 
 use super::TextArgs;
 use clap::{Args, ValueEnum};
@@ -9,15 +9,15 @@ const INPUT_HELP: &str = "\
 Inputs, in the model's order or by name: [NAME=]FILE with .npy, .npz, .safetensors, .csv, .json, .png or .jpg, or \
 NAME=VALUE with a number, true, false, a JSON list or, where the model takes text, a string (sr=16000, flag=true).
 
-A file of several arrays (.npz, .safetensors, a JSON object) gives each to the input of its name; NAME=FILE:KEY takes \
-one of them. The same NAME again makes a list or tuple; NAME.KEY fills a dictionary, NAME.0 a list or tuple.";
+In a file of several arrays (.npz, .safetensors, a JSON object) each array fills the input of the same name; \
+NAME=FILE:KEY takes one of them. The same NAME again makes a list or tuple; NAME.KEY fills a dictionary, NAME.0 a list or tuple.";
 
 /// What the model is given.
 #[derive(Debug, Args)]
 pub struct InputArgs {
     #[arg(short, long = "input", value_name = "[NAME=]FILE", help = INPUT_HELP, num_args = 1.., help_heading = "Inputs")]
     pub inputs: Vec<String>,
-    /// Element type of floating inputs from files; `auto` is that of the model's parameters
+    /// Element type of floating-point inputs from files; `auto` takes the type of the model's parameters
     #[arg(long, value_enum, default_value_t, help_heading = "Inputs")]
     pub dtype: Dtype,
     #[command(flatten)]
@@ -28,7 +28,7 @@ pub struct InputArgs {
     pub text: TextArgs,
 }
 
-/// The element type that floating inputs get.
+/// The element type that floating-point inputs get.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
 pub enum Dtype {
     #[default]
@@ -50,14 +50,14 @@ pub struct ImageArgs {
     /// Then cut HEIGHTxWIDTH, or NxN, out of the middle
     #[arg(long, value_name = "HxW|N")]
     pub crop: Option<Size>,
-    /// The range of the pixels: 0..1, 0..255, -1..1, or bytes (0 to 255 as integers) [default: what the model tells by the
-    /// type of its input or by what it does with it first, else 0..1]
+    /// The range of the pixels: 0..1, 0..255, -1..1, or bytes (0 to 255 as integers) [default: the range that the type of
+    /// the model's input or the model's first operators show, else 0..1]
     #[arg(long, value_name = "RANGE", visible_alias = "pixel-range", allow_hyphen_values = true)]
     pub range: Option<Range>,
-    /// Subtract from the pixels in their range, one number for all channels or one each: 0.485,0.456,0.406
+    /// Subtract this from the pixels in their range, one number for all channels or one for each: 0.485,0.456,0.406
     #[arg(long, value_delimiter = ',', allow_negative_numbers = true)]
     pub mean: Vec<f32>,
-    /// Then divide by, likewise
+    /// Then divide the pixels by this, one number for all channels or one for each
     #[arg(long, value_delimiter = ',', value_parser = nonzero)]
     pub std: Vec<f32>,
     /// 1 or grey, 3 or rgb, 4 or rgba [default: as many as the model says it takes, else 1 for a grey image and 3 for others]
@@ -66,8 +66,8 @@ pub struct ImageArgs {
     /// Same as --channels 1
     #[arg(long, conflicts_with = "channels")]
     pub grayscale: bool,
-    /// Where the channels stand and whether an axis of samples goes before [default: where the model says, else nchw for TorchScript (chw in lists), nhwc for
-    /// SavedModels]
+    /// The position of the channels (c), and whether an axis of samples (n) comes first [default: what the model says, else
+    /// nchw for TorchScript (chw in lists of pictures), nhwc for SavedModels]
     #[arg(long, value_enum)]
     pub layout: Option<Layout>,
 }
@@ -79,23 +79,23 @@ pub enum Layout {
     Nhwc,
     /// Without an axis of samples, as detectors take each picture.
     Chw,
-    /// Likewise.
+    /// Channels last, without an axis of samples.
     Hwc,
 }
 
 impl Layout {
-    /// Whether the channels stand before height and width.
+    /// Whether the channels come before height and width.
     pub fn channels_first(self) -> bool {
         matches!(self, Self::Nchw | Self::Chw)
     }
 
-    /// Whether an axis of samples stands before all.
+    /// Whether the first axis counts samples.
     pub fn has_samples(self) -> bool {
         matches!(self, Self::Nchw | Self::Nhwc)
     }
 }
 
-/// The numbers that the darkest and the lightest pixel become.
+/// The numbers for the darkest and the lightest pixel.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum Range {
     /// 0 and 1.
@@ -177,7 +177,7 @@ fn nonzero(text: &str) -> Result<f32, String> {
     }
 }
 
-/// Which part of a table.
+/// The part of a table that is used.
 #[derive(Debug, Default, Args)]
 #[command(next_help_heading = "Tables")]
 pub struct TableArgs {
@@ -187,7 +187,7 @@ pub struct TableArgs {
     /// Columns to use, by name or number from 0, with commas between them: age,"size, cm",7 [default: all]
     #[arg(long, value_name = "COLUMNS", conflicts_with = "drop")]
     pub columns: Vec<String>,
-    /// Columns to leave out, likewise
+    /// Columns to leave out, written like --columns
     #[arg(long, value_name = "COLUMNS")]
     pub drop: Vec<String>,
 }

@@ -1,19 +1,19 @@
-//! What is explained, and how.
+//! The options that say what is explained, and how.
 
 use clap::{ArgAction, Args, ValueEnum};
 use dlbacktrace::{Coordinate, Samples};
 use std::path::PathBuf;
 use std::str::FromStr;
 
-/// What is explained, and how.
+/// The options that say what is explained, and how.
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Explanation")]
 pub struct RuleArgs {
-    /// Which output: its name or number, counted over all tensors of the result
+    /// The output to explain, by name or number, counted over all tensors of the result
     #[arg(long, value_name = "NAME|INDEX")]
     pub output: Option<String>,
-    /// Which unit of the output: argmax, one number for all samples (of a segmentation, a class), coordinates, one for each
-    /// axis of the output (such as :,17,4 or 0,-1,argmax; `:` is every index, -1 the last), a name of --labels, or all
+    /// The unit to explain: argmax; a unit's number (in a segmentation, a class); coordinates, one for each axis of the
+    /// output, such as :,17,4 or 0,-1,argmax (`:` is every index, -1 the last); a name from --labels; or all
     #[arg(
         long,
         value_name = "argmax|K|NAME|I,J,…|all",
@@ -21,40 +21,40 @@ pub struct RuleArgs {
         allow_hyphen_values = true
     )]
     pub target: TargetArg,
-    /// What the output's units are called: names with commas between them, or a file with one name a line, a JSON list or
-    /// names by number [default: MODEL.labels.json, labels.json or config.json beside the model]
+    /// The names of the output's units, separated by commas, or a file with one name a line, a JSON list, or names by
+    /// number [default: MODEL.labels.json, labels.json or config.json beside the model]
     #[arg(long, value_name = "NAMES|FILE")]
     pub labels: Option<String>,
-    /// Which box of a detector, by its number: its score is explained, in the output that is named as scores or in --output
+    /// The box of a detector, by number: explain its score, in the output that is named as scores or in --output
     #[arg(long = "box", value_name = "N", conflicts_with = "target")]
     pub one_box: Option<usize>,
-    /// The box with the highest score of those that were given this class
+    /// The box with the highest score among those of this class
     #[arg(long, value_name = "CLASS", conflicts_with_all = ["target", "one_box"])]
     pub box_class: Option<i64>,
-    /// Which axis of the output counts samples, or none if all of it is one sample [default: found out by a second run
-    /// where it matters]
+    /// The axis of the output that counts samples, or none if the whole output is one sample [default: a second run finds
+    /// it where it matters]
     #[arg(long, value_name = "AXIS|none", value_parser = sample_axis)]
     pub sample_axis: Option<Samples>,
-    /// With --task segmentation: which axis of the output counts classes [default: that of the picture's channels, else
-    /// the first of a sample in TorchScript and the last in SavedModels]
+    /// With --task segmentation: the axis of the output that counts classes [default: the axis of the picture's channels,
+    /// else the first of a sample in TorchScript and the last in SavedModels]
     #[arg(long, value_name = "AXIS")]
     pub class_axis: Option<usize>,
     /// What the output means
     #[arg(long, value_enum, default_value_t)]
     pub task: TaskArg,
-    /// With --task segmentation: cells above it are explained
+    /// With --task segmentation: explain the cells above this value
     #[arg(long, default_value_t = 0.5, allow_negative_numbers = true)]
     pub threshold: f64,
     /// A start of your own: an .npy array of the output's shape
     #[arg(long, value_name = "FILE.npy", conflicts_with_all = ["target", "task", "scaler", "from_logits"])]
     pub start: Option<PathBuf>,
-    /// The start of the channel against, with --mode contrastive [default: zeros]
+    /// With --mode contrastive: the start of the channel against [default: zeros]
     #[arg(long, value_name = "FILE.npy", requires = "start")]
     pub negative_start: Option<PathBuf>,
     /// Start at what this module returns, such as layer1.0.conv1, instead of the output
     #[arg(long, value_name = "MODULE", requires = "start", conflicts_with = "output")]
     pub start_at: Option<String>,
-    /// One channel of relevance, or one for and one against
+    /// Carry one channel of relevance (default), or two: one for and one against (contrastive)
     #[arg(long, value_enum, default_value_t)]
     pub mode: ModeArg,
     /// Whether saturated activations block relevance
@@ -63,29 +63,29 @@ pub struct RuleArgs {
     /// Scale the start to this total
     #[arg(long, value_name = "TOTAL", allow_negative_numbers = true)]
     pub scaler: Option<f64>,
-    /// Multiply the start
+    /// Multiply the start by this
     #[arg(long, value_name = "FACTOR", default_value_t = 1.0, allow_negative_numbers = true)]
     pub multiplier: f64,
-    /// The output are logits: take softmax or sigmoid of them for the start
+    /// The outputs are logits: take their softmax or sigmoid for the start
     #[arg(long)]
     pub from_logits: bool,
-    /// An integer input that is a quantity to explain, not a token; may be given several times
+    /// An integer input that holds quantities to explain, not tokens; may be given several times
     #[arg(long, value_name = "NAME")]
     pub numeric_input: Vec<String>,
-    /// An input of tokens' types or positions that is to be explained beside the tokens; may be given several times
+    /// An input of token types or positions to explain beside the tokens; may be given several times
     #[arg(long, value_name = "NAME")]
     pub token_input: Vec<String>,
-    /// An input that is no evidence, such as a mask of floats: it is not explained, and what is made of it is constant; may
-    /// be given several times
+    /// An input that is not evidence, such as a mask of floats: it is not explained, and whatever is computed from it alone
+    /// is constant; may be given several times
     #[arg(long, value_name = "NAME")]
     pub constant_input: Vec<String>,
-    /// Give a token what constants that are added to its embedding would take, such as its position
+    /// Give a token the share of the constants that are added to its embedding, such as its position
     #[arg(long)]
     pub whole_tokens: bool,
-    /// Let operators without a rule through; what reaches them is lost and the ledger says so
+    /// Let operators without a rule through; the relevance that reaches them is lost, and the ledger says so
     #[arg(long)]
     pub allow_unruled: bool,
-    /// Where random numbers start from, for a model that draws some, as dropout in training mode does
+    /// The seed for a model that draws random numbers, as dropout in training mode does
     #[arg(long, value_name = "N")]
     pub random_seed: Option<u64>,
 }

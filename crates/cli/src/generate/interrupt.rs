@@ -1,4 +1,4 @@
-//! Ctrl-C: once lets what is begun be finished and kept, twice ends at once.
+//! Ctrl-C: the first finishes and keeps the current token, the second ends the process at once.
 
 use crate::failure::{Failure, INTERRUPTED, Result};
 use signal_hook::consts::SIGINT;
@@ -7,16 +7,16 @@ use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-/// Tells whether there was an interrupt.
+/// Says whether Ctrl-C was pressed.
 #[derive(Clone)]
 pub struct Interrupt(Arc<AtomicBool>);
 
 impl Interrupt {
-    /// Watches from now on.
+    /// Starts to watch.
     pub fn watch() -> Result<Self> {
         let seen = Arc::new(AtomicBool::new(false));
         let watch = || -> io::Result<()> {
-            // In this order: the first one finds the flag down, which the second raises.
+            // The order matters: the first handler finds the flag down; the second raises it.
             flag::register_conditional_shutdown(SIGINT, INTERRUPTED, Arc::clone(&seen))?;
             flag::register(SIGINT, Arc::clone(&seen))?;
             Ok(())
@@ -25,7 +25,7 @@ impl Interrupt {
         Ok(Self(seen))
     }
 
-    /// Whether there was one.
+    /// Whether Ctrl-C was pressed.
     pub fn seen(&self) -> bool {
         self.0.load(Ordering::Relaxed)
     }

@@ -1,4 +1,4 @@
-//! A model as a language model: the scores of the next token, and what a token is due to.
+//! A model as a language model: the scores of the next token, and the tokens that explain it.
 
 use super::interrupt::Interrupt;
 use super::probe::{self, at};
@@ -13,11 +13,11 @@ use dlbacktrace::{Inputs, Loss, Model, Options, Output, OutputTensor, Target, Ta
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum End {
     Interrupted,
-    /// The model takes no more; what it said.
+    /// The model takes no longer text; the message it gave.
     Model(String),
 }
 
-/// A model that gives scores of the token after each position.
+/// A model that scores the token after each position.
 pub struct Language<'a> {
     model: &'a Model,
     roles: Roles,
@@ -25,15 +25,15 @@ pub struct Language<'a> {
     output: usize,
     prompt: usize,
     interrupt: Interrupt,
-    /// Why no scores could be given.
+    /// Why no scores could be given, if so.
     pub end: Option<End>,
 }
 
 impl<'a> Language<'a> {
-    /// Makes sure that the model takes texts of any length, and that what comes later changes nothing before it.
+    /// Checks that the model takes texts of any length, and that later tokens do not change the scores of earlier ones.
     ///
     /// # Errors
-    /// [`Failure::Inputs`] if it does not, [`Failure::Usage`] if there is no such output.
+    /// [`Failure::Inputs`] if a check fails, [`Failure::Usage`] if there is no such output.
     pub fn new(model: &'a Model, output: Option<&str>, prompt: &[u32], interrupt: Interrupt) -> Result<Self> {
         let roles = Roles::of(model.arguments())?;
         roles.suffice(model.arguments())?;
@@ -41,7 +41,7 @@ impl<'a> Language<'a> {
         Ok(Self { model, roles, output, prompt: prompt.len(), interrupt, end: None })
     }
 
-    /// The model's probabilities of the tokens after the prompt.
+    /// The model's probabilities for the token after the prompt.
     ///
     /// # Errors
     /// If the model fails.
@@ -57,7 +57,7 @@ impl<'a> Language<'a> {
         ids.iter().enumerate().skip(self.prompt).map(|(place, id)| of((place - 1, id))).collect()
     }
 
-    /// What the token `id` after `ids` is due to.
+    /// Explains the token `id` after `ids` by these.
     ///
     /// # Errors
     /// If an operator has no rule, or the model fails.
@@ -85,7 +85,10 @@ impl<'a> Language<'a> {
     fn computed(&self, ids: &[u32]) -> Result<OutputTensor> {
         let mut outputs = run(self.model, &self.roles, ids)?;
         if self.output >= outputs.len() {
-            return Err(Failure::Inputs(format!("of {} tokens the model gives no scores", ids.len())));
+            return Err(Failure::Inputs(format!(
+                "the model gives no scores for a text of {} tokens",
+                ids.len()
+            )));
         }
         Ok(outputs.swap_remove(self.output))
     }
@@ -99,7 +102,7 @@ impl Scores for Language<'_> {
         }
         match self.computed(ids).and_then(|scores| at(&scores, ids.len() - 1)) {
             Ok(scores) => Ok(Some(scores)),
-            // A text can be longer than the positions that the model knows.
+            // The text may have become longer than the positions that the model knows.
             Err(Failure::Explanation(dlbacktrace::Error::Inputs(said))) if ids.len() > self.prompt => {
                 self.end = Some(End::Model(said));
                 Ok(None)

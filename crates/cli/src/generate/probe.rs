@@ -1,4 +1,4 @@
-//! Whether a model can generate: it is run on texts of two lengths.
+//! Checks whether a model can generate, by running it on texts of two lengths.
 
 use crate::failure::{Failure, Result};
 use dlbacktrace::core::DType;
@@ -13,8 +13,8 @@ type Run<'a> = &'a dyn Fn(&[u32]) -> Result<Vec<OutputTensor>>;
 /// The number of the output with the scores of the next token.
 ///
 /// # Errors
-/// [`Failure::Usage`] if there is no such output; [`Failure::Inputs`] if the model takes one length only, or what comes later
-/// changes the scores of what comes before.
+/// [`Failure::Usage`] if there is no such output; [`Failure::Inputs`] if the model takes texts of one length only, or if
+/// later tokens change the scores of earlier ones.
 pub fn output(run: Run<'_>, wanted: Option<&str>, ids: &[u32], precision: Option<DType>) -> Result<usize> {
     let short = match run(ids) {
         Err(Failure::Explanation(Error::Inputs(said))) => return Err(refused(run, ids, &said)),
@@ -34,8 +34,8 @@ pub fn output(run: Run<'_>, wanted: Option<&str>, ids: &[u32], precision: Option
         Some([1, positions, _] | [positions, _]) if *positions == length => Ok(()),
         Some([1, positions, _] | [positions, _]) => Err(fixed(*positions)),
         shape => Err(Failure::Inputs(format!(
-            "output {index} has the shape {:?} for a text of {length} tokens; scores of the next token are [1, tokens, \
-             vocabulary]; choose another output by --output",
+            "output {index} has the shape {:?} for a text of {length} tokens, but scores of the next token are [1, tokens, \
+             vocabulary]; choose another output with --output",
             shape.unwrap_or_default()
         ))),
     };
@@ -51,12 +51,12 @@ pub fn output(run: Run<'_>, wanted: Option<&str>, ids: &[u32], precision: Option
         return Ok(index);
     }
     Err(Failure::Inputs(
-        "the scores of a token change with what comes after it, so this is no model that generates texts from left to right"
+        "the scores of a token change with what comes after it, so this model does not generate texts from left to right"
             .to_owned(),
     ))
 }
 
-/// By number or name, else the first that can be scores of tokens.
+/// The output of this number or name, else the first that can hold scores of tokens.
 fn chosen(outputs: &[OutputTensor], wanted: Option<&str>) -> Result<usize> {
     let names = || outputs.iter().map(|output| output.name.as_str()).collect::<Vec<_>>().join(", ");
     let found = match wanted {
@@ -70,15 +70,15 @@ fn chosen(outputs: &[OutputTensor], wanted: Option<&str>) -> Result<usize> {
         None => outputs.iter().position(|output| output.is_floating() && output.shape().len() == 3),
     };
     found.ok_or_else(|| match wanted {
-        Some(wanted) => Failure::Usage(format!("there is no output {wanted}; there are {}", names())),
+        Some(wanted) => Failure::Usage(format!("there is no output {wanted}; the outputs are {}", names())),
         None => Failure::Inputs(format!(
-            "no output has scores for each token, [1, tokens, vocabulary]; there are {}; name one by --output",
+            "no output has scores for each token, [1, tokens, vocabulary]; the outputs are {}; name one with --output",
             names()
         )),
     })
 }
 
-/// The scores of the token after a position.
+/// The scores of the token after this position.
 pub(super) fn at(scores: &OutputTensor, place: usize) -> Result<Vec<f64>> {
     let axis = scores.shape().len().saturating_sub(2);
     Ok(scores.at(axis, place)?.iter().copied().collect())
@@ -90,7 +90,7 @@ fn agree(a: &[f64], b: &[f64], precision: Option<DType>) -> bool {
     a.iter().zip(b).all(|(a, b)| a == b || (a - b).abs() <= tolerance * size || a.is_nan())
 }
 
-/// The model does not take this length: says which it takes, if that can be found out.
+/// The error for a model that does not take this length: it names a length that the model takes, if one can be found.
 fn refused(run: Run<'_>, ids: &[u32], said: &str) -> Failure {
     let takes = |length: usize| {
         let text: Vec<u32> = ids.iter().copied().cycle().take(length).collect();
@@ -113,7 +113,7 @@ fn refused(run: Run<'_>, ids: &[u32], said: &str) -> Failure {
 fn fixed(length: usize) -> Failure {
     Failure::Inputs(format!(
         "the model was traced with {length} tokens and takes no other number of them, so it cannot generate; \
-         python_shims/trace_hf.py traces models so that they take texts of any length"
+         python_shims/trace_hf.py traces models in such a way that they take texts of any length"
     ))
 }
 

@@ -1,4 +1,4 @@
-//! What a generation leaves behind: the document, the matrix of relevance, the page and the picture.
+//! The results of a generation: the document, the matrix of relevance, the page and the picture.
 
 use super::steps::Record;
 use crate::failure::Result;
@@ -16,7 +16,7 @@ const ARRAYS: &str = "relevance.npz";
 const PAGE: &str = "tokens.html";
 const PICTURE: &str = "tokens.png";
 const LEADERS: usize = 5;
-/// Tokens that the terminal names for each step.
+/// The number of tokens that the terminal names for each step.
 const NAMED: usize = 3;
 
 /// All tokens of a text.
@@ -25,7 +25,7 @@ pub fn tokens(ids: &[u32], tokenizer: &Tokenizer) -> Vec<TokenName> {
     ids.iter().map(token).collect()
 }
 
-/// The generated tokens with what is known of each; columns are counted over those that are explained.
+/// The generated tokens with all that is known of each; columns are numbered over the explained ones.
 pub fn steps(
     tokens: &[TokenName],
     prompt: usize,
@@ -56,7 +56,7 @@ fn leaders(record: &Record, tokens: &[TokenName]) -> Vec<Leader> {
     ranked.into_iter().take(LEADERS).map(leader).collect()
 }
 
-/// Relevance of each token for each explained step; 0 for tokens that were not there yet.
+/// The relevance of each token at each explained step; 0 for tokens that did not exist yet.
 fn matrix(tokens: usize, records: &BTreeMap<usize, Record>) -> Array2<f32> {
     let mut matrix = Array2::zeros((tokens, records.len()));
     for (mut column, record) in matrix.columns_mut().into_iter().zip(records.values()) {
@@ -65,7 +65,7 @@ fn matrix(tokens: usize, records: &BTreeMap<usize, Record>) -> Array2<f32> {
     matrix
 }
 
-/// Writes all of it into place.
+/// Writes all results, or none.
 pub fn write(document: &mut Generation, records: &BTreeMap<usize, Record>, out: &Path) -> Result<()> {
     let staging = Staging::beside(out)?;
     let relevance = matrix(document.tokens.len(), records);
@@ -102,7 +102,7 @@ pub fn write(document: &mut Generation, records: &BTreeMap<usize, Record>, out: 
     Ok(staging.commit()?)
 }
 
-/// The document in a few lines.
+/// A summary of the document in a few lines.
 pub fn summary(document: &Generation) -> String {
     let given: Vec<&str> =
         document.tokens.iter().take(document.prompt_tokens).map(|token| token.text.as_str()).collect();
@@ -125,7 +125,7 @@ fn row(step: &Step) -> [String; 4] {
     [format!("{:>5}", step.step), plain(step.text.trim()), format!("{:.3}", step.probability), leaders]
 }
 
-/// Text on one line, without characters that a terminal would obey.
+/// The text on one line, without characters that control a terminal.
 fn plain(text: &str) -> String {
     text.replace('\n', "↵").chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect()
 }

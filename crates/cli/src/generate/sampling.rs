@@ -1,19 +1,19 @@
-//! From the scores of all tokens to the next one. Scores are logits; a token that may not come has −∞.
+//! From the scores of all tokens to the next token. Scores are logits; −∞ excludes a token.
 
 use std::collections::BTreeSet;
 
-/// What may come next, whatever way it is chosen.
+/// What restricts the next token, whatever the way of choosing it.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Constraints {
     pub repetition_penalty: Option<f64>,
     pub no_repeat_ngram: Option<usize>,
-    /// Tokens that end the text, but not before `min_new` are generated.
+    /// Tokens that end the text; excluded until `min_new` tokens are generated.
     pub stops: BTreeSet<u32>,
     pub min_new: usize,
 }
 
 impl Constraints {
-    /// Applies them to the scores of what follows `ids`, of which the first `prompt` were given.
+    /// Applies the restrictions to the scores of the token after `ids`, of which the first `prompt` were given.
     pub fn apply(&self, scores: &mut [f64], ids: &[u32], prompt: usize) {
         if let Some(penalty) = self.repetition_penalty {
             penalise(scores, ids, penalty);
@@ -27,7 +27,7 @@ impl Constraints {
     }
 }
 
-/// What is there already becomes less probable: positive scores are divided, negative ones multiplied.
+/// Makes tokens that already occur less probable: divides positive scores, multiplies negative ones.
 fn penalise(scores: &mut [f64], ids: &[u32], penalty: f64) {
     for id in ids.iter().collect::<BTreeSet<_>>() {
         if let Some(score) = scores.get_mut(*id as usize) {
@@ -36,7 +36,7 @@ fn penalise(scores: &mut [f64], ids: &[u32], penalty: f64) {
     }
 }
 
-/// The tokens that would complete a sequence of `length` tokens which is there already.
+/// The tokens that would complete a sequence of `length` tokens that already occurs.
 fn repeated(ids: &[u32], length: usize) -> BTreeSet<u32> {
     let Some(end) = length.checked_sub(1).and_then(|begun| ids.len().checked_sub(begun)) else {
         return BTreeSet::new();
@@ -51,7 +51,7 @@ fn forbid(scores: &mut [f64], id: u32) {
     }
 }
 
-/// The tokens that may come, the highest score first, equal ones in the order of their numbers.
+/// The tokens that are not excluded, the highest score first, equal ones in the order of their numbers.
 pub fn ranked(scores: &[f64]) -> Vec<(u32, f64)> {
     let possible = |(_, score): &(u32, f64)| *score > f64::NEG_INFINITY;
     let mut ranked: Vec<(u32, f64)> = (0..).zip(scores.iter().copied()).filter(possible).collect();
@@ -59,13 +59,13 @@ pub fn ranked(scores: &[f64]) -> Vec<(u32, f64)> {
     ranked
 }
 
-/// The token of the highest score; `None` if none may come.
+/// The token of the highest score; `None` if all are excluded.
 pub fn best(scores: &[f64]) -> Option<u32> {
     let possible = (0..).zip(scores).filter(|(_, score)| **score > f64::NEG_INFINITY);
     possible.reduce(|a, b| if b.1 > a.1 { b } else { a }).map(|(id, _)| id)
 }
 
-/// Logarithms of the probabilities that scores stand for.
+/// The logarithms of the probabilities that belong to the scores.
 pub fn log_softmax(scores: &[f64]) -> Vec<f64> {
     let most = scores.iter().copied().fold(f64::NEG_INFINITY, f64::max);
     let total = scores.iter().map(|score| (score - most).exp()).sum::<f64>().ln() + most;
@@ -81,7 +81,7 @@ pub struct Sampling {
 }
 
 impl Sampling {
-    /// Draws a token; `None` if none may come.
+    /// Draws a token; `None` if all are excluded.
     pub fn draw(self, scores: &[f64], random: &mut Random) -> Option<u32> {
         let mut candidates = ranked(scores);
         candidates.truncate(self.top_k.unwrap_or(usize::MAX));
@@ -108,7 +108,7 @@ impl Sampling {
     }
 }
 
-/// SplitMix64 (Steele, Lea and Flood, 2014), which gives the same numbers everywhere and for ever.
+/// SplitMix64 (Steele, Lea and Flood, 2014), which gives the same numbers on every machine.
 #[derive(Debug, Clone)]
 pub struct Random(pub u64);
 

@@ -3,7 +3,7 @@
 use super::sampling::{Constraints, Random, Sampling, best, log_softmax, ranked};
 use crate::failure::Result;
 
-/// The scores of what follows some tokens; `None` if the text must end here.
+/// The scores of the token after some tokens; `None` if the text must end here.
 pub trait Scores {
     fn scores(&mut self, ids: &[u32]) -> Result<Option<Vec<f64>>>;
 }
@@ -11,7 +11,7 @@ pub trait Scores {
 /// How tokens are chosen.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Method {
-    /// The most probable one each time.
+    /// The most probable token at each step.
     Greedy,
     /// At random.
     Sampled { sampling: Sampling, seed: u64 },
@@ -19,7 +19,7 @@ pub enum Method {
     Beams { count: usize, length_penalty: f64 },
 }
 
-/// The tokens of a text with the prompt.
+/// The tokens of the text, those of the prompt included.
 pub fn generate(
     model: &mut impl Scores,
     prompt: &[u32],
@@ -66,7 +66,7 @@ struct Beams<'a> {
     constraints: &'a Constraints,
 }
 
-/// A text, and the logarithm of its probability after the prompt.
+/// A text, and the logarithm of its probability given the prompt.
 #[derive(Debug, Clone)]
 struct Beam {
     ids: Vec<u32>,
@@ -74,9 +74,9 @@ struct Beam {
 }
 
 impl Beams<'_> {
-    /// Of all continuations of the live texts the best `2 · count` are looked at: a text that ends among the first `count`
-    /// of them is done, the first `count` of the others live on. It is over when `count` are done and no live one is
-    /// better, as it stands, than the worst of them.
+    /// Looks at the best `2 · count` continuations of the live texts. One that ends and is among the first `count` of them is done;
+    /// the first `count` of the others live on. The search is over when `count` texts are done and no live one has a higher
+    /// value, as it is now, than the worst of them.
     fn search(&self, model: &mut impl Scores, prompt: &[u32], most: usize) -> Result<Vec<u32>> {
         let mut live = vec![Beam { ids: prompt.to_vec(), log_probability: 0.0 }];
         let mut done: Vec<Beam> = Vec::new();
@@ -109,7 +109,7 @@ impl Beams<'_> {
         Ok(best.map_or_else(|| prompt.to_vec(), |beam| beam.ids))
     }
 
-    /// Moves those that end to the ones that are done, of which the best `count` are kept; gives those that live on.
+    /// Moves the texts that end to the finished ones, of which the best `count` are kept; returns those that live on.
     fn sort_out(&self, candidates: Vec<Beam>, done: &mut Vec<Beam>) -> Vec<Beam> {
         let mut live = Vec::with_capacity(self.count);
         for (rank, beam) in candidates.into_iter().enumerate() {
@@ -125,7 +125,7 @@ impl Beams<'_> {
         live
     }
 
-    /// What texts of different length are compared by.
+    /// The number by which texts of different length are compared.
     fn value(&self, beam: &Beam) -> f64 {
         let length = (beam.ids.len() - self.prompt).max(1) as f64;
         beam.log_probability / length.powf(self.length_penalty)

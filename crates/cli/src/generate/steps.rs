@@ -1,4 +1,4 @@
-//! The explained steps on disk: each is kept as soon as it is done, so that an interrupt costs no more than one.
+//! The explained steps on disk. Each is written as soon as it is done, so that an interrupt loses at most one.
 
 use crate::failure::Result;
 use dlbacktrace_report::Error;
@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 const DIRECTORY: &str = "steps";
 const WORK: &str = "work.json";
 
-/// What is to be explained; steps of other work are of no use.
+/// The task. Steps that were kept for another task cannot be used.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Work {
     pub model: String,
@@ -24,38 +24,38 @@ pub struct Work {
     pub allow_unruled: bool,
 }
 
-/// What one generated token is due to.
+/// The explanation of one generated token.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Record {
     pub step: usize,
     pub id: u32,
-    /// Of the tokens before it.
+    /// The relevance of each token before it.
     pub relevance: Vec<f32>,
     pub other_inputs: f64,
     pub lost: BTreeMap<String, f64>,
     pub warnings: Vec<String>,
 }
 
-/// The directory `steps`, which is there as long as the work is not complete.
+/// The directory `steps`, which exists until the work is complete.
 pub struct Steps {
     directory: PathBuf,
     pub records: BTreeMap<usize, Record>,
-    /// What an earlier run left behind.
+    /// The steps that an earlier run left.
     pub found: Found,
 }
 
-/// What an earlier run left behind.
+/// The steps that an earlier run left.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Found {
     Nothing,
-    /// Steps of the same work, which need not be done again.
+    /// Steps of the same task, which need not be computed again.
     Same(usize),
-    /// Steps of other work, which were removed.
+    /// Steps of another task, which were removed.
     Other(usize),
 }
 
 impl Steps {
-    /// Begins, or goes on with, the work below `out`.
+    /// Begins or resumes the work in `out`.
     ///
     /// # Errors
     /// If nothing can be written there.
@@ -92,7 +92,7 @@ impl Steps {
         Ok(())
     }
 
-    /// Removes what is written: it stands elsewhere now. Files of others stay, and the directory with them.
+    /// Removes the files of steps, whose content now stands in the results. Other files stay, and then the directory too.
     pub fn remove(&self) -> Result<()> {
         for name in self.left()?.iter().map(String::as_str).chain([WORK]) {
             let path = self.directory.join(name);
@@ -102,7 +102,7 @@ impl Steps {
         Ok(())
     }
 
-    /// The names of the files of steps.
+    /// The names of the files of steps in the directory.
     fn left(&self) -> Result<Vec<String>> {
         let is_step = |name: &String| {
             name.strip_suffix(".json")
@@ -116,12 +116,12 @@ impl Steps {
         Ok(names)
     }
 
-    /// What a file holds, if it is there and whole.
+    /// The content of a file, if it exists and is complete.
     fn read<T: for<'de> Deserialize<'de>>(&self, name: &str) -> Option<T> {
         serde_json::from_slice(&fs::read(self.directory.join(name)).ok()?).ok()
     }
 
-    /// Writes a file so that it is whole or not there.
+    /// Writes a file completely or not at all.
     fn write(&self, name: &str, content: &impl Serialize) -> Result<()> {
         let (new, path) = (self.directory.join(".new"), self.directory.join(name));
         let content = serde_json::to_vec(content).map_err(Error::from)?;

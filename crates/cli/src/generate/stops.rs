@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
 
-/// Those named on the command line; else those that the files beside the model or the tokenizer name, if any.
+/// The tokens named on the command line; else those that the files beside the model or the tokenizer name, if any.
 ///
 /// # Errors
 /// [`Failure::Usage`] if there is no such token.
@@ -30,7 +30,7 @@ fn named(name: &str, tokenizer: &Tokenizer) -> Result<u32> {
     tokenizer
         .id(name)
         .or_else(number)
-        .ok_or_else(|| Failure::Usage(format!("--stop {name}: there is no such token")))
+        .ok_or_else(|| Failure::Usage(format!("--stop {name}: the tokenizer has no such token")))
 }
 
 /// `eos_token_id`, a number or several, or `eos_token`, a name or an object with one.

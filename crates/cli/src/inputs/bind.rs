@@ -1,4 +1,4 @@
-//! Which input goes to which argument of the model.
+//! Decides which input goes to which argument of the model.
 
 use super::item::{Contents, Item, Note};
 use super::kind::{self, Kind};
@@ -12,15 +12,15 @@ use std::collections::BTreeMap;
 #[derive(Debug, Default)]
 pub struct Bound {
     pub values: Vec<(String, Value)>,
-    /// By the name that the explained input will have: `x`, `batch.ids`, `feats[0]`.
+    /// What is known of each input, by the name that the explained input will have: `x`, `batch.ids`, `feats[0]`.
     pub notes: BTreeMap<String, Note>,
-    /// Which source went where.
+    /// Which source went to which input.
     pub given: Vec<Given>,
-    /// Integer inputs that are quantities, as the pixels of a picture are.
+    /// Integer inputs that hold quantities, as the pixels of a picture do.
     pub quantities: Vec<String>,
-    /// Inputs of tokens that say where these stand, not what they are: constants, unless the command line names them.
+    /// Inputs that say where tokens stand, not what they are: constants, unless the command line names them.
     pub bookkeeping: Vec<String>,
-    /// What the command line does not say, a sentence each.
+    /// What the command assumed, one sentence each.
     pub assumed: Vec<String>,
 }
 
@@ -30,7 +30,7 @@ impl Bound {
         self.notes.iter().filter(|(_, note)| note.image.is_some()).map(|(name, _)| name.as_str())
     }
 
-    /// The inputs for the model.
+    /// The inputs as the model takes them.
     pub fn inputs(&mut self) -> Inputs {
         std::mem::take(&mut self.values)
             .into_iter()
@@ -41,10 +41,10 @@ impl Bound {
 /// Collects what each argument gets.
 pub struct Binder<'a> {
     arguments: &'a [Argument],
-    /// Whether these are in the model's own order.
+    /// Whether the arguments are in the model's own order.
     ordered: bool,
     given: Vec<Node>,
-    /// The source that is being assigned.
+    /// The source being assigned.
     source: String,
     sources: Vec<Given>,
 }
@@ -66,7 +66,7 @@ impl<'a> Binder<'a> {
         }
     }
 
-    /// `NAME`, or `NAME.KEY` for a part of it.
+    /// Assigns to `NAME`, or by `NAME.KEY` to a part of it.
     fn named(&mut self, name: &str, item: Item) -> Result<()> {
         let Some((argument, path)) = self.meant(name) else {
             return Err(self.misfit(&format!("there is no input {name}{}", self.parts(name))));
@@ -83,7 +83,7 @@ impl<'a> Binder<'a> {
 
     fn next(&mut self, item: Item) -> Result<()> {
         let Some(place) = self.place(&item)? else {
-            return Err(self.misfit(&format!("more inputs are given than that{}", self.parts("KEY"))));
+            return Err(self.misfit(&format!("more inputs are given than it takes{}", self.parts("KEY"))));
         };
         if let (Some(node), Some(argument)) = (self.given.get_mut(place), self.arguments.get(place)) {
             node.put(&[], item).map_err(Failure::Inputs)?;
@@ -92,7 +92,7 @@ impl<'a> Binder<'a> {
         Ok(())
     }
 
-    /// The next argument by position. Where the model does not tell the order of several, only one may fit.
+    /// The next argument by position. If the model does not say the order of its arguments, there must be only one candidate.
     fn place(&self, item: &Item) -> Result<Option<usize>> {
         let open = || (0..self.given.len()).filter(|&place| self.given[place].is_empty());
         let mut fitting = open().filter(|&place| self.arguments[place].takes(&item.value));
@@ -102,7 +102,7 @@ impl<'a> Binder<'a> {
         match (fitting.next(), fitting.next()) {
             (Some(only), None) => Ok(Some(only)),
             _ => Err(self.misfit(&format!(
-                "the order of these is not known, so say which one {} is for, by --input NAME={0}",
+                "their order is not known; say which one {} is for: --input NAME={0}",
                 self.source
             ))),
         }
@@ -114,7 +114,7 @@ impl<'a> Binder<'a> {
         }
     }
 
-    /// Several arrays for one argument: the entries of its dictionary or named tuple, or a file of a single array.
+    /// Assigns several arrays to one argument: the entries of its dictionary or named tuple, or a file of a single array.
     fn all_to(&mut self, name: &str, mut items: Vec<(String, Item)>) -> Result<()> {
         let argument = self.find(name).and_then(|argument| self.arguments.get(argument));
         if argument.is_some_and(has_keys) {
@@ -125,20 +125,20 @@ impl<'a> Binder<'a> {
             (last, _) => {
                 let held = list(items.iter().chain(&last).map(|(name, _)| name.clone()));
                 Err(self.misfit(&format!(
-                    "the file for {name} holds {held}; choose one by --input {name}=FILE:KEY"
+                    "the file for {name} holds {held}; choose one with --input {name}=FILE:KEY"
                 )))
             }
         }
     }
 
-    /// How the parts of the model's dictionary, list or tuple are given, if it takes one.
+    /// A hint how to give the parts of the model's dictionary, list or tuple, if it takes one.
     fn parts(&self, key: &str) -> String {
         let told = |argument: &Argument| {
             let name = &argument.name;
             match Kind::of(&argument.kind) {
-                Kind::Dict(_) => Some(format!("; an entry of {name} is given by --input {name}.{key}=FILE")),
+                Kind::Dict(_) => Some(format!("; give an entry of {name} with --input {name}.{key}=FILE")),
                 Kind::List(_) | Kind::Tuple(_) => {
-                    Some(format!("; {name} takes its parts in order, by --input {name}=FILE for each"))
+                    Some(format!("; give the parts of {name} in order, each with --input {name}=FILE"))
                 }
                 Kind::Named(_) | Kind::Class | Kind::Single => None,
             }
@@ -146,8 +146,8 @@ impl<'a> Binder<'a> {
         self.arguments.iter().find_map(told).unwrap_or_default()
     }
 
-    /// Arrays that are named as inputs go to them; the others of the file are left out. Else they are the entries of the
-    /// model's only dictionary or named tuple. A single array needs no name.
+    /// Assigns arrays to the inputs of the same names and leaves out the others of the file. If no name matches, they are the
+    /// entries of the model's only dictionary or named tuple. A single array needs no name.
     fn by_their_names(&mut self, mut items: Vec<(String, Item)>) -> Result<()> {
         let ours = |name: &str| self.meant(name).is_some();
         if items.iter().any(|(name, _)| ours(name)) {
@@ -162,13 +162,14 @@ impl<'a> Binder<'a> {
             (Some((_, item)), true) => self.next(item),
             (last, _) => {
                 let held = list(items.iter().chain(&last).map(|(name, _)| name.clone()));
-                Err(self
-                    .misfit(&format!("the file holds {held}; say which goes where by --input NAME=FILE:KEY")))
+                Err(self.misfit(&format!(
+                    "the file holds {held}; say which goes where with --input NAME=FILE:KEY"
+                )))
             }
         }
     }
 
-    /// The argument and the path within it that a name means: of the names that it starts with, the longest.
+    /// The argument that a name means, the longest whose name it starts with, and the path within it.
     fn meant<'n>(&self, name: &'n str) -> Option<(usize, Vec<&'n str>)> {
         let rest = |argument: &Argument| {
             let rest = name.strip_prefix(&argument.name)?;
@@ -201,11 +202,9 @@ impl<'a> Binder<'a> {
                 let value = node.value(kind, name, &mut bound.notes);
                 bound
                     .values
-                    .push((name.clone(), value.map_err(|e| self.misfit(&format!("of {name}: {e}")))?));
+                    .push((name.clone(), value.map_err(|e| self.misfit(&format!("input {name}: {e}")))?));
             } else if !optional {
-                return Err(
-                    self.misfit(&format!("nothing is given for {name}; give it by --input {name}=FILE"))
-                );
+                return Err(self.misfit(&format!("nothing is given for {name}; use --input {name}=FILE")));
             }
         }
         Ok(bound)
@@ -217,7 +216,7 @@ fn list(names: impl Iterator<Item = String>) -> String {
     if names.is_empty() { "nothing".to_owned() } else { names.join(", ") }
 }
 
-/// Whether it has parts that go by name.
+/// Whether the argument has named parts.
 fn has_keys(argument: &Argument) -> bool {
     matches!(Kind::of(&argument.kind), Kind::Dict(_) | Kind::Named(_))
 }

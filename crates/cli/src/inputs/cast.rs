@@ -1,4 +1,4 @@
-//! The element type of floating inputs.
+//! The element type of floating-point inputs.
 
 use crate::args::Dtype;
 use dlbacktrace::Value;
@@ -6,7 +6,7 @@ use dlbacktrace::core::DType;
 use half::{bf16, f16};
 use ndarray::ArrayD;
 
-/// Casts every floating array in a value; `precision` is that of the model, if it has one. Scalars stay as they are:
+/// Casts every floating-point array in a value; `precision` is that of the model, if it has one. Scalars stay as they are:
 /// Python floats are doubles.
 pub fn floats(value: &mut Value, dtype: Dtype, precision: Option<DType>) {
     match value {

@@ -1,4 +1,4 @@
-//! `.csv`: a table, one sample a row. The model's type for an input says what its cells are, never their look.
+//! `.csv`: a table with one sample a row. The type of the model's input decides how cells are read, not their look.
 
 use super::kind::Leaf;
 use crate::args::TableArgs;
@@ -15,11 +15,11 @@ pub enum Table {
     Columns(Vec<(String, Value)>),
 }
 
-/// Reads the content of a table for these arguments. Its first row is a header unless all of it are numbers. With
-/// `columns`, those that have the arguments' names are what is wanted.
+/// Reads a table for these arguments. Its first row is a header unless it consists of numbers only. With `columns`, the
+/// columns named as the arguments are wanted.
 ///
 /// # Errors
-/// What is wrong with it, and which option helps.
+/// What is wrong with the table, and which option helps.
 pub fn parse(
     bytes: &[u8],
     options: &TableArgs,
@@ -69,7 +69,7 @@ impl Sheet {
         let mut rows: Vec<StringRecord> = reader
             .records()
             .collect::<Result<_, _>>()
-            .map_err(|e| format!("it is not a whole table ({e})"))?;
+            .map_err(|e| format!("it is not a complete table ({e})"))?;
         let has_header = rows.first().is_some_and(|row| row.iter().any(|cell| number(cell).is_none()));
         let names: Vec<String> =
             if has_header { rows.remove(0).iter().map(str::to_owned).collect() } else { Vec::new() };
@@ -78,7 +78,7 @@ impl Sheet {
         Ok(Self { names, columns, rows: selected(rows, &options.row)? })
     }
 
-    /// All of it for the only argument.
+    /// The whole table for the only argument.
     fn whole(&self, argument: &Argument) -> Result<Table, String> {
         match Leaf::of(&argument.kind) {
             Leaf::Text => self.texts(argument),
@@ -97,7 +97,7 @@ impl Sheet {
         Ok(Table::Whole { value, names: self.chosen_names() })
     }
 
-    /// The column with the argument's name, the only one, or all if the model takes as many.
+    /// The texts of an argument: the column of its name, the only column, or all columns if the model takes as many.
     fn texts(&self, argument: &Argument) -> Result<Table, String> {
         let named = self.columns.iter().find(|&&column| self.names.get(column) == Some(&argument.name));
         let columns = match named {
@@ -108,7 +108,7 @@ impl Sheet {
         if columns.len() > 1 && wanted != Some(columns.len()) {
             let names: Vec<String> = columns.iter().map(|column| self.name(*column)).collect();
             return Err(format!(
-                "it has {} columns, and the model takes one text: choose the column by --columns, one of {}",
+                "it has {} columns, but the model takes one text: choose a column with --columns, one of {}",
                 columns.len(),
                 names.join(", ")
             ));
@@ -124,8 +124,8 @@ impl Sheet {
         })
     }
 
-    /// The columns for an argument: those of its name, as it is or as TensorFlow writes it, else, of an argument that takes
-    /// several values a row, those that count these (`size_0`, `size[1]`).
+    /// The columns for an argument: those of its name, as it is or as TensorFlow writes it. For an argument that takes several
+    /// values a row, else the columns that number these (`size_0`, `size[1]`).
     fn columns_of(&self, argument: &Argument) -> Result<Vec<usize>, String> {
         let wanted = taken(argument);
         let named = |same: &dyn Fn(&str) -> bool| -> Vec<usize> {
@@ -155,10 +155,10 @@ impl Sheet {
                 let name = &argument.name;
                 Err(match wanted {
                     1 => format!(
-                        "{of} are all columns for {name}, which takes one value a row; leave out others by --drop"
+                        "{of} are all columns for {name}, which takes one value a row; leave out others with --drop"
                     ),
                     _ => format!(
-                        "of {name}, which takes {wanted} values a row, it has {of}; name its columns {name}_0 to {name}_{}",
+                        "{name} takes {wanted} values a row, and the table has {of}; name its columns {name}_0 to {name}_{}",
                         wanted - 1
                     ),
                 })
@@ -167,7 +167,7 @@ impl Sheet {
         }
     }
 
-    /// Columns as the `[N, columns]` of an argument.
+    /// Columns as an array `[N, columns]` for an argument.
     fn values(&self, columns: &[usize], argument: &Argument) -> Result<Value, String> {
         let integers = || self.array(columns, |row, column| self.integer(row, column)).map(Value::Int);
         let numbers = || self.array(columns, |row, column| self.number(row, column)).map(Value::F64);
@@ -223,7 +223,7 @@ impl Sheet {
         }
     }
 
-    /// Says which cell holds something else, and what to do.
+    /// The error that names the cell and says what to do.
     fn misfit(&self, row: usize, column: usize, wanted: &str) -> String {
         let cell = self.cell(row, column);
         let holds = if cell.is_empty() { "is blank".to_owned() } else { format!("holds `{cell}`") };
@@ -231,8 +231,8 @@ impl Sheet {
         let point = if cell.contains(',') { " (with a point, not a comma)" } else { "" };
         let other = if column.to_string() == name { String::new() } else { format!(" ({column})") };
         format!(
-            "row {number}, column `{name}`{other} {holds} where {wanted} should be{point}. Fill it in, leave the column out \
-             by --drop, or name the rows to use by --row; all count from 0"
+            "row {number}, column `{name}`{other} {holds}, but should hold {wanted}{point}. Correct it, leave the column out \
+             with --drop, or choose other rows with --row; all count from 0"
         )
     }
 
@@ -244,7 +244,7 @@ impl Sheet {
         (!self.names.is_empty()).then(|| self.columns.iter().map(|column| self.name(*column)).collect())
     }
 
-    /// Names the columns that hold no numbers.
+    /// The error that names the columns that hold no numbers.
     fn text_in_columns(&self) -> Option<String> {
         let is_text = |column: usize| {
             let mut cells = (0..self.rows.len()).map(|row| self.cell(row, column));
@@ -255,13 +255,13 @@ impl Sheet {
         let names = texts.map(|name| quoted(&name)).collect::<Vec<_>>().join(",");
         (!names.is_empty()).then(|| {
             format!(
-                "there are no numbers in {names}; leave such columns out by --drop '{names}', or name those to use by --columns"
+                "there are no numbers in {names}; leave them out with --drop '{names}', or choose columns with --columns"
             )
         })
     }
 }
 
-/// How many values a row an argument takes; `None` where that is open.
+/// The number of values a row that an argument takes; `None` if it takes any number.
 fn taken(argument: &Argument) -> Option<usize> {
     match argument.shape()?.as_slice() {
         [] | [_] => Some(1),
@@ -269,12 +269,12 @@ fn taken(argument: &Argument) -> Option<usize> {
     }
 }
 
-/// A name as TensorFlow writes it where it names an input: `rate [%]` as `rate____`.
+/// A name as TensorFlow writes it for an input: `rate [%]` as `rate____`.
 fn identifier(name: &str) -> String {
     name.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '_' }).collect()
 }
 
-/// The number of a column among those of an input: 1 of `size_1`, `size.1`, `size[1]` and `size1`.
+/// The number of a column within an input: 1 for `size_1`, `size.1`, `size[1]` and `size1`.
 fn place_in(column: &str, input: &str) -> Option<usize> {
     let column = column.strip_suffix(']').unwrap_or(column);
     let base = column.trim_end_matches(|c: char| c.is_ascii_digit());
@@ -287,12 +287,12 @@ fn number(cell: &str) -> Option<f64> {
     cell.parse().ok()
 }
 
-/// A name as it can stand in a list.
+/// A name as it is written in a list.
 fn quoted(name: &str) -> String {
     if name.contains(',') { format!("\"{name}\"") } else { name.to_owned() }
 }
 
-/// Comma, unless the first line has none and another usual separator.
+/// The separator: a comma, unless the first line has none but has another usual one.
 fn delimiter(bytes: &[u8]) -> u8 {
     let line = bytes.split(|byte| *byte == b'\n').next().unwrap_or_default();
     [b',', b';', b'\t'].into_iter().find(|delimiter| line.contains(delimiter)).unwrap_or(b',')
@@ -307,8 +307,8 @@ fn chosen(names: &[String], width: usize, options: &TableArgs) -> Result<Vec<usi
     Ok((0..width).filter(|column| !dropped.contains(column)).collect())
 }
 
-/// The columns of lists such as `age,"size, cm",3`. Names go before numbers, and a name that has a comma of its own needs
-/// no quotes: the longest name that fits is taken.
+/// The columns of lists such as `age,"size, cm",3`. Names go before numbers. A name that contains a comma needs no quotes:
+/// the longest name that matches is taken.
 fn listed(lists: &[String], names: &[String], width: usize) -> Result<Vec<usize>, String> {
     let mut found = Vec::new();
     for list in lists {
@@ -325,10 +325,10 @@ fn listed(lists: &[String], names: &[String], width: usize) -> Result<Vec<usize>
                 let wanted = parts.first().map_or("", |part| part.trim());
                 match names {
                     [] => format!(
-                        "it has no column {wanted}; without a header they are 0 to {}",
+                        "it has no column {wanted}; it has no header, so columns are 0 to {}",
                         width.saturating_sub(1)
                     ),
-                    names => format!("it has no column `{wanted}`; there are {}", names.join(", ")),
+                    names => format!("it has no column `{wanted}`; its columns are {}", names.join(", ")),
                 }
             })?;
             found.push(column);
@@ -338,7 +338,7 @@ fn listed(lists: &[String], names: &[String], width: usize) -> Result<Vec<usize>
     Ok(found)
 }
 
-/// The parts of a list between commas; what stands in double quotes is one.
+/// The parts of a list between commas; double quotes hold a part together.
 fn parts(list: &str) -> Vec<String> {
     let mut reader = ReaderBuilder::new().has_headers(false).flexible(true).from_reader(list.as_bytes());
     let row = reader.records().next().and_then(Result::ok);
@@ -347,14 +347,14 @@ fn parts(list: &str) -> Vec<String> {
 
 fn selected(rows: Vec<StringRecord>, wanted: &[usize]) -> Result<Vec<(usize, StringRecord)>, String> {
     if rows.is_empty() {
-        return Err("it has no row of data".to_owned());
+        return Err("it has no rows of data".to_owned());
     }
     if wanted.is_empty() {
         return Ok(rows.into_iter().enumerate().collect());
     }
     let row = |index: &usize| {
         let row = rows.get(*index).cloned().map(|row| (*index, row));
-        row.ok_or_else(|| format!("it has no row {index}; there are {}, from 0", rows.len()))
+        row.ok_or_else(|| format!("it has no row {index}; it has {} rows, counted from 0", rows.len()))
     };
     wanted.iter().map(row).collect()
 }

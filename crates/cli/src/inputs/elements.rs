@@ -4,7 +4,7 @@ use dlbacktrace::Value;
 use half::{bf16, f16};
 use ndarray::{ArrayD, IxDyn, ShapeBuilder};
 
-/// Element types as files store them.
+/// The element types of files.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Element {
     Bool,
@@ -22,7 +22,7 @@ pub enum Element {
     F64,
 }
 
-/// The bytes of an array: element type, order and extents as the file states them.
+/// The bytes of an array, with the element type, order and extents that the file states.
 #[derive(Debug)]
 pub struct Raw<'a> {
     pub element: Element,
@@ -45,17 +45,17 @@ impl Element {
 }
 
 impl Raw<'_> {
-    /// The array; integers other than bytes and 32-bit ones are widened to 64 bits, as models take them.
+    /// The array. Integers other than bytes and 32-bit ones are widened to 64 bits, as models take them.
     ///
     /// # Errors
-    /// What does not fit, if there are fewer or more bytes than the extents ask for, or a number is too large.
+    /// If there are fewer or more bytes than the extents ask for, or if a number is too large.
     pub fn value(&self) -> Result<Value, String> {
         let elements = self.shape.iter().try_fold(1_usize, |product, extent| product.checked_mul(*extent));
         let expected = elements.and_then(|elements| elements.checked_mul(self.element.size()));
         if expected != Some(self.bytes.len()) {
             let (bytes, shape) = (self.bytes.len(), &self.shape);
             return Err(format!(
-                "its {bytes} bytes of data are not an array of shape {shape:?}; it may be cut off"
+                "its {bytes} bytes of data do not fill an array of shape {shape:?}; the file may be cut off"
             ));
         }
         Ok(match self.element {

@@ -1,5 +1,5 @@
-//! Messages of the kind `tf.Example` for models that parse them: written of columns and arrays that are named as the
-//! features the model reads.
+//! `tf.Example` messages for models that parse them, built from columns and arrays that are named as the features the
+//! model reads.
 
 use super::{Contents, Item};
 use dlbacktrace::tensorflow::{DataType, ExampleSpec, Feature, FeatureSpec, example};
@@ -20,13 +20,13 @@ pub fn arguments(spec: &ExampleSpec) -> Vec<Argument> {
     spec.features.iter().map(argument).collect()
 }
 
-/// How many values a message holds of a feature; `None` of any number.
+/// How many values of a feature a message holds; `None` for any number.
 fn count(feature: &FeatureSpec) -> Option<usize> {
     feature.shape.as_ref()?.iter().copied().product()
 }
 
-/// The messages that named values make, one a row; what names no feature stays as it is. JSON may hold one message, or a list of
-/// them, as `examples` if it is a request to TensorFlow Serving.
+/// Builds messages from named values, one a row; what names no feature stays as it is. JSON may hold one message, or a list
+/// of them; in a request to TensorFlow Serving, under `examples`.
 ///
 /// # Errors
 /// What is missing or does not fit.
@@ -43,11 +43,11 @@ pub fn messages(spec: &ExampleSpec, contents: Contents) -> Result<Contents, Stri
         Contents::One(Item { value: Value::List(rows), .. }) if rows.iter().any(is_row) => {
             let rows = rows.into_iter().map(|row| match row {
                 Value::Dict(row) => message(spec, row.iter().map(|(name, value)| (name, value))),
-                _ => Err("its list holds other things than messages".to_owned()),
+                _ => Err("its list holds something other than messages".to_owned()),
             });
             Ok(Contents::One(Value::List(rows.collect::<Result<_, _>>()?).into()))
         }
-        // What is no list is a value of one message, so that lists beside it are, too.
+        // A value that is not a list belongs to one message, so lists beside it do too.
         Contents::Many(items)
             if items.iter().any(|(name, item)| is_feature(name) && is_single(&item.value)) =>
         {
@@ -73,7 +73,7 @@ fn is_single(value: &Value) -> bool {
     matches!(value, Value::Integer(_) | Value::Float(_) | Value::Text(_) | Value::Bytes(_))
 }
 
-/// One message of all its features.
+/// One message with all its features.
 fn message<'a>(
     spec: &ExampleSpec,
     row: impl Iterator<Item = (&'a String, &'a Value)> + Clone,
@@ -102,8 +102,10 @@ fn joined(value: &Value, data_type: DataType) -> Option<Feature> {
     })
 }
 
+/// Reports a missing feature that each message must hold.
+///
 /// # Errors
-/// That the feature is missing, if each message must hold it.
+/// The error that names the feature.
 fn missing(spec: &ExampleSpec, feature: &FeatureSpec) -> Result<(), String> {
     if !feature.required {
         return Ok(());
@@ -116,11 +118,11 @@ fn missing(spec: &ExampleSpec, feature: &FeatureSpec) -> Result<(), String> {
         }
         _ => String::new(),
     };
-    Err(format!("it has no {name}{columns}; the model reads {} of each message", names.join(", ")))
+    Err(format!("it has no {name}{columns}; the model reads {} from each message", names.join(", ")))
 }
 
 fn other_kind(feature: &FeatureSpec) -> String {
-    format!("its {} is not {}, which the model reads", feature.name, feature.data_type)
+    format!("its {} is not of type {}, which the model reads", feature.name, feature.data_type)
 }
 
 fn written(spec: &ExampleSpec, items: &[(String, Item)]) -> Result<Value, String> {
@@ -134,7 +136,7 @@ fn written(spec: &ExampleSpec, items: &[(String, Item)]) -> Result<Value, String
         let rows = rows.get_or_insert_with(|| values.iter().map(|_| Vec::new()).collect());
         if rows.len() != values.len() {
             return Err(format!(
-                "it has {} values of {}, and {} of others",
+                "it has {} rows for {}, but {} for other features",
                 values.len(),
                 feature.name,
                 rows.len()

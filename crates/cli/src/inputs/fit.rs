@@ -1,5 +1,5 @@
-//! Element types that fit the model: files store whole numbers as floats and floats as whole numbers, and it is the model
-//! that knows which it takes.
+//! Converts element types to fit the model. Files store whole numbers as floats and floats as whole numbers; only the model
+//! knows which it takes.
 
 use super::bind::Bound;
 use super::item::Note;
@@ -9,13 +9,13 @@ use dlbacktrace::core::DType;
 use dlbacktrace::{Argument, Error, Inputs, Model, Value};
 use ndarray::{ArrayD, Dimension};
 
-/// Beyond this, floats no longer tell every integer apart.
+/// Above this, floats cannot represent every integer.
 const EXACT: f64 = 9_007_199_254_740_992.0;
 
-/// Converts what the model's types ask for: whole floats to integers and integers to floats, in single values and arrays.
+/// Converts inputs to the model's types: whole floats to integers and integers to floats, in single values and arrays.
 ///
 /// # Errors
-/// [`Failure::Inputs`] for a fraction where an integer is wanted.
+/// [`Failure::Inputs`] for a fraction where the model takes an integer.
 pub fn to_types(arguments: &[Argument], bound: &mut Bound) -> Result<()> {
     for (name, value) in &mut bound.values {
         let Some(argument) = arguments.iter().find(|argument| argument.name == *name) else { continue };
@@ -42,7 +42,7 @@ pub fn to_types(arguments: &[Argument], bound: &mut Bound) -> Result<()> {
     Ok(())
 }
 
-/// An input and where it is from, for messages.
+/// An input and its source, for messages.
 struct Of<'a> {
     name: &'a str,
     note: Option<&'a Note>,
@@ -53,21 +53,21 @@ impl Of<'_> {
         self.note?.file.as_ref().map(|file| file.display().to_string())
     }
 
-    /// A conversion of what a file holds; what was typed has no type of its own.
+    /// The sentence about a conversion, for values from a file; typed values have no type of their own.
     fn taken(&self, held: &str, wanted: &str) -> Option<String> {
         self.file().map(|file| format!("the {held} of {file} are {wanted} for input {}", self.name))
     }
 
     fn fraction(&self, kind: &str, (place, number): (Vec<usize>, f64)) -> Failure {
-        let holds = self.file().map_or("what is given".to_owned(), |file| file);
+        let holds = self.file().map_or("the value given".to_owned(), |file| file);
         Failure::Inputs(format!(
-            "input {} takes integers ({kind}), and {holds} has {number} at {place:?}; round it, or give another file",
+            "input {} takes integers ({kind}), but {holds} has {number} at {place:?}; round it, or give another file",
             self.name
         ))
     }
 }
 
-/// Floats as integers; `None` if it holds no floats.
+/// Floats as integers; `None` if the value holds no floats.
 fn integers(value: &Value) -> Result<Option<Value>, (Vec<usize>, f64)> {
     if let Value::Float(number) = value {
         return whole(*number).map(|number| Some(Value::Integer(number))).ok_or((Vec::new(), *number));
@@ -94,11 +94,11 @@ fn floats(value: &Value) -> Option<ArrayD<f64>> {
     })
 }
 
-/// Calls the model with the values. TorchScript does not say which elements a tensor is to have: where the model fails, it
-/// is tried with one input, or all, converted; what it then runs on is taken, and said.
+/// Calls the model with the values. TorchScript does not say which element type a tensor must have. If the model fails, one
+/// input, then all, are converted and tried; the first choice that runs is used and reported.
 ///
 /// # Errors
-/// Those of the call, and [`Failure::Inputs`] where an input holds no numbers and so the model's output neither.
+/// Those of the call, and [`Failure::Inputs`] if an input holds NaN or infinity and therefore the output does too.
 pub fn run<T>(
     model: &Model,
     mut bound: Bound,
@@ -125,10 +125,10 @@ pub fn run<T>(
     }
 }
 
-/// What libtorch says where tokens are looked up.
+/// What libtorch says when a lookup is given floats.
 const WANTS_INTEGERS: &str = "scalar types: Long, Int";
 
-/// The first fraction of an input.
+/// The error for the first fraction in an input.
 fn fraction(inputs: &mut Inputs, bound: &Bound) -> Option<Failure> {
     inputs.named_mut().iter().find_map(|(name, value)| {
         let found = integers(value).err()?;
@@ -136,7 +136,7 @@ fn fraction(inputs: &mut Inputs, bound: &Bound) -> Option<Failure> {
     })
 }
 
-/// Converts the first choice of inputs with which the model runs; gives what was converted.
+/// Converts the first choice of inputs with which the model runs; says what was converted.
 fn converted(model: &Model, inputs: &mut Inputs, bound: &Bound) -> Option<Vec<String>> {
     let count = inputs.named_mut().len();
     let single = (0..count).map(|index| vec![index]);
@@ -176,7 +176,7 @@ fn other(value: &Value, precision: Option<DType>) -> Option<(Value, &'static str
     Some((value, "integers", "floats"))
 }
 
-/// Says where the first NaN or infinity of an input stands.
+/// Says where the first NaN or infinity of an input is.
 fn no_number(inputs: &mut Inputs, bound: &Bound) -> Option<String> {
     inputs.named_mut().iter().find_map(|(name, value)| {
         let array = floats(value)?;
@@ -184,7 +184,7 @@ fn no_number(inputs: &mut Inputs, bound: &Bound) -> Option<String> {
         let of = Of { name, note: bound.notes.get(name) };
         let file = of.file().map_or(String::new(), |file| format!(" ({file})"));
         Some(format!(
-            "input {name}{file} holds {number}, first at {:?}, so the output has no value to explain; give a number in its \
+            "input {name}{file} holds {number}, first at {:?}, so the output has no value to explain; put a number in its \
              place, such as the mean that the model was trained with",
             place.slice()
         ))

@@ -1,11 +1,11 @@
-//! What is read from a file or the command line, before it has a place in the model.
+//! What is read from a file or the command line, before it is assigned to an argument.
 
 use crate::args::Layout;
 use crate::text::Row;
 use dlbacktrace::Value;
 use std::path::{Path, PathBuf};
 
-/// A value as read, with what the file knows beyond it.
+/// A value, with what the file says about it.
 #[derive(Debug)]
 pub struct Item {
     pub(super) value: Value,
@@ -18,11 +18,11 @@ impl From<Value> for Item {
     }
 }
 
-/// What a source holds.
+/// The content of a source.
 #[derive(Debug)]
 pub enum Contents {
     One(Item),
-    /// Arrays with names of their own.
+    /// Named arrays.
     Many(Vec<(String, Item)>),
 }
 
@@ -31,7 +31,7 @@ impl Contents {
         Self::Many(values.into_iter().map(|(name, value)| (name, value.into())).collect())
     }
 
-    /// Notes the file that it is from.
+    /// Notes the source file.
     pub(super) fn from(mut self, path: &Path) -> Self {
         let note = |item: &mut Item| item.note.file = Some(path.to_owned());
         match &mut self {
@@ -42,15 +42,15 @@ impl Contents {
     }
 }
 
-/// What a file knows of an input beyond its numbers.
+/// What a file says about an input beyond its numbers.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Note {
     /// Names along the last axis.
     pub features: Option<Vec<String>>,
-    /// That it is an image, and where its channels stand.
+    /// For an image: the position of its channels.
     pub image: Option<Layout>,
-    /// The texts whose tokens it is.
+    /// For tokens: the texts.
     pub texts: Option<Vec<Row>>,
-    /// The file that it is from.
+    /// The source file.
     pub file: Option<PathBuf>,
 }

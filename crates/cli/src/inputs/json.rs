@@ -6,8 +6,8 @@ use dlbacktrace::Value;
 use ndarray::{ArrayD, IxDyn};
 use serde_json::Value as Json;
 
-/// Takes JSON text as a value: a number, a bool, a string, `null`, an array of numbers or bools of any rank, a
-/// list of other things, an object. A request to TensorFlow Serving is what it asks with.
+/// Parses JSON text as a value: a number, a bool, a string, `null`, an array of numbers or bools of any rank, a list of
+/// other things, or an object. A request to TensorFlow Serving is replaced by the inputs in it.
 ///
 /// # Errors
 /// What is wrong with it.
@@ -39,12 +39,12 @@ fn value(json: &Json) -> Result<Value, String> {
 
 /// Bytes in base64, as TensorFlow Serving takes them: `{"b64": "…"}`.
 fn bytes(text: Option<&Json>) -> Result<Value, String> {
-    let text = text.and_then(Json::as_str).ok_or("what `b64` holds is no text")?;
-    STANDARD.decode(text).map(Value::Bytes).map_err(|e| format!("what `b64` holds is no base64 ({e})"))
+    let text = text.and_then(Json::as_str).ok_or("the value of `b64` is not a text")?;
+    STANDARD.decode(text).map(Value::Bytes).map_err(|e| format!("the value of `b64` is not base64 ({e})"))
 }
 
-/// What a request to TensorFlow Serving holds: its `inputs`, or its `instances` as a column for each of their keys; all
-/// else stays as it is.
+/// The inputs in a request to TensorFlow Serving: its `inputs`, or its `instances` as one column for each of their keys. Any
+/// other JSON stays as it is.
 fn requested(json: Json) -> Json {
     let Json::Object(mut request) = json else { return json };
     let envelope = ["inputs", "instances", "signature_name"];
@@ -107,17 +107,17 @@ fn array<T>(shape: &[usize], elements: Vec<T>) -> Result<ArrayD<T>, String> {
     ArrayD::from_shape_vec(IxDyn(shape), elements).map_err(|e| e.to_string())
 }
 
-/// What stands at the bottom of nested lists.
+/// The items at the bottom of nested lists.
 #[derive(Default)]
 struct Leaves<'a> {
     numbers: Vec<&'a serde_json::Number>,
     bools: Vec<bool>,
-    /// Whether there is something that no array holds.
+    /// Whether an item is something that no array can hold.
     others: bool,
 }
 
 impl<'a> Leaves<'a> {
-    /// `depth` counts the lists around the items; the first path downwards fixes the shape of all.
+    /// Collects the items. `depth` counts the lists around them; the first path downwards fixes the shape of all.
     fn gather(&mut self, items: &'a [Json], depth: usize, shape: &mut Vec<usize>) -> Result<(), String> {
         for item in items {
             match item {

@@ -1,6 +1,6 @@
 //! The types of a model's arguments, as the framework writes them: `Dict[str, List[Tensor]]`.
 
-/// What a type holds.
+/// The structure of a type.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind<'a> {
     /// `List[X]`: the type of its elements.
@@ -18,7 +18,7 @@ pub enum Kind<'a> {
 }
 
 impl<'a> Kind<'a> {
-    /// Takes a type apart; an optional one counts as what it holds.
+    /// Parses a type; an optional one counts as the type within.
     pub fn of(kind: &'a str) -> Self {
         let inside = |container: &str| kind.strip_prefix(container)?.strip_prefix('[')?.strip_suffix(']');
         if let Some(inner) = inside("Optional") {
@@ -39,7 +39,7 @@ impl<'a> Kind<'a> {
         if kind.starts_with("__torch__") { Self::Class } else { Self::Single }
     }
 
-    /// How its elements are named after it, with their types; where any number may be, one stands for all.
+    /// The suffixes by which its elements are named, with their types; in a list of any length, one stands for all.
     pub fn elements(self) -> Vec<(String, &'a str)> {
         match self {
             Self::List(inner) => vec![("[N]".to_owned(), inner)],
@@ -71,7 +71,7 @@ impl<'a> Kind<'a> {
         named.or_else(|| key.parse().ok())
     }
 
-    /// How the element at an index is named after it.
+    /// The suffix by which the element at an index is named.
     pub fn suffix(self, index: usize) -> String {
         match self {
             Self::Named(_) => self.elements().into_iter().nth(index).map(|(name, _)| name),
@@ -81,7 +81,7 @@ impl<'a> Kind<'a> {
     }
 }
 
-/// The keys and indices that a dotted path means within a type; where that goes no deeper, dots belong to a key.
+/// The keys and indices that a dotted path means within a type; below its last level, dots belong to a key.
 pub fn path<'p>(kind: &str, path: &'p str) -> Vec<&'p str> {
     let inner = match Kind::of(kind) {
         Kind::Dict(inner) | Kind::List(inner) => inner,
@@ -98,7 +98,7 @@ pub fn path<'p>(kind: &str, path: &'p str) -> Vec<&'p str> {
     }
 }
 
-/// What the elements of a type are.
+/// The type of the elements at the bottom.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Leaf {
     /// Texts, or bytes.
@@ -114,7 +114,7 @@ pub enum Leaf {
 }
 
 impl Leaf {
-    /// Of `str`, `List[int]`, `Tensor float32 [?, 3]` and the like.
+    /// The leaf type of `str`, `List[int]`, `Tensor float32 [?, 3]` and the like.
     pub fn of(kind: &str) -> Self {
         if let Some(tensor) = kind.strip_prefix("Tensor ") {
             let element = tensor.split_whitespace().next().unwrap_or_default();

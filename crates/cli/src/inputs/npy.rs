@@ -1,6 +1,6 @@
 //! `.npy`: one array of numpy.
 //!
-//! The header is read here rather than by a library, so that no memory is taken on its word alone.
+//! We read the header ourselves rather than by a library, so that a false header cannot make us allocate memory.
 
 use super::elements::{Element, Raw};
 use dlbacktrace::Value;
@@ -12,8 +12,8 @@ const MAGIC: &[u8] = b"\x93NUMPY";
 /// # Errors
 /// What is wrong with it.
 pub fn parse(bytes: &[u8]) -> Result<Value, String> {
-    let (header, data) = split(bytes).ok_or("it is not an npy file, or cut off within the header")?;
-    let header = std::str::from_utf8(header).map_err(|_| "its npy header is no text")?;
+    let (header, data) = split(bytes).ok_or("it is not an npy file, or it is cut off within the header")?;
+    let header = std::str::from_utf8(header).map_err(|_| "its npy header is not a text")?;
     let (element, big_endian) = element(header)?;
     let column_major = match entry(header, "fortran_order") {
         Some(text) if text.starts_with("True") => true,
@@ -36,7 +36,7 @@ fn split(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
     rest.split_at_checked(usize::try_from(length).ok()?)
 }
 
-/// What stands after the key in the header's Python dictionary.
+/// What follows the key in the header's Python dictionary.
 fn entry<'a>(header: &'a str, key: &str) -> Option<&'a str> {
     let (_, after) = header.split_once(&format!("'{key}'"))?;
     Some(after.trim_start().strip_prefix(':')?.trim_start())

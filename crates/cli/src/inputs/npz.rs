@@ -10,7 +10,7 @@ use zip::ZipArchive;
 /// # Errors
 /// What is wrong with it.
 pub fn parse(bytes: &[u8]) -> Result<Vec<(String, Value)>, String> {
-    let broken = |e: &dyn std::fmt::Display| format!("it is not a whole npz file ({e})");
+    let broken = |e: &dyn std::fmt::Display| format!("it is not a complete npz file ({e})");
     let mut archive = ZipArchive::new(Cursor::new(bytes)).map_err(|e| broken(&e))?;
     let mut arrays = Vec::new();
     for index in 0..archive.len() {
@@ -18,7 +18,7 @@ pub fn parse(bytes: &[u8]) -> Result<Vec<(String, Value)>, String> {
         let name = entry.name().trim_end_matches(".npy").to_owned();
         let mut content = Vec::new();
         entry.read_to_end(&mut content).map_err(|e| broken(&e))?;
-        arrays.push((name.clone(), npy::parse(&content).map_err(|e| format!("of its array `{name}`: {e}"))?));
+        arrays.push((name.clone(), npy::parse(&content).map_err(|e| format!("its array `{name}`: {e}"))?));
     }
     Ok(arrays)
 }

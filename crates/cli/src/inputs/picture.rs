@@ -1,4 +1,4 @@
-//! `.png` and `.jpg`: an image as the batch of one that models take.
+//! `.png` and `.jpg`: an image as a batch of one.
 
 use super::preparation::Preparation;
 use crate::args::{ImageArgs, Range, Size};
@@ -8,14 +8,14 @@ use image::{DynamicImage, ImageReader, Rgb32FImage};
 use ndarray::{Array3, Axis, s};
 use std::io::Cursor;
 
-/// Reads the content of an image file: `1, C, H, W` (or `1, H, W, C`) in its range, then less the mean and divided by
-/// the standard deviation, if these are given.
+/// Reads an image file as `1, C, H, W` (or `1, H, W, C`) in its range, then subtracts the mean and divides by the standard
+/// deviation, if these are given.
 ///
 /// # Errors
 /// What is wrong with it.
 pub fn parse(bytes: &[u8], preparation: &Preparation<'_>) -> Result<Value, String> {
     let options = preparation.args;
-    let broken = |e: &dyn std::fmt::Display| format!("it is not a whole image ({e})");
+    let broken = |e: &dyn std::fmt::Display| format!("it is not a complete image ({e})");
     let reader = ImageReader::new(Cursor::new(bytes)).with_guessed_format().map_err(|e| broken(&e))?;
     let image = reader.decode().map_err(|e| broken(&e))?;
     let mut pixels = channels(&image, preparation)?;
@@ -28,7 +28,7 @@ pub fn parse(bytes: &[u8], preparation: &Preparation<'_>) -> Result<Value, Strin
         if !numbers.is_empty() && numbers.len() != 1 && numbers.len() != count {
             return Err(format!(
                 "{name} has {} numbers for an image of {count} channels; give one for each, or one for all, or choose \
-                 the channels by --channels",
+                 the channels with --channels",
                 numbers.len()
             ));
         }
@@ -44,15 +44,16 @@ pub fn parse(bytes: &[u8], preparation: &Preparation<'_>) -> Result<Value, Strin
     let pixels =
         if layout.has_samples() { pixels.insert_axis(Axis(0)).into_dyn() } else { pixels.into_dyn() };
     match preparation.range {
-        Range::Bytes if !options.mean.is_empty() || !options.std.is_empty() => {
-            Err("--mean and --std make no bytes; give --range 0..255 or leave them out".to_owned())
-        }
+        Range::Bytes if !options.mean.is_empty() || !options.std.is_empty() => Err(
+            "--mean and --std do not give whole bytes; give --range 0..255, or leave --mean and --std out"
+                .to_owned(),
+        ),
         Range::Bytes => Ok(Value::U8(pixels.mapv(|pixel| pixel as u8))),
         _ => Ok(Value::F32(pixels)),
     }
 }
 
-/// A pixel of 0 … 1 in a range.
+/// Scales a pixel of 0 … 1 to a range.
 fn in_range(pixel: f32, range: Range) -> f32 {
     match range {
         Range::Unit => pixel,
@@ -62,7 +63,7 @@ fn in_range(pixel: f32, range: Range) -> f32 {
     }
 }
 
-/// Rows, columns, channels in 0 … 1, in the size asked for.
+/// Rows, columns and channels in 0 … 1, in the wanted size.
 fn channels(image: &DynamicImage, preparation: &Preparation<'_>) -> Result<Array3<f32>, String> {
     let (options, wanted) = (preparation.args, preparation.channels);
     let grey = wanted.map_or(!image.color().has_color(), |channels| channels == 1);
@@ -71,7 +72,7 @@ fn channels(image: &DynamicImage, preparation: &Preparation<'_>) -> Result<Array
         None => 3,
         Some(channels @ (1 | 3)) => channels,
         Some(4) => return with_alpha(image, options),
-        Some(other) => return Err(format!("--channels {other} is none of 1 (grey), 3 (RGB) and 4 (RGBA)")),
+        Some(other) => return Err(format!("--channels must be 1 (grey), 3 (RGB) or 4 (RGBA), not {other}")),
     };
     let image = if grey { DynamicImage::ImageLuma16(image.to_luma16()) } else { image.clone() };
     let pixels = sized(image.to_rgb32f(), options)?;
@@ -100,7 +101,7 @@ fn sized(mut image: Rgb32FImage, options: &ImageArgs) -> Result<Array3<f32>, Str
         if image.width() < width || image.height() < height {
             let (w, h) = image.dimensions();
             return Err(format!(
-                "--crop {height}x{width} is larger than the image of {h}x{w}; enlarge it by --resize"
+                "--crop {height}x{width} is larger than the image of {h}x{w}; enlarge the image with --resize"
             ));
         }
         let (left, top) = ((image.width() - width) / 2, (image.height() - height) / 2);

@@ -9,12 +9,12 @@ use safetensors::{Dtype, SafeTensors};
 /// # Errors
 /// What is wrong with it.
 pub fn parse(bytes: &[u8]) -> Result<Vec<(String, Value)>, String> {
-    let file =
-        SafeTensors::deserialize(bytes).map_err(|e| format!("it is not a whole safetensors file ({e})"))?;
+    let file = SafeTensors::deserialize(bytes)
+        .map_err(|e| format!("it is not a complete safetensors file ({e})"))?;
     let mut tensors = file.tensors();
     tensors.sort_by(|(a, _), (b, _)| a.cmp(b));
     let value = |(name, tensor): (String, safetensors::tensor::TensorView<'_>)| {
-        let element = element(tensor.dtype()).map_err(|e| format!("of its tensor `{name}`: {e}"))?;
+        let element = element(tensor.dtype()).map_err(|e| format!("its tensor `{name}`: {e}"))?;
         let shape = tensor.shape().to_vec();
         let raw = Raw { element, big_endian: false, column_major: false, shape, bytes: tensor.data() };
         Ok((name, raw.value()?))
@@ -37,6 +37,8 @@ fn element(dtype: Dtype) -> Result<Element, String> {
         Dtype::BF16 => Element::BF16,
         Dtype::F32 => Element::F32,
         Dtype::F64 => Element::F64,
-        other => return Err(format!("its elements are {other:?}; save them as floats, integers or bools")),
+        other => {
+            return Err(format!("its elements are of type {other:?}; save them as floats, integers or bools"));
+        }
     })
 }

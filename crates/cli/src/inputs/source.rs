@@ -1,4 +1,4 @@
-//! One `--input` as it was typed.
+//! One `--input` as it is typed.
 
 use super::json;
 use super::kind::{Kind, Leaf};
@@ -10,16 +10,16 @@ use std::path::{Path, PathBuf};
 pub const KINDS: [&str; 9] =
     [".npy", ".npz", ".safetensors", ".csv", ".tsv", ".json", ".png", ".jpg", ".jpeg"];
 
-/// Where an input comes from.
+/// The source of an input.
 #[derive(Debug)]
 pub enum Source {
-    /// A file, of several arrays perhaps one.
+    /// A file, or one array of a file of several.
     File { path: PathBuf, key: Option<String> },
-    /// What stands on the command line itself.
+    /// A value on the command line itself.
     Value(Value),
 }
 
-/// Takes `[NAME=]FILE[:KEY]` or `[NAME=]VALUE` apart. Of a model's input of texts, what is no file and no list is a text.
+/// Splits `[NAME=]FILE[:KEY]` or `[NAME=]VALUE`. For an input of texts, what is neither a file nor a list is a text.
 ///
 /// # Errors
 /// [`Failure::Usage`] if it is neither a file nor a value.
@@ -40,7 +40,7 @@ pub fn parse(text: &str, arguments: &[Argument]) -> Result<(Option<String>, Sour
     } else if texts && !rest.starts_with(['[', '{', '"']) {
         Source::Value(Value::Text(rest.to_owned()))
     } else {
-        // As Python writes them.
+        // Python's spelling.
         let value = match rest {
             "True" => "true",
             "False" => "false",
@@ -52,8 +52,8 @@ pub fn parse(text: &str, arguments: &[Argument]) -> Result<(Option<String>, Sour
     Ok((name.map(str::to_owned), source))
 }
 
-/// The name before the `=`. One of the model's own is taken as it is, whatever characters it has, quoted or not; a part of
-/// an input (`batch.ids`) likewise. Of other names only plain ones, since files may have an `=` too.
+/// The name before the `=`. The name of a model's input is taken whatever characters it has, quoted or not, and so is a
+/// part of an input (`batch.ids`). Other names must be plain, since the names of files may contain `=` too.
 fn named<'a>(text: &'a str, arguments: &[Argument]) -> (Option<&'a str>, &'a str) {
     for quote in ['"', '\''] {
         let quoted = text.strip_prefix(quote).and_then(|rest| rest.split_once(&format!("{quote}=")));
@@ -80,7 +80,7 @@ fn is_name(text: &str) -> bool {
     !text.is_empty() && text.chars().all(|c| c.is_alphanumeric() || matches!(c, '_' | '.' | '-'))
 }
 
-/// A file and the key of an array in it, either of which may have a colon.
+/// A file and the key of an array in it; both may contain a colon.
 fn keyed(text: &str) -> Option<(&str, &str)> {
     let parts = text.match_indices(':').map(|(place, _)| (&text[..place], &text[place + 1..]));
     parts.into_iter().find(|(path, _)| is_file_name(path))
@@ -89,7 +89,7 @@ fn keyed(text: &str) -> Option<(&str, &str)> {
 fn unusable(text: &str, rest: &str, reason: &str) -> Failure {
     if rest.starts_with(['[', '{']) && (rest.contains("NaN") || rest.contains("Infinity")) {
         return Failure::Inputs(format!(
-            "--input {text}: NaN and Infinity are no numbers to explain; give others in their place"
+            "--input {text}: NaN and Infinity cannot be explained; give numbers in their place"
         ));
     }
     let what = if rest.starts_with(['[', '{']) {
@@ -100,7 +100,7 @@ fn unusable(text: &str, rest: &str, reason: &str) -> Failure {
         "nothing is given; give a file or a value".to_owned()
     } else {
         format!(
-            "`{rest}` is neither a file that is there ({}) nor a number, true, false or a JSON list",
+            "`{rest}` is neither an existing file ({}) nor a number, true, false or a JSON list",
             KINDS.join(" ")
         )
     };

@@ -1,4 +1,4 @@
-//! What may take what is read: the arguments of a model, or the features of the messages that it parses.
+//! The places that inputs can go to: the arguments of a model, or the features of the messages that it parses.
 
 #[cfg(feature = "tensorflow")]
 use super::example;
@@ -25,12 +25,12 @@ impl Takers {
         }
     }
 
-    /// Whether there is one, and it takes texts.
+    /// Whether there are arguments and all of them take texts.
     pub fn only_texts(&self) -> bool {
         matches!(self.arguments.as_slice(), [only] if Leaf::of(&only.kind) == Leaf::Text)
     }
 
-    /// The content of a table.
+    /// The content of a table for these arguments.
     ///
     /// # Errors
     /// What is wrong with it.
@@ -43,7 +43,7 @@ impl Takers {
                 csv::Table::Whole { .. } => {
                     let names: Vec<_> = features.into_iter().map(|feature| feature.name).collect();
                     Err(format!(
-                        "none of its columns is a feature that the model reads: {}",
+                        "none of its columns is named as a feature that the model reads: {}",
                         names.join(", ")
                     ))
                 }
@@ -63,7 +63,7 @@ impl Takers {
         })
     }
 
-    /// What is named as the features of messages, as these.
+    /// Values that are named as the features of messages, packed into messages.
     ///
     /// # Errors
     /// What is missing.

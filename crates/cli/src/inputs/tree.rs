@@ -6,15 +6,15 @@ use super::kind::Kind;
 use dlbacktrace::Value;
 use std::collections::BTreeMap;
 
-/// What was given for an argument, or for a part of it.
+/// The values given for an argument, or for a part of it.
 #[derive(Debug, Default)]
 pub enum Node {
     /// Nothing yet.
     #[default]
     Empty,
-    /// All of it.
+    /// The whole argument.
     Whole(Item),
-    /// Parts by key or index.
+    /// Its parts by key or index.
     Parts(Vec<(String, Node)>),
 }
 
@@ -24,10 +24,10 @@ impl Node {
         matches!(self, Self::Empty)
     }
 
-    /// Puts an item where the path leads; a second one at the same place makes a list of both.
+    /// Puts an item at a path; a second item at the same place makes a list of both.
     ///
     /// # Errors
-    /// What is given twice in different ways.
+    /// If the same place is given twice in different ways.
     pub fn put(&mut self, path: &[&str], item: Item) -> Result<(), String> {
         match path.split_first() {
             Some((key, rest)) => self.part(key)?.put(rest, item),
@@ -55,16 +55,16 @@ impl Node {
             *self = Self::Parts(Vec::new());
         }
         let Self::Parts(parts) = self else {
-            return Err(format!("given both as a whole and by its part {key}"));
+            return Err(format!("it is given both as a whole and by its part {key}"));
         };
         let index = parts.iter().position(|(present, _)| present == key).unwrap_or(parts.len());
         if index == parts.len() {
             parts.push((key.to_owned(), Self::Empty));
         }
-        parts.get_mut(index).map(|(_, node)| node).ok_or_else(|| "not to be found".to_owned())
+        parts.get_mut(index).map(|(_, node)| node).ok_or_else(|| "no such part".to_owned())
     }
 
-    /// The value of this type; notes of its tensors under the names they will have.
+    /// The value as this type takes it; adds notes of its tensors under the names they will have.
     ///
     /// # Errors
     /// What does not fit the type.
@@ -129,7 +129,7 @@ fn sequence(kind: Kind<'_>, values: Vec<Value>) -> Value {
     if matches!(kind, Kind::List(_)) { Value::List(values) } else { Value::Tuple(values) }
 }
 
-/// The elements of a list of numbers that the model wants as numbers, not as a tensor.
+/// The elements of a list of numbers, for a model that takes numbers rather than a tensor.
 fn scalars(value: &Value) -> Option<Vec<Value>> {
     match value {
         Value::Int(array) if array.ndim() == 1 => Some(array.iter().map(|v| Value::Integer(*v)).collect()),

@@ -6,8 +6,8 @@ use dlbacktrace::Amount;
 use dlbacktrace_report::tokens::TokenEntry;
 use ndarray::{ArrayD, ArrayViewD};
 
-/// The tokens of each text with their relevance, of which `channels` are one or two of shape `[N, T]`; joined to words if
-/// asked. `None` if relevance is of another shape.
+/// The tokens of each text with their relevance, from one or two `channels` of shape `[N, T]`; joined to words on request.
+/// `None` if the relevance has another shape.
 pub fn entries<'a>(
     rows: &[Row],
     channels: impl Iterator<Item = &'a ArrayD<f64>>,
@@ -43,7 +43,7 @@ pub fn entries<'a>(
     rows.iter().enumerate().map(row).collect()
 }
 
-/// Whole texts, which a model reads itself, sample by sample; `channels` are of their shape.
+/// Whole texts that the model reads itself, sample by sample; `channels` have their shape.
 pub fn whole<'a>(
     texts: &ArrayD<String>,
     channels: impl Iterator<Item = &'a ArrayD<f64>>,

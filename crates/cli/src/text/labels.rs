@@ -1,4 +1,4 @@
-//! What the units of an output are called.
+//! The names of an output's units.
 
 use crate::failure::{Failure, Result};
 use serde_json::{Map, Value};
@@ -6,24 +6,24 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// Names that are listed when another one was asked for.
+/// The number of names that an error lists.
 const LISTED: usize = 10;
 
 /// The names of an output's units, in their order.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Labels {
     names: Vec<String>,
-    /// Where they are from.
+    /// Where the names come from.
     from: String,
-    /// Whether they are meant for this very model; else they may be of another one in the same directory.
+    /// Whether the names belong to this very model; else they may belong to another one in the same directory.
     meant: bool,
 }
 
-/// The names that `--labels` gives: in a list, or in a file. Without it those of `MODEL.labels.json` beside the model, of
+/// The names that `--labels` gives, in a list or in a file. Without it, those of `MODEL.labels.json` beside the model, of
 /// `labels.json`, or of `id2label` in `config.json`.
 ///
 /// # Errors
-/// [`Failure::Usage`] for a file that is not there, [`Failure::Inputs`] for one that holds something else.
+/// [`Failure::Usage`] for a file that does not exist, [`Failure::Inputs`] for one that holds something else.
 pub fn of(given: Option<&str>, model: &Path) -> Result<Option<Labels>> {
     if let Some(given) = given {
         return asked(given).map(Some);
@@ -53,7 +53,7 @@ fn asked(given: &str) -> Result<Labels> {
         .extension()
         .is_some_and(|extension| ["txt", "json", "csv"].iter().any(|known| extension == *known))
     {
-        return Err(Failure::Usage(format!("there is no file {given} with labels; look at its path")));
+        return Err(Failure::Usage(format!("there is no file {given} with labels; check the path")));
     }
     let names = given.split(',').map(|name| name.trim().to_owned()).collect();
     Ok(Labels { names, from: "--labels".to_owned(), meant: true })
@@ -67,7 +67,7 @@ fn read(path: &Path, content: &str, meant: bool) -> Result<Labels> {
     let names = if is_json {
         serde_json::from_str(content).ok().and_then(|json| of_json(&json)).ok_or_else(|| {
             Failure::Inputs(format!(
-                "{from} holds no names of units; give a list of names, names by number, numbers by name, or a text of one name \
+                "{from} holds no names of units; give a list of names, names by number, numbers by name, or a text with one name \
                  a line"
             ))
         })?
@@ -99,7 +99,7 @@ fn by_number(entries: &Map<String, Value>) -> Option<Vec<String>> {
     whole.then(|| names.into_values().collect())
 }
 
-/// A name; of several words for one class, as ImageNet's list has them, the last.
+/// A name; if several words stand for one class, as in ImageNet's list, the last.
 fn name(json: &Value) -> Option<String> {
     match json {
         Value::String(name) => Some(name.clone()),
@@ -110,28 +110,28 @@ fn name(json: &Value) -> Option<String> {
 }
 
 impl Labels {
-    /// The names for an output of which each sample has this shape; `None` where they are of another model or units have
+    /// The names for an output whose samples have this shape; `None` if the names belong to another model or the units have
     /// several axes.
     ///
     /// # Errors
-    /// [`Failure::Usage`] if they were given for this model and are more or fewer.
+    /// [`Failure::Usage`] if the names belong to this model and are too many or too few.
     pub fn of_units(&self, sample: &[usize]) -> Result<Option<&[String]>> {
         let count = self.names.len();
         match sample {
             [units] if *units == count => Ok(Some(&self.names)),
             _ if !self.meant || (sample.len() > 1 && sample.contains(&count)) => Ok(None),
             _ => Err(Failure::Usage(format!(
-                "{} has {count} names, and the output has {} units; give a name for each",
+                "{} has {count} names, but the output has {} units; give one name for each unit",
                 self.from,
                 sample.iter().product::<usize>()
             ))),
         }
     }
 
-    /// The unit of this name; capitals matter only where they tell two names apart.
+    /// The unit of this name; case matters only where it distinguishes two names.
     ///
     /// # Errors
-    /// [`Failure::Usage`] with the names there are.
+    /// [`Failure::Usage`] with the known names.
     pub fn unit(&self, wanted: &str) -> Result<usize> {
         let exact = self.names.iter().position(|name| name == wanted);
         let alike = |name: &String| name.to_lowercase() == wanted.to_lowercase();
@@ -142,7 +142,7 @@ impl Labels {
             let more = if self.names.len() > LISTED { ", …" } else { "" };
             let names = self.names.iter().take(LISTED).map(String::as_str).collect::<Vec<_>>().join(", ");
             Failure::Usage(format!(
-                "--target {wanted}: no unit has this name in {}; there are {names}{more}",
+                "--target {wanted}: no unit has this name in {}; the names are {names}{more}",
                 self.from
             ))
         })

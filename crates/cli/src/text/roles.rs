@@ -1,4 +1,4 @@
-//! Which argument of a model takes what of a text, told by the names that are in use.
+//! Finds out from the usual names which argument of a model takes which part of a text.
 
 use crate::failure::{Failure, Result};
 use dlbacktrace::{Argument, Value};
@@ -20,10 +20,10 @@ pub struct Roles {
 }
 
 impl Roles {
-    /// Looks for the arguments; an only one takes the tokens, whatever its name.
+    /// Looks for the arguments. If there is only one, it takes the tokens, whatever its name.
     ///
     /// # Errors
-    /// [`Failure::Inputs`] if it cannot be told which takes the tokens.
+    /// [`Failure::Inputs`] if no argument can be identified as the one that takes the tokens.
     pub fn of(arguments: &[Argument]) -> Result<Self> {
         let named = |names: &[&str]| {
             let has = |name: &&&str| arguments.iter().any(|argument| argument.name == ***name);
@@ -36,8 +36,8 @@ impl Roles {
         let Some(ids) = named(&IDS).or_else(only) else {
             let takes: Vec<&str> = arguments.iter().map(|argument| argument.name.as_str()).collect();
             return Err(Failure::Inputs(format!(
-                "the model takes {}; none of them has a name for tokens ({}), so no text can be given to it; give the \
-                 tokens by --input NAME=FILE",
+                "the model takes {}; none of them has a usual name for tokens ({}), so --text does not know where to go; give the \
+                 tokens with --input NAME=FILE",
                 takes.join(", "),
                 IDS.join(", ")
             )));
@@ -45,7 +45,7 @@ impl Roles {
         Ok(Self { ids, mask: named(&MASK), types: named(&TYPES), positions: named(&POSITIONS) })
     }
 
-    /// The values of those that are there.
+    /// The values of the arguments that the model has.
     pub fn values(
         &self,
         ids: Array2<i64>,
@@ -71,12 +71,12 @@ impl Roles {
         self.values(row(&id), row(&|_| 1), row(&|_| 0), row(&|place| place as i64))
     }
 
-    /// The arguments that say where a token stands or which part of a pair it is in, not what it is.
+    /// The arguments that say where a token stands or to which text of a pair it belongs, not what it is.
     pub fn bookkeeping(&self) -> impl Iterator<Item = &str> {
         self.types.iter().chain(&self.positions).filter(|name| **name != self.ids).map(String::as_str)
     }
 
-    /// Whether a text is all that the model needs.
+    /// Checks that a text gives all that the model needs.
     pub fn suffice(&self, arguments: &[Argument]) -> Result<()> {
         let ours = [Some(&self.ids), self.mask.as_ref(), self.types.as_ref(), self.positions.as_ref()];
         let missing: Vec<&str> = arguments
@@ -88,7 +88,7 @@ impl Roles {
             return Ok(());
         }
         Err(Failure::Inputs(format!(
-            "the model also needs {}, which no text gives; generation takes models of tokens, and of an attention mask, token \
+            "the model also needs {}, which a text does not give; generate works for models that take tokens and at most an attention mask, token \
              types or positions",
             missing.join(", ")
         )))

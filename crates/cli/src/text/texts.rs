@@ -1,4 +1,4 @@
-//! The explained texts of a document: what is shown in the terminal, and the page and the picture of them.
+//! The explained texts of a document: in the terminal, on a page, and as a picture.
 
 use crate::document::SHOWN;
 use crate::failure::Result;
@@ -8,10 +8,10 @@ use std::io::IsTerminal;
 
 const PAGE: &str = "tokens.html";
 const PICTURE: &str = "tokens.png";
-/// Texts that are shown in the terminal.
+/// The largest number of texts in the terminal.
 const SAID: usize = 4;
 
-/// Writes the page of all texts and the picture of the first; the names of the files.
+/// Writes a page of all texts and a picture of the first; returns the names of the files.
 ///
 /// # Errors
 /// If they cannot be drawn or written.
@@ -25,7 +25,7 @@ pub fn write(document: &Document, staging: &Staging) -> Result<Vec<String>> {
     Ok(vec![PAGE.to_owned(), PICTURE.to_owned()])
 }
 
-/// The first texts for the terminal: in colour if it has any and `NO_COLOR` is not set, else as tables.
+/// The first texts for the terminal: in colour if it has colours and `NO_COLOR` is not set, else as tables.
 pub fn shown(document: &Document) -> String {
     let colour =
         std::io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
@@ -38,7 +38,7 @@ pub fn shown(document: &Document) -> String {
     })
 }
 
-/// The texts, each titled by its number and what was explained.
+/// The texts, each titled by its number and the explained unit.
 fn of(document: &Document) -> Vec<Text<'_>> {
     let title = |sample: usize| {
         let unit = document.target.as_ref().and_then(|target| target.get(sample));

@@ -5,28 +5,28 @@ use std::fs;
 use std::path::Path;
 use tokenizers::{Encoding, PaddingDirection, Tokenizer as Inner};
 
-/// Names that padding goes by, where the file does not say.
+/// Usual names of the padding token, for a file that does not say.
 const PADDING: [&str; 4] = ["[PAD]", "<pad>", "<|pad|>", "<|endoftext|>"];
 
-/// A tokenizer that neither cuts texts nor fills them up to a length of its own.
+/// A tokenizer that neither cuts texts nor pads them to a length of its own.
 pub struct Tokenizer {
     inner: Inner,
-    /// What shorter texts of a batch are filled up with.
+    /// The token that pads the shorter texts of a batch.
     pub padding: u32,
-    /// Whether that is done on the left.
+    /// Whether padding goes to the left.
     pub pads_left: bool,
 }
 
 /// One token of a text.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Token {
-    /// What it stands for in the text; its name where it stands for nothing, as `[CLS]` does.
+    /// The part of the text it stands for; its name if it stands for none, as `[CLS]`.
     pub text: String,
     /// Its name in the vocabulary.
     pub name: String,
-    /// Its number there.
+    /// Its number in the vocabulary.
     pub id: u32,
-    /// Whether it goes on with the word of the token before.
+    /// Whether it continues the word of the token before.
     pub joins: bool,
 }
 
@@ -34,7 +34,7 @@ pub struct Token {
 #[derive(Debug)]
 pub struct Encoded {
     pub tokens: Vec<Token>,
-    /// Which text of a pair each token is of.
+    /// The text of a pair that each token belongs to.
     pub types: Vec<u32>,
 }
 
@@ -42,13 +42,15 @@ impl Tokenizer {
     /// Reads a `tokenizer.json`.
     ///
     /// # Errors
-    /// [`Failure::Usage`] if there is no such file, [`Failure::Inputs`] if it is no tokenizer.
+    /// [`Failure::Usage`] if there is no such file, [`Failure::Inputs`] if it is not a tokenizer.
     pub fn load(path: &Path) -> Result<Self> {
         let content =
             fs::read(path).map_err(|e| Failure::Usage(format!("cannot read {}: {e}", path.display())))?;
         let mut inner = Inner::from_bytes(content).map_err(|e| {
             let path = path.display();
-            Failure::Inputs(format!("{path} is no tokenizer.json as the library tokenizers writes it: {e}"))
+            Failure::Inputs(format!(
+                "{path} is not a tokenizer.json as the library `tokenizers` writes it: {e}"
+            ))
         })?;
         let set = inner.get_padding().map(|padding| (padding.pad_id, padding.direction));
         let named = || PADDING.iter().find_map(|name| inner.token_to_id(name));
@@ -78,7 +80,7 @@ impl Tokenizer {
         self.inner.token_to_id(name)
     }
 
-    /// The text of a token that stands alone, or its name if it has none.
+    /// The text of a token by itself, or its name if it has none.
     pub fn shown(&self, id: u32) -> String {
         let name = self.name(id);
         match self.inner.decode(&[id], false) {
@@ -87,7 +89,7 @@ impl Tokenizer {
         }
     }
 
-    /// The name of a token; one that the vocabulary does not have is named by its number.
+    /// The name of a token; its number if the vocabulary does not have it.
     pub fn name(&self, id: u32) -> String {
         self.inner.id_to_token(id).unwrap_or_else(|| format!("<{id}>"))
     }
@@ -101,8 +103,8 @@ impl Tokenizer {
     }
 }
 
-/// The tokens with the part of the text that each stands for. A word is what the tokenizer split the text into first; as
-/// some split nothing, white space ends one too.
+/// The tokens with the part of the text that each stands for. A word is a piece into which the tokenizer first split the
+/// text; as some split nothing, white space ends a word too.
 fn tokens(encoding: &Encoding, texts: [&str; 2]) -> Vec<Token> {
     let sequences = encoding.get_sequence_ids();
     let mut before = None;
