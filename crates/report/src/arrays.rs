@@ -7,7 +7,7 @@ use std::fs::File;
 use std::io::BufWriter;
 use std::path::{Path, PathBuf};
 
-/// An npz file to which arrays are added one by one, so that only one of them need be in memory.
+/// An npz file that takes arrays one by one, so that only one of them need be in memory.
 pub struct ArrayFile {
     path: PathBuf,
     writer: NpzWriter<BufWriter<File>>,

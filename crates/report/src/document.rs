@@ -6,8 +6,7 @@ use dlbacktrace_core::{Amount, Ledger, Loss, Mode};
 use serde::Serialize;
 use std::collections::BTreeMap;
 
-/// The version of the document's schema. It rises when a field changes its meaning or goes away, not when one
-/// is added.
+/// The version of the document's schema. It rises when a field changes its meaning or disappears, not when one is added.
 pub const SCHEMA_VERSION: u32 = 1;
 
 /// The whole document. Relevance has no unit of its own: it is measured in that of the explained output.
@@ -15,7 +14,7 @@ pub const SCHEMA_VERSION: u32 = 1;
 pub struct Document {
     /// [`SCHEMA_VERSION`].
     pub schema_version: u32,
-    /// What made it.
+    /// The software that made the document.
     pub versions: Versions,
     /// What was explained.
     pub model: Model,
@@ -23,26 +22,27 @@ pub struct Document {
     pub settings: Settings,
     /// The explained output.
     pub output: OutputEntry,
-    /// The axis of the output that counts samples; absent where all of it is one sample.
+    /// The axis of the output that counts samples; absent if the whole output is one sample.
     pub sample_axis: Option<usize>,
-    /// The explained unit of each sample, counted over its flattened output; absent where the start is no single unit.
+    /// The explained unit of each sample, counted over its flattened output; absent if the start is not a single unit.
     pub target: Option<Vec<usize>>,
-    /// Its place in the output.
+    /// Its coordinates in the output.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub target_cells: Vec<Vec<usize>>,
-    /// Its name, where units have names.
+    /// Its name, if units have names.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub target_names: Vec<String>,
     /// The highest units of the output for each of the first samples.
     pub prediction: Vec<Vec<Leader>>,
-    /// Relevance at the start.
+    /// The relevance at the start.
     pub start: Amount,
     /// The explained inputs in the model's order.
     pub inputs: Vec<InputEntry>,
-    /// Relevance of the recorded values, when all of them were asked for.
+    /// The relevance of the recorded values, on request.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub values: Vec<ValueEntry>,
-    /// What passed through each module, when asked for: each after the one it is in, else in the order they ran.
+    /// The relevance that passed through each module, on request. A module follows the one that contains it; apart from that,
+    /// modules stand in the order in which they ran.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub modules: Vec<ModuleRelevance>,
     /// Where relevance ended.
@@ -55,13 +55,13 @@ pub struct Document {
     pub operators: Vec<OperatorEntry>,
     /// How long each part took.
     pub timings: Timings,
-    /// The most memory the process held at any time, in bytes, where the system tells.
+    /// The most memory that the process held at any time, in bytes, if the system says so.
     pub peak_memory_bytes: Option<u64>,
     /// Which file or value went into which input.
     pub given: Vec<Given>,
-    /// What was assumed where the model does not tell: a sentence each.
+    /// What the command assumed because the model does not say it, one sentence each.
     pub assumed: Vec<String>,
-    /// What the reader should know.
+    /// Warnings for the reader.
     pub warnings: Vec<String>,
     /// The files written beside this one.
     pub files: Vec<String>,
@@ -79,7 +79,7 @@ pub struct Versions {
 /// The explained model.
 #[derive(Debug, Clone, Serialize)]
 pub struct Model {
-    /// As it was named.
+    /// The path that was given.
     pub path: String,
     /// SHA-256 of the file, in hexadecimal digits.
     pub sha256: String,
@@ -92,16 +92,16 @@ pub struct Settings {
     pub mode: Mode,
     /// What the output means; absent when the start was given as an array.
     pub task: Option<String>,
-    /// Of binary segmentation: what counts as chosen.
+    /// In a binary segmentation: the value above which a cell is explained.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub threshold: Option<f64>,
     /// Whether saturated activations block relevance.
     pub gates: bool,
     /// The total that the start was scaled to.
     pub scaler: Option<f64>,
-    /// What the start was multiplied with.
+    /// The factor that multiplied the start.
     pub multiplier: f64,
-    /// Whether the start was made of softmax or sigmoid of the output.
+    /// Whether the start is taken from the softmax or sigmoid of the output.
     pub from_logits: bool,
     /// Integer inputs explained as numbers.
     #[serde(skip_serializing_if = "Vec::is_empty")]
@@ -109,7 +109,7 @@ pub struct Settings {
     /// Inputs that counted as constants.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub constant_inputs: Vec<String>,
-    /// Whether tokens took what is added to their embeddings.
+    /// Whether tokens take the share of what is added to their embeddings.
     pub whole_tokens: bool,
     /// Whether operators without a rule were let through.
     pub allow_unruled: bool,
@@ -120,7 +120,7 @@ pub struct Settings {
 pub struct Given {
     /// The input, or the part of it.
     pub input: String,
-    /// The file or value, as it was named.
+    /// The file or value, as it was given.
     pub source: String,
 }
 
@@ -136,18 +136,18 @@ pub struct OutputEntry {
 /// One explained input.
 #[derive(Debug, Clone, Serialize)]
 pub struct InputEntry {
-    /// The argument's name, with what leads to the tensor inside it.
+    /// The argument's name, with the path to the tensor inside it.
     pub name: String,
     /// Extent of each axis of the relevance.
     pub shape: Vec<usize>,
-    /// Where its relevance stands in `relevance.npz`.
+    /// The names of its arrays in `relevance.npz`.
     pub arrays: ArrayKeys,
     /// Its total relevance.
     pub total: Amount,
-    /// Names along the last axis, where the data had them.
+    /// Names along the last axis, if the data have them.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub features: Option<Vec<String>>,
-    /// The tokens of each sample with their relevance, where a text was given; without padding.
+    /// For a text: the tokens of each sample with their relevance, without padding.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub tokens: Option<Vec<Vec<TokenEntry>>>,
     /// The elements with the most relevance, for each of the first samples.
@@ -165,9 +165,9 @@ pub enum ArrayKeys {
     },
     /// Contrastive mode.
     Contrastive {
-        /// What speaks for the explained output.
+        /// Relevance for the explained output.
         positive: String,
-        /// What speaks against it.
+        /// Relevance against it.
         negative: String,
     },
 }
@@ -196,12 +196,12 @@ impl ArrayKeys {
     }
 }
 
-/// An element that stands out.
+/// One of the largest elements.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Leader {
     /// The feature's name, or its indices.
     pub name: String,
-    /// Its value: relevance (positive channel less negative channel in contrastive mode), or the output's.
+    /// Its value: relevance (for minus against, in contrastive mode), or the output's value.
     pub value: f64,
 }
 
@@ -212,14 +212,14 @@ pub struct OperatorEntry {
     pub operator: String,
     /// How often it ran.
     pub count: usize,
-    /// Its kind of rule; absent when it has none.
+    /// Its kind of rule; absent if it has none.
     pub rule: Option<String>,
 }
 
 /// A recorded value's relevance.
 #[derive(Debug, Clone, Serialize)]
 pub struct ValueEntry {
-    /// Position on the tape of the step that made it.
+    /// The position on the tape of the step that made it.
     pub step: usize,
     /// The framework's name of the operator.
     pub operator: String,
@@ -227,11 +227,11 @@ pub struct ValueEntry {
     pub module: String,
     /// Extent of each axis.
     pub shape: Vec<usize>,
-    /// Where its relevance stands in `relevance.npz`.
+    /// The names of its arrays in `relevance.npz`.
     pub arrays: ArrayKeys,
 }
 
-/// Where relevance ended: `start = inputs + losses`, up to what the ledger names.
+/// Where relevance ended: `start = inputs + losses`, except for the gaps that the ledger names.
 #[derive(Debug, Clone, Serialize)]
 pub struct Totals {
     /// What reached the inputs.

@@ -1,4 +1,4 @@
-//! What can go wrong when results are written.
+//! The errors of writing results.
 
 use std::path::PathBuf;
 
@@ -7,17 +7,17 @@ use std::path::PathBuf;
 #[non_exhaustive]
 pub enum Error {
     /// The file system refused.
-    #[error("cannot write {path}: {source}. Choose another directory or make room there", path = path.display())]
+    #[error("cannot write {path}: {source}. Choose another directory, or free space there", path = path.display())]
     Io {
         /// What was to be written.
         path: PathBuf,
-        /// The system's word.
+        /// The system's error.
         source: std::io::Error,
     },
-    /// Something that is no directory stands where the results should go.
+    /// The path for the results exists, but is not a directory.
     #[error("{path} is not a directory, so no results can go there. Choose another one", path = path.display())]
     NotADirectory {
-        /// What stands there.
+        /// The path.
         path: PathBuf,
     },
     /// An array did not go into its file.
@@ -27,7 +27,7 @@ pub enum Error {
         path: PathBuf,
         /// The array's name in the file.
         key: String,
-        /// What the writer said.
+        /// The writer's error.
         message: String,
     },
     /// A picture could not be drawn.

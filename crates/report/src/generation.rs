@@ -1,34 +1,34 @@
-//! `generation.json`: what a language model wrote, and what each of its tokens is due to.
+//! `generation.json`: what a language model wrote, and the tokens that explain each of its tokens.
 
 use crate::{Leader, Model, Versions};
 use serde::Serialize;
 use std::collections::BTreeMap;
 
-/// The whole document. Relevance is measured in parts of a generated token: each step starts with 1.
+/// The whole document. Each step starts with relevance 1, so relevance is a share of a generated token.
 #[derive(Debug, Clone, Serialize)]
 pub struct Generation {
     /// [`SCHEMA_VERSION`](crate::SCHEMA_VERSION).
     pub schema_version: u32,
-    /// What made it.
+    /// The software that made the document.
     pub versions: Versions,
-    /// What generated.
+    /// The model that generated.
     pub model: Model,
     /// The text that was generated, without special tokens.
     pub text: String,
-    /// Why it ends: `stop` at a token that ends texts, `length` when there were enough tokens, `interrupted`, or `model`
-    /// when the model takes no more or nothing may come.
+    /// Why the text ends: `stop` at a token that ends texts, `length` after the largest number of tokens, `interrupted`, or
+    /// `model` if the model takes no longer text or no token may follow.
     pub ended: &'static str,
     /// How tokens were chosen.
     pub settings: Choice,
-    /// The number of tokens that were given.
+    /// The number of tokens in the prompt.
     pub prompt_tokens: usize,
     /// All tokens, in the order of the rows of `relevance` in `relevance.npz`.
     pub tokens: Vec<TokenName>,
     /// The generated tokens.
     pub steps: Vec<Step>,
-    /// Whether every step that was asked for is explained.
+    /// Whether every requested step is explained.
     pub complete: bool,
-    /// What the reader should know.
+    /// Warnings for the reader.
     pub warnings: Vec<String>,
     /// The files written beside this one.
     pub files: Vec<String>,
@@ -45,32 +45,32 @@ pub struct TokenName {
     pub text: String,
 }
 
-/// How tokens were chosen; absent is what was not asked for.
+/// How tokens were chosen; options that were not given are absent.
 #[derive(Debug, Clone, Default, Serialize)]
 pub struct Choice {
     /// `greedy`, `sampled` or `beams`.
     pub method: &'static str,
-    /// Tokens to generate at most.
+    /// The largest number of tokens to generate.
     pub max_new_tokens: u32,
-    /// Tokens to generate before the text may end.
+    /// The number of tokens to generate before the text may end.
     pub min_new_tokens: u32,
     /// Numbers of the tokens that end a text.
     pub stops: Vec<u32>,
-    /// What scores are divided by.
+    /// The number that divides the scores.
     pub temperature: Option<f64>,
-    /// How many tokens are drawn from.
+    /// Draws come from this many of the most probable tokens.
     pub top_k: Option<u32>,
-    /// The probability of those that are drawn from.
+    /// Draws come from the most probable tokens that together have this probability.
     pub top_p: Option<f64>,
     /// The seed of the random numbers.
     pub seed: Option<u64>,
-    /// How many texts are followed.
+    /// The number of texts that the search follows.
     pub beams: Option<u32>,
-    /// How texts of different length are compared.
+    /// The exponent by which texts of different length are compared.
     pub length_penalty: Option<f64>,
-    /// What the scores of tokens that are there already are divided by.
+    /// The number that makes tokens that already occur less probable.
     pub repetition_penalty: Option<f64>,
-    /// The length of the sequences that come once only.
+    /// The length of the sequences that may occur only once.
     pub no_repeat_ngram: Option<u32>,
 }
 
@@ -83,9 +83,9 @@ pub struct Step {
     pub id: u32,
     /// Its text.
     pub text: String,
-    /// The model's probability of it, before penalties and temperature.
+    /// The probability that the model gave it, before penalties and temperature.
     pub probability: f64,
-    /// What it is due to, where that was asked for.
+    /// Its explanation, if requested.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub explained: Option<Explained>,
 }
@@ -95,9 +95,9 @@ pub struct Step {
 pub struct Explained {
     /// The column of `relevance` in `relevance.npz`.
     pub column: usize,
-    /// What reached the tokens before it.
+    /// The relevance of the tokens before it.
     pub tokens: f64,
-    /// What reached other inputs of the model, such as positions.
+    /// The relevance of other inputs of the model, such as positions.
     pub other_inputs: f64,
     /// What was lost, by reason.
     pub lost: BTreeMap<String, f64>,

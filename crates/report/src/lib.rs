@@ -1,8 +1,8 @@
-//! What an explanation leaves behind: arrays, pictures, a document and a summary.
+//! The results of an explanation: arrays, pictures, a document and a summary.
 //!
-//! Nothing here knows a framework: relevance comes in as `ndarray` arrays, and the account of it in the types
-//! of `dlbacktrace-core`. Files are written into a [`Staging`] directory and moved into place when all of
-//! them are complete.
+//! This crate knows no framework. It takes relevance as `ndarray` arrays, and the ledger in the types of
+//! `dlbacktrace-core`. It writes files into a [`Staging`] directory and moves them into place when all of them are
+//! complete.
 #![forbid(unsafe_code)]
 
 mod arrays;

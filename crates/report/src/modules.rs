@@ -1,11 +1,11 @@
-//! What passed through the modules of a model, as a tree.
+//! The relevance that passed through the modules of a model, as a tree.
 
 use crate::number::significant;
 use dlbacktrace_core::explain::ModuleRelevance;
 use dlbacktrace_core::{Amount, Mode};
 use std::fmt::Write;
 
-/// One line a module, each under the one it is in: what it received, on how many rows, and what the heads of its
+/// One line for each module, below the one that contains it: what it received, on how many rows, and what the heads of its
 /// attention received.
 pub fn tree(modules: &[ModuleRelevance], mode: Mode) -> String {
     let amount = |amount: Amount| match mode {
@@ -29,8 +29,8 @@ pub fn tree(modules: &[ModuleRelevance], mode: Mode) -> String {
     })
 }
 
-/// The path without that of the module around it, indented by the depth. `around` holds the paths of the modules before
-/// that may be around.
+/// The path without that of the containing module, indented by its depth. `around` holds the paths of the modules that may
+/// contain this one.
 fn name<'a>(around: &mut Vec<&'a str>, path: &'a str) -> String {
     let own = |parent: &str| path.strip_prefix(parent).and_then(|rest| rest.strip_prefix('.'));
     while around.last().is_some_and(|parent| own(parent).is_none()) {

@@ -1,4 +1,4 @@
-//! All or nothing: results are complete before any of them is seen.
+//! All or nothing: results become visible when all of them are complete.
 
 use crate::{Error, Result};
 use std::collections::BTreeSet;
@@ -9,18 +9,18 @@ use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use tempfile::TempDir;
 
-/// The name of the document; it is moved last, so who sees it sees everything it speaks of.
+/// The name of the document. It is moved last: whoever finds it finds every file that it names.
 pub(crate) const DOCUMENT: &str = "explanation.json";
 
-/// A directory beside the one that results should go to. Files are written here and [moved](Self::commit)
-/// when all are complete; dropped without that, it vanishes and the target stays as it was.
+/// A directory beside the one for the results. Files are written here and [moved](Self::commit) when all are complete.
+/// Dropped without that, it vanishes, and the other directory stays as it was.
 #[derive(Debug)]
 pub struct Staging {
     dir: TempDir,
     out: PathBuf,
 }
 
-/// The staging directories that are in use. An interrupted process removes them before it ends.
+/// The staging directories in use. An interrupted process removes them before it ends.
 static LIVE: Mutex<Vec<PathBuf>> = Mutex::new(Vec::new());
 
 fn live() -> MutexGuard<'static, Vec<PathBuf>> {
@@ -30,10 +30,10 @@ fn live() -> MutexGuard<'static, Vec<PathBuf>> {
 fn create(dir: &Path) -> std::io::Result<TempDir> {
     tempfile::Builder::new().prefix(".dlbacktrace-").tempdir_in(dir).map_err(|error| {
         let told = match error.kind() {
-            ErrorKind::PermissionDenied => "it may not be written to",
+            ErrorKind::PermissionDenied => "it does not allow writing",
             ErrorKind::ReadOnlyFilesystem => "it is read-only",
             ErrorKind::StorageFull => "the disk is full",
-            _ => "it takes no files",
+            _ => "it does not accept files",
         };
         std::io::Error::new(error.kind(), told)
     })
@@ -46,8 +46,8 @@ impl Drop for Staging {
 }
 
 impl Staging {
-    /// Whether results can go to `out`, asked before long work: neither it nor a directory above it is a file, and the
-    /// one of these that is there can be written to.
+    /// Checks before long work whether results can go to `out`: neither it nor a directory above it is a file, and the nearest
+    /// one that exists can be written to.
     ///
     /// # Errors
     /// [`Error::NotADirectory`] or [`Error::Io`].
@@ -60,8 +60,8 @@ impl Staging {
         }
     }
 
-    /// Removes the directories that are in use, as the process is about to end: what was begun leaves no trace, and what is
-    /// just being moved into place is moved.
+    /// Removes the directories in use because the process is about to end. Unfinished results leave no trace; a move that has
+    /// begun is completed.
     pub fn abandon() {
         live().drain(..).for_each(|dir| drop(fs::remove_dir_all(dir)));
     }
@@ -69,13 +69,13 @@ impl Staging {
     /// Prepares for results that will go to `out`.
     ///
     /// # Errors
-    /// [`Error::NotADirectory`], or [`Error::Io`] if there is no place to write to.
+    /// [`Error::NotADirectory`], or [`Error::Io`] if no place can be written to.
     pub fn beside(out: &Path) -> Result<Self> {
         Self::check(out)?;
         let out = std::path::absolute(out).map_err(Error::io(out))?;
         let parent = out.parent().unwrap_or(&out);
         fs::create_dir_all(parent).map_err(Error::io(parent))?;
-        // A mounted or lone writable directory has no neighbour to move from: then inside, hidden.
+        // A mounted directory, or one whose parent cannot be written to, has no neighbour: then a hidden one inside.
         let dir = match create(parent) {
             Ok(dir) if same_file_system(dir.path(), &out) => dir,
             Err(error) if !out.exists() => return Err(Error::io(parent)(error)),
@@ -85,7 +85,7 @@ impl Staging {
         Ok(Self { dir, out })
     }
 
-    /// Where to write the file that will have this name.
+    /// The path at which to write the file of this name.
     pub fn path(&self, name: &str) -> PathBuf {
         self.dir.path().join(name)
     }
@@ -109,15 +109,15 @@ impl Staging {
             .map_err(|e| Error::Picture(format!("{name}: {e}")))
     }
 
-    /// Moves everything into place. Files of the same name are replaced, pictures that an earlier explanation
-    /// left there and this one does not have are removed, all else in the directory is left alone.
+    /// Moves everything into place. Files of the same name are replaced. Pictures of an earlier explanation that this one does
+    /// not have are removed. Everything else in the directory stays.
     ///
     /// # Errors
     /// [`Error::Io`].
     pub fn commit(self) -> Result<()> {
         let _uninterrupted = live();
         if !self.out.exists() {
-            // Unlike a created directory, a temporary one is closed to others.
+            // A temporary directory is closed to other users, a created one is not.
             fs::create_dir(&self.out).map_err(Error::io(&self.out))?;
         }
         let names = self.names()?;
@@ -147,7 +147,7 @@ impl Staging {
     }
 }
 
-/// The pictures and pages that a document says were written beside it; none if there is no such document.
+/// The pictures and pages that a document lists beside it; none if the document does not exist.
 fn pictures_of(document: &Path) -> Vec<String> {
     #[derive(serde::Deserialize)]
     struct Written {

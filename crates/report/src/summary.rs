@@ -1,15 +1,15 @@
-//! The few lines a person reads in the terminal.
+//! The summary for the terminal.
 
 use crate::number::significant;
 use crate::{Document, Leader};
 use dlbacktrace_core::{Amount, Mode};
 use std::fmt::Write;
 
-/// Samples that are spoken of one by one.
+/// The number of samples that are described one by one.
 const SAMPLES: usize = 4;
 const LEADERS: usize = 5;
 
-/// The document in a few lines.
+/// Summarises the document in a few lines.
 pub fn summary(document: &Document) -> String {
     let mut lines = Lines(String::new());
     let Document { model, output, totals, timings, settings, .. } = document;
@@ -66,7 +66,7 @@ pub fn summary(document: &Document) -> String {
     lines.0
 }
 
-/// The explained unit of a sample: its number, or its place where units have several axes; of a single unit nothing.
+/// The explained unit of a sample: its number, or its coordinates if units have several axes; `None` if there is one unit only.
 fn explained(document: &Document, sample: usize) -> Option<String> {
     if let Some(name) = document.target_names.get(sample) {
         return Some(name.clone());
@@ -88,14 +88,14 @@ impl Lines {
         let _ = writeln!(self.0, "{head:<13} {text}");
     }
 
-    /// Lines of one kind, under each other.
+    /// Adds lines of one kind, one below the other.
     fn all(&mut self, head: &str, texts: impl Iterator<Item = String>) {
         for (index, text) in texts.enumerate() {
             self.add(if index == 0 { head } else { "" }, &text);
         }
     }
 
-    /// Says how many samples were left out. The document may tell fewer of them than there are.
+    /// Says how many samples were left out. The document may describe fewer than there are.
     fn more(&mut self, document: &Document, told: usize) {
         let held = document.sample_axis.and_then(|axis| document.output.shape.get(axis));
         if told > SAMPLES {
@@ -133,7 +133,7 @@ fn shape(shape: &[usize]) -> String {
     if extents.is_empty() { "()".to_owned() } else { extents.join("×") }
 }
 
-/// `ZeroDenominator` as words.
+/// Splits `ZeroDenominator` into words.
 fn words(name: &str) -> String {
     name.chars().enumerate().fold(String::new(), |mut words, (i, c)| {
         if c.is_uppercase() && i > 0 {
@@ -145,7 +145,7 @@ fn words(name: &str) -> String {
 }
 
 fn percent(part: f64) -> String {
-    // Never rounds something incomplete up to 100.
+    // Never rounds an incomplete share up to 100.
     let percent = (part * 1000.0).floor() / 10.0;
     if percent.fract() == 0.0 { format!("{percent:.0}") } else { format!("{percent:.1}") }
 }

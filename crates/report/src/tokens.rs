@@ -1,5 +1,5 @@
-//! Texts with the relevance of their tokens: in the terminal, as a page, as a picture; and the relevance of each token
-//! for each that was generated after it.
+//! Texts with the relevance of their tokens: in the terminal, as a page, as a picture; and the relevance of each token for
+//! each token that was generated after it.
 
 mod grid;
 mod page;
@@ -16,21 +16,21 @@ use dlbacktrace_core::Amount;
 use ndarray::{Array1, Axis};
 use serde::Serialize;
 
-/// A token of a text, or several that were joined to a word.
+/// A token of a text, or several that are joined to a word.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct TokenEntry {
-    /// What it stands for in the text; its name where it stands for nothing, as `[CLS]` does.
+    /// The part of the text it stands for; its name if it stands for none, as `[CLS]`.
     pub text: String,
     /// Names in the vocabulary.
     pub tokens: Vec<String>,
-    /// Numbers in the vocabulary; none of a text that the model takes as it stands.
+    /// Numbers in the vocabulary; empty for a text that the model reads itself.
     pub ids: Vec<u32>,
-    /// Their relevance, summed up.
+    /// The sum of their relevance.
     pub relevance: Amount,
 }
 
 impl TokenEntry {
-    /// What speaks for less what speaks against.
+    /// Relevance for minus relevance against.
     pub fn difference(&self) -> f64 {
         self.relevance.positive - self.relevance.negative
     }
@@ -39,7 +39,7 @@ impl TokenEntry {
 /// A text of a batch.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Text<'a> {
-    /// What stands above it.
+    /// The title above it.
     pub title: String,
     /// Its tokens in their order.
     pub tokens: &'a [TokenEntry],
@@ -51,14 +51,14 @@ fn scale(tokens: &[TokenEntry]) -> Scale {
     Scale::of([&row.insert_axis(Axis(0))])
 }
 
-/// A colour behind text, and whether text on it must be white.
+/// A background colour, and whether text on it must be white.
 fn shade(value: f64) -> ([u8; 3], bool) {
     let rgb = diverging(value).0;
     let [r, g, b] = rgb.map(f64::from);
     (rgb, 0.299 * r + 0.587 * g + 0.114 * b < 140.0)
 }
 
-/// Text in which white space can be seen.
+/// The text with its white space made visible.
 fn visible(text: &str) -> String {
     let trimmed = text.trim_matches(' ');
     if trimmed.is_empty() {

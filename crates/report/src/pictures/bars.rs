@@ -18,10 +18,9 @@ const NAME_CHARACTERS: usize = 34;
 /// One feature of a chart.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Bar {
-    /// The feature, and its value if that helps.
+    /// The feature's name, with its value if that helps.
     pub name: String,
-    /// Its relevance; of both channels in contrastive mode: what speaks for and what speaks against, the
-    /// latter drawn to the left.
+    /// Its relevance. In contrastive mode: for and against, the latter drawn to the left.
     pub relevance: Vec<f64>,
 }
 
@@ -31,7 +30,7 @@ impl Bar {
     }
 }
 
-/// The features with the most relevance, the rest summed up.
+/// The features with the most relevance, and the sum of the others.
 #[derive(Debug, Clone, PartialEq)]
 pub struct BarChart {
     title: String,
@@ -40,7 +39,7 @@ pub struct BarChart {
 }
 
 impl BarChart {
-    /// Takes the `most` features of the greatest magnitude, in falling order; equal ones stay in theirs.
+    /// Takes the `most` features of the greatest magnitude, in falling order; equal ones keep their order.
     pub fn new(title: impl Into<String>, mut bars: Vec<Bar>, most: usize) -> Self {
         bars.sort_by(|a, b| b.magnitude().total_cmp(&a.magnitude()));
         let rest = bars.split_off(most.min(bars.len()));
@@ -94,7 +93,7 @@ impl Axis {
         let ends = bars.flat_map(ends).filter(|v| v.is_finite());
         let (low, high) = ends.fold((0.0_f64, 0.0_f64), |(low, high), v| (low.min(v), high.max(v)));
         let span = if high > low { high - low } else { 1.0 };
-        // A little air on a side that is used, for the number at the end of a bar.
+        // A used side gets some space for the number at the end of a bar.
         let air = |end: f64| if end == 0.0 { 0.0 } else { end + 0.02 * span * end.signum() };
         let (low, high) = if high > low { (air(low), air(high)) } else { (0.0, 1.0) };
         Self { low, high, limit: high.max(-low) }
@@ -115,7 +114,7 @@ impl Axis {
         )
     }
 
-    /// A bar of its own has a colour, the sum of the rest is grey.
+    /// The bar of one feature is coloured, that of the others' sum is grey.
     fn row(&self, bar: &Bar, top: f64, is_own: bool) -> String {
         let ink = if is_own { "rgb(34,34,34)" } else { "rgb(120,120,120)" };
         let mut svg = format!(
@@ -127,7 +126,7 @@ impl Axis {
         for (end, value) in ends(bar).zip(&bar.relevance) {
             let (zero, tip) = (self.x(0.0), self.x(if end.is_finite() { end } else { 0.0 }));
             let strength = (end / self.limit).clamp(-1.0, 1.0);
-            // Even a small bar has a colour that tells its sign.
+            // Even a small bar shows its sign by its colour.
             let colour = diverging(0.45 * strength.signum() + 0.45 * strength);
             let Rgb([r, g, b]) = if is_own { colour } else { Rgb([190; 3]) };
             let (anchor, gap) = if end < 0.0 { ("end", -5.0) } else { ("start", 5.0) };
@@ -147,7 +146,7 @@ impl Axis {
     }
 }
 
-/// Where the bars of a feature end: its relevance, the second channel turned round.
+/// The ends of a feature's bars: its relevance, with the second channel negated.
 fn ends(bar: &Bar) -> impl Iterator<Item = f64> {
     bar.relevance.iter().enumerate().map(|(channel, value)| if channel == 0 { *value } else { -value })
 }

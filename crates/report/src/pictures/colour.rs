@@ -2,7 +2,7 @@
 
 use image::Rgb;
 
-/// What is no number stands out.
+/// A glaring colour for NaN.
 const NOT_A_NUMBER: Rgb<u8> = Rgb([255, 0, 255]);
 
 /// The two ends and the middle in Oklab (lightness, green to red, blue to yellow). Both
@@ -11,7 +11,7 @@ const NEGATIVE: [f64; 3] = [0.48, -0.03, -0.165];
 const NEUTRAL: [f64; 3] = [0.975, 0.0, 0.0];
 const POSITIVE: [f64; 3] = [0.48, 0.16, 0.075];
 
-/// The colour of a value between −1 and 1; what lies outside gets the colour of the end.
+/// The colour of a value between −1 and 1; values outside get the colour of the nearer end.
 ///
 /// Interpolated in Oklab (Björn Ottosson, 2020), where equal steps look equally large.
 pub fn diverging(value: f64) -> Rgb<u8> {
@@ -31,7 +31,7 @@ pub fn diverging(value: f64) -> Rgb<u8> {
     ])
 }
 
-/// Linear light to the byte of an sRGB picture.
+/// Converts linear light to the byte of an sRGB picture.
 fn srgb(light: f64) -> u8 {
     let light = light.clamp(0.0, 1.0);
     let encoded = if light <= 0.003_130_8 { 12.92 * light } else { 1.055 * light.powf(1.0 / 2.4) - 0.055 };

@@ -8,20 +8,20 @@ use image::{Rgb, RgbImage, imageops};
 use ndarray::Array2;
 use std::fmt::Write;
 
-/// Images are enlarged to about this many pixels.
+/// The side of an enlarged image, about, in pixels.
 const SIDE: usize = 320;
 const MARGIN: u32 = 16;
 const TITLE: u32 = 22;
 const LEGEND: u32 = 44;
-/// Under relevance the image's darkest grey is this light, so that dark images do not muddy the colours.
+/// The image's darkest grey under relevance, light enough that dark images do not muddy the colours.
 const LIFT: f64 = 0.45;
-/// How much of the image relevance covers where there is none, and where it is strongest.
+/// How far the colour covers the image where relevance is 0, and where it is strongest.
 const COVER: (f64, f64) = (0.3, 0.95);
 
 /// One map of relevance over the image.
 #[derive(Debug, Clone)]
 pub struct Panel {
-    /// What stands above it.
+    /// The title above it.
     pub title: String,
     /// Relevance, `H × W`, channels summed.
     pub relevance: Array2<f64>,
@@ -72,7 +72,7 @@ impl Heatmap {
     }
 }
 
-/// The left edges of the tiles.
+/// The left edges of the tiles, one after the other.
 fn lefts(tile_width: u32) -> impl Iterator<Item = u32> {
     (0..).map(move |tile| MARGIN + tile * (tile_width + MARGIN))
 }
@@ -135,7 +135,7 @@ fn legend(scale: Scale, left: u32, room: u32, top: u32) -> String {
     svg
 }
 
-/// The image in 0 … 1; what is no number counts as dark.
+/// The image scaled to 0 … 1; NaN counts as dark.
 fn stretched(image: &Array2<f64>) -> Array2<f64> {
     let finite = || image.iter().copied().filter(|v| v.is_finite());
     let (low, high) = finite().fold((f64::INFINITY, f64::NEG_INFINITY), |(l, h), v| (l.min(v), h.max(v)));
@@ -146,7 +146,7 @@ fn shade(grey: f64) -> Rgb<u8> {
     Rgb([(grey * 255.0).round() as u8; 3])
 }
 
-/// Relevance over grey: the stronger, the less shines through; by the root, since weak colours need it most.
+/// Lays relevance over grey: strong relevance covers more. The cover follows the root, because weak colours need it most.
 fn blend(grey: f64, relevance: f64) -> Rgb<u8> {
     let strength = if relevance.is_nan() { 1.0 } else { relevance.abs().sqrt() };
     let cover = COVER.0 + (COVER.1 - COVER.0) * strength;
@@ -160,7 +160,7 @@ fn pixels(like: &Array2<f64>, colour: impl Fn((usize, usize)) -> Rgb<u8>) -> Rgb
     RgbImage::from_fn(width as u32, height as u32, |x, y| colour((y as usize, x as usize)))
 }
 
-/// Whole multiples of the size, so that every cell stays a clean square.
+/// Enlarges by a whole number, so that every cell stays a clean square.
 fn enlarged(tile: &RgbImage) -> RgbImage {
     let (width, height) = tile.dimensions();
     let times = (SIDE as u32).div_ceil(width.max(height)).max(1);

@@ -1,8 +1,8 @@
-//! Which axes of an array are those of an image.
+//! Finds the axes of an array that are those of an image.
 
 use ndarray::{Array2, ArrayViewD, Axis, Ix4};
 
-/// Where the channels of an image stand.
+/// The position of the channels of an image.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Channels {
     /// `[N,] C, H, W`.
@@ -27,9 +27,9 @@ impl ImageLayout {
         }
     }
 
-    /// The layout of an array that looks like a batch of images: four axes, one to four channels first or last.
-    /// Failing that, a second axis that is shorter than the last two is one of channels. Three axes are as
-    /// often a sequence of vectors, so they are taken for an image only when [known](Self::of_images).
+    /// The layout of an array that looks like a batch of images: four axes, with one to four channels first or last. If
+    /// neither fits, a second axis that is shorter than the last two counts channels. Three axes hold a sequence of vectors
+    /// just as often, so they are an image only if that is [known](Self::of_images).
     pub fn detect(shape: &[usize]) -> Option<Self> {
         let &[_, second, third, last] = shape else { return None };
         let few = |extent| (1..=4).contains(&extent);
@@ -50,8 +50,7 @@ impl ImageLayout {
         if self.batched { shape.first().copied().unwrap_or(0) } else { 1 }
     }
 
-    /// One image with its channels summed, `H × W`; `None` if the array does not have this layout or not
-    /// that many images.
+    /// One image with its channels summed, `H × W`; `None` if the array does not have this layout or holds fewer images.
     pub fn plane<T: Into<f64> + Copy>(self, array: ArrayViewD<'_, T>, image: usize) -> Option<Array2<f64>> {
         let array = if self.batched { array } else { array.insert_axis(Axis(0)) };
         let array = array.into_dimensionality::<Ix4>().ok()?;

@@ -1,20 +1,20 @@
-//! The symmetric scale of a picture, of which outliers do not take everything.
+//! The symmetric scale of a picture, which a few outliers do not stretch.
 
 use ndarray::Array2;
 
-/// The part of all relevance (by magnitude) that may lie beyond the scale.
+/// The share of all relevance (by magnitude) that may lie beyond the scale.
 const OUTLIERS: f64 = 0.02;
 
 /// Maps relevance to −1 … 1, with 0 in the middle.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Scale {
-    /// The magnitude that the ends stand for.
+    /// The magnitude at its ends.
     pub limit: f64,
 }
 
 impl Scale {
-    /// One scale for several maps: its limit is the magnitude below which, from the smallest up, 98 % of all
-    /// relevance lies (captum's `outlier_perc = 2`), so that a few glaring cells do not make the rest pale.
+    /// One scale for several maps. Its limit is the magnitude up to which, counted from the smallest, 98 % of all relevance
+    /// lies (captum's `outlier_perc = 2`), so that a few glaring cells do not make the others pale.
     pub fn of<'a>(maps: impl IntoIterator<Item = &'a Array2<f64>>) -> Self {
         let mut magnitudes: Vec<f64> =
             maps.into_iter().flatten().map(|v| v.abs()).filter(|v| v.is_finite()).collect();
@@ -28,7 +28,7 @@ impl Scale {
         Self { limit: reached.copied().unwrap_or(0.0) }
     }
 
-    /// Where a value lies on the scale; 0 everywhere if there is no relevance at all.
+    /// The position of a value on the scale; 0 if there is no relevance at all.
     pub fn unit(self, value: f64) -> f64 {
         if self.limit == 0.0 && value.is_finite() { 0.0 } else { (value / self.limit).clamp(-1.0, 1.0) }
     }

@@ -1,14 +1,14 @@
-//! Drawing with text, on machines with and without fonts.
+//! Drawings with text that look alike with and without installed fonts.
 
 use crate::{Error, Result};
 use image::RgbImage;
 use resvg::{tiny_skia, usvg};
 use std::sync::{Arc, LazyLock};
 
-/// The font's name in the drawings; a viewer without it takes the next one.
+/// The font of the drawings; a viewer without it takes the next one.
 pub(crate) const FONT: &str = "Ubuntu, Helvetica, Arial, sans-serif";
 
-/// The one font that comes along (Ubuntu Light, Ubuntu Font Licence), so that pictures look alike everywhere.
+/// The one font that is included (Ubuntu Light, Ubuntu Font Licence), so that pictures look alike everywhere.
 static FONTS: LazyLock<Arc<usvg::fontdb::Database>> = LazyLock::new(|| {
     let mut fonts = usvg::fontdb::Database::new();
     fonts.load_font_data(epaint_default_fonts::UBUNTU_LIGHT.to_vec());
@@ -31,7 +31,7 @@ pub(crate) fn render(svg: &str) -> Result<RgbImage> {
         .ok_or_else(|| Error::Picture("the drawing has no pixels".to_owned()))
 }
 
-/// Text as it stands in SVG: markup characters escaped, control characters (which XML forbids) replaced.
+/// Text for SVG: markup characters are escaped, control characters (which XML forbids) replaced.
 pub(crate) fn escape(text: &str) -> String {
     text.chars().fold(String::with_capacity(text.len()), |mut escaped, c| {
         match c {
@@ -46,7 +46,7 @@ pub(crate) fn escape(text: &str) -> String {
     })
 }
 
-/// At most so many characters of a text, with an ellipsis for the rest.
+/// A text cut to a number of characters, with an ellipsis if it is longer.
 pub(crate) fn shorten(text: &str, characters: usize) -> String {
     if text.chars().count() <= characters {
         return text.to_owned();

@@ -1,4 +1,4 @@
-//! The relevance of each token (rows) for each generated one (columns).
+//! The relevance of each token (rows) for each generated token (columns).
 
 use super::page::{document, style};
 use super::visible;
@@ -13,7 +13,7 @@ use std::fmt::Write;
 const CELL: usize = 18;
 const LABEL: usize = 150;
 const CHARACTERS: usize = 18;
-/// A picture of more cells along an axis could not be seen.
+/// The most cells along an axis that a picture can show.
 const MOST: usize = 600;
 
 /// Tokens, steps, and the relevance of the tokens for the steps.
@@ -25,12 +25,12 @@ pub struct TokenGrid<'a> {
     pub steps: &'a [(usize, String)],
     /// `[tokens, steps]`.
     pub relevance: &'a Array2<f32>,
-    /// How many tokens were given.
+    /// The number of tokens in the prompt.
     pub prompt: usize,
 }
 
 impl TokenGrid<'_> {
-    /// A page with the text and a table, each cell of which tells its number when pointed at.
+    /// A page with the text and a table whose cells show their numbers when pointed at.
     pub fn page(&self, title: &str) -> String {
         let scale = self.scale();
         let (given, made) = self.tokens.split_at(self.prompt.min(self.tokens.len()));
@@ -65,7 +65,7 @@ impl TokenGrid<'_> {
         document(title, &body)
     }
 
-    /// Draws the grid; `None` if it has no or too many rows or columns to be seen.
+    /// Draws the grid; `None` if it has no rows or columns, or too many to show.
     ///
     /// # Errors
     /// [`Error::Picture`].

@@ -11,7 +11,7 @@ h1 { font-size: 1.2em; } h2 { font-size: 1em; margin: 1.5em 0 0.2em; }
 span { padding: 0.2em 0.3em; margin: 0 1px; border-radius: 3px; }
 small { color: #555; }";
 
-/// A page on which each token stands on the colour of its relevance and tells it when pointed at.
+/// A page on which the colour behind each token is its relevance; pointing at a token shows the number.
 pub fn page(title: &str, texts: &[Text<'_>]) -> String {
     let mut body = String::new();
     for text in texts {

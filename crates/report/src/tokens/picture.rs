@@ -1,4 +1,4 @@
-//! Tokens as a picture: running text, each token on the colour of its relevance.
+//! Tokens as a picture: running text, with the relevance of each token as the colour behind it.
 
 use super::{Text, TokenEntry, scale, shade, visible};
 use crate::Result;
@@ -33,7 +33,7 @@ pub fn picture(texts: &[Text<'_>]) -> Result<RgbImage> {
     svg::render(&svg)
 }
 
-/// Sets the tokens in lines from `top` on; returns where they end.
+/// Sets the tokens in lines below `top`; returns the lower edge.
 fn flow(tokens: &[TokenEntry], mut top: f64, body: &mut String) -> f64 {
     let scale = scale(tokens);
     let mut left = MARGIN;
@@ -59,7 +59,7 @@ fn flow(tokens: &[TokenEntry], mut top: f64, body: &mut String) -> f64 {
     top + LINE
 }
 
-/// About how wide a text is, never less: wide letters and scripts take more room.
+/// An estimate of a text's width that is never too small, though wide letters and scripts take more room.
 fn width(text: &str) -> f64 {
     let of = |c: char| match c {
         'i' | 'j' | 'l' | 't' | 'f' | 'r' | '.' | ',' | ':' | ';' | '\'' | '!' | '|' => 0.36,

@@ -4,7 +4,7 @@ use super::{TokenEntry, scale, shade, visible};
 use crate::number::significant;
 use std::fmt::Write;
 
-/// One line a token: the token, its relevance, and a bar of its share of the strongest.
+/// One line for each token: the token, its relevance, and a bar of its share of the strongest.
 pub fn table(tokens: &[TokenEntry]) -> String {
     const BAR: f64 = 20.0;
     let names: Vec<String> = tokens.iter().map(|token| visible(&token.text)).collect();
@@ -21,7 +21,7 @@ pub fn table(tokens: &[TokenEntry]) -> String {
     })
 }
 
-/// The running text, each token on the colour of its relevance.
+/// The running text, with the relevance of each token as the colour behind it.
 pub fn coloured(tokens: &[TokenEntry]) -> String {
     let scale = scale(tokens);
     let mut text = tokens.iter().fold(String::new(), |mut text, token| {
@@ -34,7 +34,7 @@ pub fn coloured(tokens: &[TokenEntry]) -> String {
     text
 }
 
-/// Without characters that a terminal would obey.
+/// The text without characters that control a terminal.
 fn escaped(text: &str) -> String {
     text.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect()
 }
