@@ -1,4 +1,4 @@
-//! What a model takes and gives.
+//! The inputs and outputs of a model.
 
 use crate::Value;
 
@@ -14,12 +14,12 @@ pub struct Argument {
 }
 
 impl Argument {
-    /// The element type, where the model says it: `float32`, `string`.
+    /// The element type, if the model says it: `float32`, `string`.
     pub fn element(&self) -> Option<&str> {
         self.kind.strip_prefix("Tensor ")?.split(' ').next()
     }
 
-    /// The extent of each axis, `None` where open, where the model says them.
+    /// The extent of each axis, `None` for any, if the model says it.
     pub fn shape(&self) -> Option<Vec<Option<usize>>> {
         let (_, extents) =
             self.kind.strip_suffix(']')?.split_once('[').filter(|_| self.element().is_some())?;
@@ -33,7 +33,7 @@ impl Argument {
         extents.split(", ").map(extent).collect()
     }
 
-    /// Whether a value may be this argument, as far as the model says what it takes.
+    /// Whether a value can be this argument, as far as the model says what it takes.
     pub fn takes(&self, value: &Value) -> bool {
         let Some(element) = self.element() else { return true };
         if value.is_text() != (element == "string") {
@@ -43,7 +43,7 @@ impl Argument {
         let fits = |wanted: &[Option<usize>], given: &[usize]| {
             wanted.len() == given.len() && wanted.iter().zip(given).all(|(w, g)| w.is_none_or(|w| w == *g))
         };
-        // A column of one feature goes with or without its axis.
+        // A column of one feature fits with or without its axis.
         fits(&wanted, &given)
             || wanted.strip_suffix(&[Some(1)]).is_some_and(|wanted| fits(wanted, &given))
             || given.strip_suffix(&[1]).is_some_and(|given| fits(&wanted, given))

@@ -1,27 +1,27 @@
-//! What can go wrong, as the doors report it.
+//! The errors of this crate, sorted by what their user has to correct.
 
 use std::path::PathBuf;
 
 /// The result of an explanation.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
-/// An error, by what its user has to mend.
+/// An error. The variant says what the user has to correct.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
     /// The model cannot be loaded.
     #[error("{0}")]
     Load(String),
-    /// Nothing this build of dlbacktrace reads.
+    /// The file is not a model that this build of dlbacktrace reads.
     #[error("{} is {found}. dlbacktrace reads {readable}.\n{advice}", path.display())]
     Kind {
         /// The file or directory.
         path: PathBuf,
         /// What its content shows it to be.
         found: String,
-        /// What would do.
+        /// The formats that this build reads.
         readable: &'static str,
-        /// How to come by that.
+        /// How to make one of these from it.
         advice: String,
     },
     /// Relevance reached an operator that has no rule, or arguments that its rule does not cover.
@@ -36,7 +36,7 @@ pub enum Error {
     /// The framework's library is missing or does not fit.
     #[error("{0}")]
     Library(String),
-    /// A defect or a failure of the framework.
+    /// A defect of dlbacktrace, or a failure of the framework.
     #[error("{0}")]
     Internal(String),
 }
@@ -62,7 +62,7 @@ impl From<dlbacktrace_core::Error> for Error {
         match error {
             Core::NoRule { .. } | Core::Unsupported { .. } => Self::NoRule(text),
             Core::Start(_) | Core::NoOutput { .. } | Core::NoInput { .. } => Self::Usage(text),
-            // A rule that refuses the shapes or arguments of its operator does not cover them.
+            // A rule that refuses the shapes or arguments of a call does not cover that call.
             Core::Step { source, .. } if matches!(*source, Core::Uncovered(_)) => Self::NoRule(text),
             _ => Self::Internal(text),
         }

@@ -1,4 +1,4 @@
-//! The outcome of an explanation.
+//! The result of an explanation.
 
 use crate::framework_tensor::{Channels, FrameworkTensor};
 use crate::{Amount, Error, Ledger, RandomUse, Result};
@@ -8,7 +8,7 @@ use std::time::Duration;
 
 pub use dlbacktrace_core::explain::{ModuleRelevance, OperatorUse};
 
-/// How long the parts took.
+/// How long each part took.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Timings {
     /// Loading the model.
@@ -19,10 +19,10 @@ pub struct Timings {
     pub relevance: Duration,
 }
 
-/// Relevance of one input.
+/// The relevance of one input.
 #[derive(Debug)]
 pub struct InputRelevance {
-    /// The argument's name and the way into lists, tuples and dictionaries: `x`, `feats[0]`, `batch.ids`.
+    /// The argument's name and the path into lists, tuples and dictionaries: `x`, `feats[0]`, `batch.ids`.
     pub name: String,
     relevance: Channels,
     amount: Amount,
@@ -30,21 +30,21 @@ pub struct InputRelevance {
 }
 
 impl InputRelevance {
-    /// The input's shape, which is the relevance's.
+    /// The shape of the input and of its relevance.
     pub fn shape(&self) -> Vec<usize> {
         self.input.shape()
     }
 
-    /// The relevance; in contrastive mode what speaks for the explained output. One number a token for
-    /// integer inputs.
+    /// The relevance; in contrastive mode, the relevance for the explained output. For integer inputs, one number for each
+    /// token.
     ///
     /// # Errors
-    /// [`Error::Internal`](crate::Error::Internal) when it cannot be read out.
+    /// [`Error::Internal`](crate::Error::Internal) if it cannot be read from the framework.
     pub fn relevance(&self) -> Result<ArrayD<f64>> {
         self.relevance.positive()
     }
 
-    /// What speaks against the explained output; `None` in default mode.
+    /// The relevance against the explained output; `None` in default mode.
     ///
     /// # Errors
     /// As [`relevance`](Self::relevance).
@@ -52,7 +52,7 @@ impl InputRelevance {
         self.relevance.negative()
     }
 
-    /// The precision that the relevance was computed in: single, or double for models of doubles.
+    /// The precision of the computation: single, or double for models in double precision.
     pub fn precision(&self) -> DType {
         self.relevance.precision()
     }
@@ -68,7 +68,10 @@ impl InputRelevance {
     /// As [`relevance`](Self::relevance), and [`Error::Usage`] for texts.
     pub fn data(&self) -> Result<ArrayD<f64>> {
         match self.texts()? {
-            Some(_) => Err(Error::Usage(format!("{} holds no numbers but texts", self.name))),
+            Some(_) => Err(Error::Usage(format!(
+                "input {} holds texts, not numbers; read them with `texts`",
+                self.name
+            ))),
             None => self.input.array(),
         }
     }
@@ -81,14 +84,14 @@ impl InputRelevance {
         self.input.texts()
     }
 
-    /// The relevance as a libtorch tensor, not copied; the positive channel in contrastive mode. `None` for a model of
-    /// another framework.
+    /// The relevance as a libtorch tensor, not copied; in contrastive mode, the channel for. `None` for a model of another
+    /// framework.
     #[cfg(feature = "torch")]
     pub fn tensor(&self) -> Option<&tch::Tensor> {
         torch(&self.relevance.positive)
     }
 
-    /// The negative channel as a libtorch tensor, not copied.
+    /// The channel against as a libtorch tensor, not copied.
     #[cfg(feature = "torch")]
     pub fn negative_tensor(&self) -> Option<&tch::Tensor> {
         self.relevance.negative.as_ref().and_then(torch)
@@ -104,12 +107,12 @@ fn torch(native: &FrameworkTensor) -> Option<&tch::Tensor> {
     }
 }
 
-/// Relevance of a recorded value, kept on request.
+/// The relevance of a recorded value, kept on request.
 #[derive(Debug)]
 pub struct ValueRelevance {
-    /// Unique among the values of an explanation: step, module path and operator.
+    /// A name that is unique within the explanation: step, module path and operator.
     pub name: String,
-    /// Position of the step that made the value.
+    /// The position of the step that made the value.
     pub step: usize,
     /// Its operator.
     pub operator: String,
@@ -169,8 +172,7 @@ impl Explanation {
         &self.inputs
     }
 
-    /// Relevance of every recorded value, last step first, if
-    /// [asked for](crate::Options::all_values).
+    /// The relevance of every recorded value, the last step first, if [requested](crate::Options::all_values).
     pub fn values(&self) -> &[ValueRelevance] {
         &self.values
     }
@@ -185,13 +187,12 @@ impl Explanation {
         &self.output_name
     }
 
-    /// The explained unit of each sample, counted over its flattened output; `None` when there is no single
-    /// one.
+    /// The explained unit of each sample, counted over its flattened output; `None` if the start is not a single unit.
     pub fn target(&self) -> Option<&[usize]> {
         (!self.targets.is_empty()).then_some(self.targets.as_slice())
     }
 
-    /// The axis of the output that counts samples; `None` where all of it is one sample.
+    /// The axis of the output that counts samples; `None` if the whole output is one sample.
     pub fn sample_axis(&self) -> Option<usize> {
         self.sample_axis
     }
@@ -206,7 +207,7 @@ impl Explanation {
         self.samples_in_inputs
     }
 
-    /// The place in the output of the explained unit of each sample; empty when there is no single one.
+    /// The coordinates in the output of the explained unit of each sample; empty if the start is not a single unit.
     pub fn target_cells(&self) -> Vec<Vec<usize>> {
         let shape = self.output.shape();
         let cell = |(sample, &unit): (usize, &usize)| {
@@ -224,12 +225,12 @@ impl Explanation {
         self.targets.iter().enumerate().map(cell).collect()
     }
 
-    /// What was assumed where the model does not tell: a sentence each.
+    /// What was assumed because the model does not say it, one sentence each.
     pub fn assumed(&self) -> &[String] {
         &self.assumed
     }
 
-    /// The total the walk started with.
+    /// The total with which the walk started.
     pub fn start_amount(&self) -> Amount {
         self.start
     }
@@ -239,8 +240,8 @@ impl Explanation {
         &self.ledger
     }
 
-    /// What passed through each module, if [asked for](crate::Options::modules): each after the one it is in, else in
-    /// the order they ran.
+    /// The relevance that passed through each module, if [requested](crate::Options::modules). A module follows the one that
+    /// contains it; apart from that, modules stand in the order in which they ran.
     pub fn modules(&self) -> &[ModuleRelevance] {
         &self.modules
     }
@@ -250,22 +251,22 @@ impl Explanation {
         &self.operators
     }
 
-    /// The share of them that has a rule, 0 to 1.
+    /// The share of these operators that has a rule, 0 to 1.
     pub fn coverage(&self) -> f64 {
         self.coverage
     }
 
-    /// The operators that gave something by chance; empty when every run gives the same.
+    /// The operators whose results depend on random numbers; empty if every run gives the same.
     pub fn random(&self) -> &[RandomUse] {
         &self.random
     }
 
-    /// How long it took.
+    /// How long each part took.
     pub fn timings(&self) -> Timings {
         self.timings
     }
 
-    /// What a reader should know.
+    /// Warnings for the reader.
     pub fn warnings(&self) -> &[String] {
         &self.warnings
     }
@@ -290,7 +291,7 @@ impl Explanation {
         Ok(bits(self)? == bits(other)?)
     }
 
-    /// What the core found, for a model of any framework. The time of loading is yet to be filled in.
+    /// Takes the core's result, for a model of any framework. The time of loading is filled in later.
     pub(crate) fn of<T: Tensor + Into<FrameworkTensor>>(
         explanation: explain::Explanation<T>,
         framework: String,

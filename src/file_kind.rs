@@ -1,7 +1,8 @@
-//! What a file or directory that was given as a model is, told by its content, and what to do with one that is not read.
+//! Recognises by its content what a file or directory given as a model is, and says what to do with one that we do not
+//! read.
 //!
-//! Models come in dozens of forms and names say little (`model.pt` may be any of six), so each form is known by what stands
-//! in it. A new form is one more line of a table.
+//! Models come in dozens of forms, and names say little (`model.pt` may be any of six), so each form is recognised by its
+//! content. A new form is one more entry in a table.
 
 mod content;
 mod directories;
@@ -23,7 +24,7 @@ pub(crate) enum Form {
     SavedModel(PathBuf),
 }
 
-/// What this build reads.
+/// The formats that this build reads.
 const READABLE: &str = match (cfg!(feature = "torch"), cfg!(feature = "tensorflow")) {
     (true, true) => "TorchScript archives (torch.jit.save) and TensorFlow SavedModels",
     (true, false) => "TorchScript archives (torch.jit.save)",
@@ -31,14 +32,14 @@ const READABLE: &str = match (cfg!(feature = "torch"), cfg!(feature = "tensorflo
     (false, false) => "nothing",
 };
 
-/// Looks what stands at the path.
+/// Finds out what is at the path.
 ///
 /// # Errors
-/// [`Error::Load`] when there is nothing or it is damaged, [`Error::Kind`] when it is something else, with what to do.
+/// [`Error::Load`] if it does not exist or is damaged; [`Error::Kind`], with what to do, if it is something else.
 pub(crate) fn look(path: &Path) -> Result<Form> {
     let cannot = |error: io::Error| match error.kind() {
         io::ErrorKind::NotFound => {
-            Error::Load(format!("there is no model {}; look at its path", path.display()))
+            Error::Load(format!("there is no model {}; check the path", path.display()))
         }
         _ => Error::Load(format!("cannot load {}: {error}", path.display())),
     };
@@ -58,7 +59,7 @@ pub(crate) fn look(path: &Path) -> Result<Form> {
     }
 }
 
-/// Something that is not read; `{file}` in the advice is the path.
+/// The error for a form that is not read; `{file}` in the advice stands for the path.
 fn other(path: &Path, found: impl Into<String>, advice: &str) -> Error {
     let advice = advice.replace("{file}", &path.display().to_string());
     Error::Kind { path: path.to_owned(), found: found.into(), readable: READABLE, advice }

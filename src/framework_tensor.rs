@@ -1,4 +1,4 @@
-//! Tensors of whatever framework a model ran in.
+//! Tensors of any framework.
 
 use crate::Result;
 use dlbacktrace_core::{DType, Range, Relevance, Result as CoreResult, Tensor};
@@ -37,7 +37,7 @@ impl FrameworkTensor {
         }
     }
 
-    /// Its texts, if these are its elements.
+    /// Its texts, if its elements are texts.
     pub(crate) fn texts(&self) -> Result<Option<ArrayD<String>>> {
         Ok(match self {
             #[cfg(feature = "torch")]
@@ -110,7 +110,7 @@ impl Channels {
         self.negative.as_ref().map(FrameworkTensor::array).transpose()
     }
 
-    /// The precision that it was computed in.
+    /// The precision of the computation.
     pub(crate) fn precision(&self) -> DType {
         self.positive.dtype()
     }

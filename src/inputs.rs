@@ -1,4 +1,4 @@
-//! What a model is given.
+//! The inputs of a model.
 
 use half::{bf16, f16};
 use ndarray::ArrayD;
@@ -31,8 +31,8 @@ pub enum Value {
     Flag(bool),
     /// A text.
     Text(String),
-    /// The bytes of a file or of a message, as models take them that read pictures or examples themselves: one element
-    /// of a SavedModel's texts.
+    /// The bytes of a file or of a message, for models that read pictures or `tf.Example`s themselves: one element of a
+    /// SavedModel's string tensor.
     Bytes(Vec<u8>),
     /// A list.
     List(Vec<Value>),
@@ -40,7 +40,7 @@ pub enum Value {
     Tuple(Vec<Value>),
     /// A dictionary.
     Dict(Vec<(String, Value)>),
-    /// `None` of an optional argument.
+    /// `None`, for an optional argument.
     Nothing,
     /// A tensor of libtorch; shared, not copied.
     #[cfg(feature = "torch")]
@@ -62,7 +62,7 @@ impl Value {
         }
     }
 
-    /// The extent of each axis, of lists where their items are alike; `None` for what is no array.
+    /// The extent of each axis, also for lists whose items are alike; `None` for what is not an array.
     pub fn shape(&self) -> Option<Vec<usize>> {
         Some(match self {
             Self::F32(array) => array.shape().to_vec(),
@@ -128,7 +128,7 @@ impl From<dlbacktrace_tensorflow::Tensor> for Value {
     }
 }
 
-/// The arguments of one run: by position, by name, or both. Those left out take their defaults.
+/// The arguments of one run: by position, by name, or both. Arguments left out take their defaults.
 #[derive(Debug, Default)]
 pub struct Inputs {
     pub(crate) positional: Vec<Value>,
@@ -136,7 +136,7 @@ pub struct Inputs {
 }
 
 impl Inputs {
-    /// None yet.
+    /// No arguments yet.
     pub fn new() -> Self {
         Self::default()
     }
@@ -148,7 +148,7 @@ impl Inputs {
         self
     }
 
-    /// The arguments by name, to be changed before another run.
+    /// The arguments by name, to change them before another run.
     pub fn named_mut(&mut self) -> &mut [(String, Value)] {
         &mut self.named
     }

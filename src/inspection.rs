@@ -27,16 +27,16 @@ pub struct Inspection {
     pub parameters: usize,
     /// The operators in its code, with the rule each has.
     pub operators: Vec<OperatorUse>,
-    /// The share of them with a rule, 0 to 1.
+    /// The share of them that has a rule, 0 to 1.
     pub coverage: f64,
-    /// The operators in its code that give something by chance: a model saved in training mode.
+    /// The operators in its code whose results depend on random numbers, as in a model saved in training mode.
     pub random: Vec<RandomUse>,
-    /// Whether `operators` and `coverage` come from a run; else composite operators are not yet followed
-    /// into their parts, and branches not taken count.
+    /// Whether `operators` and `coverage` come from a run. Otherwise composite operators are not yet followed into their
+    /// parts, and operators in branches not taken count too.
     pub exact: bool,
 }
 
-/// What a framework tells of a model without running it.
+/// What a framework knows of a model without running it.
 pub(crate) struct StaticInfo {
     pub(crate) outputs: Vec<Argument>,
     pub(crate) modules: Vec<ModuleEntry>,

@@ -1,9 +1,9 @@
 //! Explains deep models outside Python.
 //!
-//! dlbacktrace says why a model decided as it did. It loads the model in its own framework's runtime, runs it
-//! once on the input, and traces relevance from the output back to the input through everything that ran, by
-//! the rules of DLBacktrace (arXiv 2411.12643): from weights and activations alone, deterministic, without
-//! gradients, sampling or a baseline.
+//! dlbacktrace explains why a model decided as it did. It loads the model in its own framework's runtime, runs it once on
+//! the input, and traces relevance from the output back to the input through every operator that ran. The rules are those
+//! of DLBacktrace (arXiv 2411.12643): they need only weights and activations, are deterministic, and use no gradients,
+//! samples or baseline.
 //!
 //! ```no_run
 //! use dlbacktrace::{Inputs, Model, Options};
@@ -18,9 +18,9 @@
 //! # Ok::<(), dlbacktrace::Error>(())
 //! ```
 //!
-//! A model may be explained from several threads at once. The feature `torch` (default) explains TorchScript
-//! archives, and with [`torch`] any live libtorch computation; the feature `tensorflow` (default) explains SavedModels
-//! with a TensorFlow that is found at run time.
+//! Several threads may explain one model at the same time. The feature `torch` (default) explains TorchScript archives
+//! and, with [`torch`], any live libtorch computation. The feature `tensorflow` (default) explains SavedModels with a
+//! TensorFlow that is found at run time.
 
 mod argument;
 mod error;

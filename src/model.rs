@@ -1,4 +1,4 @@
-//! Models, whatever their framework.
+//! Models of any framework.
 
 use crate::inspection::StaticInfo;
 use crate::{
@@ -24,14 +24,14 @@ pub(crate) trait Loaded: Send + Sync {
     fn scalings(&self, inputs: &Inputs) -> Result<Vec<(String, Scaling)>>;
     fn replay(&self, inputs: &Inputs) -> Result<ReplayReport>;
     fn inspect(&self) -> Result<StaticInfo>;
-    /// What is read of serialised messages.
+    /// The features that it reads from serialised messages.
     #[cfg(feature = "tensorflow")]
     fn examples(&self) -> Option<crate::tensorflow::ExampleSpec> {
         None
     }
 }
 
-/// A model, loaded in its framework. May be shared between threads.
+/// A model, loaded in its framework. Threads may share it.
 pub struct Model {
     inner: Box<dyn Loaded>,
     arguments: Vec<Argument>,
@@ -47,7 +47,7 @@ impl Model {
         Ok(Self { inner, arguments, precision, load: start.elapsed(), path: None })
     }
 
-    /// The archive or directory that was loaded; of several versions, the one that was taken. `None` of a live model.
+    /// The archive or directory that was loaded; the chosen one if there were several versions. `None` for a live model.
     pub fn path(&self) -> Option<&Path> {
         self.path.as_deref()
     }
@@ -57,38 +57,38 @@ impl Model {
         self.inner.framework()
     }
 
-    /// What the model takes.
+    /// The arguments of the model.
     pub fn arguments(&self) -> &[Argument] {
         &self.arguments
     }
 
-    /// Whether [`arguments`](Self::arguments) are in the model's own order. A SavedModel may tell their names alone; then
-    /// they are in the order of these, and inputs by position are refused where several fit.
+    /// Whether [`arguments`](Self::arguments) are in the model's own order. A SavedModel may give only their names. Then they
+    /// are in the order of the names, and an input by position is refused if several arguments fit it.
     pub fn ordered(&self) -> bool {
         self.inner.ordered()
     }
 
-    /// The features that a SavedModel reads of messages of the kind `tf.Example`, if it parses such itself.
+    /// The features that a SavedModel reads from `tf.Example` messages, if it parses such messages itself.
     #[cfg(feature = "tensorflow")]
     pub fn examples(&self) -> Option<crate::tensorflow::ExampleSpec> {
         self.inner.examples()
     }
 
-    /// Whether it is a SavedModel of TensorFlow, else it is a TorchScript model.
+    /// Whether it is a SavedModel of TensorFlow; otherwise it is a TorchScript model.
     pub fn is_saved_model(&self) -> bool {
         self.framework().starts_with("TensorFlow")
     }
 
-    /// The floating element type of its parameters, which its floating inputs should have too; `None` when there are
-    /// none or of several types, or when the model's signature says what each input is, and arrays are converted.
+    /// The floating-point type of its parameters, which its floating-point inputs should have too. `None` if there are no
+    /// parameters or they have several types, or if the model's signature gives the type of each input and arrays are converted.
     pub fn precision(&self) -> Option<DType> {
         self.precision
     }
 
-    /// Runs the model without explaining it; the tensors of its result, flattened.
+    /// Runs the model without explaining it; returns the tensors of its result, flattened.
     ///
     /// # Errors
-    /// [`Error::Inputs`] when the inputs do not fit or the model fails on them.
+    /// [`Error::Inputs`] if the inputs do not fit or the model fails on them.
     pub fn forward(&self, inputs: &Inputs) -> Result<Vec<OutputTensor>> {
         self.inner.forward(inputs)
     }
@@ -96,19 +96,19 @@ impl Model {
     /// Runs the model once and traces its output back to its inputs.
     ///
     /// # Errors
-    /// [`Error::Inputs`] when the inputs do not fit or the model fails on them, [`Error::NoRule`] when
-    /// relevance reaches an operator without a rule, [`Error::Usage`] when the options do not fit.
+    /// [`Error::Inputs`] if the inputs do not fit or the model fails on them, [`Error::NoRule`] if relevance reaches an
+    /// operator without a rule, [`Error::Usage`] if the options do not fit.
     pub fn explain(&self, inputs: &Inputs, options: &Options) -> Result<Explanation> {
         let mut explanation = self.inner.explain(inputs, options)?;
         explanation.timings.load = self.load;
         Ok(explanation)
     }
 
-    /// Runs the model on these inputs and says how it scales each before it does anything else with it: whether it takes
-    /// pixels of 0 to 255 or of 0 to 1, for example.
+    /// Runs the model on these inputs and returns how it scales each of them first: this shows, for example, whether it takes
+    /// pixels of 0 to 255 or of 0 to 1.
     ///
     /// # Errors
-    /// [`Error::Inputs`] when the inputs do not fit or the model fails on them.
+    /// [`Error::Inputs`] if the inputs do not fit or the model fails on them.
     pub fn scalings(&self, inputs: &Inputs) -> Result<Vec<(String, Scaling)>> {
         self.inner.scalings(inputs)
     }
@@ -140,7 +140,7 @@ impl Model {
     /// What is known of the model without running it.
     ///
     /// # Errors
-    /// [`Error::Load`] when the framework cannot walk the model.
+    /// [`Error::Load`] if the framework cannot inspect the model.
     pub fn inspect(&self) -> Result<Inspection> {
         let StaticInfo { outputs, modules, parameters, operators, random } = self.inner.inspect()?;
         Ok(Inspection {

@@ -11,11 +11,11 @@ pub struct OperatorRule {
     pub operator: String,
     /// The kind of rule.
     pub rule: String,
-    /// What a reader should know of it.
+    /// A note for the reader.
     pub note: String,
 }
 
-/// The operators that are known, with their rules.
+/// The known operators with their rules.
 pub fn operators() -> Vec<OperatorRule> {
     let mut rules = Vec::new();
     let mut add = |framework, operator: &str, family: Family| {

@@ -1,4 +1,4 @@
-//! Choices of an explanation.
+//! The options of an explanation.
 
 use dlbacktrace_core::explain::{self, OwnStart};
 use dlbacktrace_core::{Gate, Mode, start};
@@ -14,20 +14,19 @@ pub enum Target {
     /// The largest output.
     #[default]
     Argmax,
-    /// A class, or any unit counted over the sample's flattened output, from 0. Of a segmentation, the map of a class.
+    /// A class, or any unit counted over the sample's flattened output, from 0. In a segmentation, the map of a class.
     Class(usize),
     /// The cells at these coordinates, one for each axis of the output.
     At(Vec<Coordinate>),
-    /// The score of a detector's box of this number, in the output that is named as scores, or in the chosen one.
+    /// The score of the detector's box of this number, in the output that is named as scores or in the chosen one.
     Box(usize),
-    /// The score of the box that has the highest one of those that were given this class, in the output that is named as
-    /// labels or classes.
+    /// The highest score among the boxes of this class, which stands in the output that is named as labels or classes.
     BoxOf(i64),
     /// Every output with its own value.
     AllOutputs,
 }
 
-/// Choices of an explanation; the defaults explain the largest unit of the first floating output in default mode.
+/// The options of an explanation. The defaults explain the largest unit of the first floating-point output in default mode.
 #[derive(Debug, Clone, Default)]
 pub struct Options(pub(crate) explain::Options);
 
@@ -72,30 +71,29 @@ impl Options {
         self
     }
 
-    /// What counts the samples in the explained output.
+    /// The axis of the explained output that counts samples.
     #[must_use]
     pub fn samples(mut self, samples: Samples) -> Self {
         self.0.samples = samples;
         self
     }
 
-    /// Where the classes of a segmentation stand; without it, on the first axis of each sample of a TorchScript model and
-    /// on the last one of a SavedModel's.
+    /// The axis that counts the classes of a segmentation. By default it is the first axis of each sample in a TorchScript
+    /// model, and the last one in a SavedModel.
     #[must_use]
     pub fn classes(mut self, classes: Classes) -> Self {
         self.0.start.classes = Some(classes);
         self
     }
 
-    /// A start of one's own at the output, of its shape.
+    /// A start of your own at the output, in its shape.
     #[must_use]
     pub fn start(mut self, start: ArrayD<f64>) -> Self {
         self.0.own_start = Some(OwnStart { module: None, positive: Arc::new(start), negative: None });
         self
     }
 
-    /// A start of one's own at what the module of this dotted path returns, of its shape: explains an inner
-    /// unit.
+    /// A start of your own at what the module of this dotted path returns, in the shape of that: explains an inner unit.
     #[must_use]
     pub fn start_at(mut self, module: &str, start: ArrayD<f64>) -> Self {
         self.0.own_start =
@@ -103,7 +101,7 @@ impl Options {
         self
     }
 
-    /// The negative channel of a start of one's own, for contrastive mode; zeros when not given.
+    /// The channel against of a start of your own, for contrastive mode; zeros by default.
     #[must_use]
     pub fn negative_start(mut self, negative: ArrayD<f64>) -> Self {
         if let Some(start) = &mut self.0.own_start {
@@ -112,94 +110,93 @@ impl Options {
         self
     }
 
-    /// Whether saturated activations gate the weighted sums before them (default mode only).
+    /// Whether saturated activations gate the weighted sums before them (in default mode only).
     #[must_use]
     pub fn gates(mut self, gates: bool) -> Self {
         self.0.prepare.gates = gates;
         self
     }
 
-    /// The gate of the weighted sums in the module of this dotted path, in place of its activation's; `None`
-    /// for none.
+    /// The gate of the weighted sums in the module of this dotted path, in place of its activation's; `None` for no gate.
     #[must_use]
     pub fn gate_of(mut self, module: &str, gate: Option<Gate>) -> Self {
         self.0.prepare.gate_of.insert(module.to_owned(), gate);
         self
     }
 
-    /// The total to start with, in place of the output's own value.
+    /// The total of the start, in place of the output's own value.
     #[must_use]
     pub fn scaler(mut self, scaler: f64) -> Self {
         self.0.start.scaler = Some(scaler);
         self
     }
 
-    /// Scales the start.
+    /// Multiplies the start by this.
     #[must_use]
     pub fn multiplier(mut self, multiplier: f64) -> Self {
         self.0.start.multiplier = multiplier;
         self
     }
 
-    /// Take the softmax or sigmoid of the output for the start.
+    /// Takes the softmax or sigmoid of the output for the start.
     #[must_use]
     pub fn from_logits(mut self, from_logits: bool) -> Self {
         self.0.start.from_logits = from_logits;
         self
     }
 
-    /// Keep the relevance of every recorded value.
+    /// Keeps the relevance of every recorded value.
     #[must_use]
     pub fn all_values(mut self, all_values: bool) -> Self {
         self.0.all_values = all_values;
         self
     }
 
-    /// Say what passed through each [module](crate::Explanation::modules).
+    /// Reports the relevance that passed through each [module](crate::Explanation::modules).
     #[must_use]
     pub fn modules(mut self, modules: bool) -> Self {
         self.0.modules = modules;
         self
     }
 
-    /// Explain this integer input as numbers: a cast of it to floating type carries relevance.
+    /// Explains this integer input as numbers: a cast of it to a floating-point type carries relevance.
     #[must_use]
     pub fn numeric_input(mut self, name: &str) -> Self {
         self.0.numeric_inputs.push(name.to_owned());
         self
     }
 
-    /// This input is no evidence, such as a mask of floats or which nodes of a graph are neighbours: it is not explained,
-    /// and what is made of it is constant.
+    /// This input is not evidence, such as a mask of floats or the neighbours in a graph: it is not explained, and whatever is
+    /// computed from it alone is constant.
     #[must_use]
     pub fn constant_input(mut self, name: &str) -> Self {
         self.0.constant_inputs.push(name.to_owned());
         self
     }
 
-    /// Give a token what constants that are added to its embedding would take: its position, its segment.
+    /// Gives a token the share of the constants that are added to its embedding: its position, its segment.
     #[must_use]
     pub fn whole_tokens(mut self, whole: bool) -> Self {
         self.0.prepare.whole_tokens = whole;
         self
     }
 
-    /// Book what reaches operators without a rule as lost, instead of failing.
+    /// Books relevance that reaches operators without a rule as lost, instead of failing.
     #[must_use]
     pub fn allow_unruled(mut self, allow: bool) -> Self {
         self.0.allow_unruled = allow;
         self
     }
 
-    /// Where the framework's random numbers start from, for models that draw some: the same seed gives the same explanation.
-    /// The generator is the process's own; afterwards it is as it was.
+    /// The seed of the framework's random numbers, for models that draw some: the same seed gives the same explanation. The
+    /// generator belongs to the process and is put back afterwards.
     #[must_use]
     pub fn random_seed(mut self, seed: u64) -> Self {
         self.0.random_seed = Some(seed);
         self
     }
 
-    /// Told of each walked step: how many, of how many.
+    /// Is called for each step of the walk with the number of steps done and the number of all steps.
     #[must_use]
     pub fn progress(mut self, progress: impl Fn(usize, usize) + Send + Sync + 'static) -> Self {
         self.0.progress = Some(Arc::new(progress));

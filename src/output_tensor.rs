@@ -1,4 +1,4 @@
-//! What a model gives when it is only run.
+//! The result of a model that is run without an explanation.
 
 use crate::framework_tensor::FrameworkTensor;
 use crate::{Error, Result};
@@ -22,7 +22,7 @@ impl OutputTensor {
         self.tensor.shape()
     }
 
-    /// Whether its elements are floating numbers.
+    /// Whether its elements are floating-point numbers.
     pub fn is_floating(&self) -> bool {
         self.tensor.dtype().is_float()
     }
@@ -30,22 +30,22 @@ impl OutputTensor {
     /// Its elements.
     ///
     /// # Errors
-    /// [`Error::Internal`] when they cannot be read out.
+    /// [`Error::Internal`] if they cannot be read from the framework.
     pub fn array(&self) -> Result<ArrayD<f64>> {
         self.tensor.array()
     }
 
-    /// The elements at one index of an axis, which is gone from the result: the scores of one position need not be
-    /// read out with those of all others.
+    /// The elements at one index of an axis; the result lacks that axis. This reads the scores of one position without those
+    /// of all others.
     ///
     /// # Errors
-    /// [`Error::Usage`] when there is no such index, [`Error::Internal`] when they cannot be read out.
+    /// [`Error::Usage`] if there is no such index, [`Error::Internal`] if they cannot be read from the framework.
     pub fn at(&self, axis: usize, index: usize) -> Result<ArrayD<f64>> {
         let shape = self.shape();
         match shape.get(axis) {
             Some(&extent) if index < extent => self.tensor.at(axis, index),
             _ => Err(Error::Usage(format!(
-                "{} of shape {shape:?} has no index {index} of axis {axis}",
+                "{} of shape {shape:?} has no index {index} on axis {axis}",
                 self.name
             ))),
         }

@@ -1,4 +1,4 @@
-//! SavedModels behind the facade.
+//! SavedModels behind the interface of all models.
 
 use crate::inspection::StaticInfo;
 use crate::model::Loaded;
@@ -34,7 +34,7 @@ impl Loaded for Model {
         self.ordered()
     }
 
-    /// The signature tells for each input.
+    /// None: the signature gives the type of each input.
     fn precision(&self) -> Result<Option<DType>> {
         Ok(None)
     }
@@ -91,7 +91,7 @@ pub(crate) fn load(path: &Path, options: &LoadOptions) -> Result<Box<dyn Loaded>
     Ok(Box::new(Model::load(library, path, &chosen)?))
 }
 
-/// A model of one's own making, as of a bundle that is being served, behind the face of all models.
+/// Puts a model that you built yourself, such as a bundle that is being served, behind the interface of all models.
 impl TryFrom<Model> for crate::Model {
     type Error = Error;
 
@@ -116,13 +116,13 @@ fn argument(spec: &TensorSpec) -> Argument {
     }
 }
 
-/// The inputs by name, each in the element type that the signature says.
+/// The inputs by name, each in the element type that the signature gives.
 fn bound(model: &Model, inputs: &Inputs) -> Result<Vec<(String, Tensor)>> {
     let specs = model.inputs();
     if inputs.positional.len() > specs.len() {
         let names: Vec<&str> = specs.iter().map(|spec| spec.name.as_str()).collect();
         return Err(Error::Inputs(format!(
-            "the model takes {} inputs ({}), and was given {}",
+            "the model takes {} inputs ({}), but got {}",
             specs.len(),
             names.join(", "),
             inputs.positional.len()
@@ -139,7 +139,7 @@ fn bound(model: &Model, inputs: &Inputs) -> Result<Vec<(String, Tensor)>> {
     given.map(tensor).collect()
 }
 
-/// The inputs by position with their names. Where the model does not tell its order, each must fit one input alone.
+/// The inputs by position with their names. If the model does not give its order, each must fit exactly one input.
 fn positional<'a>(model: &'a Model, inputs: &'a Inputs) -> Result<Vec<(&'a str, &'a Value)>> {
     let mut open: Vec<&TensorSpec> = model.inputs().iter().collect();
     open.retain(|spec| inputs.named.iter().all(|(name, _)| *name != spec.name));
@@ -153,12 +153,12 @@ fn positional<'a>(model: &'a Model, inputs: &'a Inputs) -> Result<Vec<(&'a str, 
             several => {
                 let of: Vec<&str> = several.iter().map(|&place| open[place].name.as_str()).collect();
                 let of = if of.is_empty() {
-                    "none of its inputs takes it".to_owned()
+                    "none of its inputs fits".to_owned()
                 } else {
-                    format!("it may be any of {}", of.join(", "))
+                    format!("several fit: {}", of.join(", "))
                 };
                 return Err(Error::Inputs(format!(
-                    "the model does not tell the order of its inputs, and of an input given by position {of}; give each by its name"
+                    "the model does not give the order of its inputs, and for an input given by position, {of}; give each input by name"
                 )));
             }
         };
@@ -167,7 +167,7 @@ fn positional<'a>(model: &'a Model, inputs: &'a Inputs) -> Result<Vec<(&'a str, 
     Ok(found)
 }
 
-/// A value as a tensor of the wanted element type; numbers are converted, never to integers from fractions.
+/// A value as a tensor of the wanted element type. Numbers are converted, but never fractions to integers.
 fn tensor(model: &Model, name: &str, value: &Value, wanted: Option<DataType>) -> Result<Tensor> {
     let made = match value {
         Value::F32(array) => plain(model, DataType::FLOAT, array, |x| x.to_ne_bytes()),
@@ -185,7 +185,7 @@ fn tensor(model: &Model, name: &str, value: &Value, wanted: Option<DataType>) ->
             let mut found = Vec::new();
             let shape = texts(value, &mut found).ok_or_else(|| {
                 Error::Inputs(format!(
-                    "{name}: a SavedModel takes lists of texts only, nested ones of one length; give numbers as one array"
+                    "{name}: a SavedModel takes lists only of texts, nested ones of equal length; give numbers as one array"
                 ))
             })?;
             model.context().strings(&shape, &found)
@@ -193,7 +193,9 @@ fn tensor(model: &Model, name: &str, value: &Value, wanted: Option<DataType>) ->
         Value::TensorFlow(tensor) => Ok(tensor.clone()),
         #[cfg(feature = "torch")]
         Value::Tensor(_) => {
-            return Err(Error::Inputs(format!("{name}: a tensor of libtorch is no input of a SavedModel")));
+            return Err(Error::Inputs(format!(
+                "{name}: a SavedModel does not take a tensor of libtorch; give an array"
+            )));
         }
         Value::Dict(_) | Value::Nothing => {
             return Err(Error::Inputs(format!("{name}: a SavedModel takes arrays and texts")));
@@ -204,13 +206,13 @@ fn tensor(model: &Model, name: &str, value: &Value, wanted: Option<DataType>) ->
     let converts =
         given == wanted || (number(given) && (fraction(wanted) || (number(wanted) && !fraction(given))));
     if !converts {
-        return Err(Error::Inputs(format!("{name} is {wanted} and was given {given}")));
+        return Err(Error::Inputs(format!("{name} takes {wanted}, but got {given}")));
     }
     Ok(made.cast(wanted)?)
 }
 
-/// A column for an input of one feature: `[N]` as the `[N, 1]` of the signature, and the reverse. A single number or text is
-/// one sample.
+/// Adds or removes the axis of a single feature: `[N]` fits the `[N, 1]` of a signature, and the reverse. A single number or
+/// text is one sample.
 fn in_shape(tensor: Tensor, wanted: Option<&[Option<usize>]>) -> Result<Tensor> {
     let (mut shape, Some(wanted)) = (tensor.shape()?, wanted) else { return Ok(tensor) };
     let single = |extent: &Option<usize>| extent.is_none_or(|extent| extent == 1);

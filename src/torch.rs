@@ -1,4 +1,4 @@
-//! TorchScript archives and live libtorch computations behind the facade.
+//! TorchScript archives and live libtorch computations behind the interface of all models.
 
 use crate::inspection::StaticInfo;
 use crate::model::Loaded;
@@ -31,18 +31,18 @@ pub fn explain(
 }
 
 impl crate::Model {
-    /// Shares a live `torch::jit::Module` of the C++ side: nothing is copied, and the module is not changed. It is to be
-    /// taken anew when its parameters have been replaced by other tensors.
+    /// Shares a live `torch::jit::Module` of the C++ side: nothing is copied, and the module is not changed. Share it again after
+    /// its parameters have been replaced by other tensors.
     ///
     /// # Errors
-    /// [`Error::Load`] when it has no `forward`, is in training mode or not on the CPU.
+    /// [`Error::Load`] if it has no `forward`, is in training mode or is not on the CPU.
     ///
     /// # Safety
     /// `module` is null or points to a `torch::jit::Module` of the libtorch that this process has loaded, alive during
     /// this call.
     pub unsafe fn share_torch(module: *const c_void) -> Result<Self> {
         let start = Instant::now();
-        // SAFETY: the caller vouches for the pointer.
+        // SAFETY: the caller guarantees the pointer.
         Self::of(Box::new(unsafe { native::Model::share(module) }?), start)
     }
 }
@@ -105,7 +105,7 @@ impl Loaded for native::Model {
     }
 }
 
-/// Loads a TorchScript archive, after the libraries of extra operators.
+/// Loads a TorchScript archive, after the libraries of custom operators.
 pub(crate) fn load(path: &Path, options: &LoadOptions) -> Result<Box<dyn Loaded>> {
     for library in &options.libraries {
         native::load_library(library).map_err(native::Error::from)?;
@@ -132,7 +132,7 @@ fn input(value: &Value) -> Result<native::Input> {
         Value::F32(array) => Input::Tensor(of_array(array)?),
         Value::F64(array) => Input::Tensor(of_array(array)?),
         Value::F16(array) => Input::Tensor(of_array(array)?),
-        // By way of single precision, as tch takes brain floats for halves.
+        // Converts by way of single precision, because tch mistakes brain floats for halves.
         Value::BF16(array) => Input::Tensor(of_array(&array.mapv(f32::from))?.to_kind(Kind::BFloat16)),
         Value::Int(array) => Input::Tensor(of_array(array)?),
         Value::Int32(array) => Input::Tensor(of_array(array)?),
@@ -144,7 +144,7 @@ fn input(value: &Value) -> Result<native::Input> {
         Value::Text(text) => Input::Text(text.clone()),
         Value::Bytes(_) => {
             return Err(Error::Inputs(
-                "a TorchScript model takes no bytes of a file; give it the numbers that the file holds"
+                "a TorchScript model does not take the bytes of a file; give the numbers that the file holds"
                     .into(),
             ));
         }
@@ -160,7 +160,9 @@ fn input(value: &Value) -> Result<native::Input> {
         Value::Tensor(tensor) => Input::Tensor(tensor.shallow_clone()),
         #[cfg(feature = "tensorflow")]
         Value::TensorFlow(_) => {
-            return Err(Error::Inputs("a tensor of TensorFlow is no input of a TorchScript model".into()));
+            return Err(Error::Inputs(
+                "a TorchScript model does not take a tensor of TensorFlow; give an array".into(),
+            ));
         }
     })
 }

@@ -1,38 +1,38 @@
-//! Whether an explanation can be trusted.
+//! The checks of an explanation.
 
 use dlbacktrace_core::RandomUse;
 
-/// What the recording's own check found.
+/// The result of replaying the recording.
 #[derive(Debug, Clone, serde::Serialize)]
 pub struct ReplayReport {
-    /// Operators run again on copies of what was recorded.
+    /// The number of operators that were run again on copies of the recorded tensors.
     pub checked: usize,
-    /// Operators with random or uninitialised results.
+    /// The number of operators with random or uninitialised results, which cannot be replayed.
     pub skipped: usize,
-    /// One line for each that gave something else.
+    /// One line for each operator that gave something else.
     pub failed: Vec<String>,
 }
 
-/// Whether an explanation of a model can be trusted.
+/// The result of all checks.
 #[derive(Debug, Clone, serde::Serialize)]
 pub struct Verification {
-    /// The recording's own check.
+    /// The result of replaying the recording.
     pub replay: ReplayReport,
     /// Whether every step accounts for what it received.
     pub ledger_closes: bool,
     /// The steps that do not.
     pub open: Vec<String>,
-    /// The share of the operators that ran with a rule, 0 to 1.
+    /// The share of the executed operators that has a rule, 0 to 1.
     pub coverage: f64,
-    /// The operators that gave something by chance.
+    /// The operators whose results depend on random numbers.
     pub random: Vec<RandomUse>,
-    /// Whether a second run gave the same explanation, bit by bit. Random numbers without a seed count as another one, even if
-    /// they happen to be the same.
+    /// Whether a second run gave the same explanation, bit by bit. A run that draws random numbers without a seed counts as
+    /// another one, even if they happen to be the same.
     pub repeats: bool,
 }
 
 impl Verification {
-    /// Whether all of it held.
+    /// Whether all checks passed.
     pub fn holds(&self) -> bool {
         self.replay.failed.is_empty() && self.ledger_closes && self.repeats
     }

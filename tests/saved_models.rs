@@ -28,5 +28,5 @@ fn torchscript_takes_no_bytes() {
     let model = Model::load("tests/fixtures/mlp_traced.pt").unwrap();
     let error = model.explain(&Inputs::new().push(vec![1_u8]), &Options::new()).unwrap_err();
     assert_eq!(error.exit_code(), 5);
-    assert!(error.to_string().contains("no bytes of a file"), "{error}");
+    assert!(error.to_string().contains("not take the bytes of a file"), "{error}");
 }

@@ -1,4 +1,4 @@
-//! As much of a file as it takes to know it.
+//! As much of a file's content as it takes to recognise it.
 
 use super::pickle::{self, Pickled};
 use std::fs::File;
@@ -8,9 +8,9 @@ use zip::ZipArchive;
 
 const HEAD: u64 = 1 << 16;
 const TAIL: i64 = 64;
-/// Pickles name what they hold long before this.
+/// The length of a pickle that is read; pickles name their content long before that.
 const PICKLE: u64 = 1 << 22;
-/// Fields of a message that are looked at.
+/// The number of a message's fields that are read.
 const FIELDS: usize = 64;
 
 /// What was read of a file.
@@ -22,16 +22,16 @@ pub(super) struct Content {
     pub head: Vec<u8>,
     /// Its last ones.
     pub tail: Vec<u8>,
-    /// The names in it, if it is a whole zip archive; without the folder that all of them are in.
+    /// The names in it, if it is a complete zip archive, without the folder that contains all of them.
     pub entries: Option<Vec<String>>,
-    /// What its pickle holds: of the file itself, or `data.pkl` within the archive.
+    /// The content of its pickle: the file itself, or `data.pkl` within the archive.
     pub pickled: Option<Pickled>,
-    /// The numbers and types of its first fields, if it is a message of protocol buffers as far as can be seen.
+    /// The numbers and types of its first fields, if it looks like a message of protocol buffers.
     pub fields: Vec<(u64, u8)>,
 }
 
 impl Content {
-    /// Reads it.
+    /// Reads a file.
     pub fn read(path: &Path) -> io::Result<Self> {
         let mut file = File::open(path)?;
         let length = file.metadata()?.len();
@@ -74,7 +74,7 @@ impl Content {
         self.head.starts_with(magic)
     }
 
-    /// Whether these bytes stand at the offset.
+    /// Whether these bytes are at the offset.
     pub fn at(&self, offset: usize, magic: &[u8]) -> bool {
         self.head.get(offset..).is_some_and(|rest| rest.starts_with(magic))
     }
@@ -85,16 +85,16 @@ impl Content {
         self.entries.iter().flatten().any(fits)
     }
 
-    /// The number of leading fields that are of this number and are strings, bytes or messages.
+    /// The number of leading fields that have this field number and are strings, bytes or messages.
     pub fn leading(&self, number: u64) -> usize {
         self.fields.iter().take_while(|field| **field == (number, 2)).count()
     }
 
-    /// Its first bytes as text, if that is what they are.
+    /// Its first bytes as text, if they are text.
     pub fn text(&self) -> Option<&str> {
         let text = match std::str::from_utf8(&self.head) {
             Ok(text) => text,
-            // The last character may be cut.
+            // The last character may be cut off.
             Err(error) if error.valid_up_to() + 4 > self.head.len() => {
                 std::str::from_utf8(self.head.get(..error.valid_up_to())?).ok()?
             }
@@ -110,7 +110,7 @@ fn bytes(from: impl Read) -> io::Result<Vec<u8>> {
     Ok(bytes)
 }
 
-/// The first fields of a message; `None` if it is none.
+/// The first fields of a message; `None` if it is not one.
 fn fields(file: &mut (impl Read + Seek), length: u64) -> Option<Vec<(u64, u8)>> {
     let mut fields = Vec::new();
     let mut place = file.seek(SeekFrom::Start(0)).ok()?;
@@ -131,7 +131,7 @@ fn fields(file: &mut (impl Read + Seek), length: u64) -> Option<Vec<(u64, u8)>> 
     Some(fields)
 }
 
-/// A number of any length.
+/// An integer of variable length.
 pub(super) fn varint(file: &mut impl Read) -> Option<u64> {
     let mut number = 0_u64;
     for shift in (0..64).step_by(7) {

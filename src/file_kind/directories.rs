@@ -1,14 +1,14 @@
-//! Directories that are given as models.
+//! Recognises directories that are given as models.
 
 use super::content::Content;
 use super::{Form, files, other};
 use crate::Result;
 use std::path::Path;
 
-/// The file that makes a directory a SavedModel, and its forms that TensorFlow's side tells what to do with.
+/// The file that makes a directory a SavedModel, and its other forms, for which `crates/tensorflow` says what to do.
 const SAVED_MODEL: [&str; 3] = ["saved_model.pb", "saved_model.pbtxt", "saved_model.cpb"];
 
-/// A directory that is not read.
+/// A kind of directory that we do not read.
 struct Kind {
     fits: fn(&Listing) -> bool,
     name: &'static str,
@@ -19,12 +19,12 @@ const KINDS: &[Kind] = &[
     Kind {
         fits: |listing| listing.names.is_empty(),
         name: "an empty directory",
-        advice: "Look whether the model was saved to another place, or whether a volume is mounted.",
+        advice: "Check whether the model was saved elsewhere, or whether a volume is not mounted.",
     },
     Kind {
         fits: |listing| listing.has("data.pkl") && listing.has("constants.pkl"),
         name: "a TorchScript archive that was unpacked",
-        advice: "Pack it again, not compressed, and give the file:\n    zip -0 -r model.pt {file}",
+        advice: "Pack it again without compression, and give the file:\n    zip -0 -r model.pt {file}",
     },
     Kind {
         fits: |listing| listing.has("config.json") && listing.any(&["safetensors", "bin", "msgpack"]),
@@ -39,12 +39,12 @@ const KINDS: &[Kind] = &[
     Kind {
         fits: |listing| listing.has("model.json") && listing.any(&["bin"]),
         name: "a model of TensorFlow.js",
-        advice: "Give the model from which it was converted, saved by `model.export(\"saved_model\")`.",
+        advice: "Give the model it was converted from, saved by `model.export(\"saved_model\")`.",
     },
     Kind {
         fits: |listing| listing.has("Manifest.json"),
         name: "a package of Core ML",
-        advice: "Give the model from which it was converted, as TorchScript or SavedModel.",
+        advice: "Give the model it was converted from, as TorchScript or SavedModel.",
     },
     Kind {
         fits: |listing| listing.any(&["index"]),
@@ -79,7 +79,7 @@ impl Listing {
     }
 }
 
-/// The SavedModel that the directory is, or the newest of the versions below, as servers lay them out.
+/// The SavedModel in the directory, or the newest of the numbered versions in it, as servers lay them out.
 pub(super) fn look(path: &Path) -> Result<Form> {
     if is_saved_model(path) {
         return Ok(Form::SavedModel(path.to_owned()));
@@ -113,13 +113,13 @@ fn is_archive(name: &str) -> bool {
     [".pt", ".pth", ".ts", ".torchscript"].iter().any(|end| name.ends_with(end))
 }
 
-/// The model in the directory of the highest number that has one.
+/// The model in the directory of the highest version number that has one.
 fn newest(path: &Path, listing: &Listing) -> Option<Form> {
     let version = |name: &String| Some((name.parse::<u64>().ok()?, served(&path.join(name))?));
     listing.names.iter().filter_map(version).max_by_key(|(number, _)| *number).map(|(_, form)| form)
 }
 
-/// The model in a version's directory: of TensorFlow Serving the directory itself, of Triton one in it of a fixed name.
+/// The model in a version's directory: for TensorFlow Serving the directory itself, for Triton an entry of a fixed name.
 fn served(version: &Path) -> Option<Form> {
     let mut directories = [version.to_owned(), version.join("model.savedmodel")].into_iter();
     let archive = version.join("model.pt");

@@ -1,4 +1,4 @@
-//! Files that are given as models.
+//! Recognises files that are given as models.
 
 use super::content::Content;
 use super::pickle::Pickled;
@@ -6,20 +6,20 @@ use super::{Form, other};
 use crate::{Error, Result};
 use std::path::Path;
 
-/// A form that is not read: how it is recognised, what it is called, and what to do; `{file}` is its path, `{key}` that of
-/// the weights in a checkpoint.
+/// A form that we do not read: how to recognise it, its name, and what to do; `{file}` stands for its path, `{key}` for the
+/// key of the weights in a checkpoint.
 struct Kind {
     fits: fn(&Content) -> bool,
     name: &'static str,
     advice: &'static str,
 }
 
-/// The first that fits is it.
+/// The first one that fits applies.
 const KINDS: &[Kind] = &[
     Kind {
         fits: |content| content.length == 0,
         name: "an empty file (0 bytes)",
-        advice: "Copy or download it again, and look whether the disk is full.",
+        advice: "Copy or download it again, and check whether the disk is full.",
     },
     // Archives.
     Kind {
@@ -34,14 +34,14 @@ const KINDS: &[Kind] = &[
             exported && (content.holds("archive_format") || content.holds("version"))
         },
         name: "a program of torch.export (.pt2)",
-        advice: "Trace it once, and give what was saved:\n    \
+        advice: "Trace it once, and give the file that this saves:\n    \
                  program = torch.export.load(\"{file}\").module()\n    \
                  torch.jit.trace(program, example_input).save(\"model.pt\")",
     },
     Kind {
         fits: |content| content.holds("data/aotinductor/"),
         name: "a network compiled by AOTInductor",
-        advice: "Its operators are melted into one. Trace the network it was compiled from:\n    \
+        advice: "Its operators are fused and cannot be told apart. Trace the network it was compiled from:\n    \
                  torch.jit.trace(model.eval(), example_input).save(\"model.pt\")",
     },
     Kind {
@@ -55,8 +55,8 @@ const KINDS: &[Kind] = &[
             let names = content.entries.as_ref().filter(|names| !names.is_empty());
             names.is_some_and(|names| names.iter().all(|name| name.ends_with(".npy")))
         },
-        name: "a file of arrays of numpy (.npz), which are no model",
-        advice: "If they are inputs, give them by --input after the model.",
+        name: "a file of numpy arrays (.npz), not a model",
+        advice: "If they are inputs, give them with --input after the model.",
     },
     Kind {
         fits: |content| content.holds(".data/extern_modules"),
@@ -65,44 +65,44 @@ const KINDS: &[Kind] = &[
                  model = torch.package.PackageImporter(\"{file}\").load_pickle(PACKAGE, RESOURCE)\n    \
                  torch.jit.trace(model.eval(), example_input).save(\"scripted.pt\")",
     },
-    // Its first byte is that of its length, which may be any.
+    // Its first byte is the byte of its length, which may be any.
     Kind {
         fits: |content| {
             let length = content.head.first_chunk().map(|length| u64::from_le_bytes(*length));
             content.at(8, b"{") && length.is_some_and(|length| length < content.length)
         },
         name: "a file of safetensors: weights without the network's code",
-        advice: "Build the network in Python, fill it, and save it with its code:\n    \
+        advice: "Build the network in Python, load the weights, and save it with its code:\n    \
                  model.load_state_dict(safetensors.torch.load_file(\"{file}\"))\n    \
                  torch.jit.trace(model.eval(), example_input).save(\"model.pt\")\n\
-                 Of transformers: python python_shims/trace_hf.py FOLDER out/model",
+                 For a model of transformers: python python_shims/trace_hf.py FOLDER out/model",
     },
-    // Pickles, in an archive of torch.save or without.
+    // Pickles, in an archive of torch.save or by themselves.
     Kind {
         fits: |content| content.pickled.as_ref().is_some_and(has_module),
         name: "a pickled Python object with a network in it (torch.save of a whole module)",
         advice: "Only Python with the network's own code can read it. There, save it as TorchScript:\n    \
-                 model = torch.load(\"{file}\", weights_only=False)  # of a checkpoint: …[\"model\"]\n    \
+                 model = torch.load(\"{file}\", weights_only=False)  # for a checkpoint: …[\"model\"]\n    \
                  torch.jit.trace(model.eval(), example_input).save(\"scripted.pt\")",
     },
     Kind {
         fits: |content| content.pickled.as_ref().is_some_and(|pickled| weights(pickled).is_some()),
         name: "a training checkpoint: weights under `{key}` without the network's code",
-        advice: "Build the network in Python, fill it, and save it with its code:\n    \
+        advice: "Build the network in Python, load the weights, and save it with its code:\n    \
                  model.load_state_dict(torch.load(\"{file}\", weights_only=False)[\"{key}\"])\n    \
                  torch.jit.trace(model.eval(), example_input).save(\"scripted.pt\")",
     },
     Kind {
         fits: |content| content.pickled.as_ref().is_some_and(|pickled| !pickled.tensors.is_empty()),
         name: "a state_dict: weights without the network's code",
-        advice: "Build the network in Python, fill it, and save it with its code:\n    \
+        advice: "Build the network in Python, load the weights, and save it with its code:\n    \
                  model.load_state_dict(torch.load(\"{file}\"))\n    \
                  torch.jit.trace(model.eval(), example_input).save(\"scripted.pt\")",
     },
     Kind {
         fits: |content| content.pickled.as_ref().is_some_and(|pickled| pickled.uses("torch")),
         name: "a file of tensors or other values that torch.save wrote, without a network",
-        advice: "A model is saved with its code:\n    \
+        advice: "Save the network with its code:\n    \
                  torch.jit.trace(model.eval(), example_input).save(\"scripted.pt\")",
     },
     Kind {
@@ -111,19 +111,19 @@ const KINDS: &[Kind] = &[
             ["sklearn", "xgboost", "lightgbm", "catboost"].iter().any(|module| of(module))
         },
         name: "a pickled model of scikit-learn or its kin",
-        advice: "Networks of PyTorch and TensorFlow are explained. Rewrite it as one (hummingbird-ml does that for many), and \
+        advice: "Only networks of PyTorch and TensorFlow can be explained. Rewrite it as one (hummingbird-ml does that for many), and \
                  save that:\n    torch.jit.trace(model.eval(), example_input).save(\"model.pt\")",
     },
     Kind {
         fits: |content| content.pickled.is_some(),
         name: "a pickle of Python objects",
-        advice: "If a network is in it, load it in Python and save it with its code:\n    \
+        advice: "If it contains a network, load it in Python and save it with its code:\n    \
                  torch.jit.trace(model.eval(), example_input).save(\"model.pt\")",
     },
     Kind {
         fits: |content| content.entries.is_some(),
         name: "a zip archive without a TorchScript module",
-        advice: "If a model is in it, unpack it and give that.",
+        advice: "If it contains a model, unpack it and give that.",
     },
     Kind {
         fits: |content| {
@@ -138,7 +138,7 @@ const KINDS: &[Kind] = &[
     Kind {
         fits: |content| content.starts(b"\x1f\x8b"),
         name: "a file compressed by gzip",
-        advice: "Unpack it, and give what comes out:\n    gzip -dc {file} > model.pt  # of a .tar.gz: tar xf {file}",
+        advice: "Unpack it, and give the file within:\n    gzip -dc {file} > model.pt  # of a .tar.gz: tar xf {file}",
     },
     Kind {
         fits: |content| {
@@ -153,12 +153,12 @@ const KINDS: &[Kind] = &[
     Kind {
         fits: |content| content.at(4, b"PTMF"),
         name: "a TorchScript module in the form for phones (flatbuffer)",
-        advice: "Save it anew, and give that:\n    torch.jit.load(\"{file}\").save(\"model.pt\")",
+        advice: "Save it again as an archive, and give that:\n    torch.jit.load(\"{file}\").save(\"model.pt\")",
     },
     Kind {
         fits: |content| content.at(4, b"ET1"),
         name: "a program of ExecuTorch",
-        advice: "Give the network from which it was made:\n    \
+        advice: "Give the network it was made from:\n    \
                  torch.jit.trace(model.eval(), example_input).save(\"model.pt\")",
     },
     Kind {
@@ -171,7 +171,7 @@ const KINDS: &[Kind] = &[
     Kind {
         fits: |content| content.at(4, b"TFL3"),
         name: "a model of TensorFlow Lite",
-        advice: "Its operators are melted together. Give the model from which it was converted:\n    \
+        advice: "Its operators are fused and cannot be told apart. Give the model it was converted from:\n    \
                  model.export(\"saved_model\")",
     },
     Kind {
@@ -179,7 +179,7 @@ const KINDS: &[Kind] = &[
             content.fields.first() == Some(&(1, 0)) && content.fields.iter().any(|(number, _)| *number > 199)
         },
         name: "a model of Core ML",
-        advice: "Give the model from which it was converted, as TorchScript or SavedModel.",
+        advice: "Give the model it was converted from, as TorchScript or SavedModel.",
     },
     Kind {
         fits: |content| {
@@ -189,7 +189,7 @@ const KINDS: &[Kind] = &[
                     && content.fields.contains(&(8, 2)))
         },
         name: "a model of ONNX",
-        advice: "Give the network from which it was exported. Where that is lost, rebuild it in Python:\n    \
+        advice: "Give the network it was exported from. If that is lost, rebuild it in Python:\n    \
                  model = onnx2torch.convert(\"{file}\").eval()\n    \
                  torch.jit.trace(model, example_input).save(\"model.pt\")",
     },
@@ -213,31 +213,31 @@ const KINDS: &[Kind] = &[
             table || content.fields.starts_with(&[(1, 2), (2, 2), (3, 2)])
         },
         name: "a part of a checkpoint of TensorFlow: values of variables without the network",
-        advice: "Build the network in Python, fill it, and export it:\n    \
+        advice: "Build the network in Python, load the values, and export it:\n    \
                  tf.train.Checkpoint(model=model).restore(\"PREFIX\").expect_partial()\n    \
                  model.export(\"saved_model\")",
     },
     Kind {
         fits: |content| [b"GGUF", b"tjgg", b"lmgg"].iter().any(|magic| content.starts(*magic)),
         name: "a file of weights for llama.cpp (GGUF), without the network's code",
-        advice: "Give the model from which they were made, traced from its folder of transformers:\n    \
+        advice: "Give the model they were made from, traced from its folder of transformers:\n    \
                  python python_shims/trace_hf.py FOLDER out/model",
     },
-    // What is no model at all.
+    // Files that are not models at all.
     Kind {
         fits: |content| content.starts(b"\x93NUMPY"),
-        name: "an array of numpy (.npy), which is no model",
-        advice: "If it is an input, give it by --input after the model.",
+        name: "a numpy array (.npy), not a model",
+        advice: "If it is an input, give it with --input after the model.",
     },
     Kind {
         fits: |content| content.starts(b"\x89PNG") || content.starts(b"\xff\xd8\xff"),
-        name: "a picture, which is no model",
-        advice: "If it is an input, give it by --input after the model.",
+        name: "a picture, not a model",
+        advice: "If it is an input, give it with --input after the model.",
     },
     Kind {
         fits: |content| content.starts(b"\x7fELF"),
         name: "a library or program of machine code",
-        advice: "If it registers operators, give it by --library beside the model. A compiled network cannot be explained.",
+        advice: "If it registers operators, give it with --library, besides the model. A compiled network cannot be explained.",
     },
     Kind {
         fits: |content| content.starts(b"version https://git-lfs"),
@@ -247,8 +247,8 @@ const KINDS: &[Kind] = &[
     Kind {
         fits: |content| content.text().is_some_and(|text| text.trim_start().starts_with("<")),
         name: "a page of HTML or XML",
-        advice: "If it was downloaded, the link led to a page, not to the file. An OpenVINO model is not read: give the one from \
-                 which it was converted.",
+        advice: "If it was downloaded, the link led to a page, not to the file. An OpenVINO model is not read: give the model it \
+                 was converted from.",
     },
     Kind {
         fits: |content| content.text().is_some_and(|text| text.trim_start().starts_with("{")),
@@ -258,7 +258,7 @@ const KINDS: &[Kind] = &[
     Kind {
         fits: |content| content.text().is_some(),
         name: "a text file",
-        advice: "A network is saved with its code:\n    \
+        advice: "Save the network with its code:\n    \
                  torch.jit.trace(model.eval(), example_input).save(\"model.pt\")",
     },
     Kind {
@@ -266,19 +266,19 @@ const KINDS: &[Kind] = &[
             content.starts(b"\x78\x9c") || content.starts(b"\x78\x01") || content.starts(b"\x78\xda")
         },
         name: "a file compressed by zlib, as joblib writes it",
-        advice: "If a network is in it, load it in Python and save it with its code:\n    \
+        advice: "If it contains a network, load it in Python and save it with its code:\n    \
                  torch.jit.trace(model.eval(), example_input).save(\"model.pt\")",
     },
     Kind {
         fits: |_| true,
-        name: "a file of no form that is known",
-        advice: "A network is saved with its code:\n    \
+        name: "a file of an unknown form",
+        advice: "Save the network with its code:\n    \
                  torch.jit.trace(model.eval(), example_input).save(\"model.pt\")  # PyTorch\n    \
                  model.export(\"saved_model\")  # Keras",
     },
 ];
 
-/// What the file is.
+/// Recognises the file.
 pub(super) fn look(path: &Path, content: &Content) -> Result<Form> {
     if content.holds("code/") && content.holds("constants.pkl") {
         return Ok(Form::TorchScript(path.to_owned()));
@@ -294,7 +294,7 @@ pub(super) fn look(path: &Path, content: &Content) -> Result<Form> {
             content.length
         )));
     }
-    // The last line fits everything.
+    // The last entry fits everything, so this is never reached.
     let Some(kind) = KINDS.iter().find(|kind| (kind.fits)(content)) else {
         return Err(Error::Load(format!("cannot load {}", path.display())));
     };
@@ -302,13 +302,13 @@ pub(super) fn look(path: &Path, content: &Content) -> Result<Form> {
     Err(other(path, kind.name.replace("{key}", key), &kind.advice.replace("{key}", key)))
 }
 
-/// Whether the class of a module is named.
+/// Whether the pickle names the class of a module.
 fn has_module(pickled: &Pickled) -> bool {
     let layers = ["torch.nn.modules", "torch.nn.quantized", "torch.ao.nn", "torch.fx.graph_module"];
     layers.iter().any(|module| pickled.uses(module))
 }
 
-/// The key of a checkpoint's weights. A state_dict that stands alone has no dictionary in it but what torch notes of it.
+/// The key of a checkpoint's weights. A state_dict by itself contains no dictionary but the one for torch's metadata.
 fn weights(pickled: &Pickled) -> Option<&str> {
     const OTHERS: [&str; 10] = [
         "optim",
@@ -330,12 +330,12 @@ fn weights(pickled: &Pickled) -> Option<&str> {
     found.copied()
 }
 
-/// A message of a version and graphs.
+/// Whether it is a message of a version and graphs.
 fn is_saved_model(content: &Content) -> bool {
     content.fields.starts_with(&[(1, 0), (2, 2)]) && content.fields.iter().all(|(number, _)| *number < 3)
 }
 
-/// Nodes, the first of them with a name and an operator.
+/// Whether it is nodes, the first of which has a name and an operator.
 fn is_graph(content: &Content) -> bool {
     let operator = || {
         let mut rest = content.head.get(1..)?;

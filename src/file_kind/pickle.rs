@@ -1,4 +1,4 @@
-//! What a pickle of Python holds, told by its opcodes; nothing of it is run.
+//! Finds out from its opcodes what a Python pickle holds, without running any of it.
 
 use std::collections::HashMap;
 
@@ -20,7 +20,7 @@ impl Pickled {
     }
 }
 
-/// Reads the pickles that stand one after another.
+/// Reads pickles that follow one another.
 pub(super) fn read(bytes: &[u8]) -> Pickled {
     let mut found = Pickled::default();
     let mut reader = Reader { rest: bytes, memo: HashMap::new(), made: None, texts: Vec::new(), key: None };
@@ -28,7 +28,7 @@ pub(super) fn read(bytes: &[u8]) -> Pickled {
     found
 }
 
-/// What an opcode made, as far as it is looked at.
+/// What an opcode made, as far as we need it.
 #[derive(Clone)]
 enum Made {
     Text(String),
@@ -37,16 +37,16 @@ enum Made {
 
 struct Reader<'a> {
     rest: &'a [u8],
-    /// What can be referred to again.
+    /// The objects that later opcodes can refer to.
     memo: HashMap<usize, Option<Made>>,
     made: Option<Made>,
     texts: Vec<String>,
-    /// The text just before, which is the key of what comes now.
+    /// The last text, which is the key of the next value.
     key: Option<String>,
 }
 
 impl<'a> Reader<'a> {
-    /// One opcode; `None` at the end, or where this is no pickle.
+    /// Reads one opcode; `None` at the end, or if this is not a pickle.
     fn step(&mut self, found: &mut Pickled) -> Option<()> {
         let (&[opcode], rest) = self.rest.split_first_chunk()?;
         self.rest = rest;
@@ -62,7 +62,7 @@ impl<'a> Reader<'a> {
                 let [.., module, name] = self.texts.as_slice() else { return Some(()) };
                 self.global(format!("{module}.{name}"), found);
             }
-            // What was just made is remembered; the key stays what it was.
+            // The object just made is remembered; the key stays as it was.
             b'q' => self.remember(1)?,
             b'r' => self.remember(4)?,
             0x94 => drop(self.memo.insert(self.memo.len(), self.made.clone())),
@@ -105,7 +105,7 @@ impl<'a> Reader<'a> {
         Some(())
     }
 
-    /// Passes over the argument of any other opcode.
+    /// Skips the argument of any other opcode.
     fn argument(&mut self, opcode: u8) -> Option<()> {
         match opcode {
             b'K' | 0x80 | 0x82 => self.skip(1),
@@ -126,7 +126,7 @@ impl<'a> Reader<'a> {
         Some(())
     }
 
-    /// Bytes with their number before them, which takes `size` bytes.
+    /// Bytes that follow their own number, which takes `size` bytes.
     fn take(&mut self, size: usize) -> Option<&'a [u8]> {
         let count = self.number(size)?;
         let (taken, rest) = self.rest.split_at_checked(count)?;

@@ -1,8 +1,8 @@
-/* dlbacktrace: says why a model decided as it did. The plain-C interface; C++ has dlbacktrace.hpp.
+/* dlbacktrace: explains why a model decided as it did. The plain-C interface; for C++ there is dlbacktrace.hpp.
  *
- * Every function returns a dlb_status, unless said otherwise, and writes its result to its last argument. What a function
- * hands out (texts, arrays) belongs to the handle it was asked of and lives as long. Handles own what they need: they are
- * freed in any order, and freeing NULL is no error. Texts are UTF-8. No exception and no panic leaves a function.
+ * A function that returns int returns a dlb_status and writes its result to its last argument. The texts and arrays that it
+ * gives belong to the handle that it was called with and live as long as that. Handles own what they need: free them in any
+ * order; freeing NULL does nothing. Texts are UTF-8. Neither an exception nor a panic leaves a function.
  *
  * Threads may share a dlb_model. A dlb_request and a dlb_explanation belong to one thread at a time.
  */
@@ -16,15 +16,15 @@
 extern "C" {
 #endif
 
-/* Rises when something in the header of a released version changes or goes away; the library's file is named by it
+/* Rises when something in the header of a released version changes or disappears. The file name of the library contains it
  * (libdlbacktrace.so.1). */
 #define DLB_ABI_VERSION 1
 
-/* The number of this header that the library was built with: a program compares it with its own DLB_ABI_VERSION. */
+/* The DLB_ABI_VERSION that the library was built with; a program compares it with its own. */
 int dlb_abi_version(void);
 /* The version of dlbacktrace, such as "0.1.0". */
 const char* dlb_version(void);
-/* The message of the last call on this thread that failed, until the next one fails; never NULL. */
+/* The message of this thread's last failed call, valid until the next call fails; never NULL. */
 const char* dlb_last_error(void);
 
 /* The exit codes of the command. */
@@ -50,21 +50,21 @@ typedef struct dlb_amount {
 
 /* ---- models ---------------------------------------------------------------------------------------------------------- */
 
-/* How to load. Zeros are the defaults. */
+/* Options for loading. Zeros are the defaults. */
 typedef struct dlb_load_options {
-  const char* signature;   /* of a SavedModel; NULL: serving_default */
-  const char* const* tags; /* of a SavedModel's graph; none: serve */
+  const char* signature;   /* of a SavedModel; NULL for serving_default */
+  const char* const* tags; /* of a SavedModel's graph; none for serve */
   size_t tag_count;
-  const char* tensorflow;       /* the library of TensorFlow or its directory; NULL: searched for */
-  size_t threads;               /* of a SavedModel's operators; 0: as many as processors */
-  const char* const* libraries; /* that register operators with libtorch, loaded first */
+  const char* tensorflow;       /* the library of TensorFlow or its directory; NULL to search for it */
+  size_t threads;               /* for a SavedModel's operators; 0 for one each processor */
+  const char* const* libraries; /* libraries that register operators with libtorch; loaded first */
   size_t library_count;
 } dlb_load_options;
 
 /* Loads a TorchScript archive (a file) or a SavedModel (a directory). options may be NULL. */
 int dlb_model_load(const char* path, const dlb_load_options* options, dlb_model** model);
-/* Shares a live torch::jit::Module: nothing is copied, and the module is not changed. It is in evaluation mode and on the
- * CPU. module points to it; torch_version is TORCH_VERSION of the headers that the program was compiled with. */
+/* Shares a live torch::jit::Module: nothing is copied, and the module is not changed. It must be in evaluation mode and on
+ * the CPU. module points to it; torch_version is the TORCH_VERSION of the headers that the program was compiled with. */
 int dlb_model_share_torch(const void* module, const char* torch_version, dlb_model** model);
 void dlb_model_free(dlb_model* model);
 /* What is known of the model without running it, as JSON: inputs, outputs, modules, operators and their rules. */
@@ -72,7 +72,7 @@ int dlb_model_inspect(const dlb_model* model, const char** json);
 
 /* ---- requests: inputs ------------------------------------------------------------------------------------------------ */
 
-/* What a model is given and how it is to be explained. It keeps the model alive, and may be explained more than once. */
+/* The inputs and options of an explanation. A request keeps its model alive, and may be explained more than once. */
 int dlb_request_new(const dlb_model* model, dlb_request** request);
 void dlb_request_free(dlb_request* request);
 
@@ -89,36 +89,36 @@ typedef enum dlb_type {
 
 typedef enum dlb_container { DLB_LIST = 0, DLB_TUPLE = 1, DLB_DICT = 2 } dlb_container;
 
-/* Each adds an argument: of this name, or the next one by position if name is NULL. Between open and close they add to the
- * container, whose items have names if it is a dictionary. */
+/* Each of these functions adds an argument: the one of this name, or the next by position if name is NULL. Between open and
+ * close they add items to the container; the items have names if it is a dictionary. */
 
-/* An array in row-major order, which is copied. type is a dlb_type. */
+/* Copies an array in row-major order. type is a dlb_type. */
 int dlb_request_array(dlb_request* request, const char* name, int type, const void* data, const size_t* shape, size_t rank);
-/* A live at::Tensor, which tensor points to: shared, not copied. */
+/* Shares the live at::Tensor that tensor points to; it is not copied. */
 int dlb_request_torch(dlb_request* request, const char* name, const void* tensor);
 int dlb_request_number(dlb_request* request, const char* name, double number);
 int dlb_request_integer(dlb_request* request, const char* name, int64_t integer);
 int dlb_request_flag(dlb_request* request, const char* name, int flag);
 int dlb_request_text(dlb_request* request, const char* name, const char* text);
-/* Bytes, as of a JPEG file or a serialised tf.Example, for a SavedModel that reads such itself. Copied. */
+/* Copies bytes, such as a JPEG file or a serialised tf.Example, for a SavedModel that reads such bytes itself. */
 int dlb_request_bytes(dlb_request* request, const char* name, const void* data, size_t size);
-/* None of an optional argument. */
+/* None, for an optional argument. */
 int dlb_request_nothing(dlb_request* request, const char* name);
 /* container is a dlb_container. */
 int dlb_request_open(dlb_request* request, const char* name, int container);
 int dlb_request_close(dlb_request* request);
 
-/* The pixels that an input is scaled for, where its scaling tells. */
+/* The range of pixels that an input's scaling shows. */
 typedef enum dlb_pixels {
   DLB_PIXELS_UNKNOWN = 0,
-  DLB_PIXELS_UNIT = 1, /* of 0 to 1 */
-  DLB_PIXELS_BYTES = 2 /* of 0 to 255 */
+  DLB_PIXELS_UNIT = 1, /* 0 to 1 */
+  DLB_PIXELS_BYTES = 2 /* 0 to 255 */
 } dlb_pixels;
 
-/* What the model does first with the numbers x of an input: factor * x + shift. Of several factors or shifts, as one for
- * each channel, these are the largest magnitudes; 1 and 0 where it scales nothing. */
+/* The first arithmetic of the model on an input x: factor * x + shift. If there are several factors or shifts, such as one
+ * for each channel, these are the largest magnitudes; 1 and 0 if the model scales nothing. */
 typedef struct dlb_scaling {
-  const char* name; /* of the input, with the way into lists, tuples and dictionaries */
+  const char* name; /* of the input, with the path into lists, tuples and dictionaries */
   double factor;
   double shift;
   int pixels; /* a dlb_pixels */
@@ -129,8 +129,9 @@ typedef struct dlb_scalings {
   size_t size;
 } dlb_scalings;
 
-/* Runs the model on these inputs, without explaining, and says how it scales each input of numbers. A program that reads
- * pictures asks it once, with any picture, for the range of pixels. The result lives until the next call for this request. */
+/* Runs the model on these inputs without explaining it, and returns how it scales each input of numbers. A program that
+ * reads pictures calls this once, with any picture, to learn the range of pixels. The result lives until the next call for
+ * this request. */
 int dlb_request_scalings(dlb_request* request, dlb_scalings* scalings);
 
 /* ---- requests: options ----------------------------------------------------------------------------------------------- */
@@ -149,71 +150,71 @@ typedef enum dlb_task {
 
 typedef enum dlb_target {
   DLB_ARGMAX = 0,
-  DLB_UNIT = 1, /* counted over the sample's flattened output, from 0; of a segmentation, the map of a class */
-  DLB_ALL = 2,  /* every output with its own value */
-  DLB_BOX = 3, /* the score of a detector's box of this number, in the output that is named as scores or in the chosen one */
-  DLB_BOX_OF = 4 /* the score of the best box that was given this class, in the output that is named as labels or classes */
+  DLB_UNIT = 1,  /* counted over the sample's flattened output, from 0; in a segmentation, the map of a class */
+  DLB_ALL = 2,   /* every output with its own value */
+  DLB_BOX = 3,   /* the score of the detector's box of this number, in the output named as scores or in the chosen one */
+  DLB_BOX_OF = 4 /* the highest score among the boxes of this class; the output named as labels or classes holds the class */
 } dlb_target;
 
-/* The gate of an activation; NAN for a bound that is not there. */
+/* The gate of an activation; NAN for a bound that it lacks. */
 typedef struct dlb_gate {
   double lower; /* below this, positive contributions do not count */
   double upper; /* above this, negative contributions do not count */
   double swish; /* beta of x * sigmoid(beta * x) */
 } dlb_gate;
 
-/* Called in the explaining thread after each walked step. It must not throw. */
+/* Called on the explaining thread after each step of the walk. It must not throw. */
 typedef void (*dlb_progress)(void* user, size_t done, size_t total);
 
 /* mode is a dlb_mode. */
 int dlb_request_mode(dlb_request* request, int mode);
-/* task is a dlb_task; threshold counts for segmentation alone. */
+/* task is a dlb_task; threshold matters only for segmentation. */
 int dlb_request_task(dlb_request* request, int task, double threshold);
-/* target is a dlb_target; unit is its number: of a unit, a box or a class. */
+/* target is a dlb_target; unit is the number of the unit, box or class. */
 int dlb_request_target(dlb_request* request, int target, size_t unit);
 /* The cells at these coordinates, one for each axis of the output: an index from 0, or from the end if it is negative,
  * DLB_EVERY for all, or DLB_LARGEST where the output is largest. */
 #define DLB_EVERY INT64_MIN
 #define DLB_LARGEST INT64_MAX
 int dlb_request_target_at(dlb_request* request, const int64_t* coordinates, size_t count);
-/* The axis of the output that counts samples; -1: all of it is one sample. Without this call it is found out. */
+/* The axis of the output that counts samples; -1 if the whole output is one sample. By default a second run finds it. */
 int dlb_request_sample_axis(dlb_request* request, int axis);
-/* The axis of the output that counts the classes of a segmentation; without it the first of a sample in TorchScript, the
- * last in SavedModels. */
+/* The axis of the output that counts the classes of a segmentation. By default it is the first axis of a sample in
+ * TorchScript, the last in SavedModels. */
 int dlb_request_class_axis(dlb_request* request, size_t axis);
-/* The explained output, counted over the flattened outputs, or by name; without these calls the first of floating
+/* The explained output, counted over the flattened outputs, or by name. By default it is the first with floating-point
  * numbers. */
 int dlb_request_output(dlb_request* request, size_t index);
 int dlb_request_output_named(dlb_request* request, const char* name);
-/* A start of one's own: at the output (module NULL) or at what the module of this path returns, of its shape. negative, for
- * contrastive mode, may be NULL. */
+/* A start of your own, at the output (module NULL) or at what the module of this path returns, in the shape of that.
+ * negative, for contrastive mode, may be NULL. */
 int dlb_request_start(dlb_request* request, const char* module, const double* positive, const double* negative,
                       const size_t* shape, size_t rank);
 /* Whether saturated activations gate the weighted sums before them (1 by default). */
 int dlb_request_gates(dlb_request* request, int gates);
-/* The gate of the weighted sums in a module, in place of its activation's; NULL for none. */
+/* The gate of the weighted sums in a module, in place of its activation's; NULL for no gate. */
 int dlb_request_gate_of(dlb_request* request, const char* module, const dlb_gate* gate);
-/* The total to start with, in place of the output's own value. */
+/* The total of the start, in place of the output's own value. */
 int dlb_request_scaler(dlb_request* request, double scaler);
-/* Scales the start. */
+/* Multiplies the start by this. */
 int dlb_request_multiplier(dlb_request* request, double multiplier);
 /* Takes the softmax or sigmoid of the output for the start. */
 int dlb_request_from_logits(dlb_request* request, int from_logits);
 /* Keeps the relevance of every recorded value. */
 int dlb_request_all_values(dlb_request* request, int all_values);
-/* Counts what passed through each module; the JSON tells. */
+/* Counts the relevance that passes through each module; the JSON reports it. */
 int dlb_request_modules(dlb_request* request, int modules);
 /* Explains this integer input as numbers. */
 int dlb_request_numeric_input(dlb_request* request, const char* name);
-/* Counts this input as constant, such as a mask of floats: it is not explained. */
+/* Takes this input, such as a mask of floats, as a constant: it is not explained. */
 int dlb_request_constant_input(dlb_request* request, const char* name);
-/* Gives a token what constants that are added to its embedding would take: its position, its segment. */
+/* Gives a token the share of the constants that are added to its embedding: its position, its segment. */
 int dlb_request_whole_tokens(dlb_request* request, int whole);
-/* Books what reaches operators without a rule as lost, instead of failing. */
+/* Books relevance that reaches operators without a rule as lost, instead of failing. */
 int dlb_request_allow_unruled(dlb_request* request, int allow);
-/* Where random numbers start from, for a model that draws some: the same seed gives the same explanation. */
+/* The seed for a model that draws random numbers: the same seed gives the same explanation. */
 int dlb_request_random_seed(dlb_request* request, uint64_t seed);
-/* NULL for none. */
+/* A function to call after each step; NULL for none. */
 int dlb_request_progress(dlb_request* request, dlb_progress progress, void* user);
 
 /* Runs the model once and traces its output back to its inputs. */
@@ -223,7 +224,7 @@ int dlb_request_explain(const dlb_request* request, dlb_explanation** explanatio
 
 void dlb_explanation_free(dlb_explanation* explanation);
 
-/* Why relevance did not go on; the place of each in the arrays `lost`. */
+/* The reasons of losses. The number of each is its place in the arrays `lost`. */
 typedef enum dlb_loss {
   DLB_LOSS_BIAS = 0,
   DLB_LOSS_CONSTANT = 1,
@@ -240,14 +241,14 @@ typedef enum dlb_loss {
 typedef struct dlb_summary {
   const char* framework; /* such as "libtorch 2.13.0" */
   size_t input_count;
-  size_t value_count; /* 0 unless all values were asked for */
+  size_t value_count; /* 0 unless all values were requested */
   size_t entry_count; /* of the ledger */
   size_t warning_count;
   size_t assumed_count;
   dlb_amount start; /* the total that the walk started with */
   dlb_amount lost[DLB_LOSSES];
   int closes;      /* whether every step accounts for what it received */
-  double coverage; /* the share of the operators that ran with a rule, 0 to 1 */
+  double coverage; /* the share of the executed operators that has a rule, 0 to 1 */
   double load_seconds;
   double forward_seconds;
   double relevance_seconds;
@@ -256,7 +257,7 @@ typedef struct dlb_summary {
 int dlb_explanation_summary(const dlb_explanation* explanation, dlb_summary* summary);
 int dlb_explanation_warning(const dlb_explanation* explanation, size_t index, const char** warning);
 
-/* What was assumed where the model does not tell: a sentence. */
+/* One assumption made because the model does not say it, as a sentence. */
 int dlb_explanation_assumed(const dlb_explanation* explanation, size_t index, const char** assumed);
 
 /* The explained output: the prediction. */
@@ -266,15 +267,15 @@ typedef struct dlb_output {
   size_t size;
   const size_t* shape;
   size_t rank;
-  const size_t* targets; /* the explained unit of each sample; none when there is no single one */
+  const size_t* targets; /* the explained unit of each sample; none if the start is not a single unit */
   size_t target_count;
-  int sample_axis; /* the axis that counts samples; -1: all of it is one sample */
+  int sample_axis; /* the axis that counts samples; -1 if the whole output is one sample */
 } dlb_output;
 
 int dlb_explanation_output(const dlb_explanation* explanation, dlb_output* output);
 
 typedef enum dlb_channel {
-  DLB_POSITIVE = 0, /* of default mode the only one */
+  DLB_POSITIVE = 0, /* the only one in default mode */
   DLB_NEGATIVE = 1
 } dlb_channel;
 
@@ -286,7 +287,7 @@ typedef struct dlb_float_array {
   size_t rank;
 } dlb_float_array;
 
-/* The same in double precision, which is that of models of doubles. */
+/* The same in double precision, for models that compute in it. */
 typedef struct dlb_double_array {
   const double* data;
   size_t size;
@@ -296,21 +297,21 @@ typedef struct dlb_double_array {
 
 /* An explained input. */
 typedef struct dlb_input {
-  const char* name; /* with the way into lists, tuples and dictionaries: "x", "feats[0]", "batch.ids" */
+  const char* name; /* with the path into lists, tuples and dictionaries: "x", "feats[0]", "batch.ids" */
   dlb_amount total;
-  int precision; /* what its relevance was computed in: DLB_F32, or DLB_F64 for models of doubles */
+  int precision; /* the type its relevance was computed in: DLB_F32, or DLB_F64 for models in double precision */
 } dlb_input;
 
 int dlb_explanation_input(const dlb_explanation* explanation, size_t index, dlb_input* input);
-/* Its relevance, of the input's shape. channel is a dlb_channel. */
+/* Its relevance, in the input's shape. channel is a dlb_channel. */
 int dlb_explanation_input_relevance(const dlb_explanation* explanation, size_t index, int channel,
                                     dlb_float_array* relevance);
 int dlb_explanation_input_relevance_f64(const dlb_explanation* explanation, size_t index, int channel,
                                         dlb_double_array* relevance);
-/* The same as the at::Tensor it is, not copied; NULL for a model of another framework or an absent channel. */
+/* The same as a pointer to the at::Tensor itself, not copied; NULL for a model of another framework or an absent channel. */
 int dlb_explanation_input_torch(const dlb_explanation* explanation, size_t index, int channel, const void** tensor);
 
-/* A recorded value, kept when all were asked for; the last step's first. */
+/* A recorded value, kept if all values were requested; that of the last step comes first. */
 typedef struct dlb_value {
   const char* name;   /* unique: step, module path and operator */
   const char* module; /* dotted path */
@@ -324,11 +325,11 @@ int dlb_explanation_value_relevance(const dlb_explanation* explanation, size_t i
 int dlb_explanation_value_relevance_f64(const dlb_explanation* explanation, size_t index, int channel,
                                         dlb_double_array* relevance);
 
-/* What one step received, handed on and lost; the last step first. */
+/* What one step received, handed on and lost. The last step comes first. */
 typedef struct dlb_entry {
   const char* operator_name;
   const char* module; /* dotted path */
-  const char* source; /* the line in the model's code, or NULL */
+  const char* source; /* line in the model's code, or NULL */
   size_t step;
   dlb_amount received;
   dlb_amount delivered;
@@ -337,7 +338,7 @@ typedef struct dlb_entry {
 } dlb_entry;
 
 int dlb_explanation_entry(const dlb_explanation* explanation, size_t index, dlb_entry* entry);
-/* All but the arrays, as JSON in the words of the command's explanation.json. */
+/* Everything except the arrays, as JSON with the fields of the command's explanation.json. */
 int dlb_explanation_json(const dlb_explanation* explanation, const char** json);
 
 #ifdef __cplusplus

@@ -1,4 +1,4 @@
-// The one exception, and how the functions of C are called.
+// The one exception, and the calls of the C functions.
 #pragma once
 
 #include <dlbacktrace/dlbacktrace.h>
@@ -11,7 +11,7 @@
 
 namespace dlbacktrace {
 
-/// What is to be mended; the numbers are the exit codes of the command.
+/// What the user has to correct; the numbers are the exit codes of the command.
 enum class Code {
   internal = DLB_INTERNAL,
   usage = DLB_USAGE,
@@ -37,15 +37,15 @@ inline void check(int status) {
   if (status != DLB_OK) throw Error(static_cast<Code>(status), dlb_last_error());
 }
 
-/// Throws when the library is of another interface than this header.
+/// Throws if the library has another interface than this header.
 inline void check_interface() {
   if (dlb_abi_version() == DLB_ABI_VERSION) return;
   throw Error(Code::library, "the program was compiled for interface " + std::to_string(DLB_ABI_VERSION) +
-                                 " of dlbacktrace, and the library has " + std::to_string(dlb_abi_version()) +
+                                 " of dlbacktrace, but the library has " + std::to_string(dlb_abi_version()) +
                                  "; compile it with the headers of the library");
 }
 
-/// Throws unless so many elements fill the shape.
+/// Throws unless this many elements fill the shape.
 inline void check_size(Code code, const char* what, std::size_t size, const std::vector<std::size_t>& shape) {
   std::size_t wanted = 1;
   std::string text;
@@ -58,7 +58,7 @@ inline void check_size(Code code, const char* what, std::size_t size, const std:
                         std::to_string(wanted));
 }
 
-/// The object that C hands out, to be freed with `free`.
+/// The object that C hands out; its owner frees it with `free`.
 template <class T, class Make>
 std::shared_ptr<T> own(void (*free)(T*), Make&& make) {
   T* made = nullptr;

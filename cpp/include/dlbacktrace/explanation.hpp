@@ -1,4 +1,4 @@
-// What an explanation found.
+// The result of an explanation.
 #pragma once
 
 #include <dlbacktrace/error.hpp>
@@ -49,7 +49,7 @@ enum class Channel { positive = DLB_POSITIVE, negative = DLB_NEGATIVE };
 /// Relevance of both channels, `positive` and `negative`; the second is 0 in default mode.
 using Amount = dlb_amount;
 
-/// Why relevance did not go on.
+/// The reasons of losses.
 enum class Loss {
   bias = DLB_LOSS_BIAS,
   constant = DLB_LOSS_CONSTANT,
@@ -62,7 +62,7 @@ enum class Loss {
   decision = DLB_LOSS_DECISION,
 };
 
-/// What was lost, by the reason.
+/// The loss for each reason.
 class Losses {
  public:
   explicit Losses(const dlb_amount (&lost)[DLB_LOSSES]) { std::copy(std::begin(lost), std::end(lost), amounts_.begin()); }
@@ -85,25 +85,26 @@ class InputRelevance {
     total_ = input.total;
   }
 
-  /// With the way into lists, tuples and dictionaries: "x", "feats[0]", "batch.ids".
+  /// The name, with the path into lists, tuples and dictionaries: "x", "feats[0]", "batch.ids".
   const std::string& name() const { return name_; }
   Amount total() const { return total_; }
 
-  /// Of the input's shape; one number a token for integers. In default mode the negative channel is empty.
+  /// The relevance, in the input's shape; for integers, one number for each token. The negative channel is empty in default
+  /// mode.
   View<float> relevance(Channel channel = Channel::positive) const {
     dlb_float_array array;
     detail::check(dlb_explanation_input_relevance(explanation_.get(), index_, static_cast<int>(channel), &array));
     return {explanation_, array.data, array.size, array.shape, array.rank};
   }
 
-  /// The same in double precision, which is that of models of doubles.
+  /// The same in double precision, for models that compute in it.
   View<double> relevance_f64(Channel channel = Channel::positive) const {
     dlb_double_array array;
     detail::check(dlb_explanation_input_relevance_f64(explanation_.get(), index_, static_cast<int>(channel), &array));
     return {explanation_, array.data, array.size, array.shape, array.rank};
   }
 
-  /// The at::Tensor behind it (torch.hpp has it as such); null for another framework or an absent channel.
+  /// The at::Tensor behind it (torch.hpp returns it as one); null for another framework or an absent channel.
   const void* torch_tensor(Channel channel = Channel::positive) const {
     const void* tensor = nullptr;
     detail::check(dlb_explanation_input_torch(explanation_.get(), index_, static_cast<int>(channel), &tensor));
@@ -167,8 +168,8 @@ struct Entry {
 struct Prediction {
   std::string name;
   View<double> values;
-  std::vector<std::size_t> targets;        ///< the explained unit of each sample; none when there is no single one
-  std::optional<std::size_t> sample_axis;  ///< what counts the samples; nothing if all of it is one
+  std::vector<std::size_t> targets;        ///< the explained unit of each sample; none if the start is not a single unit
+  std::optional<std::size_t> sample_axis;  ///< the axis that counts samples; empty if the whole output is one sample
 };
 
 struct Summary {
@@ -187,7 +188,7 @@ class Explanation {
 
   /// The explained inputs in the model's order.
   std::vector<InputRelevance> inputs() const { return all<InputRelevance>(counts().input_count); }
-  /// Every recorded value, the last step's first, if Options::all_values was set.
+  /// Every recorded value, that of the last step first, if Options::all_values was set.
   std::vector<ValueRelevance> values() const { return all<ValueRelevance>(counts().value_count); }
   /// The values of a module, by its dotted path.
   std::vector<ValueRelevance> values(const std::string& module) const {
@@ -207,7 +208,7 @@ class Explanation {
             output.sample_axis < 0 ? std::nullopt : std::optional<std::size_t>(output.sample_axis)};
   }
 
-  /// The account of every step, the last first.
+  /// The account of every step, the last step first.
   std::vector<Entry> ledger() const {
     std::vector<Entry> entries;
     for (std::size_t i = 0, count = counts().entry_count; i < count; ++i) {
@@ -226,10 +227,10 @@ class Explanation {
   }
 
   std::vector<std::string> warnings() const { return sentences(counts().warning_count, dlb_explanation_warning); }
-  /// What was assumed where the model does not tell.
+  /// What was assumed because the model does not say it, one sentence each.
   std::vector<std::string> assumed() const { return sentences(counts().assumed_count, dlb_explanation_assumed); }
 
-  /// All but the arrays.
+  /// Everything except the arrays, as JSON.
   std::string json() const {
     const char* text = nullptr;
     detail::check(dlb_explanation_json(handle_.get(), &text));

@@ -1,4 +1,4 @@
-// What a model is given.
+// The inputs of a model.
 #pragma once
 
 #include <dlbacktrace/error.hpp>
@@ -14,7 +14,7 @@
 
 namespace dlbacktrace {
 
-/// Elements of 16 bits, as they lie in memory.
+/// Elements of 16 bits, given as their bits.
 enum class Half : std::uint16_t {};
 enum class BFloat16 : std::uint16_t {};
 
@@ -35,7 +35,7 @@ constexpr int element_type() {
 /// One argument of a model, or a part of one.
 class Value {
  public:
-  /// A number, an integer or a truth value; no pointer, which would be one as well.
+  /// A number, an integer or a truth value. Pointers are excluded, because they convert to a truth value.
   template <class T, std::enable_if_t<std::is_arithmetic_v<T>, int> = 0>
   Value(T number)
       : Value([number](dlb_request* request, const char* name) {
@@ -49,7 +49,7 @@ class Value {
         }) {}
   Value(const char* text) : Value(std::string(text)) {}
 
-  /// Bytes, as of a JPEG file or a serialised tf.Example, for a SavedModel that reads such itself.
+  /// Bytes, such as a JPEG file or a serialised tf.Example, for a SavedModel that reads such bytes itself.
   static Value bytes(std::string bytes) {
     return Value([bytes = std::move(bytes)](dlb_request* request, const char* name) {
       return dlb_request_bytes(request, name, bytes.data(), bytes.size());
@@ -68,7 +68,7 @@ class Value {
     });
   }
 
-  /// Of what adds it to a request; for other headers.
+  /// Made from the function that adds it to a request; for other headers.
   template <class Add, class = std::enable_if_t<std::is_invocable_r_v<int, Add, dlb_request*, const char*>>>
   explicit Value(Add add) : add_(std::move(add)) {}
 
@@ -86,7 +86,7 @@ class Value {
   std::function<int(dlb_request*, const char*)> add_;
 };
 
-/// An array in row-major order; the data must stay until the explanation is made.
+/// An array in row-major order. The data must live until the explanation is made.
 template <class T>
 Value array(const T* data, std::vector<std::size_t> shape) {
   return Value([data, shape = std::move(shape)](dlb_request* request, const char* name) {
@@ -94,7 +94,7 @@ Value array(const T* data, std::vector<std::size_t> shape) {
   });
 }
 
-/// An array that is kept with the value.
+/// An array that the value keeps.
 template <class T, class = std::enable_if_t<!std::is_same_v<T, bool>>>
 Value array(std::vector<T> data, std::vector<std::size_t> shape) {
   detail::check_size(Code::inputs, "an array", data.size(), shape);
@@ -103,7 +103,7 @@ Value array(std::vector<T> data, std::vector<std::size_t> shape) {
   });
 }
 
-/// The arguments of one run: by position, by name, or both. Those left out take their defaults.
+/// The arguments of one run: by position, by name, or both. Arguments left out take their defaults.
 class Inputs {
  public:
   Inputs& push(Value value) & { return items_.emplace_back(std::nullopt, std::move(value)), *this; }

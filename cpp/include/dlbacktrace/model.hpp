@@ -16,18 +16,18 @@
 
 namespace dlbacktrace {
 
-/// How to load; what is empty is as it is by default.
+/// Options for loading; empty members take the defaults.
 struct LoadOptions {
   std::string signature;               ///< of a SavedModel
   std::vector<std::string> tags;       ///< of a SavedModel's graph
   std::string tensorflow;              ///< the library of TensorFlow or its directory
-  std::size_t threads = 0;             ///< of a SavedModel's operators
-  std::vector<std::string> libraries;  ///< that register operators with libtorch
+  std::size_t threads = 0;             ///< for a SavedModel's operators
+  std::vector<std::string> libraries;  ///< libraries that register operators with libtorch
 };
 
-/// What a model does first with the numbers x of an input: factor · x + shift, of several the largest magnitudes.
+/// The first arithmetic of a model on an input x: factor · x + shift; of several factors or shifts, the largest magnitudes.
 struct Scaling {
-  /// The range of pixels that it is made for.
+  /// The range of pixels that the scaling shows.
   enum class Pixels { unknown = DLB_PIXELS_UNKNOWN, unit = DLB_PIXELS_UNIT, bytes = DLB_PIXELS_BYTES };
 
   std::string name;  ///< of the input
@@ -54,7 +54,7 @@ class Model {
     handle_ = detail::own(dlb_model_free, [&](dlb_model** made) { return dlb_model_load(path.c_str(), &plain, made); });
   }
 
-  /// Of C; for other headers.
+  /// Made from the handle of C; for other headers.
   explicit Model(std::shared_ptr<dlb_model> handle) : handle_(std::move(handle)) {}
 
   /// Runs the model once and traces its output back to its inputs.
@@ -69,8 +69,8 @@ class Model {
     return Explanation(std::move(explanation));
   }
 
-  /// Runs the model, without explaining, and says how it scales each input of numbers: whether it takes pixels of 0 to 255 or
-  /// of 0 to 1, for example.
+  /// Runs the model without explaining it, and returns how it scales each input of numbers: this shows, for example, whether
+  /// it takes pixels of 0 to 255 or of 0 to 1.
   std::vector<Scaling> scalings(const Inputs& inputs) const {
     const auto request = requested(inputs);
     dlb_scalings found{};
@@ -81,7 +81,7 @@ class Model {
     return scalings;
   }
 
-  /// What is known without running it, as JSON.
+  /// What is known of the model without running it, as JSON.
   std::string inspect() const {
     const char* text = nullptr;
     detail::check(dlb_model_inspect(handle_.get(), &text));
@@ -89,14 +89,14 @@ class Model {
   }
 
  private:
-  /// A request of these inputs.
+  /// A request with these inputs.
   std::shared_ptr<dlb_request> requested(const Inputs& inputs) const {
     auto request = detail::own(dlb_request_free, [&](dlb_request** made) { return dlb_request_new(handle_.get(), made); });
     inputs.add(request.get());
     return request;
   }
 
-  /// Keeps exceptions of the callback from leaving it.
+  /// Stops exceptions of the callback from crossing into C.
   struct Progress {
     const std::function<void(std::size_t, std::size_t)>& function;
     std::exception_ptr thrown;

@@ -1,4 +1,4 @@
-// How to explain.
+// The options of an explanation.
 #pragma once
 
 #include <dlbacktrace/error.hpp>
@@ -15,12 +15,12 @@
 
 namespace dlbacktrace {
 
-/// The gate of an activation; a bound that is not there is not given.
+/// The gate of an activation; a bound that it lacks is empty.
 struct Gate {
   std::optional<double> lower, upper, swish;
 };
 
-/// A start of one's own: at the output, or at what a module returns.
+/// A start of your own: at the output, or at what a module returns.
 struct Start {
   std::vector<double> positive;
   std::vector<std::size_t> shape;
@@ -44,7 +44,7 @@ struct Target {
   static Target argmax() { return {DLB_ARGMAX, 0, {}}; }
   static Target unit(std::size_t unit) { return {DLB_UNIT, unit, {}}; }
   static Target all() { return {DLB_ALL, 0, {}}; }
-  /// The score of a detector's box: by its number, or the best one that was given a class.
+  /// The score of a detector's box: the box of this number, or the best box of this class.
   static Target box(std::size_t number) { return {DLB_BOX, number, {}}; }
   static Target box_of(std::size_t label) { return {DLB_BOX_OF, label, {}}; }
   /// The cells at these coordinates, one for each axis of the output; negative indices count from the end.
@@ -55,30 +55,30 @@ struct Target {
   std::vector<std::int64_t> coordinates;
 };
 
-/// How to explain; what is not set is as the rules have it.
+/// The options of an explanation; members that are not set take the defaults.
 struct Options {
   Mode mode = Mode::standard;
   Task task = Task::classification;
-  double threshold = 0.5;  ///< of segmentation
+  double threshold = 0.5;  ///< for segmentation
   Target target = Target::argmax();
-  std::optional<std::size_t> output;       ///< counted over the flattened outputs; the first of floating numbers if not set
+  std::optional<std::size_t> output;       ///< over the flattened outputs; default: the first of floats
   std::optional<std::string> output_name;  ///< in place of `output`
-  std::optional<int> sample_axis;          ///< of the output; -1: all of it is one sample; found out if not set
-  std::optional<std::size_t> class_axis;   ///< of a segmentation's output
+  std::optional<int> sample_axis;          ///< -1: the output is one sample; default: a second run finds it
+  std::optional<std::size_t> class_axis;   ///< of a segmentation's output; counts classes
   std::optional<Start> start;
   bool gates = true;
-  std::map<std::string, std::optional<Gate>> gate_of;  ///< by module; nothing for none
+  std::map<std::string, std::optional<Gate>> gate_of;  ///< by module; empty for no gate
   std::optional<double> scaler;
   double multiplier = 1;
   bool from_logits = false;
   bool all_values = false;
-  bool modules = false;  ///< what passed through each module, in the JSON
+  bool modules = false;  ///< the JSON reports the relevance that passed through each module
   std::vector<std::string> numeric_inputs;
   std::vector<std::string> constant_inputs;
-  bool whole_tokens = false;  ///< tokens take what is added to their embeddings
+  bool whole_tokens = false;  ///< tokens take the share of the constants added to their embeddings
   bool allow_unruled = false;
-  std::optional<std::uint64_t> random_seed;  ///< for a model that draws random numbers
-  /// Told of each walked step. What it throws leaves explain() when the walk is done.
+  std::optional<std::uint64_t> random_seed;  ///< the seed for a model that draws random numbers
+  /// Called after each step of the walk. Its exceptions leave explain() when the walk is done.
   std::function<void(std::size_t done, std::size_t total)> progress;
 
   void add(dlb_request* request) const {

@@ -1,4 +1,4 @@
-// Live modules and tensors of libtorch: nothing is copied, and the program's libtorch is the one that is used.
+// Live modules and tensors of libtorch: nothing is copied, and the library uses the libtorch of the program.
 //
 //   torch::jit::Module module = torch::jit::load("classifier.pt");
 //   module.eval();
@@ -17,8 +17,8 @@
 
 namespace dlbacktrace {
 
-/// A model that shares a live module, which is in evaluation mode and on the CPU. The module is not changed; it is to be
-/// shared anew when its parameters have been replaced by other tensors.
+/// A model that shares a live module, which must be in evaluation mode and on the CPU. The module is not changed. Share it
+/// again after its parameters have been replaced by other tensors.
 inline Model share(const torch::jit::Module& module) {
   detail::check_interface();
   return Model(
