@@ -115,7 +115,7 @@ pub fn assumed_unit(args: &RuleArgs, explanation: &Explanation) -> Vec<String> {
     let largest = argmax && !explanation.target_cells().is_empty() && units > 1;
     let whose = if explanation.sample_count() > 1 { "of each sample " } else { "" };
     largest
-        .then(|| format!("the largest unit {whose}is the one to explain (--target for another)"))
+        .then(|| format!("the largest unit {whose}is explained (--target for another)"))
         .into_iter()
         .collect()
 }

@@ -60,11 +60,11 @@ fn pictures_go_in_as_the_model_takes_them() -> Outcome {
         let model = format!("tests/fixtures/{name}.pt");
         let told = json(&[&model, "--input", DIGIT, "--resize", "6x6"])?;
         assert!(
-            says(&told, "assumed", "pixels are 0 to 255, as the model first"),
+            says(&told, "assumed", "pixels are 0 to 255, because the model first"),
             "{name}: {:?}",
             lines(&told, "assumed")
         );
-        assert!(says(&told, "assumed", "channels of pictures stand before"), "{name}");
+        assert!(says(&told, "assumed", "channels of pictures come before"), "{name}");
         assert!(agree(&told, &json(&[&model, "--input", &pixels])?), "{name}: {told}");
         let asked =
             json(&[&model, "--input", DIGIT, "--resize", "6x6", "--range", "0..255", "--layout", "nchw"])?;
@@ -73,9 +73,9 @@ fn pictures_go_in_as_the_model_takes_them() -> Outcome {
         assert!(says(&wrong, "warnings", "as if they were 0 to 255") && !agree(&wrong, &told), "{name}");
     }
     let unit = json(&["tests/fixtures/pixels_unit.pt", "--input", DIGIT, "--resize", "6x6"])?;
-    assert!(says(&unit, "assumed", "pixels are 0 to 1, as the model first"));
+    assert!(says(&unit, "assumed", "pixels are 0 to 1, because the model first"));
     let silent = json(&[DIGITS, "--input", DIGIT])?;
-    assert!(says(&silent, "assumed", "pixels are 0 to 1, as nothing in the model tells"));
+    assert!(says(&silent, "assumed", "pixels are 0 to 1, because nothing in the model shows their range"));
     Ok(())
 }
 
@@ -89,7 +89,7 @@ fn pictures_go_into_saved_models_as_these_take_them() -> Outcome {
         let told = json(&[&model, "--input", DIGIT, "--resize", "6x6"])?;
         assert!(says(&told, "assumed", "pixels are 0 to 255"), "{name}: {:?}", lines(&told, "assumed"));
         assert!(
-            says(&told, "assumed", "behind height and width, as picture is"),
+            says(&told, "assumed", "after height and width, because picture is"),
             "{name}: {:?}",
             lines(&told, "assumed")
         );
@@ -97,7 +97,7 @@ fn pictures_go_into_saved_models_as_these_take_them() -> Outcome {
     }
     let bytes = json(&["tests/savedmodels/pixels_uint8", "--input", DIGIT, "--resize", "6x6"])?;
     assert!(
-        says(&bytes, "assumed", "pixels are bytes, 0 to 255, as picture takes integers"),
+        says(&bytes, "assumed", "pixels are bytes, 0 to 255, because picture takes integers"),
         "{:?}",
         lines(&bytes, "assumed")
     );
@@ -118,7 +118,7 @@ fn inputs_by_position_go_where_the_model_says() -> Outcome {
     let (first, second) = (file("first.npy", 1.0)?, file("second.npy", 2.0)?);
     let refused = run(["explain", "tests/savedmodels/order_none", "--input", &first, &second])?;
     let said = refused.failed(5)?;
-    assert!(said.contains("order of these is not known") && said.contains("NAME="), "{said}");
+    assert!(said.contains("order is not known") && said.contains("NAME="), "{said}");
     Ok(())
 }
 

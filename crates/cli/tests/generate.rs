@@ -208,7 +208,7 @@ fn an_interrupted_run_keeps_its_steps_and_the_next_goes_on() -> Outcome {
     assert!(out.join("steps").exists());
 
     let second = generate(LLAMA, &["--max-new-tokens", "100"], &out)?;
-    let taken = format!("{count} tokens had been explained");
+    let taken = format!("{count} explained tokens are taken over");
     assert!(
         second["warnings"][0].as_str().is_some_and(|text| text.contains(&taken)),
         "{}",

@@ -41,7 +41,7 @@ const MESSAGES: &[(&[&str], i32, &[&str])] = &[
     (&[DIGITS, "-i", "examples/data/digits_test.npz:nothing"], 2, &["nothing", "image, label"]),
     (&[DIGITS, "-i", "image=[[1,2],[3]]"], 2, &["different lengths"]),
     // Inputs that cannot be read.
-    (&[DIGITS, "-i", "{room}/cut.png"], 5, &["cut.png", "whole image"]),
+    (&[DIGITS, "-i", "{room}/cut.png"], 5, &["cut.png", "complete image"]),
     (&[DIGITS, "-i", "{room}/empty.npy"], 5, &["empty.npy", "npy"]),
     (&[DIGITS, "-i", "{room}/bad.npz"], 5, &["bad.npz"]),
     (&[DIGITS, "-i", "{room}/bad.json"], 5, &["bad.json", "JSON"]),

@@ -39,7 +39,7 @@ impl<'a> Preparation<'a> {
             };
             let place = match layout {
                 Layout::Nchw | Layout::Chw => "before",
-                Layout::Nhwc | Layout::Hwc => "behind",
+                Layout::Nhwc | Layout::Hwc => "after",
             };
             assumed.push(format!(
                 "the channels of pictures come {place} height and width, {why} (--layout for another order)"

@@ -38,7 +38,9 @@ fn element(dtype: Dtype) -> Result<Element, String> {
         Dtype::F32 => Element::F32,
         Dtype::F64 => Element::F64,
         other => {
-            return Err(format!("its elements are of type {other:?}; save them as floats, integers or bools"));
+            return Err(format!(
+                "its elements are of type {other:?}; save them as floats, integers or bools"
+            ));
         }
     })
 }
