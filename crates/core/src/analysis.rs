@@ -1,5 +1,5 @@
-//! What is settled on a tape before the walk: which values depend on an explained input, which steps are a
-//! convolution, a normaliser, an activation or a bias written out, and which activation gates which weighted sum.
+//! Analyses a tape before the walk: which values depend on an explained input, which steps form a written-out convolution,
+//! normaliser, activation or bias, and which activation gates which weighted sum. [`Tape::prepare`] argues their order.
 
 mod activations;
 mod biases;
@@ -21,21 +21,21 @@ pub use scaling::{PixelRange, Scaling};
 use crate::{Gate, Step, Tape, Tensor, ValueId};
 use std::collections::HashMap;
 
-/// A tape ready to be walked.
+/// A tape that is ready for the walk.
 #[derive(Debug)]
 pub struct Prepared<T> {
     tape: Tape<T>,
     depends: Vec<bool>,
 }
 
-/// Choices of the analyses.
+/// Options of the analyses.
 #[derive(Debug, Clone)]
 pub struct PrepareOptions {
     /// Whether saturated activations gate the weighted sums before them.
     pub gates: bool,
-    /// Gates by module path, in place of those of the activations; `None` switches a module's gate off.
+    /// Gates by module path, in place of those of the activations; `None` removes a module's gate.
     pub gate_of: HashMap<String, Option<Gate>>,
-    /// Whether a token takes what constants that are added to its embedding would: its position, its segment.
+    /// Whether a token takes the share of the constants that are added to its embedding: its position, its segment.
     pub whole_tokens: bool,
 }
 
@@ -73,12 +73,12 @@ impl<T> Prepared<T> {
         self.depends.get(value.0).copied().unwrap_or(false)
     }
 
-    /// The steps relevance can reach, with what the analyses made of them.
+    /// The steps that relevance can reach, with the results of the analyses.
     pub fn steps(&self) -> &[Step<T>] {
         &self.tape.steps
     }
 
-    /// How many values there are.
+    /// The number of values.
     pub(crate) fn values(&self) -> usize {
         self.tape.values.len()
     }

@@ -1,9 +1,9 @@
-//! Tensors on [`ndarray`], free of any framework: the oracle the other backends are compared with.
+//! Tensors on [`ndarray`], free of any framework: the oracle that the other backends are tested against.
 //!
-//! Clarity comes before speed here. Elements lie in row-major order behind a shared pointer. What moves
-//! elements about is a `Selection` that gathers them; its adjoint scatters along the
-//! same selection, so sums, `add_region` and `index_add` are adjoints by construction. Convolution is
-//! written in `slice`, `matmul` and `add_region`. Sums of many numbers accumulate in double precision.
+//! Clarity comes before speed here. Elements lie in row-major order behind a shared pointer. A movement gathers elements by a
+//! `Selection`, and its adjoint scatters by the same selection, so sums, `add_region` and `index_add` are adjoints by
+//! construction. Convolution is written in `slice`, `matmul` and `add_region`. Sums of many numbers accumulate in double
+//! precision.
 
 mod conv;
 mod elements;
@@ -24,12 +24,12 @@ use elements::Elements;
 use ndarray::{ArrayD, ArrayViewD};
 use std::sync::Arc;
 
-/// A tensor of floating numbers, of integers or of truth values, in memory.
+/// A tensor of floating-point numbers, of integers or of truth values, in memory.
 ///
-/// An `Array<F>` has the one floating type `F` (`f32` or `f64`): a [`cast`](Tensor::cast) to single or
-/// double precision gives `F`, whichever of the two was asked for; a cast to a half precision is refused.
-/// A cast to integers drops the fraction. Arithmetic wants floating operands; comparisons also take two
-/// tensors of integers or of truth values, and answer in `F`.
+/// An `Array<F>` has the one floating-point type `F` (`f32` or `f64`). A [`cast`](Tensor::cast) to single or double precision
+/// gives `F`, whichever of the two was requested; a cast to half precision is refused. A cast to integers drops the fraction.
+/// Arithmetic takes floating-point operands. Comparisons also take two tensors of integers or of truth values, and return
+/// `F`.
 ///
 /// ```
 /// use dlbacktrace_core::{Tensor, array::Array};
@@ -55,7 +55,7 @@ impl Array<f64> {
 }
 
 impl<F: Real> Array<F> {
-    /// An array of floating numbers.
+    /// An array of floating-point numbers.
     pub fn new(values: ArrayD<F>) -> Self {
         let shape = values.shape().to_vec();
         Self { shape, elements: Elements::Float(Arc::new(values.iter().copied().collect())) }
@@ -77,7 +77,7 @@ impl<F: Real> Array<F> {
         filled(shape, Elements::Bool(Arc::new(values.to_vec())))
     }
 
-    /// The floating numbers; none when the array holds integers or truth values.
+    /// The floating-point numbers; `None` if the array holds integers or truth values.
     pub fn as_array(&self) -> Option<ArrayViewD<'_, F>> {
         match &self.elements {
             Elements::Float(values) => ArrayViewD::from_shape(self.shape.as_slice(), values).ok(),
@@ -85,12 +85,12 @@ impl<F: Real> Array<F> {
         }
     }
 
-    /// An array of as many floating numbers as the shape says.
+    /// An array of floating-point numbers that fill the shape.
     fn of(shape: Vec<usize>, values: Vec<F>) -> Self {
         Self { shape, elements: Elements::Float(Arc::new(values)) }
     }
 
-    /// The floating numbers in row-major order, as `operation` needs them.
+    /// The floating-point numbers in row-major order; errors name `operation`.
     fn float(&self, operation: &'static str) -> Result<&[F]> {
         match &self.elements {
             Elements::Float(values) => Ok(values),
@@ -98,7 +98,7 @@ impl<F: Real> Array<F> {
         }
     }
 
-    /// The floating numbers to write to; copied first when they are shared.
+    /// The floating-point numbers for writing; copied first if they are shared.
     fn float_mut(&mut self, operation: &'static str) -> Result<&mut [F]> {
         let refusal = self.not_float(operation);
         match &mut self.elements {

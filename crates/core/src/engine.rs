@@ -8,24 +8,24 @@ use crate::{
     Result, Step, Tensor, ValueId, WeightCache,
 };
 
-/// How to walk.
+/// Options of the walk.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct WalkOptions {
-    /// Book what reaches an operator without a rule as lost instead of failing.
+    /// Books relevance that reaches an operator without a rule as lost, instead of failing.
     pub allow_unruled: bool,
 }
 
-/// Is told of the walk's progress.
+/// Follows the walk's progress.
 pub trait Observer<T> {
-    /// `done` of `total` steps are walked.
+    /// The walk has taken `done` of `total` steps.
     fn walked(&mut self, done: usize, total: usize) {
         let _ = (done, total);
     }
 
-    /// All relevance of a value that the step at `place` made has arrived.
+    /// All relevance of a value has arrived; the step at `place` made that value.
     ///
     /// # Errors
-    /// What the observer fails with ends the walk.
+    /// The observer's own error, which ends the walk.
     fn arrived(
         &mut self,
         value: ValueId,
@@ -37,8 +37,8 @@ pub trait Observer<T> {
         Ok(())
     }
 
-    /// Whether [`arrived`](Observer::arrived) must be told of this value: of those between steps that are walked together
-    /// a block at a time, the relevance is put together only for who asks.
+    /// Whether to call [`arrived`](Observer::arrived) for this value. Between steps that are walked together, block by block, the
+    /// relevance of a value is assembled only on request.
     fn watches(&self, value: ValueId) -> bool {
         let _ = value;
         false
@@ -50,25 +50,24 @@ pub trait Observer<T> {
     }
 }
 
-/// An observer that looks away.
+/// An observer that ignores everything.
 impl<T> Observer<T> for () {}
 
-/// The outcome of a walk.
+/// The result of a walk.
 #[derive(Debug)]
 pub struct Backtrace<T> {
-    /// Relevance of each input of the tape; `None` when none reached it.
+    /// The relevance of each input of the tape; `None` if none reached it.
     pub inputs: Vec<Option<Relevance<T>>>,
     /// The account of every step.
     pub ledger: Ledger,
 }
 
 impl<T: Tensor> Prepared<T> {
-    /// Walks the tape backwards from the given starting relevances. A step's tensors are freed as soon as
-    /// it is walked.
+    /// Walks the tape backwards from the given starting relevances. It frees each step's tensors as soon as the step is walked.
     ///
     /// # Errors
-    /// [`Error::NoRule`] when relevance reaches an operator without a rule, [`Error::Step`] when a rule
-    /// fails, [`Error::Start`] when a starting relevance does not have its value's shape.
+    /// [`Error::NoRule`] if relevance reaches an operator without a rule, [`Error::Step`] if a rule fails, [`Error::Start`] if
+    /// a starting relevance does not have its value's shape.
     pub fn backtrace(
         self,
         starts: Vec<(ValueId, Relevance<T>)>,
@@ -87,9 +86,10 @@ impl<T: Tensor> Prepared<T> {
             let meta = tape
                 .values
                 .get(value.0)
-                .ok_or_else(|| Error::Start("the run made no value to start at".into()))?;
+                .ok_or_else(|| Error::Start("the run computed no value to start at".into()))?;
             if meta.shape != start.shape() {
-                let message = format!("the start has shape {:?}, the value {:?}", start.shape(), meta.shape);
+                let message =
+                    format!("the start has shape {:?}, but its value has {:?}", start.shape(), meta.shape);
                 return Err(Error::Start(message));
             }
             observer.handed(None, value, start.amount()?);
@@ -112,7 +112,7 @@ impl<T: Tensor> Prepared<T> {
     }
 }
 
-/// Relevance that waits at values for the step that made them.
+/// Relevance that waits at a value for the step that made the value.
 struct Arrived<T> {
     relevances: Vec<Option<Relevance<T>>>,
 }
@@ -137,7 +137,7 @@ impl<T: Tensor> Arrived<T> {
     }
 }
 
-/// A walk on its way.
+/// A walk in progress.
 struct Walk<'a, T> {
     values: &'a [Meta],
     arrived: Arrived<T>,
@@ -147,15 +147,15 @@ struct Walk<'a, T> {
     ledger: Ledger,
 }
 
-/// What a rule made of the relevance of a step.
+/// The result of a rule at a step.
 struct Explained<T> {
-    /// Of each operand; what a constant would have got is booked.
+    /// The relevance of each operand; what a constant would have received is booked as lost.
     shares: Vec<Option<Relevance<T>>>,
     entry: Entry,
 }
 
 impl<T: Tensor> Walk<'_, T> {
-    /// Steps that may be walked together, the last first. Each is freed with what it recorded.
+    /// Walks steps together if they allow it, the last one first. Each is freed together with its tensors.
     fn run(&mut self, run: Vec<Step<T>>) -> Result<()> {
         if let Some(blocks) = by_rows::blocks(&run, self)? {
             let last = run.first().and_then(|step| Some((step, *step.outputs.first()?)));
@@ -187,7 +187,7 @@ impl<T: Tensor> Walk<'_, T> {
         self.hand_on(step, shares)
     }
 
-    /// The rule of a step on its operands, or on the part of each that goes into a block of the output.
+    /// Applies the rule of a step to its operands, or to the part of each that belongs to a block of the output.
     fn explain(
         &self,
         step: &Step<T>,
@@ -233,7 +233,7 @@ impl<T: Tensor> Walk<'_, T> {
         Ok(Explained { shares, entry })
     }
 
-    /// What arrived at numbers. Beside what a winner or a picked value is stands where it was, which was decided.
+    /// The relevance that arrived at outputs that are numbers. A winner's place, returned beside it, is a decision.
     fn numbers(
         &self,
         step: &Step<T>,
@@ -264,7 +264,7 @@ impl<T: Tensor> Walk<'_, T> {
     }
 }
 
-/// The share in the operand's own compute type; a share of another shape is a defect of the rule.
+/// Casts the share to the operand's compute type. A share of another shape is a defect of the rule.
 fn fitted<T: Tensor>(operand: &Operand<T>, share: Relevance<T>) -> Result<Relevance<T>> {
     if share.shape() != operand.meta.shape {
         let message = format!(
@@ -278,8 +278,8 @@ fn fitted<T: Tensor>(operand: &Operand<T>, share: Relevance<T>) -> Result<Releva
     if dtype.is_float() && share.first().dtype() != dtype { share.cast(dtype) } else { Ok(share) }
 }
 
-/// received = delivered + lost, relative to what moved. Sums of mixed signs cancel, so when the totals are
-/// too small to judge by, Σ|R| is the measure.
+/// received = delivered + lost, relative to what moved. Sums of mixed signs cancel. If the totals are therefore too small to
+/// judge by, Σ|R| is the measure.
 fn closes<T: Tensor>(entry: &Entry, arriving: &[Option<Relevance<T>>], dtype: DType) -> Result<bool> {
     let gap = entry.gap();
     let scale = entry.received.magnitude().max(entry.delivered.magnitude());

@@ -1,11 +1,11 @@
-//! What can go wrong in the core.
+//! The errors of the core.
 
 use crate::tape::{Place, Step};
 
 /// The result of a core operation.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
-/// An error of the core. Each names the operator and where it stands, and says what to do next.
+/// An error of the core. Its message names the operator and its place, and says what to do next.
 #[derive(Debug, Clone, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
@@ -14,14 +14,14 @@ pub enum Error {
     Tensor {
         /// The operation of the [`Tensor`](crate::Tensor) trait.
         operation: &'static str,
-        /// What the backend said.
+        /// The backend's message.
         message: String,
     },
     /// The relevance walk met an operator that has no rule.
     #[error(
-        "operator {operator} has no relevance rule ({place}); the explanation stops here rather than be wrong. \
-         Run `dlbacktrace ops` for the operators that have one, or allow unruled operators to have what \
-         reaches this one booked as lost"
+        "operator {operator} has no relevance rule ({place}); the explanation stops here, because it would be wrong. \
+         Run `dlbacktrace ops` for the operators that have one, or allow operators without a rule: the relevance that \
+         reaches them is then booked as lost"
     )]
     NoRule {
         /// The framework's name of the operator.
@@ -34,7 +34,7 @@ pub enum Error {
     Unsupported {
         /// The framework's name of the operator.
         operator: String,
-        /// What is not covered and what would be.
+        /// What the rule does not cover, and what it would.
         message: String,
         /// Where it ran.
         place: Box<Place>,
@@ -49,8 +49,8 @@ pub enum Error {
         /// The cause.
         source: Box<Error>,
     },
-    /// An operator's rule needs something of a step that the recording did not keep.
-    #[error("the recording did not keep {what}, which the rule needs")]
+    /// A rule needs a tensor of the step that the recording did not keep.
+    #[error("the rule needs {what}, but the recording did not keep it")]
     NotKept {
         /// The missing operand or output.
         what: String,
@@ -66,15 +66,15 @@ pub enum Error {
     NoOutput {
         /// What was asked for.
         asked: String,
-        /// The outputs there are.
+        /// The existing outputs.
         found: String,
     },
-    /// The input to explain as numbers is not there.
+    /// The model has no input of a name that an option gives.
     #[error("the model has no input named {asked}; it has {found}")]
     NoInput {
         /// What was asked for.
         asked: String,
-        /// The inputs there are.
+        /// The existing inputs.
         found: String,
     },
 }
@@ -85,7 +85,7 @@ impl Error {
         Self::Tensor { operation, message: message.to_string() }
     }
 
-    /// What went wrong at a step.
+    /// Adds the step at which the error occurred.
     pub(crate) fn at<T>(self, step: &Step<T>) -> Self {
         match self {
             Self::NoRule { .. } | Self::Unsupported { .. } | Self::Step { .. } => self,

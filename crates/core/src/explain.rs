@@ -1,4 +1,4 @@
-//! From a recorded run to an explanation, whatever framework it ran in.
+//! From a recorded run to an explanation, for any framework.
 
 mod detections;
 mod explanation;
@@ -28,39 +28,39 @@ use std::time::{Duration, Instant};
 /// A named tensor at the edge of a run.
 #[derive(Debug, Clone)]
 pub struct Port<T> {
-    /// The argument's or the result's name and the way into lists, tuples and dictionaries.
+    /// The name of the argument or result, with the path into lists, tuples and dictionaries.
     pub name: String,
-    /// Which value of the tape.
+    /// Its value on the tape.
     pub value: ValueId,
     /// The tensor.
     pub tensor: T,
 }
 
-/// A run on a tape, with the names of what went in and came out.
+/// A run on a tape, with the names of its inputs and outputs.
 #[derive(Debug)]
 pub struct Run<'a, T> {
-    /// What ran.
+    /// The recorded steps.
     pub tape: Tape<T>,
     /// The values to explain, in the order of the model's inputs.
     pub inputs: Vec<Port<T>>,
-    /// What the model was given, which counts its samples: the same, or what the values to explain were read of.
+    /// The model's inputs, whose rows count samples: the values to explain, or what these were read from.
     pub given: Vec<Port<T>>,
     /// What the model returned, flattened.
     pub outputs: Vec<Port<T>>,
-    /// What running the model took for granted.
+    /// What the run assumed.
     pub assumed: Vec<String>,
-    /// When the lowering to the tape began; it counts to the time of the relevance.
+    /// The time at which lowering to the tape began; lowering counts towards the time of the relevance.
     pub recorded: Instant,
-    /// How long running the model under the recorder took.
+    /// How long the recorded run of the model took.
     pub forward: Duration,
-    /// Runs the model again, if it can be.
+    /// Runs the model again, if that is possible.
     pub again: Option<Again<'a, T>>,
 }
 
 /// Traces the chosen output of a run back to its inputs.
 ///
 /// # Errors
-/// [`Error::NoOutput`], [`Error::NoInput`] and [`Error::Start`] when the options do not fit, else as
+/// [`Error::NoOutput`], [`Error::NoInput`] and [`Error::Start`] if the options do not fit, otherwise those of
 /// [`Prepared::backtrace`].
 pub fn explain<T: Tensor>(
     run: Run<'_, T>,
@@ -77,7 +77,7 @@ pub fn explain<T: Tensor>(
     let resolved = detections::resolved(&outputs, options)?;
     let options = resolved.as_ref().unwrap_or(options);
     let random = RandomUse::counted(std::mem::take(&mut tape.random));
-    // What is left to chance tells nothing of samples when it is run again.
+    // A second run of a random model shows nothing about samples.
     let again = again.filter(|_| random.is_empty());
     let ChosenStart { output, value, start, samples, assumed: of_start } =
         ChosenStart::find(&tape, outputs, &given, again.as_ref(), options)?;
@@ -171,7 +171,7 @@ fn listed<'a>(names: impl Iterator<Item = &'a str>) -> String {
     if names.is_empty() { "none".into() } else { names.join(", ") }
 }
 
-/// The operators relevance can reach, by name.
+/// The operators that relevance can reach, by name.
 fn uses<T: Tensor>(prepared: &Prepared<T>) -> Vec<OperatorUse> {
     let mut counts: BTreeMap<&str, (usize, Family)> = BTreeMap::new();
     for step in prepared.steps() {
@@ -190,19 +190,20 @@ fn uses<T: Tensor>(prepared: &Prepared<T>) -> Vec<OperatorUse> {
         .collect()
 }
 
-/// That the relevance has another precision than the model.
+/// Warns that the relevance has another precision than the model.
 fn half_precision<T: Tensor>(inputs: &[Port<T>], output: &T) -> Option<String> {
     let mut dtypes = inputs.iter().map(|port| &port.tensor).chain([output]).map(Tensor::dtype);
     let half = dtypes.any(|dtype| matches!(dtype, DType::F16 | DType::BF16));
     half.then(|| {
-        "the model computes in half precision; relevance was computed in single precision".to_owned()
+        "the model computes in half precision, but its relevance was computed in single precision".to_owned()
     })
 }
 
-/// The steps whose account is open, which is a defect of their rule.
+/// The steps whose account does not close, which is a defect of their rule.
 fn unaccounted(ledger: &Ledger) -> Option<String> {
     let open: Vec<String> =
         ledger.open_entries().map(|entry| format!("{} ({})", entry.operator, entry.place)).collect();
-    (!open.is_empty())
-        .then(|| format!("these steps do not account for all they received: {}", open.join("; ")))
+    (!open.is_empty()).then(|| {
+        format!("these steps do not account for all relevance that they received: {}", open.join("; "))
+    })
 }

@@ -8,24 +8,24 @@ use crate::{DType, Place, Step};
 /// An amount of relevance in each channel. The second is 0 in default mode.
 #[derive(Debug, Clone, Copy, Default, PartialEq, serde::Serialize)]
 pub struct Amount {
-    /// Relevance of default mode, or the positive channel.
+    /// The relevance of default mode, or the channel for.
     pub positive: f64,
-    /// The negative channel of contrastive mode.
+    /// The channel against, of contrastive mode.
     pub negative: f64,
 }
 
 impl Amount {
-    /// Amounts of both channels.
+    /// The amounts of both channels.
     pub fn new(positive: f64, negative: f64) -> Self {
         Self { positive, negative }
     }
 
-    /// An amount of default mode.
+    /// An amount in default mode.
     pub fn default_mode(amount: f64) -> Self {
         Self::new(amount, 0.0)
     }
 
-    /// The larger magnitude of the two channels; NaN where one of them is, so that it balances with nothing.
+    /// The larger magnitude of the two channels; NaN if one of them is NaN, so that it never balances.
     pub fn magnitude(self) -> f64 {
         let (positive, negative) = (self.positive.abs(), self.negative.abs());
         if positive > negative || positive.is_nan() { positive } else { negative }
@@ -63,29 +63,28 @@ impl std::iter::Sum for Amount {
     }
 }
 
-/// Why relevance did not reach the inputs of a step.
+/// Why relevance did not reach the operands of a step.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum Loss {
-    /// Absorbed by a bias.
+    /// A bias took it.
     Bias,
-    /// Absorbed by a constant operand of a sum.
+    /// A constant operand of a sum took it.
     Constant,
-    /// Blocked by a saturated activation's gate.
+    /// The gate of a saturated activation blocked it.
     Gate,
     /// The unit had no contribution to hand on: its denominator was 0.
     ZeroDenominator,
-    /// Contrastive mode routed it to contributions of a sign that the unit does not have, or the unit
-    /// was undecided.
+    /// Contrastive mode routed it to contributions of a sign that the unit does not have, or the unit was undecided.
     MissingSign,
-    /// Landed on padding.
+    /// It landed on padding.
     Padding,
-    /// Landed on values that do not depend on an explained input, through movement of elements.
+    /// A movement took it to values that do not depend on an explained input.
     Unexplained,
-    /// Ended in a decision made from several numbers: a comparison, a threshold, a bin, a flag.
+    /// It ended in a decision made from several numbers: a comparison, a threshold, a bin, a flag.
     Decision,
-    /// Reached an operator without a rule that was allowed by option.
+    /// It reached an operator without a rule that an option let through.
     Unruled,
 }
 
@@ -96,18 +95,18 @@ pub struct Entry {
     pub operator: String,
     /// Where the step ran.
     pub place: Place,
-    /// Relevance that arrived at the outputs.
+    /// The relevance that arrived at the outputs.
     pub received: Amount,
-    /// Relevance handed on to the inputs.
+    /// The relevance handed on to the operands.
     pub delivered: Amount,
-    /// What was lost, by reason.
+    /// The relevance lost, by reason.
     pub lost: BTreeMap<Loss, Amount>,
     /// Whether received = delivered + lost within the tolerance of the element type.
     pub closes: bool,
 }
 
 impl Entry {
-    /// The account of a step that received nothing.
+    /// The empty account of a step.
     pub(crate) fn of<T>(step: &Step<T>) -> Self {
         Self {
             operator: step.operator.clone(),
@@ -119,13 +118,13 @@ impl Entry {
         }
     }
 
-    /// What the step does not account for.
+    /// The relevance that the step does not account for.
     pub fn gap(&self) -> Amount {
         self.received - self.delivered - self.lost.values().copied().sum()
     }
 }
 
-/// Another block of the same step.
+/// Adds another block of the same step.
 impl AddAssign for Entry {
     fn add_assign(&mut self, block: Self) {
         self.received += block.received;

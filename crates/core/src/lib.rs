@@ -1,12 +1,41 @@
 //! Relevance rules, tape and engine of dlbacktrace, free of any framework.
 //!
-//! A framework crate records what a model executed as a [`Tape`] of [`Step`]s over its own tensors
-//! (anything that implements [`Tensor`]). [`Tape::prepare`] analyses it, and [`Prepared::backtrace`] walks it
-//! from the outputs to the inputs; at each step the step's [`BacktraceOp`] turns the relevance of its outputs
-//! into the relevance of its inputs and books what is lost on the way in the [`Ledger`].
+//! A framework crate records what a model executed as a [`Tape`] of [`Step`]s over its own tensors, which implement
+//! [`Tensor`]. [`Tape::prepare`] analyses the tape, and [`Prepared::backtrace`] walks it from the outputs to the inputs. At
+//! each step, the step's [`BacktraceOp`] takes the relevance of its outputs to the relevance of its operands, and books what
+//! is lost on the way in the [`Ledger`].
 //!
-//! The formulas are those of DLBacktrace (arXiv 2411.12643) as laid down in the project's `docs/rules.md`;
-//! comments cite its sections as "rules §n".
+//! The rules also work by themselves, on `ndarray` tensors ([`array::Array`]):
+//!
+//! ```
+//! use dlbacktrace_core::array::Array;
+//! use dlbacktrace_core::{Loss, Meta, Operand, Relevance, TapeWriter, Tensor, WalkOptions, WeightCache};
+//!
+//! // The tape: y = x·Wᵀ + b = 3·2 − 1·1 + 1 = 6.
+//! let mut writer = TapeWriter::new();
+//! let data = Array::from_slice(&[1, 2], &[3.0, 1.0]);
+//! let input = writer.tape.value(Meta { shape: data.shape(), dtype: data.dtype() });
+//! writer.tape.inputs.push(input);
+//! let weight = writer.constant(Array::from_slice(&[1, 2], &[2.0, -1.0]));
+//! let bias = writer.constant(Array::from_slice(&[1], &[1.0]));
+//! let y = writer.linear(&Operand::new(input, data), &weight, Some(&bias))?;
+//! writer.tape.outputs.push(y.value);
+//!
+//! // The relevance: the walk starts with y and divides it by |contribution|, 6 : 1, with 1 for the bias.
+//! let start = Relevance::default_mode(y.data()?.clone());
+//! let prepared = writer.tape.prepare(&Default::default());
+//! let walk = prepared.backtrace(vec![(y.value, start)], &WeightCache::new(0), WalkOptions::default(), &mut ())?;
+//! let relevance = walk.inputs[0].as_ref().map(Relevance::first);
+//! assert_eq!(relevance, Some(&Array::from_slice(&[1, 2], &[4.5, 0.75])));
+//!
+//! // The ledger: of 6, the input received 5.25, and the bias took 0.75.
+//! assert!(walk.ledger.closes());
+//! assert_eq!(walk.ledger.losses()[&Loss::Bias].positive, 0.75);
+//! # Ok::<(), dlbacktrace_core::Error>(())
+//! ```
+//!
+//! The formulas are those of DLBacktrace (arXiv 2411.12643), as the project's `docs/rules.md` states them. Comments cite its
+//! sections as "rules §n", and the decisions in §9 by their headings.
 #![forbid(unsafe_code)]
 
 pub mod analysis;

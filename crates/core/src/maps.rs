@@ -1,4 +1,4 @@
-//! Linear maps: what the weighted-sum rule needs of an operator (rules §2).
+//! Linear maps: what the rule of weighted sums needs of an operator (rules §2).
 
 mod axes;
 mod block_matrix;
@@ -21,15 +21,15 @@ use std::fmt::Debug;
 
 /// A linear map x ↦ Wx, applied with W or a part of it, and its exact adjoint.
 pub trait LinearMap<T: Tensor>: Debug {
-    /// W·x, with the given part in place of W.
+    /// W·x, with this part in place of W.
     ///
     /// # Errors
-    /// [`Error::Tensor`](crate::Error::Tensor) when shapes do not fit.
+    /// [`Error::Tensor`](crate::Error::Tensor) if the shapes do not fit.
     fn apply(&self, part: Part, x: &T) -> Result<T>;
 
-    /// Wᵀ·y, with the given part in place of W; of the shape of x.
+    /// Wᵀ·y, with this part in place of W, in the shape of x.
     ///
     /// # Errors
-    /// [`Error::Tensor`](crate::Error::Tensor) when shapes do not fit.
+    /// [`Error::Tensor`](crate::Error::Tensor) if the shapes do not fit.
     fn adjoint(&self, part: Part, y: &T) -> Result<T>;
 }

@@ -22,9 +22,9 @@ pub enum Family {
     Movement,
     /// Rows of a table looked up by tokens, rules §5.
     Embedding,
-    /// A statistic with a rule only as part of a normaliser, rules §9.
+    /// A statistic that has a rule only as part of a normaliser (rules, "Written out and in one operator").
     Statistic,
-    /// What numbers decide: comparisons, bins, signs, rules §9.
+    /// What numbers decide: comparisons, bins, signs (rules, "Decisions that the model takes").
     Decision,
     /// The result carries no relevance.
     Constant,
@@ -49,7 +49,7 @@ impl fmt::Display for Family {
     }
 }
 
-/// A function applied to each element of one operand (or, for softmax, along an axis).
+/// A function applied to each element of one operand; softmax acts along an axis.
 #[derive(Debug, Clone, Copy, PartialEq)]
 #[non_exhaustive]
 pub enum Function {
@@ -74,18 +74,18 @@ pub enum Function {
     Scale(f64),
     /// xᵃ, square roots and reciprocals included.
     Power(f64),
-    /// |x|, negation of nothing else, lower bounds: what may stand in a statistic.
+    /// |x| or a clamp from below: functions that turn a statistic into a statistic.
     Magnitude,
     /// Any other.
     Other,
 }
 
-/// What an operator is to its neighbours on the tape: all that the analyses need to know of it.
+/// What an operator means to its neighbours on the tape: all that the analyses need to know of it.
 #[derive(Debug, Clone, Copy, PartialEq)]
 #[non_exhaustive]
 pub enum Role {
-    /// A weighted sum with constant weights over the last `features` axes of its output; takes a bias as
-    /// third operand and may be gated by the activation that follows.
+    /// A weighted sum with constant weights over the last `features` axes of its output. It takes a bias as its third operand,
+    /// and the activation after it may gate it.
     Linear {
         /// Number of trailing axes of the output that count output features.
         features: usize,
@@ -94,27 +94,27 @@ pub enum Role {
     Convolution {
         /// Number of spatial axes.
         spatial: usize,
-        /// Whether the output's channels stand behind them, else before.
+        /// Whether the output's channels come after the spatial axes; otherwise before.
         channels_last: bool,
     },
     /// A function of operand 0.
     Function(Function),
-    /// Dropout in evaluation mode, casts, copies of operand 0.
+    /// Dropout in evaluation mode, a cast or a copy of operand 0.
     Identity,
     /// Sum or difference of the operands.
     Sum {
-        /// Whether it is a + b of two operands and nothing else.
+        /// Whether it is just a + b of two operands.
         plain: bool,
-        /// The number that is added besides.
+        /// The number that is added to the operands.
         constant: f64,
     },
     /// Product of operands 0 and 1.
     Product,
-    /// Constants where tokens say: what counts are summed of.
+    /// Constants at places that tokens name; counts are sums of these.
     Ones,
-    /// What each element of the operands decides: a comparison, a bin, a sign.
+    /// A decision about each element of the operands: a comparison, a bin, a sign.
     Comparison,
-    /// A function of integers, element by element, that numbers have no rule for.
+    /// A function of integers, element by element, which has no rule for numbers.
     Discrete,
     /// Product of the complex operands 0 and 1, element by element.
     ComplexProduct,
@@ -133,7 +133,7 @@ pub enum Role {
     Bilinear,
     /// Softmax-weighted sums of values, with the heads on the third axis from the end.
     Attention,
-    /// Operand 0 divided by operand 1; a constant numerator may be left out, then operand 0 is the divisor.
+    /// Operand 0 divided by operand 1. If the numerator is constant it may be left out, and operand 0 is the divisor.
     Quotient,
     /// Operand 0 reduced along axes to a statistic: mean, sum, largest, norm, variance …
     Reduction,
@@ -153,8 +153,8 @@ pub enum Role {
     Other,
 }
 
-/// How a movement of all elements of operand 0 turns its axes. What an operator's framework lacks as an attribute it writes
-/// as a movement before the operator and one behind it that takes it back.
+/// How a movement of all elements of operand 0 turns its axes. If an operator lacks an attribute in its framework, a model
+/// writes the attribute as a movement before the operator and a movement after it that takes the first one back.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Turn {
@@ -162,31 +162,31 @@ pub enum Turn {
     Reshape,
     /// Axis `i` of the output is axis `order[i]` of the operand.
     Permute(Vec<usize>),
-    /// Every `blocks[i]`-th index of axis `i + 1`, counted from each start, becomes samples of the first axis (`apart`), or
-    /// these go back; the other axes stay.
+    /// Along axis `i + 1`, the elements at every `blocks[i]`-th index, counted from each start, become samples of the first axis
+    /// (`apart`), or go back to their places. The other axes stay.
     Blocks {
         /// The distance along each axis after the first.
         blocks: Vec<usize>,
-        /// Whether they are taken apart, else put together.
+        /// Whether they are taken apart; otherwise they are put together.
         apart: bool,
     },
-    /// Constants around the operand.
+    /// Constants are put around the operand.
     Border,
 }
 
-/// The saturation gate an activation puts on the weighted sum before it (rules §2).
+/// The gate that a saturated activation puts on the weighted sum before it (rules §2).
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Gate {
     /// Below this, positive contributions do not count.
     pub lower: Option<f64>,
     /// Above this, negative contributions do not count.
     pub upper: Option<f64>,
-    /// β of x·σ(βx) when the activation is not monotone.
+    /// β of x·σ(βx), if the activation is such a function, which is not monotone.
     pub swish: Option<f64>,
 }
 
 impl Gate {
-    /// The gate of an activation; most functions gate nothing.
+    /// The gate of an activation; `None` for most functions.
     pub fn of(function: Function) -> Option<Self> {
         let gate = |lower, upper, swish| Some(Self { lower: Some(lower), upper, swish });
         match function {
@@ -206,7 +206,7 @@ pub struct Context<'a, T> {
     pub weights: &'a WeightCache<T>,
     /// The gate of this step (default mode only).
     pub gate: Option<Gate>,
-    /// What the step gave, where it is known.
+    /// The step's result, if it is known.
     pub(crate) result: Option<T>,
     pub(crate) lost: BTreeMap<Loss, Amount>,
 }
@@ -217,7 +217,7 @@ impl<'a, T: Tensor> Context<'a, T> {
         Self { weights, gate: None, result: None, lost: BTreeMap::new() }
     }
 
-    /// Books what landed on constants as what the decision took that chose them.
+    /// Books what landed on constants as taken by the decision that chose them.
     pub(crate) fn chosen(&mut self) {
         for loss in [Loss::Unexplained, Loss::Padding] {
             let landed = self.lost.remove(&loss).unwrap_or_default();
@@ -232,24 +232,24 @@ impl<'a, T: Tensor> Context<'a, T> {
         }
     }
 
-    /// What was booked so far.
+    /// What has been booked so far.
     pub fn lost(&self) -> &BTreeMap<Loss, Amount> {
         &self.lost
     }
 }
 
-/// One operator: from the relevance of its outputs to the relevance of its inputs.
+/// One operator: takes the relevance of its outputs to the relevance of its operands.
 pub trait BacktraceOp<T: Tensor>: fmt::Debug + Send {
     /// The kind of rule.
     fn family(&self) -> Family;
 
-    /// What the operator is to its neighbours.
+    /// What the operator means to its neighbours.
     fn role(&self, operands: &[Operand<T>]) -> Role {
         let _ = operands;
         Role::Other
     }
 
-    /// How it turns the axes of operand 0, if it is a movement that does no more.
+    /// How it turns the axes of operand 0, if it is a movement that does nothing else.
     fn turn(&self) -> Option<Turn> {
         None
     }
@@ -260,32 +260,31 @@ pub trait BacktraceOp<T: Tensor>: fmt::Debug + Send {
         true
     }
 
-    /// Whether this operand is multiplied with others: what was decided takes nothing as a factor of a number.
+    /// Whether this operand is multiplied by others: as a factor of a number, a decision takes nothing.
     fn multiplies(&self, input: usize) -> bool {
         let _ = input;
         false
     }
 
-    /// How the elements of the only operand move, in words, where equal words mean equal movement.
+    /// How the elements of the only operand move, in words; equal words mean equal movement.
     fn movement(&self) -> Option<String> {
         None
     }
 
-    /// How the rows of an operand go into those of the output, of which there is one, when the rule explains each row
-    /// of that apart from the others.
+    /// How the rows of an operand contribute to those of the only output, if the rule can explain each row of the output by
+    /// itself.
     fn rows(&self, operands: &[Operand<T>], input: usize) -> Option<Rows> {
         let _ = (operands, input);
         None
     }
 
-    /// Why an operator of a ruled kind has no rule for the arguments it was called with.
+    /// Why an operator of a ruled kind has no rule for the arguments of this call.
     fn uncovered(&self) -> Option<&str> {
         None
     }
 
-    /// The relevance of each operand, `None` where nothing flows. `arriving` holds the relevance that
-    /// arrived at each output, `None` where none did; at least one is present. What is lost is booked in
-    /// the context.
+    /// The relevance of each operand, `None` if nothing flows to it. `arriving` holds the relevance that arrived at each
+    /// output, `None` if none did; at least one is present. The rule books what is lost in the context.
     ///
     /// # Errors
     /// [`Error::NotKept`], [`Error::Uncovered`] or [`Error::Tensor`].
@@ -301,7 +300,7 @@ impl<T: Tensor> Operand<T> {
     /// The recorded data.
     ///
     /// # Errors
-    /// [`Error::NotKept`] when the recording dropped it.
+    /// [`Error::NotKept`] if the recording dropped it.
     pub fn data(&self) -> Result<&T> {
         self.data
             .as_ref()
@@ -309,13 +308,13 @@ impl<T: Tensor> Operand<T> {
     }
 }
 
-/// The relevance of the only output that matters to an operator.
+/// The relevance that arrived at output 0, for operators whose other outputs carry none.
 ///
 /// # Errors
-/// [`Error::Uncovered`] when nothing arrived at output 0.
+/// [`Error::Uncovered`] if nothing arrived at output 0.
 pub(crate) fn arrived<T: Tensor>(arriving: &[Option<Relevance<T>>]) -> Result<&Relevance<T>> {
     arriving
         .first()
         .and_then(Option::as_ref)
-        .ok_or_else(|| Error::Uncovered("relevance arrived only at an output that carries none".into()))
+        .ok_or_else(|| Error::Uncovered("relevance arrived only at outputs that carry none".into()))
 }

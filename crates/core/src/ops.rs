@@ -123,7 +123,7 @@ pub(crate) fn viewed<T: Tensor>(operand: &Operand<T>, shape: &[usize]) -> Result
     Ok(viewed)
 }
 
-/// Of each element each operand takes the given part; what a constant takes is lost.
+/// Gives each operand its part of the relevance of each element; what a constant takes is lost.
 pub(crate) fn by_parts<T: Tensor, const N: usize>(
     operands: &[Operand<T>; N],
     parts: [T; N],

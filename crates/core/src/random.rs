@@ -1,20 +1,20 @@
-//! Operators that give something by chance, so that an explanation is one of many.
+//! Operators whose results depend on random numbers or on the batch, so that another run may explain otherwise.
 
 use crate::ModulePath;
 use std::collections::BTreeMap;
 use std::fmt;
 
-/// Why an operator may give something else for the same sample.
+/// Why an operator may give another result for the same sample.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, serde::Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Chance {
     /// It draws random numbers.
     Drawn,
-    /// It takes statistics of the batch, as in training: what it gives for a sample depends on the others.
+    /// It takes statistics of the batch, as in training: its result for a sample depends on the other samples.
     Batch,
 }
 
-/// An operator that gives something by chance, and where it stands.
+/// An operator whose result is not settled by the sample, and its place.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
 pub struct RandomUse {
     /// Its name in the framework.
@@ -24,12 +24,12 @@ pub struct RandomUse {
     pub module: ModulePath,
     /// Why.
     pub chance: Chance,
-    /// How often it ran there, or stands there in the code.
+    /// How often it ran, or stands in the code, there.
     pub count: usize,
 }
 
 impl RandomUse {
-    /// Each operator of each module once, in the order they ran.
+    /// Lists each operator of each module once, in the order in which they ran.
     pub fn counted(uses: impl IntoIterator<Item = Self>) -> Vec<Self> {
         let mut counted: Vec<Self> = Vec::new();
         for found in uses {
@@ -50,22 +50,22 @@ impl RandomUse {
         uses.iter().any(|found| found.chance == Chance::Drawn)
     }
 
-    /// What a reader should know of them, when the random numbers start from `seed`.
+    /// Warnings about these operators, for random numbers that start from `seed`.
     pub fn warnings(uses: &[Self], seed: Option<u64>) -> Vec<String> {
         let warning = |chance| {
             let listed = listed(uses, chance)?;
             Some(match (chance, seed) {
                 (Chance::Drawn, None) => format!(
-                    "the model draws random numbers, so that each run may give another explanation: {listed}. Save it as it \
-                     predicts (PyTorch: after eval(); Keras: without training=True), or fix the numbers with a random seed (--random-seed 0)"
+                    "the model draws random numbers, so each run may give another explanation: {listed}. Save it in inference \
+                     mode (PyTorch: after eval(); Keras: without training=True), or fix the numbers with a random seed (--random-seed 0)"
                 ),
                 (Chance::Drawn, Some(seed)) => format!(
-                    "the model draws random numbers: {listed}. They start from the random seed {seed}; another one gives \
+                    "the model draws random numbers: {listed}. They start from the random seed {seed}; another seed gives \
                      another explanation"
                 ),
                 (Chance::Batch, _) => format!(
-                    "the model takes statistics of its batch, as in training, so that the samples of a batch change each \
-                     other's explanation: {listed}. Save it as it predicts (PyTorch: after eval(); Keras: without training=True)"
+                    "the model takes statistics of its batch, as in training, so the samples of a batch change each \
+                     other's explanation: {listed}. Save it in inference mode (PyTorch: after eval(); Keras: without training=True)"
                 ),
             })
         };
@@ -85,10 +85,10 @@ impl fmt::Display for RandomUse {
     }
 }
 
-/// How many modules are named for each operator.
+/// The number of modules to name for each operator.
 const NAMED: usize = 5;
 
-/// `aten::dropout in drop1, drop2`; nothing when there is none.
+/// `aten::dropout in drop1, drop2`; `None` if there are none.
 fn listed(uses: &[RandomUse], chance: Chance) -> Option<String> {
     let mut places: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
     for found in uses.iter().filter(|found| found.chance == chance) {

@@ -1,16 +1,16 @@
 //! Recurrent layers as steps of their parts (rules §6).
 //!
-//! With x_k = W_k x + b_k and r_k = U_k h′ + c_k for each gate k, where h′ is what the step before gave:
+//! With x_k = W_k x + b_k and r_k = U_k h′ + c_k for each gate k, where h′ is the h of the step before:
 //!
-//! - LSTM: i, f, o = σ(x + r), g = tanh(x_g + r_g), C = f⊙C′ + i⊙g, h = o⊙tanh C, if need be projected;
+//! - LSTM: i, f, o = σ(x + r), g = tanh(x_g + r_g), C = f⊙C′ + i⊙g, h = o⊙tanh C, then a projection if there is one;
 //! - GRU: r, z = σ(x + r), n = tanh(x_n + r⊙r_n), h = (1 − z)⊙n + z⊙h′;
 //! - plain: h = tanh(x + r) or relu(x + r).
 //!
-//! No sum here is gated: x_k and r_k go through a movement or a sum before any activation. The products W x of all
-//! steps are one, and so are those of all gates: the numbers are the same.
+//! No sum here is gated: a movement or a sum stands between x_k, r_k and any activation. One product W x serves all steps, and
+//! one serves all gates, with the same numbers.
 //!
-//! A layer is two steps of the tape, W x + b and all that recurs. The second walks back over its steps one by one, with
-//! the rules that a cell written out would meet (`rules.rs`).
+//! A layer is two steps of the tape: W x + b, and the recurrence. The second walks back over the layer's own steps one by one,
+//! with the rules that a written-out cell would meet (`rules.rs`).
 
 mod cell;
 mod pieces;
@@ -21,7 +21,7 @@ use crate::{Error, Meta, Operand, Result, TapeWriter, Tensor};
 use rules::Linear;
 use sequence::{Ran, Sequence};
 
-/// What a layer repeats.
+/// The cell that a layer repeats.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Cell {
     /// Gates i, f, g, o; the state is h and C.
@@ -47,22 +47,22 @@ pub struct Layer<T> {
     pub recurrent: Operand<T>,
     /// c
     pub recurrent_bias: Option<Operand<T>>,
-    /// What h of an LSTM is multiplied by, `[projected, width]`.
+    /// The matrix that projects h of an LSTM, `[projected, width]`.
     pub projection: Option<Operand<T>>,
     /// Whether the last step comes first.
     pub reversed: bool,
 }
 
-/// What a layer gives.
+/// The results of a layer.
 #[derive(Debug, Clone)]
 pub struct Unrolled<T> {
-    /// h of every step, one below the other as the operand's rows were.
+    /// h of every step, one below the other in the order of the operand's rows.
     pub hidden: Operand<T>,
     /// The state after each sample's last step.
     pub state: Vec<Operand<T>>,
 }
 
-/// What a layer does with its state: U, c and the projection.
+/// The parameters that a layer applies to its state: U, c and the projection.
 #[derive(Debug)]
 struct Parameters<T> {
     recurrent: Operand<T>,
@@ -78,9 +78,9 @@ impl<T: Tensor> Parameters<T> {
 }
 
 impl<T: Tensor> Layer<T> {
-    /// Writes the steps of the layer. The rows of x are the samples of the first step, then those of the second and
-    /// so on: `samples` of each, never more than in the step before. `state` holds one row for each sample, `hidden` h of
-    /// all rows where it is known, which spares running the layer once more.
+    /// Writes the steps of the layer. The rows of x are the samples of the first step, then those of the second, and so on; step
+    /// t has `samples[t]` rows, never more than the step before. `state` holds one row for each sample. `hidden` is h of all
+    /// rows, if it is known, which saves running the layer once more.
     ///
     /// # Errors
     /// [`Error::NotKept`], [`Error::Uncovered`] or [`Error::Tensor`].

@@ -14,8 +14,7 @@ pub enum Mode {
     Contrastive,
 }
 
-/// The relevance of one value, of the value's shape, in the value's
-/// [compute type](DType::compute). Cheap to clone.
+/// The relevance of one value, in the value's shape and [compute type](DType::compute). Cheap to clone.
 #[derive(Debug, Clone)]
 pub struct Relevance<T> {
     channels: Channels<T>,
@@ -29,17 +28,17 @@ enum Channels<T> {
 }
 
 impl<T: Tensor> Relevance<T> {
-    /// Relevance of the default mode.
+    /// Relevance in default mode.
     pub fn default_mode(relevance: T) -> Self {
         Self { channels: Channels::Default(relevance), amount: OnceLock::new() }
     }
 
-    /// Relevance of the contrastive mode. Both channels have the same shape.
+    /// Relevance in contrastive mode. Both channels have the same shape.
     pub fn contrastive(positive: T, negative: T) -> Self {
         Self { channels: Channels::Contrastive { positive, negative }, amount: OnceLock::new() }
     }
 
-    /// The mode this relevance belongs to.
+    /// The mode of this relevance.
     pub fn mode(&self) -> Mode {
         match self.channels {
             Channels::Default(_) => Mode::Default,
@@ -47,7 +46,7 @@ impl<T: Tensor> Relevance<T> {
         }
     }
 
-    /// The relevance of default mode, or the positive channel.
+    /// The relevance of default mode, or the channel for.
     pub fn first(&self) -> &T {
         match &self.channels {
             Channels::Default(relevance) => relevance,
@@ -55,7 +54,7 @@ impl<T: Tensor> Relevance<T> {
         }
     }
 
-    /// The negative channel of contrastive mode.
+    /// The channel against, of contrastive mode.
     pub fn second(&self) -> Option<&T> {
         match &self.channels {
             Channels::Default(_) => None,
@@ -79,7 +78,7 @@ impl<T: Tensor> Relevance<T> {
         })
     }
 
-    /// Applies a map that only moves elements about, so that the total stays what it is.
+    /// Applies a map that only moves elements, so that the total stays the same.
     ///
     /// # Errors
     /// What the map returns.
@@ -100,7 +99,7 @@ impl<T: Tensor> Relevance<T> {
     /// # Errors
     /// [`Error::Tensor`](crate::Error::Tensor).
     pub fn accumulate(self, other: &Self) -> Result<Self> {
-        // Totals that are known spare another pass over the sum.
+        // Known totals save another pass over the sum.
         let amount = self.amount.get().zip(other.amount.get()).map(|(a, b)| *a + *b);
         let sum = self.zip(other, Tensor::accumulate)?;
         if let Some(amount) = amount {
@@ -109,7 +108,7 @@ impl<T: Tensor> Relevance<T> {
         Ok(sum)
     }
 
-    /// No relevance of a value, in the same mode.
+    /// Zero relevance of a value, in the same mode.
     pub(crate) fn none(&self, meta: &Meta) -> Result<Self> {
         let none = self.map(|channel| channel.zeros(&meta.shape))?;
         let _ = none.amount.set(Amount::default());
@@ -117,9 +116,9 @@ impl<T: Tensor> Relevance<T> {
         if dtype.is_float() { none.cast(dtype) } else { Ok(none) }
     }
 
-    /// Adds relevance of the same mode to a regular part.
+    /// Adds relevance of the same mode to a region.
     pub(crate) fn add_region(self, region: &[Range], part: &Self) -> Result<Self> {
-        // A total of the part while it is at hand spares another pass over the whole.
+        // Taking the total of the small part now saves another pass over the whole.
         let amount = self.amount.get().map(|amount| Ok(*amount + part.amount()?)).transpose()?;
         let sum = self.zip(part, |whole, part| whole.add_region(region, part))?;
         if let Some(amount) = amount {
@@ -128,10 +127,10 @@ impl<T: Tensor> Relevance<T> {
         Ok(sum)
     }
 
-    /// Joins each channel with that of another relevance of the same mode.
+    /// Combines each channel with that of another relevance of the same mode.
     ///
     /// # Errors
-    /// What joins them returns.
+    /// What `join` returns.
     pub fn zip(self, other: &Self, mut join: impl FnMut(T, &T) -> Result<T>) -> Result<Self> {
         Ok(match (self.channels, other.second()) {
             (Channels::Contrastive { positive, negative }, Some(second)) => {
@@ -143,7 +142,7 @@ impl<T: Tensor> Relevance<T> {
         })
     }
 
-    /// Relevances of one mode after each other along an axis; there must be at least one.
+    /// Concatenates relevances of one mode along an axis; there must be at least one.
     ///
     /// # Errors
     /// [`Error::Tensor`](crate::Error::Tensor).
@@ -169,7 +168,7 @@ impl<T: Tensor> Relevance<T> {
         Ok(*self.amount.get_or_init(|| amount))
     }
 
-    /// A number of each channel.
+    /// Measures each channel.
     ///
     /// # Errors
     /// What the measure returns.

@@ -1,26 +1,26 @@
-//! Large tables a block of heads and rows at a time.
+//! Cuts large tables into blocks of heads and rows.
 //!
-//! Rules go over attention scores several times. A block of some heads and rows stays in the processor's caches, and is
-//! small enough for allocators to use its memory again; and of each block only the columns that hold anything need be
-//! gone over: half of all under a causal mask, none where no relevance arrived.
+//! Rules read attention scores several times. A block of some heads and rows stays in the processor's caches, and it is small
+//! enough for allocators to reuse its memory. In each block, only columns that hold something are read: half of all under a
+//! causal mask, none where no relevance arrived.
 
 use crate::{Meta, Operand, Range, Relevance, Result, Tensor};
 
-/// Elements of a block of several heads, at most.
+/// The most elements in a block of several heads.
 const ELEMENTS: usize = 1 << 18;
-/// Rows of a block: of fewer, products of matrices are slow; of more, a block outgrows the caches.
+/// The rows of a block. With fewer, matrix products are slow; with more, a block outgrows the caches.
 const ROWS: usize = 512;
-/// Rows of a block where the first rows have fewer columns than the last: low blocks have less to go over.
+/// The rows of a block under a causal mask: the first rows have few columns, so low blocks read less.
 const CAUSAL_ROWS: usize = 128;
 
-/// How the rows of an operand go into those of the output `[…, rows, columns]`.
+/// How the rows of an operand contribute to those of the output `[…, rows, columns]`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Rows {
-    /// Each element goes into that of its place alone. Axes of extent 1 broadcast.
+    /// Each element contributes to the element at its own place. Axes of extent 1 broadcast.
     Same,
-    /// Row i goes into row i alone; its columns are summed over: A of A·B.
+    /// Row i contributes to row i, summed over its columns: A of A·B.
     Left,
-    /// All go into all: B of A·B.
+    /// All rows contribute to all: B of A·B.
     Right {
         /// Whether it is Bᵀ.
         transposed: bool,
@@ -28,7 +28,7 @@ pub enum Rows {
 }
 
 impl Rows {
-    /// Whether row i goes into row i alone.
+    /// Whether row i contributes to row i only.
     pub fn are_kept(self) -> bool {
         matches!(self, Self::Same | Self::Left)
     }
@@ -37,18 +37,18 @@ impl Rows {
 /// A block of the output of an operator that keeps rows apart.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct RowBlock {
-    /// Which heads: of the axis before the rows, unless its extent is 1.
+    /// The heads, on the axis before the rows, unless that has extent 1.
     pub heads: Range,
-    /// Which rows.
+    /// The rows.
     pub rows: Range,
-    /// How many columns, from the first on; none of the others holds any relevance.
+    /// The number of leading columns; the others hold no relevance.
     pub columns: usize,
-    /// How many summands, from the first on, of a product of matrices; the others are 0.
+    /// For a matrix product, the number of leading summands; the others are 0.
     pub inner: usize,
 }
 
 impl RowBlock {
-    /// Tables `[…, heads, rows, columns]`, seen through a causal mask or not, in blocks; a small one is one block.
+    /// Blocks of tables `[…, heads, rows, columns]`, with or without a causal mask; a small table is one block.
     pub(crate) fn of(shape: &[usize], causal: bool) -> Vec<Self> {
         let &[ref lead @ .., rows, columns] = shape else { return Vec::new() };
         let (heads, batch) =
@@ -62,7 +62,7 @@ impl RowBlock {
         spans(heads, several).flat_map(of_heads).collect()
     }
 
-    /// Where the block has its part of an operand of this shape.
+    /// The region of an operand of this shape that belongs to the block.
     pub(crate) fn region(self, rows: Rows, shape: &[usize]) -> Vec<Range> {
         let (inner, columns) = (Range::span(0, self.inner), Range::span(0, self.columns));
         let wanted = match rows {
@@ -106,7 +106,7 @@ impl RowBlock {
         whole.add_region(&region, part)
     }
 
-    /// Without the last columns at which no relevance arrived.
+    /// Drops the last columns if no relevance arrived there.
     pub(crate) fn reached<T: Tensor>(self, relevance: &Relevance<T>) -> Result<Self> {
         let channels = [Some(relevance.first()), relevance.second()];
         let used = |channel: &T| used_columns(&self.cut(Rows::Same, channel)?);
@@ -114,14 +114,14 @@ impl RowBlock {
         Ok(Self { columns: columns.into_iter().max().unwrap_or(0), ..self })
     }
 
-    /// As many summands of A·B as are not 0 in all rows of A; one at least, to lose what reaches rows of 0.
+    /// Drops the summands of A·B that are 0 in all rows of A, but keeps one, so that rows of zeros can book their loss.
     pub(crate) fn summing<T: Tensor>(self, a: &T) -> Result<Self> {
         let whole = Self { inner: a.shape().last().copied().unwrap_or(1), ..self };
         Ok(Self { inner: used_columns(&whole.cut(Rows::Left, a)?)?.max(1), ..self })
     }
 }
 
-/// Whether the last column holds nothing in the first row.
+/// Whether the last column of the first row is 0.
 pub(crate) fn is_causal<T: Tensor>(x: &T) -> Result<bool> {
     match x.shape()[..] {
         [.., rows, columns] if rows * columns > 0 => {
@@ -132,7 +132,7 @@ pub(crate) fn is_causal<T: Tensor>(x: &T) -> Result<bool> {
     }
 }
 
-/// How many columns there are up to the last that is not 0 throughout.
+/// The number of columns up to the last one that is not all 0.
 fn used_columns<T: Tensor>(x: &T) -> Result<usize> {
     let shape = x.shape();
     let [.., rows, columns] = shape[..] else { return Ok(1) };
@@ -141,7 +141,7 @@ fn used_columns<T: Tensor>(x: &T) -> Result<usize> {
     }
     let all = Range::full(rows);
     let used = |rows, columns| Ok(used(&column_sizes(&part(x, rows, columns)?)?));
-    // Most tables hold something in the last column; of causal ones the last row holds most.
+    // Most tables hold something in the last column; in causal ones the last row is the fullest.
     if used(all, Range::span(columns - 1, 1))? > 0 {
         return Ok(columns);
     }
@@ -149,7 +149,7 @@ fn used_columns<T: Tensor>(x: &T) -> Result<usize> {
     Ok(guess + used(all, Range::span(guess, columns - guess))?)
 }
 
-/// Some rows and columns of all tables.
+/// Some rows and columns of every table.
 fn part<T: Tensor>(x: &T, rows: Range, columns: Range) -> Result<T> {
     let mut region = Range::whole(&x.shape());
     for (range, wanted) in region.iter_mut().rev().zip([columns, rows]) {
@@ -164,7 +164,7 @@ pub(crate) fn column_sizes<T: Tensor>(x: &T) -> Result<Vec<f64>> {
     Ok(x.abs()?.sum(&above, false)?.to_array()?.into_iter().collect())
 }
 
-/// How many there are up to the last that is not 0. What is not a number is not 0.
+/// The number of entries up to the last one other than 0. NaN is not 0.
 fn used(sizes: &[f64]) -> usize {
     sizes.iter().rposition(|size| *size != 0.0).map_or(0, |last| last + 1)
 }

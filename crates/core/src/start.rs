@@ -20,12 +20,12 @@ pub enum Task {
     Classification,
     /// Coordinates of a box, or any regression with several outputs.
     BoundingBox,
-    /// A mask, or a map for each class: cells above the threshold are explained, sample by sample.
+    /// A mask, or a map for each class: explains the cells above the threshold, sample by sample.
     Segmentation {
         /// The threshold τ.
         threshold: f64,
     },
-    /// Scores `[N, T, V]` or `[T, V]` of the token after each position; the last position is explained.
+    /// Scores `[N, T, V]` or `[T, V]` of the token after each position; explains the last position.
     NextToken,
 }
 
@@ -35,19 +35,19 @@ pub enum Target {
     /// The largest output.
     #[default]
     Argmax,
-    /// A unit of one's own choice, counted over the sample's flattened output; of segmentation, a class.
+    /// This unit, counted over the sample's flattened output; in a segmentation, this class.
     Unit(usize),
     /// The cells at these coordinates, one for each axis of the output.
     At(Vec<Coordinate>),
-    /// The score of a detector's box of this number.
+    /// The score of the detector's box of this number.
     Box(usize),
-    /// The score of the box that has the highest one of those that were given this class.
+    /// The highest score among the boxes of this class.
     BoxOf(i64),
     /// Every output with its own value.
     All,
 }
 
-/// How to start.
+/// Options of the start.
 #[derive(Debug, Clone, PartialEq)]
 pub struct StartOptions {
     /// One or two channels.
@@ -56,15 +56,15 @@ pub struct StartOptions {
     pub task: Task,
     /// The explained unit.
     pub target: Target,
-    /// The total to start with, in place of the output's own value.
+    /// The total of the start, in place of the output's own value.
     pub scaler: Option<f64>,
-    /// Scales the start.
+    /// Multiplies the start.
     pub multiplier: f64,
-    /// Take the softmax (several outputs) or sigmoid (one) of the output first.
+    /// Takes the softmax (of several outputs) or sigmoid (of one) first.
     pub from_logits: bool,
-    /// The axis of the output that counts samples; `None` where all of it is one sample.
+    /// The axis of the output that counts samples; `None` if the whole output is one sample.
     pub sample_axis: Option<usize>,
-    /// Where the classes of a segmentation stand; on the first axis of each sample unless it is said.
+    /// The axis that counts the classes of a segmentation; the first axis of each sample if absent.
     pub classes: Option<Classes>,
 }
 
@@ -86,22 +86,22 @@ impl Default for StartOptions {
 /// A starting relevance.
 #[derive(Debug)]
 pub struct Start<T> {
-    /// Of the output's shape, in its compute type.
+    /// In the output's shape and compute type.
     pub relevance: Relevance<T>,
-    /// The explained unit of each sample, counted over its flattened output; empty when there is no single one.
+    /// The explained unit of each sample, counted over its flattened output; empty if the start is not a single unit.
     pub targets: Vec<usize>,
-    /// Samples that start with nothing, as none of their cells is above the threshold.
+    /// The samples that start with nothing, because none of their cells is above the threshold.
     pub blank: Vec<usize>,
 }
 
-/// The start for an output.
+/// The start at an output.
 ///
 /// # Errors
-/// [`Error::Start`] when the output is empty, has no such unit, or the task has no contrastive start.
+/// [`Error::Start`] if the output is empty or has no such unit, or if the task has no contrastive start.
 pub fn start<T: Tensor>(output: &T, options: &StartOptions) -> Result<Start<T>> {
     if !output.dtype().is_float() {
         return Err(Error::Start(format!(
-            "output of type {:?} carries no relevance; choose a floating output",
+            "an output of type {:?} carries no relevance; choose one of floating-point numbers",
             output.dtype()
         )));
     }
@@ -141,7 +141,7 @@ fn unshaped(error: ndarray::ShapeError) -> Error {
     Error::Start(format!("the start does not fit the output: {error}"))
 }
 
-/// The output with its samples along the first axis, probabilities when asked.
+/// The output with its samples along the first axis; as probabilities, on request.
 fn samples(values: ArrayD<f64>, options: &StartOptions) -> Result<ArrayD<f64>> {
     let mut samples = match options.sample_axis {
         None => values.insert_axis(Axis(0)),
@@ -166,7 +166,7 @@ fn samples(values: ArrayD<f64>, options: &StartOptions) -> Result<ArrayD<f64>> {
     Ok(samples)
 }
 
-/// The start in the order of the output's axes.
+/// Puts the axes of the start back into the output's order.
 fn back(stacked: ArrayD<f64>, sample_axis: Option<usize>) -> ArrayD<f64> {
     match sample_axis {
         None => stacked.index_axis_move(Axis(0), 0),
@@ -177,7 +177,7 @@ fn back(stacked: ArrayD<f64>, sample_axis: Option<usize>) -> ArrayD<f64> {
     }
 }
 
-/// Softmax of several logits, of class maps along the classes; sigmoid of one, or of each cell of a mask.
+/// Softmax of several logits, or of class maps along the classes; sigmoid of one logit, or of each cell of a mask.
 fn probabilities(logits: ArrayViewD<'_, f64>, options: &StartOptions) -> ArrayD<f64> {
     let mut values = logits.to_owned();
     if let Task::Segmentation { .. } = options.task {
@@ -221,11 +221,11 @@ fn sample_start(
 ) -> Result<SampleStart> {
     let a = a.as_standard_layout().into_owned();
     if options.target == Target::All && options.mode == Mode::Contrastive {
-        return Err(Error::Start("all outputs at once have no contrastive start; choose one unit".into()));
+        return Err(Error::Start("all outputs together have no contrastive start; choose one unit".into()));
     }
     if options.task == Task::BoundingBox && options.mode == Mode::Contrastive && a.len() == 1 {
         return Err(Error::Start(
-            "a regression of one number has no other output that could speak against it, so there is no contrastive \
+            "a regression of one number has no other output to start the channel against, so there is no contrastive \
              start; use the default mode"
                 .into(),
         ));
@@ -246,17 +246,17 @@ fn sample_start(
             Ok(of_cells(&a, &[k], options))
         }
         (_, Target::Box(_) | Target::BoxOf(_)) => {
-            Err(Error::Start("a box is one of a detector's outputs; choose a unit of this one".into()))
+            Err(Error::Start("this output does not hold the scores of a detector's boxes; choose a unit of it instead of a box".into()))
         }
         (_, &Target::Unit(k)) if k < a.len() => Ok(of_cells(&a, &[k], options)),
         (_, Target::Unit(k)) => Err(Error::Start(format!(
-            "the output has {} units for each sample; there is no unit {k}. Units count from 0",
+            "the output has no unit {k}: it has {0} units for each sample, counted from 0",
             a.len()
         ))),
     }
 }
 
-/// a at some cells of a sample, or a total divided evenly among them. R⁻ = a elsewhere; of a single output 1 − a.
+/// a at some cells of a sample, or a total divided evenly among them. R⁻ = a elsewhere; for a single output, 1 − a.
 fn of_cells(a: &ArrayD<f64>, cells: &[usize], options: &StartOptions) -> SampleStart {
     let mut chosen = vec![false; a.len()];
     cells.iter().for_each(|&cell| chosen[cell] = true);
@@ -286,7 +286,7 @@ fn by_cell(a: &ArrayD<f64>, value: impl Fn(usize, f64) -> f64) -> ArrayD<f64> {
     a.map(|&old| value(cells.next().unwrap_or_default(), old))
 }
 
-/// Scales to a total, when one is asked and there is something to scale.
+/// Scales to the requested total, if there is something to scale.
 fn scale_to(values: &mut ArrayD<f64>, scaler: Option<f64>) {
     let total = values.sum();
     if let Some(scaler) = scaler.filter(|_| total > 0.0) {

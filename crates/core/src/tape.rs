@@ -11,7 +11,7 @@ pub struct ValueId(pub usize);
 /// Dotted path of the module a step belongs to, such as `layer1.0.conv1`, and the module's class.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Hash, serde::Serialize)]
 pub struct ModulePath {
-    /// Dotted instance names; empty for the top module or when the framework does not know.
+    /// Dotted instance names; empty for the top module, or if the framework does not know.
     pub path: String,
     /// Class name of the innermost module.
     pub class: String,
@@ -24,7 +24,7 @@ pub struct Place {
     pub step: usize,
     /// The module.
     pub module: ModulePath,
-    /// Source line, when the framework knows it.
+    /// Source line, if the framework knows it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub source: Option<String>,
     /// Shapes of the operands.
@@ -67,17 +67,16 @@ impl Meta {
 /// One operand of a step.
 #[derive(Debug, Clone)]
 pub struct Operand<T> {
-    /// Which value it is.
+    /// The value.
     pub value: ValueId,
     /// Shape and element type.
     pub meta: Meta,
-    /// The data as it was when the step ran, in the compute type; absent when the step's rule does not
-    /// read it.
+    /// The data as it was when the step ran, in the compute type; absent if the step's rule does not read it.
     pub data: Option<T>,
-    /// Identity of a parameter, so that what is derived from it can be kept between explanations.
+    /// The identity of a parameter, so that what is derived from it can be kept between explanations.
     pub weight: Option<WeightKey>,
-    /// Whether the value depends on an explained input. Set by [`Tape::prepare`]; a value that does not
-    /// is a constant and receives nothing (rules §9).
+    /// Whether the value depends on an explained input. Set by [`Tape::prepare`]. A value that does not is a constant and
+    /// receives nothing (rules, "Constants").
     pub depends: bool,
 }
 
@@ -93,8 +92,7 @@ impl<T: Tensor> Operand<T> {
         Self { value, meta, data: None, weight: None, depends: false }
     }
 
-    /// This operand with other data: a part of its own, or the same under another shape. It is no longer the parameter
-    /// it may have been.
+    /// This operand with other data: a part of its own, or the same under another shape. It loses the identity of a parameter.
     pub fn holding(&self, data: T) -> Self {
         let meta = Meta { shape: data.shape(), ..self.meta.clone() };
         Self { meta, data: Some(data), weight: None, ..*self }
@@ -110,21 +108,21 @@ pub struct Step<T> {
     pub place: Place,
     /// The rule, with the operator's arguments that are not tensors.
     pub op: Box<dyn BacktraceOp<T>>,
-    /// Tensor operands in the order the rule documents.
+    /// Tensor operands, in the order that the rule documents.
     pub inputs: Vec<Operand<T>>,
-    /// Values the step made.
+    /// The values that the step made.
     pub outputs: Vec<ValueId>,
-    /// Values that say how, where or whether, and are no operands.
+    /// Values that say how, where or whether, but are not operands.
     pub chosen_by: Vec<ValueId>,
-    /// Whether what numbers decided is among these, or among the operands that carry nothing. Set by [`Tape::prepare`].
+    /// Whether numbers decided one of these, or one of the operands that carry nothing. Set by [`Tape::prepare`].
     pub chosen: bool,
-    /// Whether it adds constants to the embeddings of tokens. Set by [`Tape::prepare`].
+    /// Whether the step adds constants to the embeddings of tokens. Set by [`Tape::prepare`].
     pub adds: bool,
     /// The activation that gates this step (rules §2). Set by [`Tape::prepare`].
     pub gate: Option<Gate>,
-    /// What the step gave, where its gate needs it and the recording kept it. Set by [`Tape::prepare`].
+    /// The step's result, if its gate needs it and the recording kept it. Set by [`Tape::prepare`].
     pub result: Option<T>,
-    /// Whether the next step alone reads what this one gave, row by row, so that both can be walked together. Set by
+    /// Whether only the next step reads this one's result, row by row, so that both can be walked together. Set by
     /// [`Tape::prepare`].
     pub joined: bool,
 }
@@ -157,18 +155,18 @@ impl<T> Step<T> {
 /// A recorded run.
 #[derive(Debug)]
 pub struct Tape<T> {
-    /// The steps in the order they ran.
+    /// The steps in the order in which they ran.
     pub steps: Vec<Step<T>>,
     /// What is known of each value; indexed by [`ValueId`].
     pub values: Vec<Meta>,
     /// The values to explain, in the order of the model's inputs.
     pub inputs: Vec<ValueId>,
-    /// The values the model returned, flattened.
+    /// The values that the model returned, flattened.
     pub outputs: Vec<ValueId>,
-    /// Integer inputs that the user names as ones to explain: a cast of these to floating type carries
-    /// relevance (rules §9).
+    /// Integer inputs that the user names as quantities: a cast of these to a floating-point type carries relevance (rules,
+    /// "Tokens").
     pub numeric_inputs: Vec<ValueId>,
-    /// What gave something by chance.
+    /// The operators whose results depend on random numbers or on the batch.
     pub random: Vec<RandomUse>,
 }
 

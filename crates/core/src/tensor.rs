@@ -4,7 +4,7 @@ use crate::Result;
 use ndarray::{ArrayD, ArrayViewD};
 use std::fmt::Debug;
 
-/// Element type of a tensor, as far as the rules care.
+/// The element type of a tensor, as far as the rules care.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, serde::Serialize)]
 #[serde(rename_all = "lowercase")]
 #[non_exhaustive]
@@ -31,7 +31,7 @@ impl DType {
         matches!(self, Self::F16 | Self::BF16 | Self::F32 | Self::F64)
     }
 
-    /// The type relevance is computed in: single precision for the halves, else the type itself.
+    /// The type in which relevance is computed: single precision for the two half precisions, otherwise the type itself.
     pub fn compute(self) -> Self {
         match self {
             Self::F16 | Self::BF16 => Self::F32,
@@ -39,8 +39,8 @@ impl DType {
         }
     }
 
-    /// Magnitudes below this count as 0 (rules §0, §7): near the end of a type's range a number holds few digits, and a
-    /// quotient by it overflows.
+    /// Magnitudes below this count as 0 (rules §0, §7). Near the lower end of its range a type keeps few digits, and a quotient by
+    /// such a number overflows.
     pub fn negligible(self) -> f64 {
         match self {
             Self::F64 => 1e-290,
@@ -62,12 +62,12 @@ pub enum Unary {
     Sigmoid,
     /// tanh x
     Tanh,
-    /// x held within ±[`BOUND`], infinities included.
+    /// x clamped to ±[`BOUND`], infinities included.
     Bounded,
 }
 
-/// What stands for infinity where an infinite operand would turn a share of nothing into NaN: far above any
-/// activation, far below the largest single-precision number.
+/// Replaces infinity, because an infinite operand would turn its share of nothing into NaN. It is far above any activation
+/// and far below the largest single-precision number.
 pub const BOUND: f64 = 1e30;
 
 /// A function of two numbers. Shapes broadcast as in NumPy.
@@ -107,14 +107,14 @@ impl Range {
         Self { start, len, step: 1 }
     }
 
-    /// All of a tensor: one range for each axis.
+    /// The whole of a tensor: one range for each axis.
     pub fn whole(shape: &[usize]) -> Vec<Self> {
         shape.iter().copied().map(Self::full).collect()
     }
 }
 
-/// The geometry of a convolution with `s` spatial axes; each vector has length `s`.
-/// Padding is symmetric and zero; other paddings are steps of their own.
+/// The geometry of a convolution with `s` spatial axes; each vector has length `s`. Padding is symmetric and zero; other
+/// paddings are steps of their own.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ConvGeometry {
     /// Stride of each spatial axis.
@@ -127,39 +127,38 @@ pub struct ConvGeometry {
     pub groups: usize,
 }
 
-/// What each unit's relevance x comes to for 1 of what its denominator d is the sum of, a bias b among it.
+/// Relevance per unit of denominator, x ⊘ d, where d already includes the bias b.
 #[derive(Debug)]
 pub struct PerUnit<T> {
     /// x ⊘ d
     pub shares: T,
-    /// The sum of the x that met a d of 0.
+    /// The sum of those x whose d is 0.
     pub zero: f64,
     /// The bias's own share: Σ (x ⊘ d) ⊙ b.
     pub bias: f64,
 }
 
-/// A tensor of some framework, with the operations the rules are written in.
+/// A tensor of some framework, with the operations in which the rules are written.
 ///
-/// Handles are cheap to clone and share their data; no operation changes what another handle sees. Those that consume
-/// a tensor ([`add_region`](Tensor::add_region), [`accumulate`](Tensor::accumulate),
-/// [`multiplied`](Tensor::multiplied), [`dividing`](Tensor::dividing), [`index_add`](Tensor::index_add)) work in its
-/// buffer where no one else holds it.
-/// Callers pass a tensor they have made and not shared.
-/// All floating operands of one call have the same element type; shapes broadcast where said.
+/// Handles are cheap to clone and share their data; no operation changes what another handle sees. The operations that consume
+/// a tensor ([`add_region`](Tensor::add_region), [`accumulate`](Tensor::accumulate), [`multiplied`](Tensor::multiplied),
+/// [`divide_into_shares`](Tensor::divide_into_shares), [`index_add`](Tensor::index_add)) work in its buffer if no one else
+/// holds it, so callers pass a tensor that they have made and not shared. All floating-point operands of one call have the
+/// same element type. Shapes broadcast only where the operation says so.
 ///
 /// # Errors
-/// Every operation returns [`Error::Tensor`](crate::Error::Tensor) when the backend refuses it.
+/// Every operation returns [`Error::Tensor`](crate::Error::Tensor) if the backend refuses it.
 pub trait Tensor: Clone + Debug + Send + Sized + 'static {
     /// The extent of each axis.
     fn shape(&self) -> Vec<usize>;
     /// The element type.
     fn dtype(&self) -> DType;
 
-    /// The tensor in the given element type (itself when it has that type).
+    /// The tensor in the given element type; itself if it has that type.
     fn cast(&self, dtype: DType) -> Result<Self>;
     /// A tensor of one repeated value, with this tensor's element type and device.
     fn full(&self, shape: &[usize], value: f64) -> Result<Self>;
-    /// A tensor of the given values, with this tensor's floating type and device.
+    /// A tensor of the given values, with this tensor's floating-point type and device.
     fn floats(&self, values: ArrayViewD<'_, f64>) -> Result<Self>;
     /// A one-dimensional tensor of indices on this tensor's device.
     fn indices(&self, values: &[i64]) -> Result<Self>;
@@ -180,10 +179,10 @@ pub trait Tensor: Clone + Debug + Send + Sized + 'static {
     fn multiplied(self, other: &Self) -> Result<Self> {
         self.mul(other)
     }
-    /// `self ⊘ denominator` with x/0 := 0 (rules §0), and the sum of the x that met a 0, or less than
+    /// `self ⊘ denominator` with x/0 := 0 (rules §0), and the sum of those x whose denominator is 0 or less than
     /// [`DType::negligible`]. The denominator broadcasts to this tensor's shape.
     fn quotient(&self, denominator: &Self) -> Result<(Self, f64)>;
-    /// The [`quotient`](Tensor::quotient) of `x` and this tensor plus a bias, if there is one, which broadcasts to it.
+    /// The [`quotient`](Tensor::quotient) of `x` and this tensor plus a bias, which broadcasts to it, if there is one.
     fn divide_into_shares(self, bias: Option<&Self>, x: &Self) -> Result<PerUnit<Self>> {
         let denominator = match bias {
             Some(bias) => self.add(bias)?,
@@ -198,9 +197,9 @@ pub trait Tensor: Clone + Debug + Send + Sized + 'static {
     fn sum(&self, axes: &[usize], keep: bool) -> Result<Self>;
     /// Largest element over the given axes, which stay with extent 1.
     fn max_over(&self, axes: &[usize]) -> Result<Self>;
-    /// eˣ / Σeˣ over the last axis, of which there must be one.
+    /// eˣ / Σeˣ over the last axis; there must be one.
     fn softmax(&self) -> Result<Self>;
-    /// Smallest of all elements; infinity of none.
+    /// The smallest of all elements; infinity if there are none.
     fn least(&self) -> Result<f64>;
     /// Sum of all elements.
     fn total(&self) -> Result<f64>;
@@ -211,22 +210,21 @@ pub trait Tensor: Clone + Debug + Send + Sized + 'static {
     fn permute(&self, order: &[usize]) -> Result<Self>;
     /// Repeats axes of extent 1 (and leading axes) to the given shape.
     fn broadcast_to(&self, shape: &[usize]) -> Result<Self>;
-    /// A regular part: one range for each axis.
+    /// A region: one range for each axis.
     fn slice(&self, region: &[Range]) -> Result<Self>;
-    /// Adds `part` into a regular part of this tensor, consuming it.
+    /// Adds `part` to a region of this tensor, consuming it.
     fn add_region(self, region: &[Range], part: &Self) -> Result<Self>;
-    /// Tensors one after the other along an axis.
+    /// Concatenates tensors along an axis.
     fn concat(parts: &[Self], axis: usize) -> Result<Self>;
-    /// The order of elements reversed along the given axes.
+    /// Reverses the order of elements along the given axes.
     fn flip(&self, axes: &[usize]) -> Result<Self>;
     /// The sub-tensors at `index` (one-dimensional, integer, not negative) along an axis.
     fn index_select(&self, axis: usize, index: &Self) -> Result<Self>;
-    /// Adds the sub-tensors of `source` at `index` along an axis, consuming this tensor; repeated
-    /// indices add up. The adjoint of [`index_select`](Tensor::index_select).
+    /// Adds the sub-tensors of `source` at `index` along an axis, consuming this tensor; repeated indices add up. The adjoint of
+    /// [`index_select`](Tensor::index_select).
     fn index_add(self, axis: usize, index: &Self, source: &Self) -> Result<Self>;
 
-    /// Whether the elements of a column lie side by side in memory, not those of a row: nothing but a hint at what is
-    /// fast.
+    /// Whether the elements of a column lie side by side in memory, rather than those of a row. Only a hint at what is fast.
     fn is_column_major(&self) -> bool {
         false
     }
@@ -234,10 +232,9 @@ pub trait Tensor: Clone + Debug + Send + Sized + 'static {
     fn matmul(&self, other: &Self) -> Result<Self>;
     /// Convolution of `self` `[N, C, spatial…]` with `weight` `[O, C / groups, kernel…]`, without bias.
     fn convolve(&self, weight: &Self, geometry: &ConvGeometry) -> Result<Self>;
-    /// The adjoint of [`convolve`](Tensor::convolve): `self` is `[N, O, spatial…]`, the result
-    /// `[N, C, input_spatial…]`. Input cells no kernel reaches are 0. Extents that would give the convolution
-    /// more outputs count these as 0, as long as they need fewer cells than the dilation: the output padding of
-    /// transposed convolutions.
+    /// The adjoint of [`convolve`](Tensor::convolve): `self` is `[N, O, spatial…]`, the result `[N, C, input_spatial…]`.
+    /// Input cells that no kernel reaches are 0. If the extents would give the convolution more outputs, those count as 0, as
+    /// long as they need fewer cells than the dilation: this is the output padding of transposed convolutions.
     fn convolve_adjoint(
         &self,
         weight: &Self,
@@ -257,7 +254,7 @@ pub trait Tensor: Clone + Debug + Send + Sized + 'static {
     fn negative(&self) -> Result<Self> {
         self.unary(Unary::Negative)
     }
-    /// x held within ±[`BOUND`].
+    /// x clamped to ±[`BOUND`].
     fn bounded(&self) -> Result<Self> {
         self.unary(Unary::Bounded)
     }
@@ -301,7 +298,7 @@ pub trait Tensor: Clone + Debug + Send + Sized + 'static {
     fn zeros(&self, shape: &[usize]) -> Result<Self> {
         self.full(shape, 0.0)
     }
-    /// Parts of the given extents, one after the other along an axis.
+    /// Splits into parts of the given extents along an axis.
     fn split(&self, axis: usize, extents: &[usize]) -> Result<Vec<Self>> {
         let mut region = Range::whole(&self.shape());
         let mut parts = Vec::with_capacity(extents.len());
@@ -322,9 +319,9 @@ pub trait Tensor: Clone + Debug + Send + Sized + 'static {
         }
         self.permute(&order)
     }
-    /// Σ x ⊙ y, y broadcast.
+    /// Σ x ⊙ y, with y broadcast.
     fn dot(&self, y: &Self) -> Result<f64> {
-        // Summing x down to the shape of y first keeps a bias vector from being blown up to the size of x.
+        // Summing x down to the shape of y first avoids expanding a bias vector to the size of x.
         let shape = y.shape();
         if shape.iter().product::<usize>() < self.shape().iter().product() {
             self.sum_to(&shape)?.mul(y)?.total()
@@ -332,8 +329,7 @@ pub trait Tensor: Clone + Debug + Send + Sized + 'static {
             self.mul(y)?.total()
         }
     }
-    /// Sums out what broadcasting to this tensor's shape had repeated: the adjoint of
-    /// [`broadcast_to`](Tensor::broadcast_to).
+    /// Sums over what broadcasting to this tensor's shape would repeat: the adjoint of [`broadcast_to`](Tensor::broadcast_to).
     fn sum_to(&self, shape: &[usize]) -> Result<Self> {
         let from = self.shape();
         if from == shape {

@@ -11,27 +11,27 @@ pub(crate) use signs::Signs;
 use crate::maps::{Broadcast, LinearMap};
 use crate::{Amount, Context, Loss, Mode, Operand, Part, PerUnit, Relevance, Result, Tensor};
 
-/// How contrastive mode treats units (rules §9).
+/// How contrastive mode treats units (rules, "Which layers have the convolution variant").
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Variant {
-    /// Units with contributions of one sign share each channel over them.
+    /// A unit whose contributions have one sign shares both channels among them.
     Linear,
-    /// The two-sign test is used always.
+    /// Every unit uses the two-sign test.
     Convolution,
 }
 
 /// One operand of a weighted sum with its map.
 #[derive(Debug)]
 pub struct Term<'a, T> {
-    /// The operand x. A constant one acts as a bias does (rules §9): its share is booked as [`Loss::Constant`],
-    /// in contrastive mode it only decides the sign.
+    /// The operand x. A constant one acts as a bias does (rules, "Constants"): its share is booked as [`Loss::Constant`], and in
+    /// contrastive mode it only decides the sign.
     pub operand: &'a Operand<T>,
     /// The map W.
     pub map: Box<dyn LinearMap<T> + 'a>,
 }
 
 impl<'a, T: Tensor> Term<'a, T> {
-    /// x itself.
+    /// x as its own term, with the identity as its map.
     pub(crate) fn itself(operand: &'a Operand<T>) -> Self {
         let from = operand.meta.shape.clone();
         Self { operand, map: Box::new(Broadcast { factor: 1.0, from }) }
@@ -59,11 +59,11 @@ impl<'a, T: Tensor> Term<'a, T> {
 pub struct WeightedSum<'a, T> {
     /// The operands. The first has the rank of y, so that biases and broadcast operands add to it.
     pub terms: Vec<Term<'a, T>>,
-    /// b, of a shape that broadcasts to y.
+    /// b, in a shape that broadcasts to y.
     pub bias: Option<T>,
-    /// Treatment of units in contrastive mode, and of gates in default mode.
+    /// The treatment of units in contrastive mode, and of gates in default mode.
     pub variant: Variant,
-    /// y, where it is known: a gate reads it.
+    /// y, if it is known: a gate reads it.
     pub result: Option<T>,
 }
 
@@ -119,7 +119,7 @@ impl<T: Tensor> WeightedSum<'_, T> {
             .collect()
     }
 
-    /// S = R ⊘ (g + |b|); what meets a 0 and what the bias takes is booked.
+    /// S = R ⊘ (g + |b|). Books the relevance of units whose denominator is 0, and the share of the bias.
     fn per_unit(&self, gross: T, relevance: &T, context: &mut Context<'_, T>) -> Result<T> {
         let bias = self.bias.as_ref().map(Tensor::abs).transpose()?;
         let PerUnit { shares, zero, bias: to_bias } = gross.divide_into_shares(bias.as_ref(), relevance)?;
@@ -128,7 +128,7 @@ impl<T: Tensor> WeightedSum<'_, T> {
     }
 }
 
-/// Books what met a denominator of 0, and what the bias took.
+/// Books the relevance of units whose denominator is 0, and the share of the bias.
 fn book<T: Tensor>(zero: f64, bias: Option<f64>, context: &mut Context<'_, T>) {
     context.lose(Loss::ZeroDenominator, Amount::default_mode(zero));
     context.lose(Loss::Bias, Amount::default_mode(bias.unwrap_or_default()));

@@ -41,8 +41,8 @@ pub struct WeightKey {
     pub version: u64,
 }
 
-/// Keeps |W| (and other parts) of parameters, because making |W| anew for every explanation costs a good
-/// part of a forward pass. Bounded in bytes; a changed parameter replaces its old entry.
+/// Keeps |W| (and other parts) of parameters, because computing |W| anew for every explanation costs a good part of a forward
+/// pass. Its size in bytes is bounded. A changed parameter replaces its old entry.
 #[derive(Debug)]
 pub struct WeightCache<T> {
     limit: usize,
@@ -59,7 +59,7 @@ struct Kept<T> {
 struct Entry<T> {
     version: u64,
     part: T,
-    /// Held so that nothing else can take its address, and so its identity.
+    /// Held so that nothing else can take its address, and with it its identity.
     _weight: T,
 }
 
@@ -69,7 +69,7 @@ impl<T: Tensor> WeightCache<T> {
         Self { limit, kept: Mutex::new(Kept { bytes: 0, parts: HashMap::new() }) }
     }
 
-    /// The part of a tensor; from the cache when the tensor is a parameter known before.
+    /// A part of a tensor; from the cache if the tensor is a parameter that is already there.
     ///
     /// # Errors
     /// [`Error::Tensor`](crate::Error::Tensor).
@@ -80,7 +80,7 @@ impl<T: Tensor> WeightCache<T> {
         {
             return Ok(kept.part.clone());
         }
-        // Made outside the lock: two threads may make it twice, neither waits for the other.
+        // Computed outside the lock: two threads may compute it twice, but neither waits for the other.
         let made = part.of(tensor)?;
         let mut kept = self.lock();
         if let Some(old) = kept.parts.remove(&(key.identity, part)) {
@@ -94,13 +94,13 @@ impl<T: Tensor> WeightCache<T> {
         Ok(made)
     }
 
-    /// Bytes held now.
+    /// The number of bytes held now.
     pub fn bytes(&self) -> usize {
         self.lock().bytes
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, Kept<T>> {
-        // A thread that panicked while holding the lock left a whole map behind: nothing is half done here.
+        // A thread that panicked while it held the lock left the map complete, because no change is done in two steps.
         self.kept.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
     }
 }

@@ -1,5 +1,5 @@
-//! Activations written out as products (rules §9): x·σ(x), x·Φ(x), x·relu6(x+3)/6, x·tanh(softplus x) … and as quotients:
-//! x / (1 + e⁻ˣ), x / (1 + |x|), x / √(1 + x²) …
+//! Recognises activations that are written out (rules, "Written out and in one operator"): as products, such as x·σ(x), x·Φ(x),
+//! x·relu6(x+3)/6 and x·tanh(softplus x), and as quotients, such as x / (1 + e⁻ˣ), x / (1 + |x|) and x / √(1 + x²).
 
 use crate::ops::Pass;
 use crate::{Function, Role, Step, Tape, Tensor, ValueId};
@@ -17,15 +17,15 @@ struct Univariate {
 enum Curve {
     /// c·x
     Multiple(f64),
-    /// x times or divided by constants that are not one number.
+    /// x times or divided by constants that are not one single number.
     Scaled,
     /// σ(βx)
     Sigmoid(f64),
-    /// Holds a bounded function somewhere, such as erf or tanh.
+    /// A function that contains a bounded one, such as erf or tanh.
     Bounded,
-    /// 1 + eˣ and the like: bounded as a divisor.
+    /// 1 + eˣ and the like: dividing by it bounds.
     Exponential,
-    /// c + |x|ᵖ and the like, which grows as a power of |x|; with c it keeps clear of 0.
+    /// c + |x|ᵖ and the like, which grows as a power of |x|; with c it stays away from 0.
     Growing {
         /// The power p.
         power: f64,
@@ -36,7 +36,7 @@ enum Curve {
     Plain,
 }
 
-/// Turns products that are activations into passes to the plain factor.
+/// Turns products and quotients that are activations into passes to the plain factor.
 pub(super) fn recognise<T: Tensor>(tape: &mut Tape<T>) {
     let mut known: Vec<Univariate> = (0..tape.values.len())
         .map(|value| Univariate { root: ValueId(value), curve: Curve::Multiple(1.0) })
@@ -53,7 +53,7 @@ pub(super) fn recognise<T: Tensor>(tape: &mut Tape<T>) {
 
 struct Found {
     value: Univariate,
-    /// The factor that receives, when the step is an activation written out.
+    /// The factor that receives and the activation, if the step is a written-out activation.
     activation: Option<(usize, Function)>,
 }
 
@@ -72,7 +72,7 @@ fn of_step<T: Tensor>(step: &Step<T>, known: &[Univariate]) -> Option<Found> {
         (Role::Sum { .. } | Role::Product | Role::Quotient, None) => {
             let curve = match role {
                 Role::Sum { .. } => shifted(input.curve),
-                // A constant divided by it.
+                // A constant is divided by it.
                 Role::Quotient if first > 0 || step.inputs.len() == 1 => {
                     through(Function::Power(-1.0), input.curve)
                 }
@@ -98,7 +98,7 @@ fn of_step<T: Tensor>(step: &Step<T>, known: &[Univariate]) -> Option<Found> {
     }
 }
 
-/// What is known of the sum, product or quotient of two functions of one value.
+/// The curve of the sum, product or quotient of two functions of one value.
 fn joined(role: Role, a: Curve, b: Curve) -> Curve {
     match (role, a, b) {
         (Role::Product, Curve::Multiple(_) | Curve::Scaled, Curve::Multiple(_) | Curve::Scaled) => {
@@ -111,7 +111,7 @@ fn joined(role: Role, a: Curve, b: Curve) -> Curve {
     }
 }
 
-/// What is left to know after multiplying by constants.
+/// The curve after multiplying by constants.
 fn multiplied(curve: Curve) -> Curve {
     match curve {
         Curve::Multiple(_) | Curve::Scaled => Curve::Scaled,
@@ -119,7 +119,7 @@ fn multiplied(curve: Curve) -> Curve {
     }
 }
 
-/// As which power of |x| a function grows.
+/// The power of |x| with which a function grows.
 fn growth(curve: Curve) -> Option<f64> {
     match curve {
         Curve::Multiple(_) | Curve::Scaled => Some(1.0),
@@ -128,13 +128,13 @@ fn growth(curve: Curve) -> Option<f64> {
     }
 }
 
-/// Whether x, times another function to the power of ±1, is held: the other grows just as x does, and keeps clear of 0.
+/// Whether x · otherᵉ with e = ±1 stays bounded: the other grows just as x does, and stays away from 0.
 fn saturates(x: Curve, other: Curve, exponent: f64) -> bool {
     let (Some(own), Curve::Growing { power, shifted: true }) = (growth(x), other) else { return false };
     own > 0.0 && (own + exponent * power).abs() < 1e-9
 }
 
-/// What is left to know after adding constants.
+/// The curve after adding constants.
 fn shifted(curve: Curve) -> Curve {
     match curve {
         Curve::Growing { power, .. } if power > 0.0 => Curve::Growing { power, shifted: true },
@@ -165,7 +165,7 @@ fn through(function: Function, input: Curve) -> Curve {
     }
 }
 
-/// What is left to know after adding or multiplying by constants.
+/// The curve after adding constants, or multiplying by them, for a function that is not a power.
 fn widened(curve: Curve) -> Curve {
     match curve {
         Curve::Sigmoid(_) => Curve::Bounded,
@@ -179,8 +179,7 @@ fn bounded(curve: Curve) -> bool {
     matches!(curve, Curve::Sigmoid(_) | Curve::Bounded)
 }
 
-/// Whether the left factor is the plain one, and the activation, when one factor is bounded and the other
-/// is not.
+/// Whether the left factor is the plain one, and the activation, if one factor is bounded and the other is not.
 fn product(left: Curve, right: Curve) -> Option<(bool, Function)> {
     match (bounded(left), bounded(right)) {
         (false, true) => Some((true, gating(left, right))),

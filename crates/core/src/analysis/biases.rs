@@ -1,12 +1,12 @@
-//! x·W followed by + b with one constant for each output feature is one weighted sum with a bias; so is the x·W of
-//! x·W + h·U followed by + b (rules §9).
+//! Folds biases (rules, "What is a bias"): x·W followed by + b, with one constant for each output feature, becomes one weighted
+//! sum with a bias. In x·W + h·U followed by + b, the bias goes to x·W.
 
 use super::graph::{Consumers, producers};
 use super::turns::{axis_after, between};
 use crate::ops::{Pass, WithinLayer, viewed};
 use crate::{Operand, Role, Step, Tape, Tensor, Turn, ValueId};
 
-/// Moves such constants into the weighted sum before; the step that added them then passes.
+/// Moves such constants into the weighted sum before them; the step that added them becomes a pass.
 pub(super) fn fold<T: Tensor>(tape: &mut Tape<T>) {
     let producers = producers(tape);
     let consumers = Consumers::new(tape);
@@ -38,16 +38,16 @@ pub(super) fn fold<T: Tensor>(tape: &mut Tape<T>) {
     }
 }
 
-/// What made a value, before it was moved.
+/// The step that made a value, before the value was moved.
 struct Maker {
     step: usize,
-    /// What that step made.
+    /// The value that the step made.
     value: ValueId,
-    /// The steps in between, the last first.
+    /// The movements since, the last one first.
     movements: Vec<usize>,
 }
 
-/// The maker of a value that nothing but the step `consumer` reads, nor anything else what is in between.
+/// The maker of a value, if only the step `consumer` reads the value and nothing else reads what lies between.
 fn maker<T: Tensor>(
     tape: &Tape<T>,
     producers: &[Option<usize>],
@@ -67,8 +67,8 @@ fn maker<T: Tensor>(
     }
 }
 
-/// A bias that is added to a weighted sum under another shape, as the sum's own: its last axes count features in both
-/// shapes, perhaps by other axes.
+/// A bias that is added to a weighted sum under another shape, brought to the shape of the sum: the last axes of both shapes
+/// count features, but may be divided differently.
 fn of_view<T: Tensor>(
     tape: &Tape<T>,
     maker: &Maker,
@@ -89,14 +89,14 @@ fn of_view<T: Tensor>(
     let own = output.get(output.len().checked_sub(features)?..)?;
     let shape = &bias.meta.shape;
     let counts = !own.is_empty() && own.iter().product::<usize>() == shape.iter().product::<usize>();
-    // A leading 1 may be a row for each sample.
+    // A leading 1 may stand for one row for each sample.
     let fits =
         step.inputs.len() == 2 && counts && view.ends_with(shape) && (shape.len() == 1 || shape[0] != 1);
     fits.then(|| viewed(bias, own).ok()).flatten()
 }
 
-/// A bias that is added to a weighted sum whose elements were moved, their channels kept whole: one entry for each index of
-/// the axis where the channels are then, as the sum's own.
+/// A bias that is added after the elements of a weighted sum were moved with their channels kept whole. It has one entry for
+/// each index of the axis that then counts channels; the result has the shape of the sum's own bias.
 fn of_turned<T: Tensor>(
     tape: &Tape<T>,
     maker: &Maker,
@@ -115,7 +115,7 @@ fn of_turned<T: Tensor>(
         axis_after(&turn, from, to, axis)
     })?;
     let (view, shape) = (&tape.meta(value).shape, &bias.meta.shape);
-    // A row for all samples counts as one where no convolution could have another.
+    // A single row for all samples is a bias if no convolution could have another kind of row.
     let leading = view.len() - axis;
     let rank = shape.len() == leading || (whole && shape.len() == view.len());
     let place = shape.len().checked_sub(leading)?;
@@ -127,14 +127,14 @@ fn of_turned<T: Tensor>(
 /// A linear map that is a term of a sum.
 struct Addend<T> {
     step: usize,
-    /// Its place among the terms.
+    /// Its number among the terms.
     term: usize,
-    /// What it gives with the bias.
+    /// Its result with the bias added.
     data: T,
 }
 
-/// In the sum of two linear maps of one shape, as recurrent cells have it, the bias added afterwards is that of the
-/// first (rules §6). The other may be a constant: the state of the first step is.
+/// The term that takes a bias added to the sum of two linear maps of one shape, as recurrent cells have it: the first
+/// (rules §6). The other term may be a constant, as the state of the first step is.
 fn of_two<T: Tensor>(
     tape: &Tape<T>,
     producers: &[Option<usize>],
@@ -177,9 +177,9 @@ fn bias_of<T: Tensor>(step: &Step<T>) -> Option<(usize, usize)> {
     }
 }
 
-/// Whether a constant has one entry for each output feature of a weighted sum without bias: `[N]`, or
-/// `[C, 1, …]` before spatial axes, `[C]` or `[1, …, C]` behind them. A `[1, N]` row has not: it may be one row for
-/// each sample.
+/// Whether a constant has one entry for each output feature of a weighted sum without bias: `[N]`, or `[C, 1, …]` before
+/// spatial axes, or `[C]` or `[1, …, C]` if channels come last. A `[1, N]` row does not count: it may be one row for each
+/// sample.
 fn takes<T: Tensor>(step: &Step<T>, output: &[usize], bias: &Operand<T>) -> bool {
     if step.inputs.len() != 2 {
         return false;

@@ -1,10 +1,11 @@
-//! Counts of tokens (rules §9): what is summed of ones that tokens placed is a number as an operand of a sum and as the only
-//! factor, as a bag of words is. What it divides or multiplies is counted, not said, by the tokens: there it is a constant.
+//! Counts of tokens (rules, "Counts"): sums of ones that tokens placed. As an operand of a sum and as the only factor of a
+//! product, a count is a number, as in a bag of words. As a divisor, or as the factor of another number, it is a constant: it
+//! says how many tokens there are, not which.
 
 use super::dependence::Dependence;
 use crate::{Family, Operand, Role, Step, Tape, Tensor};
 
-/// Makes counts constants where they divide, and where they are factors of other numbers.
+/// Makes counts constants where they divide, and where they multiply other numbers.
 pub(super) fn settle<T: Tensor>(tape: &mut Tape<T>, of_value: &[Dependence]) {
     let mut counts = vec![false; tape.values.len()];
     for step in &mut tape.steps {
@@ -25,8 +26,8 @@ pub(super) fn settle<T: Tensor>(tape: &mut Tape<T>, of_value: &[Dependence]) {
     }
 }
 
-/// Whether a step gives a count: ones where tokens say, and of numbers what is made of counts alone. Constants of several
-/// entries that differ may be weights, which make a score of it.
+/// Whether a step gives a count: ones placed by tokens, or a result computed from counts and no other numbers. Constants with
+/// different entries may be weights, which would turn the count into a score.
 fn counted<T: Tensor>(step: &Step<T>, counts: &[bool], of_value: &[Dependence]) -> bool {
     let role = step.op.role(&step.inputs);
     if role == Role::Ones {
@@ -45,7 +46,7 @@ fn counted<T: Tensor>(step: &Step<T>, counts: &[bool], of_value: &[Dependence]) 
         && !step.inputs.iter().enumerate().any(weighs)
 }
 
-/// Whether all entries of a constant are one number.
+/// Whether all entries of a constant are equal.
 fn uniform<T: Tensor>(constant: &Operand<T>) -> bool {
     let single = constant.meta.shape.iter().all(|&extent| extent == 1);
     let same = |data: &T| Ok::<_, crate::Error>(data.least()? == -data.scale(-1.0)?.least()?);

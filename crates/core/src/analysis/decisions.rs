@@ -1,13 +1,13 @@
-//! Decisions (rules §9): what was made by comparing numbers carries relevance back to the comparison. There it goes to the
-//! number that was compared, or ends where several were.
+//! Decisions (rules, "Decisions that the model takes"): what was computed from comparisons of numbers carries relevance back
+//! to the comparison. There it goes to the number that was compared, or ends if several numbers were compared.
 
 use super::dependence::{Dependence, computes};
 use super::graph::{producers, receivers};
 use crate::ops::{Decision, Pass, TokenArithmetic};
 use crate::{BacktraceOp, DType, Family, Function, Operand, Role, Step, Tape, Tensor, ValueId};
 
-/// Says of every decision which operand takes what arrives. Steps that have no rule for what was decided, as a product of
-/// two comparisons, become decisions themselves.
+/// Says of every decision which operand takes the relevance that arrives. Steps without a rule for decided operands, such as a
+/// product of two comparisons, become decisions themselves.
 pub(super) fn settle<T: Tensor>(tape: &mut Tape<T>, of_value: &[Dependence]) {
     join_limits(tape);
     let names = names(tape, of_value);
@@ -34,7 +34,7 @@ pub(super) fn settle<T: Tensor>(tape: &mut Tape<T>, of_value: &[Dependence]) {
         }
         if let Some(op) = op {
             let ends = op.family() == Family::Decision && op.role(&step.inputs) == Role::Other;
-            // The leaf of a tree, which one number alone does not name: what several decided takes it.
+            // The leaf of a tree is not named by one number alone: the index that several numbers decided takes it all.
             let of_several = subjects.any_ended(step, &deciding) && output_is_named(step, &names);
             for (input, operand) in step.inputs.iter_mut().enumerate() {
                 operand.depends &= !ends && op.carries(input);
@@ -45,8 +45,8 @@ pub(super) fn settle<T: Tensor>(tape: &mut Tape<T>, of_value: &[Dependence]) {
     }
 }
 
-/// A limit that is subtracted, as in [x − c > 0], is part of the comparison: the constants of a sum that nothing but decisions
-/// read take nothing. Those that are the bias of a linear map stay one.
+/// Makes a subtracted limit part of the comparison, as in [x − c > 0]: if only decisions read a sum, its constants take
+/// nothing. The bias of a linear map is excepted.
 fn join_limits<T: Tensor>(tape: &mut Tape<T>) {
     let (compared, producers) = (compared(tape), producers(tape));
     for index in 0..tape.steps.len() {
@@ -68,7 +68,7 @@ fn takes_bias(role: Role) -> bool {
     matches!(role, Role::Linear { .. } | Role::Convolution { .. })
 }
 
-/// Which values are read by decisions and nothing else.
+/// Which values are read by decisions only.
 fn compared<T: Tensor>(tape: &Tape<T>) -> Vec<bool> {
     let mut compared = vec![false; tape.values.len()];
     let (decisions, others): (Vec<_>, Vec<_>) =
@@ -80,7 +80,8 @@ fn compared<T: Tensor>(tape: &Tape<T>) -> Vec<bool> {
     compared
 }
 
-/// Whether something that was decided about numbers said how, where or whether: what then lands on constants was its choice.
+/// Whether a decision about numbers chose how, where or whether this step acts. What lands on constants is then lost to that
+/// decision.
 fn is_chosen<T: Tensor>(step: &Step<T>, of_value: &[Dependence]) -> bool {
     let decides = |value: ValueId| matches!(of_value[value.0], Dependence::Decided | Dependence::Numbers);
     let unread = step.inputs.iter().enumerate().filter(|(input, _)| !step.op.carries(*input));
@@ -89,13 +90,13 @@ fn is_chosen<T: Tensor>(step: &Step<T>, of_value: &[Dependence]) -> bool {
             || step.chosen_by.iter().any(|&value| decides(value)))
 }
 
-/// The operands of a decision, or of what it goes into, that relevance can flow to.
+/// The operands of a step to which relevance can flow; of a decision, those that decided.
 fn deciding<T: Tensor>(step: &Step<T>) -> Vec<usize> {
     let carries = |&input: &usize| step.op.carries(input) && step.inputs[input].depends;
     (0..step.inputs.len()).filter(carries).collect()
 }
 
-/// The rule that takes the place of a step's own, if one must.
+/// The rule that replaces the step's own, if one must.
 fn rule<T: Tensor>(
     step: &Step<T>,
     deciding: &[usize],
@@ -107,7 +108,7 @@ fn rule<T: Tensor>(
     if named && computes(role) || role == Role::Discrete && output.dtype == DType::Int {
         return Some(Box::new(TokenArithmetic));
     }
-    // What a condition chose of what others decided is decided by both, as a product is.
+    // A choice between decided values is decided by the condition and by them, just as a product is.
     let chooses = role == Role::Choice && deciding.contains(&0);
     let factors = deciding.iter().filter(|&&input| chooses || step.op.multiplies(input)).count();
     let decides = matches!(step.op.family(), Family::Decision | Family::Unruled | Family::Statistic)
@@ -121,7 +122,7 @@ fn rule<T: Tensor>(
     Some(Box::new(by.map_or(Decision::Among, Decision::By)))
 }
 
-/// Whether each element of the result is made of the elements that stand where it does.
+/// Whether each element of the result depends only on the elements at its own place.
 fn by_element(role: Role) -> bool {
     match role {
         Role::Function(function) => function != Function::Softmax,
@@ -130,7 +131,7 @@ fn by_element(role: Role) -> bool {
     }
 }
 
-/// Whether a value of one shape takes another by repetition.
+/// Whether broadcasting takes one shape to another.
 fn broadcasts(shape: &[usize], to: &[usize]) -> bool {
     let fits = |(&own, &other): (&usize, &usize)| own == other || own == 1;
     shape.len() <= to.len() && shape.iter().rev().zip(to.iter().rev()).all(fits)
@@ -140,8 +141,8 @@ fn output_is_named<T>(step: &Step<T>, names: &[bool]) -> bool {
     step.outputs.first().is_some_and(|output| names[output.0])
 }
 
-/// A name that is a sum, as the number of limits that lie below a number, is made of all that was counted alike: of those that
-/// do not hold, too, of which nothing is left where none does.
+/// Shares a sum that is a name, such as the number of limits below a number, evenly over all that was counted: also over the
+/// conditions that do not hold, so that something remains even if none holds.
 fn count_evenly<T: Tensor>(step: &mut Step<T>) {
     for operand in &mut step.inputs {
         let ones = operand.data.as_ref().map(|data| data.full(&operand.meta.shape, 1.0));
@@ -149,8 +150,8 @@ fn count_evenly<T: Tensor>(step: &mut Step<T>) {
     }
 }
 
-/// The decided integers that rows are looked up by: a bin, or what is computed from bins to name a row. They are names, so
-/// that an offset takes nothing.
+/// The decided integers by which rows are looked up: bins, or names computed from bins. As they are names, an offset takes
+/// nothing.
 fn names<T: Tensor>(tape: &Tape<T>, of_value: &[Dependence]) -> Vec<bool> {
     let mut names = vec![false; tape.values.len()];
     for step in tape.steps.iter().rev() {
@@ -163,25 +164,25 @@ fn names<T: Tensor>(tape: &Tape<T>, of_value: &[Dependence]) -> Vec<bool> {
     names
 }
 
-/// The only operand of a step that relevance can flow to.
+/// The operand of a step to which relevance can flow, if there is just one.
 fn alone<T: Tensor>(step: &Step<T>) -> Option<&Operand<T>> {
     let mut receivers = receivers(step);
     receivers.next().filter(|_| receivers.next().is_none())
 }
 
-/// A number, and how its elements moved since.
+/// A number, and how its elements have moved since.
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Subject {
     number: ValueId,
     way: Vec<String>,
 }
 
-/// What each decision is about, where that is one number.
+/// The number that each decision is about, if it is about just one.
 struct Subjects<'a> {
     of_value: &'a [Dependence],
     producers: Vec<Option<usize>>,
     found: Vec<Option<Subject>>,
-    /// What several numbers decided together.
+    /// Whether several numbers decided the value together.
     ended: Vec<bool>,
 }
 
@@ -210,7 +211,7 @@ impl<'a> Subjects<'a> {
         }
     }
 
-    /// A number, from where its elements last did more than move.
+    /// The number whose elements have only moved since, back from a value.
     fn number<T: Tensor>(&self, tape: &Tape<T>, mut number: ValueId) -> Subject {
         let mut way = Vec::new();
         while let Some(step) = self.producers[number.0].map(|step| &tape.steps[step])

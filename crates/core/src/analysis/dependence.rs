@@ -1,4 +1,4 @@
-//! Which values depend on an explained input (rules §9): the others are constants and receive nothing.
+//! Which values depend on an explained input (rules, "What depends"). The others are constants and receive nothing.
 
 use crate::ops::TokenArithmetic;
 use crate::{DType, Family, Role, Tape, Tensor};
@@ -8,18 +8,18 @@ use crate::{DType, Family, Role, Tape, Tensor};
 pub(super) enum Dependence {
     /// Not at all.
     Constant,
-    /// Made from inputs, yet it carries no relevance: masks and positions made from tokens, shapes.
+    /// Computed from inputs, but carrying no relevance: masks and positions made from tokens, shapes.
     Derived,
-    /// Made by comparing numbers.
+    /// Computed from comparisons of numbers.
     Decided,
-    /// Names that come from token inputs, mostly integers: they carry relevance from embeddings only.
+    /// A name that comes from token inputs, mostly an integer: it carries relevance from embeddings only.
     Tokens,
     /// As a number.
     Numbers,
 }
 
 impl Dependence {
-    /// Of an input.
+    /// The dependence of an input on itself.
     fn of(dtype: DType, numeric: bool) -> Self {
         match dtype {
             _ if numeric => Self::Numbers,
@@ -34,7 +34,7 @@ impl Dependence {
         self >= Self::Decided
     }
 
-    /// What is left of it where it only says how, where or whether.
+    /// The dependence of a result on an operand that only says how, where or whether.
     fn unread(self, family: Family) -> Self {
         match self {
             Self::Decided | Self::Numbers if family != Family::Constant => Self::Decided,
@@ -43,7 +43,7 @@ impl Dependence {
     }
 }
 
-/// Marks every operand; says of every value how it depends.
+/// Marks every operand; returns how every value depends.
 pub(super) fn mark<T: Tensor>(tape: &mut Tape<T>) -> Vec<Dependence> {
     let mut of_value = vec![Dependence::Constant; tape.values.len()];
     for &input in &tape.inputs {
@@ -76,8 +76,8 @@ pub(super) fn mark<T: Tensor>(tape: &mut Tape<T>) -> Vec<Dependence> {
     of_value
 }
 
-/// Token operands of anything but routing and embeddings are constants: a mask made from tokens is a mask, also
-/// where a float meets it without a cast. So is what was decided as a factor of a number.
+/// Makes token operands constants, except in embeddings and in steps that hand tokens on: a mask made from tokens is a mask,
+/// even if it meets a float without a cast. A decision that is a factor of a number becomes a constant too.
 fn settle<T: Tensor>(tape: &mut Tape<T>, of_value: &[Dependence]) {
     for step in &mut tape.steps {
         let made = step.outputs.iter().map(|output| of_value[output.0]).max().unwrap_or(Dependence::Constant);
@@ -98,16 +98,16 @@ fn settle<T: Tensor>(tape: &mut Tape<T>, of_value: &[Dependence]) {
     }
 }
 
-/// Whether an operator computes with each element: with tokens, which are names, that makes other names.
+/// Whether an operator computes with each element. Tokens are names, and computing with them makes other names.
 pub(super) fn computes(role: Role) -> bool {
     matches!(role, Role::Sum { .. } | Role::Product | Role::Discrete)
 }
 
-/// What matters of a step's operands.
+/// What matters about a step's operands.
 struct Operands {
     /// The strongest dependence among them.
     strongest: Dependence,
-    /// Whether one of them is no more than a mask or a position.
+    /// Whether one of them is only a mask, a position or a decision.
     masked: bool,
     /// Whether integers are among those that carry relevance.
     integers: bool,
@@ -125,15 +125,15 @@ impl Operands {
             (Dependence::Tokens, DType::Bool) => Dependence::Derived,
             (Dependence::Numbers, DType::Bool) => Dependence::Decided,
             (Dependence::Numbers, _) if family == Family::Decision => Dependence::Decided,
-            // Beside what was picked, where it stood.
+            // The place of a picked number, returned beside it.
             (Dependence::Numbers, DType::Int) if picks && !self.integers => Dependence::Decided,
-            // Also of a type the rules do not know, such as complex numbers: what comes out of an operator without a
-            // rule must not pass for a constant.
+            // This includes types that the rules do not know, such as complex numbers: the result of an operator without a rule must
+            // not pass for a constant.
             (Dependence::Numbers, _) => Dependence::Numbers,
-            // Also on the way through a floating type, where it is no number yet.
+            // This includes tokens cast to a floating-point type, which are not numbers yet.
             (Dependence::Tokens, _) if keeps => Dependence::Tokens,
             (Dependence::Tokens, _) if family == Family::Embedding => Dependence::Numbers,
-            // What a mask is added to stays a token; a product with one is a mask or a position.
+            // A token plus a mask stays a token; a token times a mask is a mask or a position.
             (Dependence::Tokens, DType::Int) if hands_on || matches!(role, Role::Sum { .. }) => {
                 Dependence::Tokens
             }

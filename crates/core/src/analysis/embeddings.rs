@@ -1,10 +1,10 @@
-//! What is added to the embedding of a token: where it stands, which segment it is in (rules §9).
+//! Constants added to the embedding of a token, such as its position or segment (rules, "What is added to an embedding").
 
 use super::dependence::Dependence;
 use crate::ops::Pass;
 use crate::{BacktraceOp, Context, Family, Function, Operand, Relevance, Result, Role, Step, Tape, Tensor};
 
-/// Marks the sums that add constants to the embeddings of tokens. With `whole` the tokens take all of these.
+/// Marks the sums that add constants to the embeddings of tokens. With `whole`, the tokens take the constants' shares.
 pub(super) fn recognise<T: Tensor>(tape: &mut Tape<T>, of_value: &[Dependence], whole: bool) {
     let mut embedded = vec![false; tape.values.len()];
     for step in &mut tape.steps {
@@ -32,7 +32,7 @@ pub(super) fn recognise<T: Tensor>(tape: &mut Tape<T>, of_value: &[Dependence], 
     }
 }
 
-/// A sum of which only the operands that depend on the input count.
+/// A sum whose constant operands take nothing.
 #[derive(Debug)]
 struct OfMoving<T: Tensor> {
     sum: Box<dyn BacktraceOp<T>>,
@@ -61,7 +61,7 @@ impl<T: Tensor> BacktraceOp<T> for OfMoving<T> {
     }
 }
 
-/// Whether a step looks rows of a constant table up by tokens.
+/// Whether a step looks up rows of a constant table by tokens.
 fn is_embedding<T: Tensor>(step: &Step<T>, role: Role, of_value: &[Dependence]) -> bool {
     let tokens = step.inputs.iter().any(|operand| of_value[operand.value.0] == Dependence::Tokens);
     step.op.family() == Family::Embedding && role == Role::Other && tokens

@@ -1,12 +1,11 @@
-//! Which activation gates which weighted sum (rules §2 and §9).
+//! Decides which activation gates which weighted sum (rules §2 and "Gates").
 
 use super::graph::{Consumers, producers, receivers};
 use super::turns::{Moved, between, takes_back};
 use crate::{Family, Function, Gate, Role, Tape, Tensor, Turn};
 use std::collections::HashMap;
 
-/// Attaches gates: the activation must be the only consumer; dropout, identity and casts may stand between,
-/// movement may not.
+/// Attaches gates. The activation must be the only consumer. Dropout, identities and casts may stand between; movement may not.
 pub(super) fn attach<T: Tensor>(tape: &mut Tape<T>, chosen: &HashMap<String, Option<Gate>>) {
     let (consumers, producers) = (Consumers::new(tape), producers(tape));
     for index in 0..tape.steps.len() {
@@ -23,9 +22,9 @@ pub(super) fn attach<T: Tensor>(tape: &mut Tape<T>, chosen: &HashMap<String, Opt
     }
 }
 
-/// The function that what a step makes goes to and nothing else, and what it was applied to: if known, as the step made it,
-/// and not if a value between was of lower precision than the rules compute in. Movement before the step and what takes it
-/// back behind it are part of the layer.
+/// The function that is the only consumer of a step's result, and its argument if that is known: as the step made it, and
+/// not rounded to a lower precision than the rules compute in. Movement before the step, and the movement behind it that
+/// takes it back, are part of the layer.
 fn activation_after<T: Tensor>(
     tape: &Tape<T>,
     consumers: &Consumers,
@@ -70,7 +69,7 @@ fn movements_before<'t, T: Tensor>(
     std::iter::successors(Some(first), before).map_while(|step| between(tape, step)).collect()
 }
 
-/// What activations were applied to is of use to the gates alone.
+/// Drops the arguments of activations, which only the gates read.
 pub(super) fn release<T: Tensor>(tape: &mut Tape<T>) {
     for step in &mut tape.steps {
         if let (Family::Pass, Role::Function(_)) = (step.op.family(), step.op.role(&step.inputs)) {

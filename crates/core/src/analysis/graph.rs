@@ -1,8 +1,8 @@
-//! Producers and consumers of the values of a tape.
+//! The producer and the consumers of each value on a tape.
 
 use crate::{Operand, Step, Tape, Tensor, ValueId};
 
-/// Which step made each value.
+/// The step that made each value.
 pub(super) fn producers<T: Tensor>(tape: &Tape<T>) -> Vec<Option<usize>> {
     let mut producers = vec![None; tape.values.len()];
     for (index, step) in tape.steps.iter().enumerate() {
@@ -13,8 +13,8 @@ pub(super) fn producers<T: Tensor>(tape: &Tape<T>) -> Vec<Option<usize>> {
     producers
 }
 
-/// For each value, how often relevance can flow back to it from steps that are needed for the model's
-/// outputs. A value that leaves the model has the outside as one more consumer (rules §9).
+/// For each value, how often relevance can flow back to it from steps that the model's outputs need. For a value that leaves
+/// the model, the outside is one more consumer (rules, "Gates").
 pub(super) struct Consumers {
     counts: Vec<usize>,
     only: Vec<Option<usize>>,
@@ -45,7 +45,7 @@ impl Consumers {
     }
 }
 
-/// The operands of a step that relevance flows back to.
+/// The operands of a step to which relevance flows back.
 pub(super) fn receivers<T: Tensor>(step: &Step<T>) -> impl Iterator<Item = &Operand<T>> {
     step.inputs
         .iter()

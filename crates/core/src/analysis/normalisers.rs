@@ -1,11 +1,25 @@
-//! Normalisations written out (rules §4 and §9): (x − mean)·rsqrt(var + ε)·γ + β, x·rsqrt(mean x² + ε)·γ,
-//! x / ‖x‖, x / (k + mean x² over neighbours)ᵝ, exp(x − max) / Σ exp(x − max), x − logsumexp(x), (x − μ)/σ·γ + β with constants.
+//! Recognises normalisations that are written out (rules, "Written out and in one operator"): (x − mean)·rsqrt(var + ε)·γ + β,
+//! x·rsqrt(mean x² + ε)·γ, x / ‖x‖, x / (k + mean x² over neighbours)ᵝ, exp(x − max) / Σ exp(x − max), x − logsumexp(x), and
+//! (x − μ)/σ·γ + β with constant μ and σ.
 //!
-//! One idea serves all: a value reached from x through element-wise functions and a reduction is a
-//! *statistic* of x. Multiplying or dividing what came from x by a statistic of x normalises it, so
-//! relevance passes to it unchanged; subtracting a mean or a maximum on the way is part of it, and so are
-//! a scale and a shift by constants with one entry for each feature. A batch norm is the same with
-//! constants for statistics.
+//! One idea serves all. A *statistic* of x is a value computed from x by element-wise functions and a reduction. To multiply or
+//! divide x by a statistic of x is to normalise x, so relevance passes to x unchanged. Subtracting a mean or a maximum on
+//! the way is part of it, and so are a scale and a shift by constants with one entry for each feature. In a batch norm the
+//! statistics are constants.
+//!
+//! For each value we keep the value it came from (`base`) and, if it is a statistic, what it is a statistic of. How a step
+//! changes this depends on its role and its moving operands:
+//!
+//! | step | statistic before | after |
+//! |---|---|---|
+//! | function | none | same base; exp remembers its argument |
+//! | root, power, scale, magnitude | level or inverse | the same; a negative power exchanges level and inverse |
+//! | log | level | logsumexp |
+//! | any other function | any | a new base |
+//! | sum, product or quotient with constants | none | same base; by feature: a centring, or the scale and shift of a norm |
+//! | reduction, windows, logsumexp | none | a level, a local level or a logsumexp of the base |
+//! | x and its own statistic | none and one | quotient by a level, product with an inverse: **normalised** |
+//! | two statistics of one value | two | a statistic again, such as mean x² − (mean x)² |
 
 use crate::ops::Pass;
 use crate::{Function, Operand, Role, Step, Tape, Tensor, ValueId};
@@ -15,18 +29,17 @@ use crate::{Function, Operand, Role, Step, Tape, Tensor, ValueId};
 struct Known {
     /// The value it came from by element-wise functions, centring and normalising.
     base: ValueId,
-    /// The value it came from where its axes turned on the way, or constants were put around it.
+    /// The value it came from, also across turned axes and added borders.
     source: ValueId,
-    /// The value it is a statistic of, and what kind.
+    /// The value it is a statistic of, and the kind of statistic.
     statistic: Option<(ValueId, Kind)>,
-    /// The base of the statistic that it is a statistic of in turn: the mean over tokens, divided by its norm, is
-    /// normalised.
+    /// For a statistic of a statistic, the base of the inner one: the mean over tokens, divided by its own norm, is normalised.
     within: Option<ValueId>,
-    /// The step that subtracted a statistic, or constants, on the way from the base.
+    /// The step that subtracted a statistic or constants on the way from the base.
     centring: Option<usize>,
-    /// What an exponential was taken of, before the maximum was subtracted.
+    /// The argument of an exponential, before the maximum was subtracted.
     exponent: Option<ValueId>,
-    /// Whether it is normalised or scaled for each feature: what is added now is the shift of a norm.
+    /// Whether it is normalised, or scaled for each feature: a constant added now is the shift of a norm.
     normalised: bool,
 }
 
@@ -34,21 +47,21 @@ struct Known {
 enum Kind {
     /// A mean, a norm, a variance …
     Level,
-    /// One over such: what a normaliser multiplies by.
+    /// The inverse of a level: a normaliser multiplies by it.
     Inverse,
     /// ln Σ eˣ
     LogSumExp,
-    /// A level of each cell's neighbours: it divides, but is no mean to be subtracted.
+    /// A level of each cell's neighbours: one divides by it, but does not subtract it.
     Local,
 }
 
-/// What is to be done with a step.
+/// What to do with a step.
 enum Outcome {
-    /// Nothing.
+    /// Leave it as it is.
     Keep,
-    /// It hands everything to an operand.
+    /// Hand everything to this operand.
     Pass(usize),
-    /// It is the softmax of a value.
+    /// Make it the softmax of this value.
     Softmax(ValueId),
 }
 
@@ -78,7 +91,7 @@ pub(super) fn recognise<T: Tensor>(tape: &mut Tape<T>) {
     }
 }
 
-/// The step that centred hands everything to the operand that is not the statistic.
+/// Turns the step that centred into a pass to the operand that is not the statistic.
 fn pass_to_base<T: Tensor>(step: &mut Step<T>, known: &[Known]) {
     let operand =
         step.inputs.iter().position(|operand| operand.depends && known[operand.value.0].statistic.is_none());
@@ -121,7 +134,7 @@ fn of_step<T: Tensor>(step: &Step<T>, index: usize, known: &[Known]) -> Option<(
         (Role::Identity, &[(_, input)]) => unchanged(input),
         (Role::Sum { plain, .. }, &[(operand, input)]) => Some(shifted(step, operand, input, plain, index)),
         (Role::Product, &[(_, input)]) | (Role::Quotient, &[(0, input)]) => Some(scaled(step, input)),
-        // constant / statistic
+        // A constant is divided by the statistic.
         (Role::Quotient, &[(_, input)]) => unchanged(through(Function::Power(-1.0), input, own)),
         (Role::Norm, &[_]) => unchanged(Known { normalised: true, ..own }),
         (Role::Reshape, &[(_, input)]) => {
@@ -148,7 +161,7 @@ fn of_step<T: Tensor>(step: &Step<T>, index: usize, known: &[Known]) -> Option<(
     }
 }
 
-/// A function keeps the base and turns one statistic into another.
+/// A function keeps the base, or turns one statistic into another.
 fn through(function: Function, input: Known, own: Known) -> Known {
     let Some((of, kind)) = input.statistic else { return Known { normalised: false, ..input } };
     let kind = match (function, kind) {
@@ -162,9 +175,9 @@ fn through(function: Function, input: Known, own: Known) -> Known {
     Known { statistic: Some((of, kind)), within: input.within, ..own }
 }
 
-/// A constant for each feature added or subtracted: the shift of a norm when it comes after its scale, the
-/// mean of a norm, or less it, when it comes before.
-/// A sum is no difference: what is added may be the state of a recurrent cell, of which there is a row for each sample, unless it
+/// Constants are added or subtracted, one for each feature. After a norm's scale this is its shift; before the scale it
+/// subtracts a mean. A plain sum does not: its constant may be the state of a recurrent cell, with one row for each sample,
+/// unless it is repeated along an axis of each sample.
 /// is repeated along an axis of each.
 fn shifted<T: Tensor>(
     step: &Step<T>,
@@ -183,7 +196,7 @@ fn shifted<T: Tensor>(
     (Known { centring, ..input }, Outcome::Keep)
 }
 
-/// Whether the constant operand is repeated along an axis behind that of the samples.
+/// Whether the constant operand is repeated along an axis after that of the samples.
 fn repeated<T: Tensor>(step: &Step<T>) -> bool {
     let shape =
         |depends: bool| step.inputs.iter().find(|operand| operand.depends == depends).map(|x| &x.meta.shape);
@@ -191,17 +204,17 @@ fn repeated<T: Tensor>(step: &Step<T>) -> bool {
     x.len() == constant.len() && x.iter().zip(constant).skip(1).any(|(x, constant)| *constant == 1 && *x > 1)
 }
 
-/// A constant factor for each feature: the scale of a norm; a mean subtracted before it then passes too.
+/// Multiplies or divides by constants, one for each feature: the scale of a norm. A mean subtracted before it then passes too.
 fn scaled<T: Tensor>(step: &Step<T>, input: Known) -> (Known, Outcome) {
     let operand = step.inputs.iter().position(|operand| operand.depends).unwrap_or(0);
     if input.statistic.is_some() || !by_feature(step) {
         return (input, Outcome::Keep);
     }
-    // A constant factor passes anyway; saying so makes the step that centred pass as well.
+    // A constant factor passes anyway. The outcome says so, so that the step that centred becomes a pass as well.
     (Known { normalised: true, ..input }, Outcome::Pass(operand))
 }
 
-/// Whether the constant operand has one entry for each feature: a vector, whatever axes of extent 1 it has.
+/// Whether the constant operand has one entry for each feature: only one of its axes has an extent other than 1.
 fn by_feature<T: Tensor>(step: &Step<T>) -> bool {
     let (moving, constants): (Vec<_>, Vec<_>) = step.inputs.iter().partition(|operand| operand.depends);
     let ([x], [constant]) = (moving.as_slice(), constants.as_slice()) else { return false };
@@ -212,14 +225,14 @@ fn by_feature<T: Tensor>(step: &Step<T>) -> bool {
     }
 }
 
-/// Whether a single entry, of so many axes, is one for each feature: there is one feature, whose axis is the last or the
-/// one behind the first. The first counts samples.
+/// Whether a single entry with this many axes is one for each feature: there is just one feature, and its axis is the last one
+/// or the one after the first, which counts samples.
 fn of_one_feature(x: &[usize], rank: usize) -> bool {
     let single = |axis: usize| axis > 0 && axis + rank >= x.len() && x.get(axis) == Some(&1);
     single(x.len().saturating_sub(1)) || single(1)
 }
 
-/// Whether a statistic is one of this value; one of neighbours may be of the value before its axes turned.
+/// Whether a statistic belongs to this value. A statistic of neighbours may belong to the value before its axes turned.
 fn is_own(value: Known, of: ValueId, kind: Kind) -> bool {
     of == value.base || (of == value.source && matches!(kind, Kind::Local | Kind::Inverse))
 }

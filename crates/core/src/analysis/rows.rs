@@ -1,11 +1,11 @@
-//! Which steps hand tables on row by row, to be walked together.
+//! Finds steps that map row i to row i, so that the walk can take them together, a block of rows at a time.
 
 use super::graph::{Consumers, producers};
 use crate::{Rows, Step, Tape, Tensor};
 
-/// Joins what makes the left factor of a product of matrices, as far back as rows stay apart: attention from its scores
-/// to its result. The steps of a run are put after one another, which nothing between them minds, for nothing but the next
-/// reads what each gave.
+/// Joins the steps that make the left factor of a matrix product, as far back as rows stay apart: attention from its result to
+/// its scores. The steps of such a run are placed one right after the other. Nothing between them minds, because each result
+/// is read by the next step only.
 pub(super) fn join<T: Tensor>(tape: &mut Tape<T>) {
     let (consumers, producers) = (Consumers::new(tape), producers(tape));
     let mut before = vec![None; tape.steps.len()];
@@ -34,7 +34,7 @@ pub(super) fn join<T: Tensor>(tape: &mut Tape<T>) {
     tape.steps.extend(order.into_iter().filter_map(|step| steps[step].take()));
 }
 
-/// The step that made a table for the reader alone.
+/// The step that made a table for this reader only.
 fn step_before<T: Tensor>(
     tape: &Tape<T>,
     consumers: &Consumers,

@@ -1,18 +1,17 @@
-//! How a model scales the numbers of an input before it does anything else with them: what tells whether it takes pixels of
-//! 0 to 255 or of 0 to 1.
+//! Finds out how a model scales an input before anything else. This shows whether it takes pixels of 0 to 255 or of 0 to 1.
 
 use crate::{Family, Operand, Role, Step, Tape, Tensor, ValueId};
 
-/// The first arithmetic on an input, y = factor · x + shift; of several factors or shifts the largest.
+/// The first arithmetic on an input, y = factor · x + shift; of several factors or shifts, the largest magnitudes.
 #[derive(Debug, Clone, Copy, PartialEq, serde::Serialize)]
 pub struct Scaling {
-    /// What x is multiplied with, its magnitude.
+    /// The magnitude of the factor.
     pub factor: f64,
-    /// What is added then, its magnitude.
+    /// The magnitude of the shift.
     pub shift: f64,
 }
 
-/// The range that pixels of an input have.
+/// The range of an input's pixels.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum PixelRange {
@@ -25,8 +24,8 @@ pub enum PixelRange {
 impl Scaling {
     const NONE: Self = Self { factor: 1.0, shift: 0.0 };
 
-    /// The range of pixels that this is made for, where it tells: 1/255, 1/127.5 and their kin, or a mean of 10 and more, are
-    /// for bytes; a mean within 0 … 1, then a factor above 1, for pixels of 0 to 1.
+    /// The range of pixels that this scaling is made for, if it shows one. 1/255, 1/127.5 and the like, or a mean of 10 and more,
+    /// are for 0 to 255. A mean within 0 … 1 and then a factor above 1 are for 0 to 1.
     pub fn pixels(self) -> Option<PixelRange> {
         let mean = self.shift / self.factor;
         if (self.factor > 0.0 && self.factor <= 0.02) || mean >= 10.0 {
@@ -47,7 +46,7 @@ impl Scaling {
     }
 }
 
-/// The scaling of an input, as far as the first operator that does something else.
+/// The scaling of an input, up to the first operator that does something else.
 pub(crate) fn of_input<T: Tensor>(tape: &Tape<T>, input: ValueId) -> Scaling {
     let mut known = vec![None; tape.values.len()];
     known[input.0] = Some(Scaling::NONE);
@@ -59,7 +58,7 @@ pub(crate) fn of_input<T: Tensor>(tape: &Tape<T>, input: ValueId) -> Scaling {
                 last = scaling;
                 step.outputs.iter().for_each(|output| known[output.0] = Some(scaling));
             }
-            // Shapes that are read, and the like, do nothing with the numbers.
+            // Steps that read a shape, and the like, do nothing with the numbers.
             None if step.op.family() == Family::Constant => {}
             None => return so_far,
         }
@@ -77,16 +76,16 @@ fn through<T: Tensor>(step: &Step<T>, operand: usize, so_far: Scaling) -> Option
     let mut others = step.inputs.iter().enumerate().filter(|(index, _)| *index != operand);
     let other = others.next().map(|(_, other)| other);
     match (step.op.role(&step.inputs), other) {
-        // A choice is between the picture and itself, moved, as an augmentation makes it.
+        // A choice between the picture and a moved copy of it, as an augmentation makes.
         (Role::Movement | Role::Choice | Role::Reshape | Role::Identity, _) => Some(so_far),
         (Role::Function(Function::Scale(factor)), _) => Some(so_far.scaled(factor.abs())),
         (Role::Product, Some(factor)) => Some(so_far.scaled(largest(factor)?)),
         (Role::Quotient, Some(divisor)) if operand == 0 => Some(so_far.scaled(1.0 / smallest(divisor)?)),
         (Role::Sum { constant, .. }, None) => Some(so_far.shifted(constant.abs())),
         (Role::Sum { .. }, Some(term)) => Some(so_far.shifted(largest(term)?)),
-        // Held within a range.
+        // Clamps to a range.
         (Role::Function(Function::Bounded), None) => Some(so_far),
-        // An interpolation or an average of cells.
+        // Interpolates or averages cells.
         (Role::Other | Role::Windows, None) if step.op.family() == Family::WeightedSum => Some(so_far),
         _ => None,
     }

@@ -1,15 +1,15 @@
-//! Movements that turn axes: where an axis goes, and which movement takes another back.
+//! Movements that turn axes: where an axis ends up, and which movement takes another back.
 
 use crate::{Tape, Tensor, Turn};
 
-/// How a step turns its operand, with the operand's shape and its own.
+/// How a step turns its operand, with the shapes of its operand and result.
 pub(super) fn between<T: Tensor>(tape: &Tape<T>, step: usize) -> Option<(Turn, &[usize], &[usize])> {
     let made = &tape.steps[step];
     let (operand, &output) = (made.inputs.first()?, made.outputs.first()?);
     Some((made.op.turn()?, &operand.meta.shape, &tape.meta(output).shape))
 }
 
-/// Where an axis is after a movement, when every element keeps its index along it.
+/// The position of an axis after a movement, if every element keeps its index along it.
 pub(super) fn axis_after(turn: &Turn, from: &[usize], to: &[usize], axis: usize) -> Option<usize> {
     match turn {
         Turn::Permute(order) => order.iter().position(|&old| old == axis),
@@ -18,7 +18,7 @@ pub(super) fn axis_after(turn: &Turn, from: &[usize], to: &[usize], axis: usize)
             let before = |shape: &[usize], axis: usize| shape[..axis].iter().product::<usize>();
             let same = |&new: &usize| to[new] == from[axis] && before(to, new) == before(from, axis);
             let mut places = (0..to.len()).filter(same);
-            // Beside others of extent 1, the last remains the last.
+            // Among axes of extent 1, the last remains the last.
             if axis + 1 == from.len() { places.next_back() } else { places.next() }
         }
         Turn::Border => None,
@@ -28,7 +28,7 @@ pub(super) fn axis_after(turn: &Turn, from: &[usize], to: &[usize], axis: usize)
 /// A movement with the shapes before and after it.
 pub(super) type Moved<'a> = (Turn, &'a [usize], &'a [usize]);
 
-/// Whether a movement takes back an earlier one, on a value that may have got other extents along the axes that stay.
+/// Whether a movement takes back an earlier one, even if the axes that stay have other extents by now.
 pub(super) fn takes_back((turn, from, to): &Moved<'_>, (earlier, before, after): &Moved<'_>) -> bool {
     match (turn, earlier) {
         (Turn::Permute(order), Turn::Permute(first)) => {
@@ -45,7 +45,7 @@ pub(super) fn takes_back((turn, from, to): &Moved<'_>, (earlier, before, after):
     }
 }
 
-/// Whether a part of the axes took another form and takes the first again, while those before and behind it stay axes.
+/// Whether some axes were reshaped and are now shaped back, while the axes before and after them stayed.
 fn reshaped_back(from: &[usize], to: &[usize], before: &[usize], after: &[usize]) -> bool {
     let shorter = before.len().min(after.len());
     let parted = |start: usize, kept: usize| {
@@ -58,7 +58,7 @@ fn reshaped_back(from: &[usize], to: &[usize], before: &[usize], after: &[usize]
             && before[start..start + one] == to[start..start + one]
             && after[start..start + other] == from[start..start + other]
     };
-    // The last axis, of features, stays.
+    // The last axis, which counts features, stays.
     (0..shorter).any(|start| (1..=shorter - start).any(|kept| parted(start, kept)))
 }
 

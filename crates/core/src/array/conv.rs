@@ -1,9 +1,9 @@
 //! Convolution with any number of spatial axes, and its adjoint.
 //!
-//! A convolution is a sum over kernel cells, its *taps*: tap κ adds W[·, ·, κ] · x at the input cells
-//! κ meets to the output cells it meets them from,
+//! A convolution is a sum over kernel cells, its *taps*: at each output cell, tap κ adds W[·, ·, κ] · x, where x is taken at
+//! the input cell that κ meets,
 //! y[n, o, p] = Σ_κ Σ_c W[o, c, κ] · x[n, c, p · stride + κ · dilation − padding].
-//! The adjoint runs each tap the other way, with Wᵀ. Both meet the same cells.
+//! The adjoint runs each tap the other way, with Wᵀ, over the same pairs of cells.
 
 use super::{Array, Real, shape};
 use crate::{ConvGeometry, Error, Range, Result, Tensor};
@@ -44,7 +44,7 @@ pub(super) fn convolve_adjoint<F: Real>(
     Ok(x)
 }
 
-/// The sizes of one convolution, checked.
+/// The checked sizes of one convolution.
 struct Plan<'a> {
     geometry: &'a ConvGeometry,
     /// Channels of the input.
@@ -56,7 +56,7 @@ struct Plan<'a> {
     output: Vec<usize>,
 }
 
-/// One kernel cell, and the cells it connects: along each spatial axis input cell i and output cell i.
+/// One kernel cell, and the cells it connects: along each spatial axis, the i-th of these input and output cells.
 struct Tap {
     kernel: Vec<Range>,
     input: Vec<Range>,
@@ -100,8 +100,8 @@ impl<'a> Plan<'a> {
         Ok(Self { geometry, channels, outputs, kernel, input, output })
     }
 
-    /// The plan of an adjoint: `y` may lack the last output cells, as long as the input cells beyond those it
-    /// needs are fewer than its stride or its dilation: the output padding of a transposed convolution.
+    /// The plan of an adjoint. `y` may lack the last output cells, as long as the input cells that only these need are fewer than
+    /// its stride or its dilation: the output padding of a transposed convolution.
     fn with_outputs_of<F: Real>(mut self, y: &Array<F>) -> Self {
         let ConvGeometry { stride, dilation, .. } = self.geometry;
         for (axis, output) in self.output.iter_mut().enumerate() {
@@ -133,7 +133,7 @@ impl<'a> Plan<'a> {
         Ok(batch)
     }
 
-    /// The kernel cells that meet any input cell.
+    /// The kernel cells that meet an input cell.
     fn taps(&self) -> impl Iterator<Item = Tap> {
         let cells = ndarray::indices(self.kernel.as_slice()).into_iter();
         cells.filter_map(|cell| {
@@ -148,11 +148,11 @@ impl<'a> Plan<'a> {
         })
     }
 
-    /// The input cells that a kernel cell meets along an axis, and the output cells it meets them from.
+    /// The input cells that a kernel cell meets along an axis, and the output cells from which it meets them.
     fn met(&self, axis: usize, cell: usize) -> Option<(Range, Range)> {
         let ConvGeometry { stride, padding, dilation, .. } = self.geometry;
         let (stride, padding, shift) = (stride[axis], padding[axis], cell * dilation[axis]);
-        // The first output cell whose input cell does not lie in the padding in front.
+        // The first output cell whose input cell is not in the leading padding.
         let first = padding.saturating_sub(shift).div_ceil(stride);
         let start = first.saturating_mul(stride).saturating_add(shift) - padding;
         let behind = self.input[axis].checked_sub(start)?;
@@ -192,7 +192,7 @@ fn output_extent(
     Some(padded.checked_sub(reach)?.checked_div(stride)? + 1)
 }
 
-/// All of the two leading axes, and a part of the spatial axes.
+/// All of the two leading axes, and a region of the spatial axes.
 fn whole(first: usize, second: usize, spatial: &[Range]) -> Vec<Range> {
     [&[Range::full(first), Range::full(second)], spatial].concat()
 }

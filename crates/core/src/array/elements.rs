@@ -37,7 +37,7 @@ impl<F: Real> Elements<F> {
         }
     }
 
-    /// The elements as integers; none for floating numbers.
+    /// The elements as integers; `None` for floating-point numbers.
     pub(super) fn integers(&self) -> Option<Vec<i64>> {
         match self {
             Self::Float(_) => None,
@@ -67,7 +67,7 @@ impl<F: Real> Elements<F> {
         })
     }
 
-    /// `len` times one value, of the element type of these elements.
+    /// One value repeated `len` times, in the element type of these elements.
     pub(super) fn repeat(&self, value: f64, len: usize) -> Result<Self> {
         match self {
             Self::Float(_) => Ok(Self::Float(Arc::new(vec![F::nearest(value); len]))),
@@ -80,7 +80,7 @@ impl<F: Real> Elements<F> {
             Self::Int(_) | Self::Bool(_) => {
                 let (own, float) = (self.dtype(), F::DTYPE);
                 let message =
-                    format!("{value} is no value of type {own:?}; cast the tensor to {float:?} first");
+                    format!("{value} is not a value of type {own:?}; cast the tensor to {float:?} first");
                 Err(Error::tensor("full", message))
             }
         }
@@ -95,7 +95,7 @@ impl<F: Real> Elements<F> {
         }
     }
 
-    /// These elements and then `others`; none when element types differ.
+    /// These elements followed by `others`; `None` if the element types differ.
     pub(super) fn join<'a>(&self, others: impl Iterator<Item = &'a Self>) -> Option<Self> {
         let mut joined = self.clone();
         for other in others {

@@ -59,7 +59,7 @@ fn of_orders(function: Binary) -> Result<fn(Ordering) -> bool> {
         Binary::Greater => Ok(Ordering::is_gt),
         Binary::Add | Binary::Sub | Binary::Mul => {
             let message =
-                format!("{function:?} takes floating operands; cast integers and truth values first");
+                format!("{function:?} takes floating-point operands; cast integers and truth values first");
             Err(Error::tensor("binary", message))
         }
     }

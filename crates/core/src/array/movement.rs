@@ -1,4 +1,4 @@
-//! Movements of elements, and the adjoints that add instead of read.
+//! Movements of elements, and their adjoints, which add where a movement reads.
 
 use super::selection::Selection;
 use super::{Array, Real, shape};
@@ -36,7 +36,7 @@ pub(super) fn permute<F: Real>(x: &Array<F>, order: &[usize]) -> Result<Array<F>
     gather(x, &Selection::all("permute", &x.shape).permute(order)?)
 }
 
-/// Repeats on behalf of `operation`.
+/// Repeats elements; errors name `operation`.
 pub(super) fn broadcast_to<F: Real>(
     x: &Array<F>,
     operation: &'static str,
@@ -88,8 +88,8 @@ fn index_list<F: Real>(operation: &'static str, index: &Array<F>) -> Result<Vec<
     }
 }
 
-/// Row-major buffers joined end to end are tensors joined along their first axis; another axis is brought
-/// to the front first, and back after.
+/// Concatenates along the first axis by joining row-major buffers end to end. Any other axis is first moved to the front, and
+/// moved back afterwards.
 pub(super) fn concat<F: Real>(parts: &[Array<F>], axis: usize) -> Result<Array<F>> {
     let refuse = |message: String| Err(Error::tensor("concat", message));
     let [first, others @ ..] = parts else { return refuse("there is no tensor to join".into()) };

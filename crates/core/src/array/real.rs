@@ -1,10 +1,10 @@
-//! The floating types of an array.
+//! The floating-point types of an array.
 
 use crate::DType;
 use ndarray::LinalgScalar;
 use std::fmt::Debug;
 
-/// A floating type an [`Array`](super::Array) computes in: `f32` or `f64`.
+/// A floating-point type in which an [`Array`](super::Array) computes: `f32` or `f64`.
 ///
 /// Functions of elements are computed in double precision and rounded once.
 pub trait Real: LinalgScalar + PartialOrd + Debug + Into<f64> + Send + Sync + sealed::Sealed {

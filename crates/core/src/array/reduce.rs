@@ -1,10 +1,10 @@
-//! Reductions over axes: every element is combined into the cell that broadcasting would read it from.
+//! Reductions over axes: every element is combined into the cell from which broadcasting would read it.
 
 use super::selection::Selection;
 use super::{Array, Real, shape};
 use crate::{Error, Result};
 
-/// Adjoint of repeating the reduced axes: y[j] = Σ x[i] over the i that j repeats to.
+/// The adjoint of repeating the reduced axes: y[j] is the sum of x[i] over all i to which j would be repeated.
 pub(super) fn sum<F: Real>(x: &Array<F>, axes: &[usize], keep: bool) -> Result<Array<F>> {
     let mut summed = reduce("sum", x, axes, 0.0, |sum, x| sum + x)?;
     if !keep {
@@ -19,14 +19,14 @@ pub(super) fn max_over<F: Real>(x: &Array<F>, axes: &[usize]) -> Result<Array<F>
         let message = format!("axes {axes:?} of the shape {:?} hold no element to choose from", x.shape);
         return Err(Error::tensor("max_over", message));
     }
-    // NaN is the largest of all, so that it does not go unseen.
+    // NaN counts as the largest, so that it is noticed.
     reduce("max_over", x, axes, f64::NEG_INFINITY, |max, x| if x > max || x.is_nan() { x } else { max })
 }
 
 /// eˣ / Σeˣ over the last axis.
 pub(super) fn softmax<F: Real>(x: &Array<F>) -> Result<Array<F>> {
     let Some(&columns) = x.shape.last() else {
-        return Err(Error::tensor("softmax", "a number has no axis to share 1 over"));
+        return Err(Error::tensor("softmax", "a tensor without axes has no softmax"));
     };
     let mut shares: Vec<f64> = x.float("softmax")?.iter().map(|&value| value.into()).collect();
     for row in shares.chunks_mut(columns.max(1)) {

@@ -1,11 +1,10 @@
-//! Which elements of a row-major buffer a movement reads, and in which order.
+//! The elements of a row-major buffer that a movement reads, and their order.
 
 use super::shape;
 use crate::{Error, Range, Result};
 
-/// For each axis of a result the offsets into the buffer of its indices: the element at index (i, j, …)
-/// lies at `axes[0][i] + axes[1][j] + …`. Permuting, repeating, slicing, flipping and indexing all only
-/// rearrange these lists.
+/// For each axis of the result, the offsets of its indices in the buffer: the element at index (i, j, …) lies at
+/// `axes[0][i] + axes[1][j] + …`. Permuting, repeating, slicing, flipping and indexing only rearrange these lists.
 #[derive(Debug, Clone)]
 pub(super) struct Selection {
     operation: &'static str,
@@ -15,7 +14,7 @@ pub(super) struct Selection {
 }
 
 impl Selection {
-    /// All elements of a buffer of the given shape, on behalf of `operation`.
+    /// All elements of a buffer of the given shape; errors name `operation`.
     pub(super) fn all(operation: &'static str, from: &[usize]) -> Self {
         let mut stride = 1;
         let mut axes: Vec<Vec<usize>> = from
@@ -57,7 +56,7 @@ impl Selection {
         Ok(self)
     }
 
-    /// Repeats axes of extent 1, and new axes in front, to the given shape.
+    /// Repeats axes of extent 1 and adds leading axes, up to the given shape.
     pub(super) fn broadcast(mut self, target: &[usize]) -> Result<Self> {
         if shape::broadcast(self.operation, &self.from, target)? != target {
             let message = format!("the shape {:?} does not repeat to {target:?}", self.from);

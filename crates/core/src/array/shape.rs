@@ -4,7 +4,7 @@ use crate::{Error, Result};
 
 /// The number of elements of a shape.
 pub(super) fn volume(operation: &'static str, shape: &[usize]) -> Result<usize> {
-    // The extents that are not 0 must span no more than a pointer can, at the widest element of 8 bytes.
+    // The product of the extents other than 0 must fit the address space, at the widest element of 8 bytes.
     let span = shape
         .iter()
         .filter(|&&extent| extent != 0)
@@ -18,7 +18,7 @@ pub(super) fn volume(operation: &'static str, shape: &[usize]) -> Result<usize> 
 /// The common shape of two operands, as in NumPy.
 pub(super) fn broadcast(operation: &'static str, left: &[usize], right: &[usize]) -> Result<Vec<usize>> {
     let rank = left.len().max(right.len());
-    // Extent of an axis counted from the last; axes in front of a shape have extent 1.
+    // The extent of an axis counted from the last; missing leading axes have extent 1.
     let extent = |shape: &[usize], axis: usize| shape.iter().rev().nth(axis).copied().unwrap_or(1);
     (0..rank)
         .rev()
@@ -30,7 +30,7 @@ pub(super) fn broadcast(operation: &'static str, left: &[usize], right: &[usize]
         .collect()
 }
 
-/// Checks that axes exist and that none is named twice.
+/// Checks that axes exist and that none occurs twice.
 pub(super) fn check_axes(operation: &'static str, shape: &[usize], axes: &[usize]) -> Result<()> {
     for (position, &axis) in axes.iter().enumerate() {
         if axis >= shape.len() || axes[..position].contains(&axis) {

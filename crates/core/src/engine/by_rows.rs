@@ -1,24 +1,25 @@
-//! Steps that hand tables on row by row, walked together: what lies between them never is whole in memory.
+//! Walks steps that map row i to row i together (attention scores → result), so that the full tables between them are never
+//! in memory as a whole.
 
 use super::{Explained, Walk};
 use crate::row_block::is_causal;
 use crate::{Entry, Operand, Relevance, Result, RowBlock, Rows, Step, Tensor, ValueId};
 
-/// The blocks in which a run of steps, the last first, is walked; `None` if step by step does as well.
+/// The blocks in which to walk a run of steps, given the last first; `None` if walking step by step is as good.
 pub(super) fn blocks<T: Tensor>(run: &[Step<T>], walk: &Walk<'_, T>) -> Result<Option<Vec<RowBlock>>> {
     let [last, inner @ ..] = run else { return Ok(None) };
     if inner.is_empty() {
         return Ok(None);
     }
     let between = |step: &Step<T>| step.outputs.first().copied();
-    // The walk may start between the steps.
+    // The walk may start at a value between the steps.
     let started = inner.iter().filter_map(between).any(|value| walk.arrived.has(value));
     let (Some(left), Some(result), false) = (last.inputs.first(), between(last), started) else {
         return Ok(None);
     };
     let (table, result) = (&left.meta.shape, &walk.values[result.0].shape);
     let tables = |shape: &[usize]| shape.split_last_chunk::<2>().map(|(tables, _)| tables.to_vec());
-    // A table may be read by several heads.
+    // Several heads may read one table.
     if tables(table) != tables(result) {
         return Ok(None);
     }
@@ -27,13 +28,13 @@ pub(super) fn blocks<T: Tensor>(run: &[Step<T>], walk: &Walk<'_, T>) -> Result<O
     Ok((blocks.len() > 1).then_some(blocks))
 }
 
-/// What a run hands on to the outside, block after block.
+/// The relevance that a run hands to the values outside it, collected block by block.
 struct Run<'a, T> {
     steps: &'a [Step<T>],
-    /// For each step the relevance of each operand, the value between it and the step before left out.
+    /// For each step, the relevance of each operand, except the value that the step before made.
     shares: Vec<Vec<Option<Relevance<T>>>>,
     entries: Vec<Entry>,
-    /// The relevance of what each step gave, if anybody asks.
+    /// The relevance of each step's result, if the observer asks for it.
     between: Vec<Option<Relevance<T>>>,
 }
 
@@ -86,7 +87,7 @@ impl<'a, T: Tensor> Run<'a, T> {
         })
     }
 
-    /// Takes one block from the result of the run to where it begins.
+    /// Takes one block from the result of the run to its beginning.
     fn add(&mut self, block: RowBlock, relevance: &Relevance<T>, walk: &Walk<'_, T>) -> Result<()> {
         let columns = relevance.shape().last().copied().unwrap_or(1);
         let mut block = RowBlock { columns, ..block }.reached(relevance)?;
@@ -102,7 +103,7 @@ impl<'a, T: Tensor> Run<'a, T> {
         Ok(())
     }
 
-    /// Takes a block through one step: what the step before receives.
+    /// Takes a block through one step; returns the block and relevance for the step before.
     fn step(
         &mut self,
         index: usize,
@@ -139,7 +140,7 @@ impl<'a, T: Tensor> Run<'a, T> {
     }
 }
 
-/// No relevance of an operand, in the order in which it lies in memory, as its shares are.
+/// Zero relevance of an operand, laid out in memory as its shares will be.
 fn none<T: Tensor>(relevance: &Relevance<T>, operand: &Operand<T>) -> Result<Relevance<T>> {
     let mut meta = operand.meta.clone();
     match (&operand.data, meta.shape.as_mut_slice()) {

@@ -1,17 +1,17 @@
-//! One box of a detector, chosen by its number or by the class it was given.
+//! One box of a detector, chosen by its number or by its class.
 
 use super::{Options, Output, Port, Samples, listed};
 use crate::start::{Coordinate, Target};
 use crate::{Error, Result, Tensor};
 
-/// Words in the names of outputs that hold the scores of boxes, and their classes.
+/// Words in the names of the outputs that hold the scores and the classes of boxes.
 const SCORES: [&str; 1] = ["score"];
 const CLASSES: [&str; 2] = ["label", "class"];
 
-/// Options that start at the score of the box that is asked for; those given where none is.
+/// Replaces a requested box by a start at its score; other options stay as they are.
 ///
 /// # Errors
-/// [`Error::Start`] when no output holds scores or classes of boxes, or no box is as asked.
+/// [`Error::Start`] if no output holds scores or classes of boxes, or if there is no such box.
 pub(super) fn resolved<T: Tensor>(outputs: &[Port<T>], options: &Options) -> Result<Option<Options>> {
     let class = match options.start.target {
         Target::Box(_) => None,
@@ -25,7 +25,7 @@ pub(super) fn resolved<T: Tensor>(outputs: &[Port<T>], options: &Options) -> Res
     let names = || listed(outputs.iter().map(|port| port.name.as_str()));
     let scores = scores.ok_or_else(|| {
         Error::Start(format!(
-            "no output is named as the scores of boxes; choose that of the scores (--output), or a cell by its coordinates \
+            "no output is named as the scores of boxes; name the output that holds them (--output), or choose a cell by its coordinates \
              (--target). The outputs are {}",
             names()
         ))
@@ -65,13 +65,13 @@ fn named<'a, T>(outputs: &'a [Port<T>], words: &'a [&str]) -> impl Iterator<Item
     })
 }
 
-/// The number of the box of a class that has the highest score.
+/// The number of the box of this class that has the highest score.
 fn of_class<T: Tensor>(scores: &Port<T>, classes: &Port<T>, class: i64) -> Result<usize> {
     let shape = scores.tensor.shape();
     let boxes = shape.last().copied().unwrap_or(1);
     if shape.iter().product::<usize>() != boxes {
         return Err(Error::Start(format!(
-            "{} of shape {shape:?} holds the boxes of several samples; choose a box of a class of one sample, or by its number",
+            "{} of shape {shape:?} holds the boxes of several samples; explain one sample, or choose the box by its number",
             scores.name
         )));
     }
@@ -86,7 +86,7 @@ fn of_class<T: Tensor>(scores: &Port<T>, classes: &Port<T>, class: i64) -> Resul
         there.sort();
         there.dedup();
         Error::Start(format!(
-            "no box has the class {class}; {} holds {}",
+            "no box has the class {class}; the classes in {} are {}",
             classes.name,
             listed(there.iter().map(String::as_str))
         ))

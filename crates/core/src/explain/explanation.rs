@@ -1,4 +1,4 @@
-//! The outcome of an explanation.
+//! The result of an explanation.
 
 use super::ModuleRelevance;
 use crate::{Amount, Ledger, Place, RandomUse, Relevance};
@@ -7,15 +7,15 @@ use std::time::Duration;
 /// Relevance of one input tensor.
 #[derive(Debug)]
 pub struct InputRelevance<T> {
-    /// The argument's name and the way into lists, tuples and dictionaries: `x`, `feats[0]`, `batch.ids`.
+    /// The argument's name, with the path into lists, tuples and dictionaries: `x`, `feats[0]`, `batch.ids`.
     pub name: String,
     /// The input itself.
     pub tensor: T,
-    /// Its relevance, of its shape; zeros when none reached it.
+    /// Its relevance, in its shape; zeros if none reached it.
     pub relevance: Relevance<T>,
 }
 
-/// Relevance of a recorded value, kept on request.
+/// The relevance of a recorded value, kept on request.
 #[derive(Debug)]
 pub struct ValueRelevance<T> {
     /// The operator that made the value.
@@ -26,14 +26,14 @@ pub struct ValueRelevance<T> {
     pub relevance: Relevance<T>,
 }
 
-/// How often an operator ran (or stands in the code), and the rule it has.
+/// How often an operator ran (or stands in the code), and its rule.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
 pub struct OperatorUse {
     /// Its name in the framework.
     pub operator: String,
     /// How often.
     pub count: usize,
-    /// The kind of rule; absent when it has none.
+    /// The kind of rule; absent if it has none.
     pub rule: Option<String>,
 }
 
@@ -45,7 +45,7 @@ pub fn coverage(uses: &[OperatorUse]) -> f64 {
     if all == 0 { 1.0 } else { ruled as f64 / all as f64 }
 }
 
-/// How long the parts took.
+/// How long each part took.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Timings {
     /// Running the model under the recorder.
@@ -63,35 +63,35 @@ pub struct Explanation<T> {
     pub output_name: String,
     /// The explained output.
     pub output: T,
-    /// The explained unit of each sample, counted over its flattened output; empty when there is no single
-    /// one.
+    /// The explained unit of each sample, counted over its flattened output; empty if the start is not a single unit.
     pub targets: Vec<usize>,
-    /// The axis of the output that counts samples; `None` where all of it is one sample.
+    /// The axis of the output that counts samples; `None` if the whole output is one sample.
     pub sample_axis: Option<usize>,
     /// Whether the first axis of the inputs counts the same samples.
     pub samples_in_inputs: bool,
-    /// What was assumed where the model does not tell: a sentence each.
+    /// What was assumed because the model does not say it, one sentence each.
     pub assumed: Vec<String>,
     /// Total of the start.
     pub start: Amount,
     /// The account of every step.
     pub ledger: Ledger,
-    /// Relevance of every recorded value, if asked for, in the order of the walk.
+    /// The relevance of every recorded value, on request, in the order of the walk.
     pub values: Vec<ValueRelevance<T>>,
-    /// What passed through each module, if asked for: each after the one it is in, else in the order they ran.
+    /// The relevance that passed through each module, on request. A module follows the one that contains it; apart from that,
+    /// modules stand in the order in which they ran.
     pub modules: Vec<ModuleRelevance>,
     /// The operators that ran and that relevance can reach, by name.
     pub operators: Vec<OperatorUse>,
-    /// The operators that gave something by chance.
+    /// The operators whose results depend on random numbers.
     pub random: Vec<RandomUse>,
-    /// How long it took.
+    /// How long each part took.
     pub timings: Timings,
-    /// What a reader should know.
+    /// Warnings for the reader.
     pub warnings: Vec<String>,
 }
 
 impl<T> Explanation<T> {
-    /// The share of the operators that ran and can carry relevance for which there is a rule, 0 to 1.
+    /// The share of the executed operators that can carry relevance and have a rule, 0 to 1.
     pub fn coverage(&self) -> f64 {
         coverage(&self.operators)
     }

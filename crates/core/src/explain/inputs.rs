@@ -1,4 +1,4 @@
-//! What an explanation says of its inputs.
+//! What an explanation reports about its inputs.
 
 use super::{Port, Run, listed};
 use crate::analysis::{PixelRange, Scaling, scaling_of};
@@ -18,7 +18,7 @@ pub(super) fn named<T>(inputs: &[Port<T>], names: &[String]) -> Result<Vec<Value
         .collect()
 }
 
-/// No relevance, of a tensor's shape; tokens get it in the compute type of the output.
+/// Zero relevance in a tensor's shape; for tokens, in the compute type of the output.
 pub(super) fn nothing<T: Tensor>(tensor: &T, output: &T, mode: Mode) -> Result<Relevance<T>> {
     let like = if tensor.dtype().is_float() { tensor } else { output };
     let dtype = if like.dtype().is_float() { like.dtype().compute() } else { DType::F32 };
@@ -29,18 +29,18 @@ pub(super) fn nothing<T: Tensor>(tensor: &T, output: &T, mode: Mode) -> Result<R
     })
 }
 
-/// How the model of a run scales each input before it does anything else with it.
+/// How the model of a run scales each input before anything else.
 pub fn scalings<T: Tensor>(run: &Run<'_, T>) -> Vec<(String, Scaling)> {
     run.inputs.iter().map(|port| (port.name.clone(), scaling_of(&run.tape, port.value))).collect()
 }
 
-/// That an input which looks like pictures is of another range than the model scales.
+/// Warns that an input looks like pictures of another range than the model scales.
 pub(super) fn unscaled<T: Tensor>(tape: &Tape<T>, port: &Port<T>) -> Option<String> {
     let shape = port.tensor.shape();
     if !port.tensor.dtype().is_float() || shape.len() < 3 || shape.contains(&0) {
         return None;
     }
-    // Few models tell; only for those are the numbers looked at.
+    // Few models show a range; the numbers are read only for those.
     let range = scaling_of(tape, port.value).pixels()?;
     let axes: Vec<usize> = (0..shape.len()).collect();
     let extreme = |sign: f64| -> Option<f64> {
@@ -53,7 +53,7 @@ pub(super) fn unscaled<T: Tensor>(tape: &Tape<T>, port: &Port<T>) -> Option<Stri
         _ => return None,
     };
     Some(format!(
-        "the numbers of {} lie between {least:.3} and {most:.3}, and the model scales them as if they were {expected}; give it \
+        "the numbers of {} lie between {least:.3} and {most:.3}, but the model scales them as if they were {expected}; give it \
          pixels of that range",
         port.name
     ))

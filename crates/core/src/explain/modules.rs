@@ -1,24 +1,24 @@
-//! What passed through each module, counted while the walk goes on, so that no value need be kept.
+//! The relevance that passes through each module, counted during the walk, so that no value need be kept.
 
 use crate::{Amount, Function, Ledger, Loss, ModulePath, Relevance, Result, Role, Step, Tensor, ValueId};
 use std::collections::{BTreeMap, HashMap, HashSet};
 
-/// Relevance of one module of the model, those within it included: received = delivered + lost.
+/// The relevance of one module of the model and the modules within it: received = delivered + lost.
 #[derive(Debug, Clone, PartialEq, serde::Serialize)]
 pub struct ModuleRelevance {
-    /// Dotted path, such as `encoder.layer.0.attention`, and class; a module that only holds others has no class.
+    /// Dotted path, such as `encoder.layer.0.attention`, and class. A module that only contains others has no class.
     #[serde(flatten)]
     pub module: ModulePath,
-    /// What came from outside to the values it made. What leaves it and comes back counts twice.
+    /// The relevance that came from outside to values made inside. What leaves the module and comes back counts twice.
     pub received: Amount,
-    /// What went to values made outside.
+    /// The relevance that went to values made outside.
     pub delivered: Amount,
-    /// What was lost within, by reason.
+    /// The relevance lost inside, by reason.
     pub lost: BTreeMap<Loss, Amount>,
-    /// How many rows (all axes but the last) of what it handed out received any: in a transformer, tokens. Of several
-    /// values, those of the one with most.
+    /// The number of rows (over all axes but the last) of its result that received relevance: in a transformer, tokens. If it
+    /// hands out several values, the largest such number.
     pub rows: usize,
-    /// What each head of the attention computed in it received; empty without any.
+    /// The relevance of each head of the attention inside it; empty if there is none.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub heads: Vec<Amount>,
 }
@@ -26,7 +26,7 @@ pub struct ModuleRelevance {
 /// The counts of a walk.
 pub(super) struct Modules {
     entries: Vec<ModuleRelevance>,
-    /// The numbers of a module and those around it, outermost first, by path.
+    /// For each path, the numbers of the module and of those that contain it, outermost first.
     chains: HashMap<String, Vec<usize>>,
     values: Vec<Made>,
 }
@@ -34,9 +34,9 @@ pub(super) struct Modules {
 /// What is known of a value.
 #[derive(Clone, Default)]
 struct Made {
-    /// The modules it was made in, outermost first; empty for inputs and constants.
+    /// The modules in which it was made, outermost first; empty for inputs and constants.
     chain: Vec<usize>,
-    /// How many of these all its consumers share.
+    /// How many of these contain all its consumers.
     shared: usize,
     /// Whether it is the result of an attention with its heads on the third axis from the end.
     heads: bool,
@@ -58,7 +58,7 @@ impl Modules {
         modules
     }
 
-    /// The chain of a module, which is made with all around it when it is new.
+    /// The chain of a module. A new module is added together with those that contain it.
     fn enter(&mut self, module: &ModulePath) -> Vec<usize> {
         if let Some(chain) = self.chains.get(&module.path) {
             if let Some(&last) = chain.last() {
@@ -87,7 +87,7 @@ impl Modules {
         chain
     }
 
-    /// A step of the module at `path` handed this on to one of its operands; the start does so from the path of none.
+    /// Counts relevance that a step of the module at `path` hands to one of its operands; the start has an empty path.
     pub(super) fn handed(&mut self, path: &str, value: ValueId, amount: Amount) {
         let from = self.chains.get(path).map_or(&[][..], Vec::as_slice);
         let made = &mut self.values[value.0];
@@ -101,7 +101,7 @@ impl Modules {
         }
     }
 
-    /// All relevance of a value has arrived.
+    /// Notes that all relevance of a value has arrived.
     pub(super) fn arrived<T: Tensor>(&mut self, value: ValueId, relevance: &Relevance<T>) -> Result<()> {
         let made = &self.values[value.0];
         if made.shared < made.chain.len() {
@@ -120,7 +120,7 @@ impl Modules {
         Ok(())
     }
 
-    /// The modules that relevance passed, each after the one it is in, else in the order they ran.
+    /// The modules that relevance passed, each after the one that contains it, otherwise in the order in which they ran.
     pub(super) fn finish(mut self, ledger: &Ledger) -> Vec<ModuleRelevance> {
         for entry in &ledger.entries {
             for &module in self.chains.get(&entry.place.module.path).into_iter().flatten() {
@@ -136,7 +136,7 @@ impl Modules {
     }
 }
 
-/// The results of attention: in one operator, or of a product whose first factor comes out of a softmax.
+/// The results of attention: in one operator, or as a product whose first factor comes from a softmax.
 fn attentions<T: Tensor>(steps: &[Step<T>]) -> HashSet<ValueId> {
     let mut softmaxes: HashSet<ValueId> = HashSet::new();
     let mut results = HashSet::new();

@@ -1,17 +1,17 @@
-//! What a reader should know of where parts of the start went: decisions made from the inputs, and what is added to the
-//! embeddings of tokens (rules §9).
+//! Warnings about where parts of the start went: to decisions made from the inputs, or to constants added to the embeddings of
+//! tokens (rules, "Decisions that the model takes" and "What is added to an embedding").
 
 use super::{Options, Port};
 use crate::{Amount, DType, Entry, Family, Ledger, Loss, Role, Step, Tensor, ValueId};
 use std::collections::{BTreeMap, HashSet};
 
-/// Less than this part of the start is not worth a word.
+/// The smallest part of the start that is worth a warning.
 const WORTH: f64 = 1e-3;
 
-/// How many steps are named.
+/// The number of steps to name.
 const NAMED: usize = 3;
 
-/// The steps of a tape that are worth a word, by their number.
+/// The steps of a tape to warn about, by their number.
 pub(super) struct Noted {
     decisions: HashSet<usize>,
     additions: HashSet<usize>,
@@ -38,8 +38,8 @@ impl Noted {
         }
     }
 
-    /// What of the start, of which there was so much in all, ended in decisions, passed them, or stayed with constants that
-    /// are added to embeddings or computed from tokens.
+    /// The warnings. They give the parts of the start, whose total is `start`, that ended in decisions, passed decisions, or
+    /// stayed with constants that are added to embeddings or computed from tokens.
     pub(super) fn warnings(&self, ledger: &Ledger, start: f64) -> Vec<String> {
         let lost = |entry: &Entry, loss| gross(entry.lost.get(&loss).copied().unwrap_or_default());
         let among = |steps: &HashSet<usize>, entry: &Entry| steps.contains(&entry.place.step);
@@ -52,19 +52,19 @@ impl Noted {
             false => 0.0,
         };
         let of_tokens = format!(
-            "stayed with what is computed from tokens ({}) that are not looked up; for integers that are quantities there is \
+            "stayed with values computed from tokens ({}) that are not looked up; if an integer input holds quantities, use \
              numeric_input (--numeric-input NAME)",
             self.tokens
         );
         [
             told(
                 parts(ledger, start, ended),
-                "ended in decisions that the model made of several numbers, so that no input takes it",
+                "ended in decisions that the model made from several numbers, so no input takes it",
             ),
             told(
                 parts(ledger, start, passed),
-                "came from decisions about one number each, which takes it, though all that counted is on which side of a \
-                 limit it lay",
+                "came from decisions about one number each, which takes it, though only \
+                 the side of the limit on which it lies counted",
             ),
             told(
                 parts(ledger, start, added),
@@ -79,7 +79,7 @@ impl Noted {
     }
 }
 
-/// The steps that add, or put side by side, numbers and what was computed from tokens without looking them up.
+/// The steps that add or concatenate numbers and values computed from tokens without a lookup.
 fn computed_from<T: Tensor>(steps: &[Step<T>], tokens: &[ValueId]) -> HashSet<usize> {
     let mut computed: HashSet<ValueId> = tokens.iter().copied().collect();
     let mut sums = HashSet::new();
@@ -103,8 +103,8 @@ fn computed_from<T: Tensor>(steps: &[Step<T>], tokens: &[ValueId]) -> HashSet<us
     sums
 }
 
-/// The decisions made of numbers. One that is made of other decisions alone, as a conjunction, passes what these pass, so that it is
-/// counted there.
+/// The decisions made from numbers. One made only from other decisions, such as a conjunction, passes on what it receives, so
+/// that is counted there.
 fn of_numbers<T: Tensor>(steps: &[Step<T>]) -> HashSet<usize> {
     let (mut decided, mut found) = (HashSet::<ValueId>::new(), HashSet::new());
     for step in steps {
@@ -130,7 +130,7 @@ fn gross(amount: Amount) -> f64 {
     amount.positive.abs() + amount.negative.abs()
 }
 
-/// Parts of the start by where they stayed; the turns of a loop add up.
+/// Parts of the start by the place where they stayed; the iterations of a loop add up.
 fn parts(ledger: &Ledger, start: f64, amount: impl Fn(&Entry) -> f64) -> BTreeMap<String, f64> {
     let mut parts = BTreeMap::new();
     for entry in &ledger.entries {
@@ -142,7 +142,7 @@ fn parts(ledger: &Ledger, start: f64, amount: impl Fn(&Entry) -> f64) -> BTreeMa
     parts
 }
 
-/// An operator and where it stands in the model.
+/// An operator and its place in the model.
 fn standing(entry: &Entry) -> String {
     let mut text = entry.operator.clone();
     if !entry.place.module.path.is_empty() {

@@ -1,4 +1,4 @@
-//! Choices of an explanation.
+//! The options of an explanation.
 
 use crate::analysis::PrepareOptions;
 use crate::start::StartOptions;
@@ -6,71 +6,70 @@ use ndarray::ArrayD;
 use std::fmt;
 use std::sync::Arc;
 
-/// Which of the model's outputs is explained, counted over the flattened tuples and dictionaries.
+/// The explained output, counted over the flattened tuples and dictionaries.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub enum Output {
-    /// The first of floating numbers.
+    /// The first with floating-point numbers.
     #[default]
     First,
     /// By position, from 0.
     Index(usize),
-    /// By the key, the field or the full name, such as `logits` or `output.logits`.
+    /// By key, field or full name, such as `logits` or `output.logits`.
     Name(String),
 }
 
-/// What counts the samples in the explained output.
+/// The axis of the explained output that counts samples.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Samples {
-    /// To be found out: the model is run once more, with the last sample in place of all, where several may be.
+    /// To be found. Where it matters, the model is run once more with the last sample in place of all.
     #[default]
     Auto,
     /// This axis.
     Axis(usize),
-    /// Nothing: all of it is one sample.
+    /// No axis: the whole output is one sample.
     One,
 }
 
-/// A start of one's own: the relevance of a value, of its shape.
+/// A start of the user's own: the relevance of a value, in its shape.
 #[derive(Debug, Clone)]
 pub struct OwnStart {
-    /// What the module of this dotted path returned last, so that an inner unit is explained; the chosen output when
-    /// absent.
+    /// The module whose last result is the value, by its dotted path, to explain an inner unit; absent for the chosen output.
     pub module: Option<String>,
-    /// The relevance; in contrastive mode what speaks for.
+    /// The relevance; in contrastive mode, the relevance for.
     pub positive: Arc<ArrayD<f64>>,
-    /// What speaks against, in contrastive mode; absent means zeros.
+    /// The relevance against, in contrastive mode; zeros if absent.
     pub negative: Option<Arc<ArrayD<f64>>>,
 }
 
-/// Is told how many steps of how many are walked.
+/// Is called with the number of steps walked and the number of all steps.
 pub type Progress = Arc<dyn Fn(usize, usize) + Send + Sync>;
 
-/// Choices of an explanation; the defaults explain the first output's largest unit in default mode.
+/// The options of an explanation. The defaults explain the first output's largest unit in default mode.
 #[derive(Default, Clone)]
 pub struct Options {
     /// The explained output.
     pub output: Output,
-    /// What counts the samples in it.
+    /// The axis that counts samples in it.
     pub samples: Samples,
-    /// Task, target, mode, scaler, multiplier. The sample axis in it is that which `samples` leads to.
+    /// Task, target, mode, scaler, multiplier. Its sample axis is replaced by the one that `samples` leads to.
     pub start: StartOptions,
-    /// A start of one's own, in place of task and target.
+    /// A start of the user's own, in place of task and target.
     pub own_start: Option<OwnStart>,
     /// Gates.
     pub prepare: PrepareOptions,
-    /// Keep the relevance of every recorded value.
+    /// Keeps the relevance of every recorded value.
     pub all_values: bool,
-    /// Say what passed through each module.
+    /// Reports the relevance that passed through each module.
     pub modules: bool,
     /// Integer inputs to explain as numbers, by name.
     pub numeric_inputs: Vec<String>,
-    /// Inputs that are no evidence, by name: they are not explained, and what is made of them is constant.
+    /// Inputs that are not evidence, by name: they are not explained, and what is computed from them alone is constant.
     pub constant_inputs: Vec<String>,
-    /// Book what reaches operators without a rule as lost instead of failing.
+    /// Books relevance that reaches an operator without a rule as lost, instead of failing.
     pub allow_unruled: bool,
-    /// Where the framework's random numbers start from, for models that draw some.
+    /// The seed of the framework's random numbers, for models that draw some.
     pub random_seed: Option<u64>,
-    /// Where to tell progress.
+    /// Whom to tell the progress.
     pub progress: Option<Progress>,
 }
 

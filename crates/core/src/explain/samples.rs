@@ -8,17 +8,17 @@ use std::collections::HashMap;
 use std::fmt;
 use std::sync::{Mutex, PoisonError};
 
-/// What earlier runs of a model told of its samples, by the shapes of its inputs and output but for their extents.
+/// What earlier runs of a model showed about its samples, by the ranks of its inputs and output.
 #[derive(Debug, Default)]
 pub struct SampleCache(Mutex<HashMap<Signature, Option<usize>>>);
 
 /// The number of axes of each input, and the output's name and number of axes.
 type Signature = (Vec<usize>, String, usize);
 
-/// Runs a model again. It must be the same run but for its inputs: each of those whose first axis has the given extent
-/// holds its last row in every row. Gives the outputs in their order.
+/// Runs a model again, with one change to its inputs: each input whose first axis has the given extent holds its last row in
+/// every row. Returns the outputs in their order.
 pub struct Again<'a, T> {
-    /// What earlier runs told.
+    /// What earlier runs showed.
     pub known: &'a SampleCache,
     /// The run.
     pub run: Box<dyn Fn(usize) -> Result<Vec<T>> + 'a>,
@@ -30,13 +30,13 @@ impl<T> fmt::Debug for Again<'_, T> {
     }
 }
 
-/// What counts the samples of an output.
+/// The axis that counts samples, and how it was found.
 pub(super) struct Found {
-    /// The axis; `None` where all of the output is one sample.
+    /// The axis; `None` if the whole output is one sample.
     pub(super) axis: Option<usize>,
-    /// Whether the first axis of the inputs counts them, too.
+    /// Whether the first axis of the inputs counts samples too.
     pub(super) in_inputs: bool,
-    /// What a reader should know of it.
+    /// A note for the reader.
     pub(super) assumed: Option<String>,
 }
 
@@ -46,10 +46,10 @@ impl Found {
     }
 }
 
-/// Finds out what counts the samples of the output `number`.
+/// Finds the axis that counts the samples of output `number`.
 ///
 /// # Errors
-/// [`Error::Start`] where it cannot be told.
+/// [`Error::Start`] if it cannot be found.
 pub(super) fn found<T: Tensor>(
     outputs: &[Port<T>],
     number: usize,
@@ -66,7 +66,7 @@ pub(super) fn found<T: Tensor>(
         Samples::One => return Ok(Found::new(None, false, None)),
         Samples::Auto => {}
     }
-    // The first axis of token scores counts samples, by what that task is.
+    // In the task of the next token, the first axis of scores counts samples.
     if options.start.task == Task::NextToken && shape.len() == 3 {
         return Ok(rows(0));
     }
@@ -76,7 +76,7 @@ pub(super) fn found<T: Tensor>(
         let axis = candidates.first().filter(|axis| **axis == 0).copied();
         let assumed = (axis.is_none() && needed && count > 1).then(|| {
             format!(
-                "all of {} is one sample: no axis of its shape {shape:?} has as many entries as {} has rows ({count})",
+                "the whole {} is one sample, because no axis of its shape {shape:?} has as many entries as {} has rows ({count})",
                 outputs[number].name,
                 first.map_or("the input", |(port, _)| &port.name)
             )
@@ -91,7 +91,7 @@ pub(super) fn found<T: Tensor>(
     );
     let known = again.known.0.lock().unwrap_or_else(PoisonError::into_inner).get(&signature).copied();
     let axis = match known {
-        // What was found for another shape holds as long as it may.
+        // A finding for other extents holds as long as it can.
         Some(axis) if axis.is_none_or(|axis| candidates.contains(&axis)) => axis,
         _ => independent(again, &outputs[number].tensor, number, count, &candidates)?,
     };
@@ -102,19 +102,19 @@ pub(super) fn found<T: Tensor>(
 fn told<T: Tensor>(axis: Option<usize>, output: &Port<T>, input: &Port<T>, count: usize) -> String {
     match axis {
         Some(axis) => format!(
-            "axis {axis} of {} counts samples ({count}): each entry follows from one row of {} alone",
+            "axis {axis} of {} counts samples ({count}), because each entry depends on one row of {} only",
             output.name, input.name
         ),
         None => format!(
-            "all of {} is one sample: what stands at one entry does not follow from one row of {} alone; name the sample axis \
+            "the whole {} is one sample, because its entries depend on more than one row of {}; name the sample axis, \
              if there is one (--sample-axis)",
             output.name, input.name
         ),
     }
 }
 
-/// The axis along which every entry follows from one row of the inputs alone: with the last row in place of all, each
-/// entry is what the last one was.
+/// The axis along which every entry depends on one row of the inputs only: with the last row in place of all, every entry
+/// equals what the last one was.
 fn independent<T: Tensor>(
     again: &Again<'_, T>,
     output: &T,
@@ -134,8 +134,8 @@ fn independent<T: Tensor>(
 
 fn unknown(why: &str) -> Error {
     Error::Start(format!(
-        "it cannot be told whether an axis of the output counts samples: {why}. Say which axis does (--sample-axis 0), or \
-         that all of the output is one sample (--sample-axis none)"
+        "it is not clear whether an axis of the output counts samples: {why}. Name the axis (--sample-axis 0), or say \
+         that the whole output is one sample (--sample-axis none)"
     ))
 }
 
@@ -145,7 +145,7 @@ fn rows_equal(before: &ArrayD<f64>, after: &ArrayD<f64>, axis: Axis, tolerance: 
     after.axis_iter(axis).all(|row| row.iter().zip(&last).all(|(a, b)| near(a, b)))
 }
 
-/// How far the rows of one run may differ by rounding, relative to the largest value.
+/// How far rows may differ by rounding between two runs, relative to the largest value.
 fn rounding(dtype: DType) -> f64 {
     match dtype {
         DType::F64 => 1e-9,
@@ -154,20 +154,20 @@ fn rounding(dtype: DType) -> f64 {
     }
 }
 
-/// For what cannot be run again, or gives something else each time: the first axis of several counts samples.
+/// The sample axis of a run that cannot be repeated, or that differs each time: the first of several axes.
 fn by_convention<T: Tensor>(output: &Port<T>, input: &Port<T>, candidates: &[usize]) -> Result<Found> {
     let shape = output.tensor.shape();
     if shape.len() == 1 {
         return Err(Error::Start(format!(
-            "{} of shape {shape:?} may be the scores of one sample, or one score for each row of {}: say which, by the \
+            "{} of shape {shape:?} may hold the scores of one sample, or one score for each row of {}; say which by the \
              sample axis",
             output.name, input.name
         )));
     }
     let axis = candidates.first().filter(|axis| **axis == 0).copied();
     let assumed = match axis {
-        Some(_) => format!("axis 0 of {} counts samples, as nothing tells otherwise", output.name),
-        None => format!("all of {} is one sample", output.name),
+        Some(_) => format!("axis 0 of {} counts samples, because nothing shows otherwise", output.name),
+        None => format!("the whole {} is one sample", output.name),
     };
     Ok(Found::new(axis, axis.is_some(), Some(assumed)))
 }

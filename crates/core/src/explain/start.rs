@@ -7,17 +7,17 @@ use crate::{Amount, DType, Error, Mode, Relevance, Result, Tape, Tensor, ValueId
 use ndarray::ArrayD;
 use std::collections::BTreeSet;
 
-/// What an explanation starts with.
+/// The start of an explanation.
 pub(super) struct ChosenStart<T> {
     /// The output that is explained.
     pub(super) output: Port<T>,
-    /// The value that the walk starts at: the output, or one within the model.
+    /// The value at which the walk starts: the output, or a value within the model.
     pub(super) value: ValueId,
     /// Its relevance.
     pub(super) start: Start<T>,
-    /// What counts the output's samples.
+    /// The axis that counts the output's samples.
     pub(super) samples: Found,
-    /// What a reader should know of the choice.
+    /// Notes for the reader about the choice.
     pub(super) assumed: Vec<String>,
 }
 
@@ -40,7 +40,7 @@ impl<T: Tensor> ChosenStart<T> {
         let (value, start) = starting(tape, &output, &samples, options)?;
         let amount = start.relevance.amount()?;
         if !(amount.positive.is_finite() && amount.negative.is_finite()) {
-            let found = "the explained output is not finite, so there is no total to trace; look for NaN and infinity in the inputs";
+            let found = "the explained output is not finite, so there is no total to trace; check the inputs for NaN and infinity";
             return Err(Error::Start(found.into()));
         }
         assumed.extend(samples.assumed.clone());
@@ -50,14 +50,14 @@ impl<T: Tensor> ChosenStart<T> {
     }
 }
 
-/// That there is nothing to start with.
+/// Warns that the start is zero.
 pub(super) fn zero(size: Amount) -> Option<String> {
     size.is_zero().then(|| {
         "the explained output is 0, so there is no relevance to trace; choose another unit or a total to start with".into()
     })
 }
 
-/// The number of the output that is explained, among the flattened ones.
+/// The number of the explained output among the flattened ones.
 pub(super) fn chosen<T: Tensor>(outputs: &[Port<T>], choice: &Output) -> Result<usize> {
     let named = |name: &String| {
         outputs.iter().position(|port| {
@@ -69,19 +69,22 @@ pub(super) fn chosen<T: Tensor>(outputs: &[Port<T>], choice: &Output) -> Result<
     let (found, asked) = match choice {
         Output::First => {
             let floating = outputs.iter().position(|port| port.tensor.dtype().is_float());
-            (floating, "of floating numbers".to_owned())
+            (floating, "of floating-point numbers".to_owned())
         }
         Output::Index(index) => (outputs.get(*index).map(|_| *index), format!("number {index}")),
         Output::Name(name) => (named(name), name.clone()),
     };
     let typed = |port: &Port<T>| format!("{} ({})", port.name, kind(port));
     let floating = found.is_none_or(|found| outputs[found].tensor.dtype().is_float());
-    let asked =
-        if floating { asked } else { format!("{asked} of floating numbers, which alone carry relevance") };
+    let asked = if floating {
+        asked
+    } else {
+        format!("{asked} of floating-point numbers, the only ones that carry relevance")
+    };
     found.filter(|_| floating).ok_or_else(|| {
         let there = listed(outputs.iter().map(typed).collect::<Vec<_>>().iter().map(String::as_str));
         let advice = match choice {
-            Output::First => ", which is no number to start from: return the scores beside it",
+            Output::First => ", which is not a number to start from: let the model return the scores too",
             _ => ". Choose one of these",
         };
         Error::NoOutput { asked, found: if outputs.is_empty() { there } else { there + advice } }
@@ -93,7 +96,7 @@ fn kind<T: Tensor>(port: &Port<T>) -> String {
     format!("{:?} {:?}", port.tensor.dtype(), port.tensor.shape())
 }
 
-/// What the reader should know of the choice of the output.
+/// A note about the choice of the output.
 fn assumed<T: Tensor>(outputs: &[Port<T>], number: usize, choice: &Output) -> Option<String> {
     let others: Vec<String> = outputs
         .iter()
@@ -105,7 +108,7 @@ fn assumed<T: Tensor>(outputs: &[Port<T>], number: usize, choice: &Output) -> Op
     chosen.then(|| {
         let name = &outputs[number].name;
         format!(
-            "{name} is explained, the first output of floating numbers; the others are {}",
+            "{name} is explained, the first output of floating-point numbers; the others are {}",
             others.join(", ")
         )
     })
@@ -130,7 +133,7 @@ fn starting<T: Tensor>(
     Ok((value, Start { relevance, targets: Vec::new(), blank: Vec::new() }))
 }
 
-/// The relevance of a start of one's own.
+/// The relevance of a start of the user's own.
 fn given<T: Tensor>(
     tape: &Tape<T>,
     value: ValueId,
@@ -143,7 +146,7 @@ fn given<T: Tensor>(
     let fitted = |given: &ArrayD<f64>| -> Result<T> {
         if given.shape() != meta.shape {
             let message =
-                format!("the start has shape {:?}; the value it is for has {:?}", given.shape(), meta.shape);
+                format!("the start has shape {:?}, but its value has {:?}", given.shape(), meta.shape);
             return Err(Error::Start(message));
         }
         like.floats(given.view())?.scale(options.start.multiplier)
@@ -159,7 +162,7 @@ fn given<T: Tensor>(
     })
 }
 
-/// What the last step within a module made.
+/// The result of the last step within a module.
 fn returned_by<T: Tensor>(tape: &Tape<T>, path: &str) -> Result<ValueId> {
     let inside =
         |module: &str| module == path || module.strip_prefix(path).is_some_and(|rest| rest.starts_with('.'));
@@ -174,7 +177,7 @@ fn returned_by<T: Tensor>(tape: &Tape<T>, path: &str) -> Result<ValueId> {
     })
 }
 
-/// Why there is nothing to trace back, in the words of the inputs.
+/// Why there is nothing to trace back, with the names of the inputs.
 pub(super) fn unexplained<T: Tensor>(output: &str, inputs: &[Port<T>], options: &Options) -> String {
     let start = match options.own_start.as_ref().and_then(|own| own.module.as_ref()) {
         Some(module) => format!("what the module {module} returns"),
@@ -186,7 +189,7 @@ pub(super) fn unexplained<T: Tensor>(output: &str, inputs: &[Port<T>], options: 
         |port: &&Port<T>| port.tensor.dtype() == DType::Int && !options.numeric_inputs.contains(&port.name);
     let advice = match inputs.iter().find(token) {
         Some(port) => format!(
-            "Integers are tokens, which count where rows are looked up by them; if {0} is a quantity, say so by numeric_input \
+            "Integers count as tokens, which carry relevance only where rows are looked up by them; if {0} is a quantity, use numeric_input \
              (--numeric-input {0})",
             port.name
         ),
@@ -197,7 +200,7 @@ pub(super) fn unexplained<T: Tensor>(output: &str, inputs: &[Port<T>], options: 
     )
 }
 
-/// Where the classes of a segmentation were taken to stand.
+/// Says which axis of a segmentation was taken to count classes.
 fn classes<T: Tensor>(output: &Port<T>, sample_axis: Option<usize>, options: &Options) -> Option<String> {
     let start = StartOptions { sample_axis, ..options.start.clone() };
     let applies =
@@ -209,7 +212,7 @@ fn classes<T: Tensor>(output: &Port<T>, sample_axis: Option<usize>, options: &Op
     Some(format!("axis {axis} of {} counts classes ({count})", output.name))
 }
 
-/// What contrastive mode makes of a single output, which has no others to speak against it (rules §1).
+/// Says how contrastive mode starts for a single output, which has no other outputs against it (rules §1).
 fn against_one<T: Tensor>(output: &Port<T>, sample_axis: Option<usize>, options: &Options) -> Option<String> {
     let shape = output.tensor.shape();
     let units = shape.iter().enumerate().filter(|(axis, _)| Some(*axis) != sample_axis);
@@ -218,13 +221,13 @@ fn against_one<T: Tensor>(output: &Port<T>, sample_axis: Option<usize>, options:
         && options.start.mode == Mode::Contrastive;
     applies.then(|| {
         format!(
-            "{} is taken for a probability: what speaks against it starts with 1 less its value, or with 0 from 1 on",
+            "{} is taken for a probability p: the channel against it starts with 1 − p, or with 0 if p ≥ 1",
             output.name
         )
     })
 }
 
-/// Samples of a segmentation that start with nothing.
+/// Names the samples of a segmentation that start with nothing.
 pub(super) fn blank(samples: &[usize]) -> Option<String> {
     let numbers: Vec<String> = samples.iter().map(usize::to_string).collect();
     (!numbers.is_empty()).then(|| format!("no cell is above the threshold in sample {}", numbers.join(", ")))

@@ -1,5 +1,4 @@
-//! Separable maps: one matrix along each of some axes. Averages, adaptive pooling and interpolation are of
-//! this form.
+//! Separable maps: one matrix along each of some axes. Averages, adaptive pooling and interpolation have this form.
 
 use super::{BlockMatrix, LinearMap};
 use crate::{Part, Result, Tensor};
@@ -43,7 +42,7 @@ impl Axes {
             .try_fold(x.clone(), |x, (axis, matrix)| part(matrix).along(&x, *axis, transposed))
     }
 
-    /// (A ⊗ B)⁺ = A⁺⊗B⁺ + A⁻⊗B⁻ and (A ⊗ B)⁻ = A⁺⊗B⁻ + A⁻⊗B⁺: both signs are carried along.
+    /// (A ⊗ B)⁺ = A⁺⊗B⁺ + A⁻⊗B⁻ and (A ⊗ B)⁻ = A⁺⊗B⁻ + A⁻⊗B⁺: both signs are computed together.
     fn signs<T: Tensor>(&self, x: &T, transposed: bool) -> Result<(T, T)> {
         let start = (x.clone(), x.zeros(&x.shape())?);
         self.matrices.iter().try_fold(start, |(up, down), (axis, matrix)| {

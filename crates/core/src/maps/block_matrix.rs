@@ -1,13 +1,12 @@
-//! A matrix whose rows each have a narrow span of entries, as windows and interpolations have.
+//! Matrices in which the entries of each row lie close together, as in windows and interpolations.
 
 use crate::{Error, Range, Result, Tensor};
 use ndarray::Array2;
 
-/// Rows that one block holds at most: enough for a matrix product to be worth its call, few enough for the
-/// block's span to stay narrow.
+/// The most rows in a block: enough to make a matrix product worth its call, few enough to keep the block's columns few.
 const ROWS: usize = 64;
 
-/// A matrix kept as dense blocks, so that a long axis costs its length and not the square of it.
+/// A matrix stored as dense blocks, so that the cost grows with the length of an axis and not with its square.
 #[derive(Debug, Clone)]
 pub struct BlockMatrix {
     rows: usize,
@@ -23,18 +22,17 @@ struct Block {
 }
 
 impl BlockMatrix {
-    /// A matrix of so many columns from the entries `(column, value)` of each row; entries of one column
-    /// add up.
+    /// A matrix with this many columns, from the entries `(column, value)` of each row. Entries in the same column add up.
     ///
     /// # Errors
-    /// [`Error::Uncovered`] when an entry lies in none of the columns.
+    /// [`Error::Uncovered`] if an entry lies outside the columns.
     pub fn new(columns: usize, rows: &[Vec<(usize, f64)>]) -> Result<Self> {
         let blocks =
             rows.chunks(ROWS).zip(0..).map(|(chunk, index)| Block::new(index * ROWS, chunk, columns));
         Ok(Self { rows: rows.len(), columns, blocks: blocks.collect::<Result<_>>()? })
     }
 
-    /// The same with a function applied to each entry; 0 must go to 0.
+    /// Applies a function to each entry; it must map 0 to 0.
     pub(super) fn map(&self, function: impl Fn(f64) -> f64) -> Self {
         let block = |block: &Block| Block { entries: block.entries.mapv(&function), ..block.clone() };
         Self { blocks: self.blocks.iter().map(block).collect(), ..*self }
@@ -44,18 +42,18 @@ impl BlockMatrix {
         self.blocks.iter().any(|block| block.entries.iter().any(|&entry| entry < 0.0))
     }
 
-    /// The extent that an axis of the matrix's other extent becomes.
+    /// The extent of an axis after the map: the number of rows, or of columns if transposed.
     pub(super) fn extent(&self, transposed: bool) -> usize {
         if transposed { self.columns } else { self.rows }
     }
 
-    /// The matrix, or its transpose, along an axis.
+    /// Applies the matrix, or its transpose, along an axis.
     pub(super) fn along<T: Tensor>(&self, x: &T, axis: usize, transposed: bool) -> Result<T> {
         let (from, to) = (self.extent(!transposed), self.extent(transposed));
         let mut shape = x.shape();
         if shape.get(axis) != Some(&from) {
             return Err(Error::Uncovered(format!(
-                "axis {axis} of {shape:?} does not have the extent {from} of its map"
+                "axis {axis} of {shape:?} does not have the extent {from} that its map takes"
             )));
         }
         let mut region: Vec<Range> = shape.iter().map(|&extent| Range::full(extent)).collect();
@@ -101,7 +99,7 @@ impl Block {
         let matrix = if transposed { self.entries.t() } else { self.entries.view() };
         let (rows, columns) = matrix.dim();
         let result = if after == 1 {
-            // As x·Aᵀ over the last axis: one product instead of many of width 1.
+            // As x·Aᵀ over the last axis, this is one product instead of many of width 1.
             x.reshape(&[before, columns])?.matmul(&x.floats(matrix.t().into_dyn())?)?
         } else {
             x.floats(matrix.into_dyn())?.matmul(&x.reshape(&[before, columns, after])?)?

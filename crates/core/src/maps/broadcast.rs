@@ -24,7 +24,7 @@ impl Broadcast {
 }
 
 impl<T: Tensor> LinearMap<T> for Broadcast {
-    /// Left in the shape of x: whatever it is added to broadcasts it.
+    /// Keeps the shape of x: the sum to which it is added broadcasts it.
     fn apply(&self, part: Part, x: &T) -> Result<T> {
         scaled(x, self.factor(part))
     }

@@ -12,7 +12,7 @@ pub struct Convolution<'a, T> {
     pub geometry: &'a ConvGeometry,
     /// Spatial extents of x.
     pub spatial: Vec<usize>,
-    /// Kept parts of w.
+    /// Cached parts of w.
     pub weights: &'a WeightCache<T>,
 }
 
@@ -28,19 +28,19 @@ impl<T: Tensor> LinearMap<T> for Convolution<'_, T> {
     }
 }
 
-/// x `[N, O, spatial…]` ↦ the adjoint of a convolution with w `[O, C / groups, kernel…]`: what frameworks
-/// call a transposed convolution, output padding included in `spatial`.
+/// x `[N, O, spatial…]` ↦ the adjoint of a convolution with w `[O, C / groups, kernel…]`, which frameworks call a transposed
+/// convolution. `spatial` includes the output padding.
 #[derive(Debug)]
 pub struct TransposedConvolution<'a, T> {
     /// w
     pub weight: &'a Operand<T>,
-    /// Stride, padding, dilation, groups of the convolution it is the adjoint of.
+    /// Stride, padding, dilation and groups of the convolution whose adjoint it is.
     pub geometry: &'a ConvGeometry,
     /// Spatial extents of x.
     pub from: Vec<usize>,
     /// Spatial extents of the result.
     pub spatial: Vec<usize>,
-    /// Kept parts of w.
+    /// Cached parts of w.
     pub weights: &'a WeightCache<T>,
 }
 
@@ -53,7 +53,7 @@ impl<T: Tensor> LinearMap<T> for TransposedConvolution<'_, T> {
     fn adjoint(&self, part: Part, y: &T) -> Result<T> {
         let weight = self.weights.part(self.weight.weight, part, self.weight.data()?)?;
         let seen = y.convolve(&weight, self.geometry)?;
-        // An output padding as long as the stride makes room for cells that x does not have.
+        // With an output padding as large as the stride, the result has cells that no cell of x reaches.
         let mut region = Range::whole(&seen.shape());
         for (range, &extent) in region.iter_mut().skip(2).zip(&self.from) {
             range.len = extent.min(range.len);
@@ -91,8 +91,9 @@ impl<T: Tensor> LinearMap<T> for Kernel<'_, T> {
     }
 }
 
-/// The adjoint of w ↦ w ∗ x, with x `[N, C, spatial…]` and y `[N, O, spatial…]`: how much of x each cell of the kernel
-/// met at each unit of y. Again a convolution, with samples in place of channels, and stride and dilation exchanged.
+/// The adjoint of w ↦ w ∗ x, for x `[N, C, spatial…]` and y `[N, O, spatial…]`: the sum, over the units of y, of the cells
+/// of x that each cell of the kernel meets. It is a convolution too, with samples in place of channels, and stride and
+/// dilation exchanged.
 fn correlation<T: Tensor>(x: &T, y: &T, geometry: &ConvGeometry, kernel: &[usize]) -> Result<T> {
     let groups = geometry.groups;
     let (shape, swapped) = (x.shape(), swap(y.shape().len()));
@@ -111,7 +112,7 @@ fn correlation<T: Tensor>(x: &T, y: &T, geometry: &ConvGeometry, kernel: &[usize
         groups,
     };
     let met = x.convolve(&y.permute(&swapped)?, &geometry)?.permute(&swapped)?;
-    // Cells that the stride leaves over are met beyond the kernel.
+    // Cells that the stride leaves over lie beyond the kernel.
     met.slice(&Range::whole(kernel))
 }
 

@@ -3,7 +3,7 @@
 use super::LinearMap;
 use crate::{Operand, Part, Result, Tensor, WeightCache};
 
-/// On which side of the product x stands.
+/// The side of the product on which x stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Side {
     /// x·W
@@ -19,11 +19,11 @@ pub struct Dense<'a, T> {
     pub weight: &'a Operand<T>,
     /// Whether W is stored transposed, as in a linear layer `[out, in]`.
     pub transposed: bool,
-    /// Where x stands.
+    /// The side of x.
     pub side: Side,
     /// Shape of x.
     pub from: Vec<usize>,
-    /// Kept parts of W.
+    /// Cached parts of W.
     pub weights: &'a WeightCache<T>,
 }
 

@@ -1,4 +1,4 @@
-//! Sub-tensors added at indices along an axis: a matrix of zeros and ones.
+//! Adds sub-tensors at indices along an axis: multiplication by a matrix of zeros and ones.
 
 use super::LinearMap;
 use crate::{Part, Result, Tensor};
@@ -8,7 +8,7 @@ use crate::{Part, Result, Tensor};
 pub struct Scatter<'a, T> {
     /// The axis.
     pub axis: usize,
-    /// For each sub-tensor of x its index in the result.
+    /// For each sub-tensor of x, its index in the result.
     pub index: &'a T,
     /// Shape of the result.
     pub to: Vec<usize>,

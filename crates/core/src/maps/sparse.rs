@@ -1,10 +1,10 @@
-//! Matrices of which few entries are not 0.
+//! Matrices with few entries other than 0.
 
 use super::LinearMap;
 use crate::{Part, Result, Tensor};
 use ndarray::{ArrayView, Axis};
 
-/// The entries of a matrix that are not 0; several in one place add up.
+/// The entries of a matrix other than 0; entries at the same place add up.
 #[derive(Debug, Clone, Default)]
 pub struct Entries {
     to: Vec<i64>,
@@ -12,11 +12,11 @@ pub struct Entries {
     weights: Vec<f64>,
 }
 
-/// Numbers that are made at once of the rows that entries read.
+/// The most numbers that are read for entries at one time.
 const AT_ONCE: usize = 1 << 22;
 
 impl Entries {
-    /// Adds the entry by which row `from` of x counts in row `to` of y; weights of 0 are left out.
+    /// Adds an entry: row `from` of x counts with this weight in row `to` of y. A weight of 0 is left out.
     pub fn add(&mut self, to: usize, from: usize, weight: f64) {
         if weight != 0.0 {
             self.to.push(to as i64);
@@ -25,8 +25,8 @@ impl Entries {
         }
     }
 
-    /// `rows` rows, to each of which are added the rows of x that entries name, times a part of their weights. Some
-    /// entries at a time, as together they may read each row many times.
+    /// `rows` rows. To each are added the rows of x that its entries name, multiplied by the given part of their weights. It takes
+    /// the entries in portions, because all together may read each row of x many times.
     fn product<T: Tensor>(&self, [to, from]: [&[i64]; 2], rows: usize, part: Part, x: &T) -> Result<T> {
         let columns = x.shape()[1];
         let mut y = x.zeros(&[rows, columns])?;

@@ -7,12 +7,11 @@ use crate::Result;
 use crate::maps::Axes;
 
 impl Separable {
-    /// Average pooling of x `input` `[…, spatial…]` to the windows of `output`, which divide the last `spatial`
-    /// axes among them: along each, window `o` of `out` sees the cells from ⌊o·in/out⌋ to below
-    /// ⌈(o+1)·in/out⌉.
+    /// Average pooling of x `input` `[…, spatial…]` to the windows of `output`, which divide the last `spatial` axes among them:
+    /// along each axis, window `o` of `out` sees the cells from ⌊o·in/out⌋ to below ⌈(o+1)·in/out⌉.
     ///
     /// # Errors
-    /// [`Error::Uncovered`](crate::Error::Uncovered) when the shapes differ in other axes.
+    /// [`Error::Uncovered`](crate::Error::Uncovered) if the shapes differ in other axes.
     pub fn adaptive_average_pool(input: &[usize], output: &[usize], spatial: usize) -> Result<Self> {
         let along = |(axis, cells, windows)| Ok((axis, sums(cells, &adaptive(cells, windows)?, windows)?));
         let matrices = extents(input, output, spatial)?.into_iter().map(along);

@@ -5,9 +5,9 @@ use super::pieces::windows::{adaptive, extents};
 use super::pieces::winner::Windows;
 use crate::{BacktraceOp, Context, Family, Operand, Relevance, Result, Tensor};
 
-/// The windows of the output divide the last axes of x among them: along each, window `o` of `out` sees the
-/// cells from ⌊o·in/out⌋ to below ⌈(o+1)·in/out⌉. The largest cell takes R; equal ones share it, overlapping
-/// windows add. Operands: x `[…, spatial…]`, and the pooled output if it was kept.
+/// The windows of the output divide the last axes of x among them: along each axis, window `o` of `out` sees the cells from
+/// ⌊o·in/out⌋ to below ⌈(o+1)·in/out⌉. The largest cell takes R; equal ones share it, overlapping windows add up. Operands:
+/// x `[…, spatial…]`, and the pooled output if it was kept.
 #[derive(Debug, Clone, Copy)]
 pub struct AdaptiveMaxPool {
     /// Number of spatial axes.

@@ -1,4 +1,4 @@
-//! A read from memory that several values were written to: in-place writes through views (rules §5).
+//! Reading memory to which several values were written: in-place writes through views (rules §5).
 
 use super::Rearrange;
 use super::pieces::movement::{Movement, volume};
@@ -13,7 +13,7 @@ pub struct Strided {
     pub offset: usize,
     /// The extent of each axis.
     pub shape: Vec<usize>,
-    /// The distance of neighbours along each axis, in cells.
+    /// The distance between neighbours along each axis, in cells.
     pub strides: Vec<usize>,
 }
 
@@ -26,9 +26,9 @@ impl Strided {
     }
 }
 
-/// Operand `k` was written to the cells `sources[k]` of one buffer, later operands over earlier ones; then
-/// the output was read from the cells `target`. Each operand takes the relevance of the cells that still
-/// held it; cells nobody wrote are constants.
+/// Each operand `k` was written to the cells `sources[k]` of one buffer, later operands over earlier ones. Then the output was
+/// read from the cells `target`. Each operand takes the relevance of the cells that still held it; cells that nobody wrote
+/// are constants.
 #[derive(Debug, Clone)]
 pub struct Alias {
     /// Where each operand was written, oldest first.
@@ -38,8 +38,8 @@ pub struct Alias {
 }
 
 impl Alias {
-    /// For each element of the output the number of the operands' element it is, −1 for none:
-    /// what [`Rearrange`] goes by.
+    /// For each element of the output, its number among the elements of the operands, or −1 if it is none of them: the numbers
+    /// that [`Rearrange`] takes.
     fn numbers(&self) -> Vec<i64> {
         let read = self.target.cells();
         let (Some(&first), Some(&last)) = (read.iter().min(), read.iter().max()) else { return Vec::new() };
@@ -68,7 +68,7 @@ impl Movement for Alias {
         if operands.len() != self.sources.len() || !operands.iter().zip(&self.sources).all(fits) {
             let shapes: Vec<_> = operands.iter().map(|operand| &operand.meta.shape).collect();
             return Err(Error::Uncovered(format!(
-                "operands {shapes:?} were not written to {:?}",
+                "operands of shapes {shapes:?} do not fill the written cells {:?}",
                 self.sources
             )));
         }

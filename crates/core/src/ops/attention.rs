@@ -1,4 +1,4 @@
-//! Scaled dot-product attention in one operator (rules §4): equal to attention written out.
+//! Scaled dot-product attention in one operator (rules §4): gives the same relevance as attention written out.
 
 use super::{MatMul, Sum};
 use crate::op::arrived;
@@ -8,9 +8,8 @@ use crate::{
     ValueId,
 };
 
-/// softmax(scale · Q·Kᵀ + mask)·V. Operands: Q `[…, H, L, E]`, K `[…, G, S, E]`, V `[…, G, S, F]` with H a
-/// multiple of G (grouped heads), and a mask that broadcasts to `[…, H, L, S]` if any: boolean (true takes
-/// part) or added.
+/// softmax(scale · Q·Kᵀ + mask)·V. Operands: Q `[…, H, L, E]`, K `[…, G, S, E]`, V `[…, G, S, F]` with H a multiple of G
+/// (grouped heads), and possibly a mask that broadcasts to `[…, H, L, S]`: boolean (true takes part) or added.
 #[derive(Debug, Clone)]
 pub struct Attention {
     /// The factor on Q·Kᵀ.
@@ -19,8 +18,7 @@ pub struct Attention {
     pub causal: bool,
 }
 
-/// Scores at or below this take no part; far below any score, yet finite, so that the arithmetic of the
-/// rules stays clean.
+/// Scores at or below this take no part. It is far below any score, yet finite, so that the rules compute no NaN.
 const HIDDEN: f64 = -BOUND;
 
 impl<T: Tensor> BacktraceOp<T> for Attention {
@@ -90,7 +88,7 @@ impl<T: Tensor> BacktraceOp<T> for Attention {
 }
 
 impl Attention {
-    /// The shares of operands of which the queries are some rows, from the given one on.
+    /// The shares of the operands for some rows of queries, beginning with row `first`.
     fn rows<T: Tensor>(
         &self,
         operands: &[Operand<T>],
@@ -100,7 +98,7 @@ impl Attention {
     ) -> Result<Vec<Option<Relevance<T>>>> {
         let [query, key, value, mask @ ..] = operands else { return Ok(Vec::new()) };
 
-        // Forward again: only Q, K, V and the mask were kept.
+        // Computes forward again, because only Q, K, V and the mask were kept.
         let scaled = query.data()?.scale(self.scale)?;
         let scores = scaled.matmul(&key.data()?.transpose()?)?;
         let added = mask.first().filter(|mask| mask.meta.dtype != DType::Bool);
@@ -118,7 +116,7 @@ impl Attention {
         let mut shares = vec![None; operands.len()];
         shares[2] = to_value;
 
-        // Softmax passes; an added mask is an operand of a sum; the scale is a constant factor.
+        // Softmax passes relevance; an added mask is an operand of a sum; the scale is a constant factor.
         let Some(mut to_scores) = to_attention else { return Ok(shares) };
         if let Some(mask) = added {
             let terms = [operand(scores, depends), mask.holding(mask.data()?.bounded()?)];
@@ -136,7 +134,7 @@ impl Attention {
         Ok(shares)
     }
 
-    /// Softmax of the scores of queries from `first` on, over what they see; 0 in a row that sees nothing.
+    /// Softmax of the scores of the queries from `first` on, over what they see; 0 in a row that sees nothing.
     fn softmax<T: Tensor>(&self, scores: &T, first: usize, mask: Option<&Operand<T>>) -> Result<T> {
         let mut visible = scores.full(&[1, 1], 1.0)?;
         if self.causal
@@ -155,13 +153,13 @@ impl Attention {
         }
         let hidden = visible.complement()?.scale(HIDDEN)?;
         let attention = scores.add(&hidden)?.softmax()?;
-        // All that a query without a mask sees is more than nothing.
+        // A query without a mask sees something, so no row needs to become 0.
         if mask.is_some() { attention.mul(&visible) } else { Ok(attention) }
     }
 }
 
 fn operand<T: Tensor>(data: T, depends: bool) -> Operand<T> {
-    // A value of its own: it stands for no recorded one.
+    // A value that is not on the tape.
     Operand { depends, ..Operand::new(ValueId(usize::MAX), data) }
 }
 
@@ -201,7 +199,7 @@ impl Heads {
         Ok(repeated)
     }
 
-    /// The repeat's adjoint: the sum over the heads a key head serves.
+    /// The adjoint of the repeat: the sum over the query heads that a key head serves.
     fn gather<T: Tensor>(
         &self,
         share: Option<Relevance<T>>,

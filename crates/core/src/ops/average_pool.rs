@@ -6,12 +6,11 @@ use crate::maps::{Axes, BlockMatrix};
 use crate::{Error, Result};
 
 impl Separable {
-    /// Average pooling of x `input` `[…, spatial…]` to `output`; `kernel`, `stride` and `padding` have one number
-    /// for each spatial axis. What an average divides by, and whether padding counts, cancels in the rule:
-    /// each cell of a window weighs 1.
+    /// Average pooling of x `input` `[…, spatial…]` to `output`; `kernel`, `stride` and `padding` have one number for each spatial
+    /// axis. The divisor of an average cancels in the rule, whether it counts padding or not, so each cell of a window weighs 1.
     ///
     /// # Errors
-    /// [`Error::Uncovered`] when the arguments do not fit each other.
+    /// [`Error::Uncovered`] if the arguments do not fit each other.
     pub fn average_pool(
         input: &[usize],
         output: &[usize],
@@ -20,8 +19,9 @@ impl Separable {
         padding: &[usize],
     ) -> Result<Self> {
         if stride.len() != kernel.len() || padding.len() != kernel.len() {
-            let message =
-                format!("average pooling by {kernel:?} takes no stride {stride:?} and padding {padding:?}");
+            let message = format!(
+                "average pooling by {kernel:?} has no rule for stride {stride:?} and padding {padding:?}"
+            );
             return Err(Error::Uncovered(message));
         }
         let windows = kernel.iter().zip(stride).zip(padding);
@@ -35,7 +35,7 @@ impl Separable {
     }
 }
 
-/// The matrix that adds up what each window sees.
+/// The matrix that sums the cells that each window sees.
 pub(super) fn sums(cells: usize, sights: &[WindowSpan], windows: usize) -> Result<BlockMatrix> {
     let row = |cells: &Vec<usize>| cells.iter().map(|&cell| (cell, 1.0)).collect();
     BlockMatrix::new(cells, &cells_of_windows(sights, windows).iter().map(row).collect::<Vec<_>>())

@@ -1,4 +1,4 @@
-//! Several results of one operator that was followed into its parts (rules §5).
+//! The results of one operator that was followed into its parts (rules §5).
 
 use super::pieces::movement::Movement;
 use crate::{Context, Error, Operand, Relevance, Result, Tensor};
@@ -17,7 +17,11 @@ impl Movement for Bundle {
         _: &mut Context<'_, T>,
     ) -> Result<Vec<Option<Relevance<T>>>> {
         if operands.len() != arriving.len() {
-            return Err(Error::Uncovered(format!("{} results of {} parts", arriving.len(), operands.len())));
+            return Err(Error::Uncovered(format!(
+                "an operator with {} results has {} parts",
+                arriving.len(),
+                operands.len()
+            )));
         }
         Ok(arriving.to_vec())
     }

@@ -1,14 +1,14 @@
-//! Operators whose tensors have their channels last, `[N, spatial…, C]`, as TensorFlow's have.
+//! Operators on tensors with channels last, `[N, spatial…, C]`, as in TensorFlow.
 
 use crate::{BacktraceOp, Context, Family, Operand, Relevance, Result, Role, Tensor};
 
-/// An operator on `[N, C, spatial…]`, given tensors `[N, spatial…, C]`: they are turned on the way in, the shares on
-/// the way out. Backends that move axes without moving elements make that free.
+/// An operator on `[N, C, spatial…]`, applied to tensors `[N, spatial…, C]`: operands are turned on the way in, shares on the
+/// way out. In backends that turn axes without moving elements, this costs nothing.
 #[derive(Debug)]
 pub struct ChannelsLast<T> {
     /// The operator.
     pub inner: Box<dyn BacktraceOp<T>>,
-    /// The operands with channels last; the others (weights, biases) are as the operator documents them.
+    /// The operands with channels last. The others (weights, biases) are as the operator documents them.
     pub turned: Vec<usize>,
 }
 

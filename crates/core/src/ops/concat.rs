@@ -1,10 +1,10 @@
-//! Tensors one after the other: cat, stack (rules §5).
+//! Concatenation: cat, stack (rules §5).
 
 use super::pieces::movement::Movement;
 use crate::op::arrived;
 use crate::{Context, Error, Operand, Range, Relevance, Result, Tensor};
 
-/// Any number of operands one after the other along an axis; each takes its part of R.
+/// Any number of operands, one after the other along an axis; each takes its part of R.
 #[derive(Debug, Clone, Copy)]
 pub struct Concat {
     /// The axis of the output.
@@ -14,16 +14,16 @@ pub struct Concat {
 }
 
 impl Concat {
-    /// How many indices of the axis the operand fills.
+    /// The number of indices along the axis that the operand fills.
     fn extent<T>(&self, operand: &Operand<T>, rank: usize) -> Result<usize> {
         let shape = &operand.meta.shape;
         match shape.as_slice() {
             _ if self.new_axis && shape.len() + 1 == rank => Ok(1),
-            // cat lets a vector without elements stand beside operands of any rank.
+            // cat allows an empty vector among operands of any rank.
             [0] => Ok(0),
             _ if !self.new_axis && shape.len() == rank && self.axis < rank => Ok(shape[self.axis]),
             _ => Err(Error::Uncovered(format!(
-                "an operand {shape:?} is no part of an output with {rank} axes"
+                "an operand of shape {shape:?} does not fit an output with {rank} axes"
             ))),
         }
     }

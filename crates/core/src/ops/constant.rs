@@ -3,7 +3,7 @@
 use crate::op::arrived;
 use crate::{BacktraceOp, Context, Family, Loss, Operand, Relevance, Result, Tensor};
 
-/// The outputs depend on no operand as far as relevance goes (rules §3, §5).
+/// For relevance, the outputs depend on no operand (rules §3, §5).
 #[derive(Debug, Clone)]
 pub struct Constant;
 

@@ -1,4 +1,4 @@
-//! Convolutions of one, two and three dimensions (rules §2; §4 where the kernel depends on the input, too).
+//! Convolutions in one, two and three dimensions (rules §2; §4 if the kernel depends on the input too).
 
 use super::pieces::bilinear::backtrace_factors;
 use super::viewed;
@@ -39,7 +39,7 @@ impl<T: Tensor> BacktraceOp<T> for Convolution {
     }
 }
 
-/// A convolution takes a bias and a gate only if its kernel is a constant.
+/// The role of a convolution, which takes a bias and a gate only if its kernel is a constant.
 pub(super) fn role<T>(operands: &[Operand<T>], geometry: &ConvGeometry) -> Role {
     match operands {
         [_, weight, ..] if weight.depends => Role::Other,
@@ -47,7 +47,7 @@ pub(super) fn role<T>(operands: &[Operand<T>], geometry: &ConvGeometry) -> Role 
     }
 }
 
-/// A convolution, or one transposed whose result has the given spatial extents.
+/// The rule of a convolution, or of a transposed one whose result has the given spatial extents.
 pub(super) fn backtrace_convolution<T: Tensor>(
     operands: &[Operand<T>],
     geometry: &ConvGeometry,
@@ -113,7 +113,7 @@ pub(super) fn backtrace_convolution<T: Tensor>(
     operands.iter().zip([to_x, to_weight, to_bias]).map(|(operand, share)| as_given(share, operand)).collect()
 }
 
-/// The shape of one number for each channel of `[N, C, spatial…]`.
+/// The shape with one number for each channel of `[N, C, spatial…]`.
 fn per_channel(channels: usize, spatial: usize) -> Vec<usize> {
     let mut shape = vec![1; spatial + 2];
     shape[1] = channels;

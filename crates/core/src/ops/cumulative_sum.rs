@@ -14,8 +14,8 @@ pub struct CumulativeSum {
 }
 
 impl CumulativeSum {
-    /// Sums of 1, 2, 4, … neighbours: as many rounds as the extent has binary digits, instead of a matrix of
-    /// its square. The adjoint runs from the end.
+    /// Sums 1, 2, 4, … neighbours: as many rounds as the extent has binary digits, instead of a square matrix. The adjoint runs
+    /// from the end.
     fn run<T: Tensor>(&self, part: Part, x: &T, from_end: bool) -> Result<T> {
         let shape = x.shape();
         if part == Part::Negative {

@@ -1,18 +1,19 @@
-//! Comparisons, thresholds, bins, signs, flags, places of winners: what is decided about numbers (rules §9).
+//! Decisions about numbers: comparisons, thresholds, bins, signs, flags, places of winners (rules, "Decisions that the model
+//! takes").
 
 use crate::op::arrived;
 use crate::{BacktraceOp, Context, Family, Loss, Operand, Relevance, Result, Role, Tensor};
 
-/// What was decided has no part of the number that decided it. Relevance goes to the number all the same where it is one
-/// number, and ends here where it is not.
+/// The result holds no part of the number that decided it. Relevance still goes to that number if there is just one;
+/// otherwise it ends here.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Decision {
-    /// Each element is decided by the elements that stand where it does: by which operand is settled by
-    /// [`Tape::prepare`](crate::Tape::prepare).
+    /// Each element is decided by the elements at its own place. [`Tape::prepare`](crate::Tape::prepare) finds out by which
+    /// operand.
     Each,
-    /// Decided by the elements of this operand alone, which broadcasts.
+    /// The elements of this operand alone decide; it broadcasts.
     By(usize),
-    /// Decided by several numbers.
+    /// Several numbers decide.
     Among,
 }
 

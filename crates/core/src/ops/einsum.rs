@@ -4,9 +4,9 @@ use super::{MatMul, Multiply, viewed};
 use crate::op::arrived;
 use crate::{BacktraceOp, Context, Error, Family, Operand, Relevance, Result, Role, Tensor};
 
-/// y = Σ a·b over the labels that the output lacks. Each label stands for an axis, at most once in an operand, and
-/// in at least two of a, b and the output. Operands: a, b, and c if any (a bias of one entry for each output
-/// feature, when the features are the last axes of the output).
+/// y = Σ a·b over the labels that the output lacks. Each label stands for an axis, occurs at most once in an operand, and in at
+/// least two of a, b and the output. Operands: a, b, and possibly c (a bias with one entry for each output feature, if the
+/// features are the last axes of the output).
 #[derive(Debug, Clone)]
 pub struct Einsum {
     /// The label of each axis of a.
@@ -17,9 +17,9 @@ pub struct Einsum {
     pub output: Vec<usize>,
 }
 
-/// The labels by their part in the matrix product that the sum is.
+/// The labels by the part they play in the matrix product that computes the sum.
 struct Groups {
-    /// In both operands and the output, in its order.
+    /// In both operands and the output, in the order of the output.
     batch: Vec<usize>,
     /// In a and the output.
     rows: Vec<usize>,
@@ -48,7 +48,7 @@ impl Einsum {
     /// y
     ///
     /// # Errors
-    /// [`Error::Uncovered`] when labels and shapes do not fit.
+    /// [`Error::Uncovered`] if labels and shapes do not fit.
     pub fn apply<T: Tensor>(&self, a: &T, b: &T) -> Result<T> {
         let Groups { batch, rows, columns, inner } = self.groups();
         let left = Matrices::new(&self.a, &a.shape(), [&batch, &rows, &inner])?;
@@ -124,9 +124,9 @@ impl<T: Tensor> BacktraceOp<T> for Einsum {
     }
 }
 
-/// A tensor as matrices: some axes in front, the others merged to two.
+/// A tensor seen as matrices: some leading axes, the others merged to two.
 struct Matrices {
-    /// The axis of the tensor behind each axis.
+    /// The axis of the tensor for each axis of the matrices.
     order: Vec<usize>,
     /// Extents in that order.
     extents: Vec<usize>,
@@ -139,10 +139,11 @@ impl Matrices {
         let wanted = [batch, rows, columns].concat();
         let axis = |label: &usize| labels.iter().position(|other| other == label);
         let order: Option<Vec<usize>> = wanted.iter().map(axis).collect();
-        let order =
-            order.filter(|order| order.len() == labels.len() && labels.len() == shape.len()).ok_or_else(
-                || Error::Uncovered(format!("labels {labels:?} of {shape:?} make no matrix product")),
-            )?;
+        let order = order
+            .filter(|order| order.len() == labels.len() && labels.len() == shape.len())
+            .ok_or_else(|| {
+                Error::Uncovered(format!("labels {labels:?} of shape {shape:?} do not make a matrix product"))
+            })?;
         let extents: Vec<usize> = order.iter().map(|&axis| shape[axis]).collect();
         let (front, rest) = extents.split_at(batch.len());
         let (rows, columns) = rest.split_at(rows.len());
@@ -167,7 +168,7 @@ impl Matrices {
         let mut matrices = operand.clone();
         matrices.data = Some(self.of(operand.data()?)?);
         matrices.meta.shape = self.merged.clone();
-        // Parts of it in this order are not those that others keep.
+        // Its parts in this order differ from those that the cache keeps.
         matrices.weight = None;
         Ok(matrices)
     }

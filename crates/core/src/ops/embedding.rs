@@ -1,12 +1,11 @@
-//! Rows of a table looked up by index (rules §5).
+//! Rows of a table, looked up by index (rules §5).
 
 use super::exactly;
 use crate::op::arrived;
 use crate::{BacktraceOp, Context, Family, Operand, Relevance, Result, Role, Tensor};
 
-/// Operands: table `[V, …]`, tokens of any shape; output `[tokens…, …]`. A constant table takes nothing: a
-/// token's relevance is the sum over its row. A table that depends on the input has its rows moved, and
-/// takes everything.
+/// Operands: table `[V, …]`, tokens of any shape; output `[tokens…, …]`. A constant table takes nothing: a token's relevance is
+/// the sum over its row. A table that depends on the input takes everything, because its rows move.
 #[derive(Debug, Clone)]
 pub struct Embedding;
 

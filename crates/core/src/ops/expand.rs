@@ -3,7 +3,7 @@
 use super::pieces::movement::{Movement, moved};
 use crate::{Context, Operand, Relevance, Result, Tensor};
 
-/// Operand 0 broadcast to the shape of the output: r = R summed over the copies.
+/// Operand 0, broadcast to the shape of the output: r = R summed over the copies.
 #[derive(Debug, Clone, Copy)]
 pub struct Expand;
 

@@ -6,8 +6,8 @@ use super::reduce::kept;
 use crate::op::arrived;
 use crate::{BacktraceOp, Context, Family, Loss, Operand, Relevance, Result, Role, Tensor};
 
-/// The largest (smallest) element of operand 0 over some axes, kept in the output or not: the elements equal
-/// to it share its R.
+/// The largest (smallest) element of operand 0 over some axes, which the output keeps or not. The elements equal to it share
+/// its R.
 #[derive(Debug, Clone)]
 pub struct Extremum {
     /// All axes that are reduced.
@@ -40,7 +40,7 @@ impl<T: Tensor> BacktraceOp<T> for Extremum {
         let relevance = arrived(arriving)?.map_conserving(|channel| channel.reshape(&shape))?;
         let x = if self.largest { operand.data()?.clone() } else { operand.data()?.scale(-1.0)? };
         let wins = x.equal(&x.max_over(&self.axes)?)?;
-        // NaN equals nothing: then nobody wins.
+        // NaN equals nothing, so nobody wins.
         let share = per_winner(&relevance, &wins.sum(&self.axes, true)?, Loss::ZeroDenominator, context)?;
         let share = share.map(|channel| channel.mul(&wins))?;
         let mut shares = vec![None; operands.len()];

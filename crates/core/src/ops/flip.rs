@@ -1,9 +1,9 @@
-//! The order of elements reversed along axes (rules §5).
+//! Reversed order of elements along axes (rules §5).
 
 use super::pieces::movement::{Movement, moved};
 use crate::{Context, Operand, Relevance, Result, Tensor};
 
-/// Operand 0 reversed along some axes: r is R reversed along them.
+/// Operand 0, reversed along some axes: r is R reversed along them.
 #[derive(Debug, Clone)]
 pub struct Flip {
     /// The axes.

@@ -5,14 +5,13 @@ use crate::op::arrived;
 use crate::weighted_sum::{Term, Variant, WeightedSum};
 use crate::{BacktraceOp, Context, Error, Family, Operand, Relevance, Result, Tensor};
 
-/// y = base + Σⱼ sourceⱼ at `index[j]` along an axis: each takes its share |x| / Σ|x| of the cell it lands in.
-/// Operands: the source, and the base if any. Cells may be scaled at will, as means do: the rule does not
-/// change.
+/// y = base + Σⱼ sourceⱼ at `index[j]` along an axis: each summand takes its share |x| / Σ|x| of its cell. Operands: the
+/// source, and possibly the base. The rule stays the same if cells are scaled, as in means.
 #[derive(Debug, Clone)]
 pub struct IndexAdd<T> {
     /// The axis.
     pub axis: usize,
-    /// One-dimensional: for each sub-tensor of the source its index in y.
+    /// One-dimensional: for each sub-tensor of the source, its index in y.
     pub index: T,
 }
 
@@ -28,7 +27,7 @@ impl<T: Tensor> BacktraceOp<T> for IndexAdd<T> {
         context: &mut Context<'_, T>,
     ) -> Result<Vec<Option<Relevance<T>>>> {
         let [source, base @ ..] = operands else {
-            return Err(Error::Uncovered("nothing is added".into()));
+            return Err(Error::Uncovered("an indexed addition needs a source".into()));
         };
         let relevance = arrived(arriving)?;
         let scatter = Scatter { axis: self.axis, index: &self.index, to: relevance.shape() };

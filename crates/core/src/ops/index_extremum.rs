@@ -1,16 +1,16 @@
-//! The largest or smallest of what lands in a cell: scatter_reduce, index_reduce, bags of embeddings (rules §3).
+//! The largest or smallest of the values that land in a cell: scatter_reduce, index_reduce, bags of embeddings (rules §3).
 
 use super::pieces::winner::per_winner;
 use crate::op::arrived;
 use crate::{BacktraceOp, Context, Error, Family, Loss, Operand, Relevance, Result, Tensor};
 
-/// y = the largest (or smallest) of base and all sourceⱼ with `index[j]` along an axis. Those equal to the result
-/// share the R of its cell. Operands: the source, and the base if it takes part.
+/// y = the largest (or smallest) of base and all sourceⱼ with `index[j]` along an axis. The values equal to the result share
+/// the R of its cell. Operands: the source, and the base if it takes part.
 #[derive(Debug, Clone)]
 pub struct IndexExtremum<T> {
     /// The axis.
     pub axis: usize,
-    /// One-dimensional: for each sub-tensor of the source its index in y.
+    /// One-dimensional: for each sub-tensor of the source, its index in y.
     pub index: T,
     /// y
     pub result: T,
@@ -28,7 +28,7 @@ impl<T: Tensor> BacktraceOp<T> for IndexExtremum<T> {
         context: &mut Context<'_, T>,
     ) -> Result<Vec<Option<Relevance<T>>>> {
         let [source, base @ ..] = operands else {
-            return Err(Error::Uncovered("nothing competes".into()));
+            return Err(Error::Uncovered("an indexed extremum needs a source".into()));
         };
         let relevance = arrived(arriving)?;
         let read = |y: &T| y.index_select(self.axis, &self.index);

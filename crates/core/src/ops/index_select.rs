@@ -3,8 +3,7 @@
 use super::pieces::movement::{Movement, moved, operand, volume};
 use crate::{Context, Error, Operand, Relevance, Result, Tensor};
 
-/// The sub-tensors of operand 0 at operand 1 (integers, at most one axis) along an axis: r adds R up where it
-/// was read from.
+/// The sub-tensors of operand 0 at operand 1 (integers, at most one axis) along an axis: r adds R up where it was read from.
 #[derive(Debug, Clone, Copy)]
 pub struct IndexSelect {
     /// The axis of operand 0; 0 when it has none.

@@ -5,7 +5,7 @@ use super::pieces::windows::extents;
 use crate::maps::{Axes, BlockMatrix};
 use crate::{Error, Result};
 
-/// How an axis is sampled anew.
+/// How an axis is resampled.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Interpolation {
     /// Between two neighbours.
@@ -14,24 +14,22 @@ pub enum Interpolation {
     Cubic,
 }
 
-/// How the positions of an output's samples follow from its extents.
+/// How the positions of samples follow from the extents of input and output.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Sampling {
-    /// The centres of the first and of the last cells coincide, not the edges.
+    /// Whether the centres of the first and last cells coincide, instead of the edges.
     pub align_corners: bool,
-    /// Samples of a smaller output average over the cells between.
+    /// Whether the samples of a smaller output average over the cells between.
     pub antialias: bool,
-    /// The factor output / input that was asked for along each spatial axis, where one was: it then counts
-    /// instead of the ratio of the extents.
+    /// The requested factor output / input along each spatial axis, if any; it replaces the ratio of the extents.
     pub scales: Vec<Option<f64>>,
 }
 
 impl Separable {
-    /// Interpolation of x `input` `[…, spatial…]` to `output`, with as many spatial axes as `sampling` has
-    /// scales.
+    /// Interpolation of x `input` `[…, spatial…]` to `output`, with as many spatial axes as `sampling` has scales.
     ///
     /// # Errors
-    /// [`Error::Uncovered`] when the shapes differ in other axes, or an extent is 0.
+    /// [`Error::Uncovered`] if the shapes differ in other axes, or an extent is 0.
     pub fn interpolate(
         input: &[usize],
         output: &[usize],
@@ -40,12 +38,14 @@ impl Separable {
     ) -> Result<Self> {
         let along = |((axis, from, to), scale): ((usize, usize, usize), &Option<f64>)| {
             if from == 0 {
-                return Err(Error::Uncovered(format!("axis {axis} of {input:?} has nothing to interpolate")));
+                return Err(Error::Uncovered(format!(
+                    "axis {axis} of shape {input:?} has nothing to interpolate"
+                )));
             }
             let step = step(from, to, *scale, sampling.align_corners);
             let row = |index| match interpolation {
                 _ if sampling.antialias => averaged(index, step, from, interpolation),
-                // As ATen: an unchanged extent is copied, even where the factor asked for is not 1.
+                // As in ATen: an unchanged extent is copied, even if the requested factor is not 1.
                 Interpolation::Linear if from == to => vec![(index, 1.0)],
                 _ => sampled(index, step, from, interpolation, sampling.align_corners),
             };
@@ -57,7 +57,7 @@ impl Separable {
     }
 }
 
-/// Cells from one sample to the next.
+/// The number of cells from one sample to the next.
 fn step(from: usize, to: usize, scale: Option<f64>, align_corners: bool) -> f64 {
     match (align_corners, scale) {
         (true, _) if to <= 1 => 0.0,
@@ -67,7 +67,7 @@ fn step(from: usize, to: usize, scale: Option<f64>, align_corners: bool) -> f64 
     }
 }
 
-/// The weights of a sample between cells; cells beyond an edge are the cell at the edge.
+/// The weights of a sample between cells. Cells beyond an edge count as the cell at the edge.
 fn sampled(
     index: usize,
     step: f64,
@@ -92,7 +92,7 @@ fn sampled(
     weights.into_iter().map(|(offset, weight)| ((cell + offset).clamp(0.0, last) as usize, weight)).collect()
 }
 
-/// The weights of a sample as wide as the distance to the next; they add up to 1.
+/// The weights of a sample as wide as the distance to the next sample; they sum to 1.
 fn averaged(index: usize, step: f64, extent: usize, interpolation: Interpolation) -> Vec<(usize, f64)> {
     let width = step.max(1.0);
     let (reach, kernel): (f64, fn(f64) -> f64) = match interpolation {

@@ -1,4 +1,4 @@
-//! Inverses of matrices as weighted sums (rules §2 and §9).
+//! Inverses of matrices as weighted sums (rules §2 and "Functions of two values and of matrices").
 
 use super::exactly;
 use crate::maps::LinearMap;
@@ -6,7 +6,8 @@ use crate::op::arrived;
 use crate::weighted_sum::{Term, Variant, WeightedSum};
 use crate::{BacktraceOp, Context, Family, Operand, Part, Relevance, Result, Tensor};
 
-/// A⁻¹ = P·A·P with the constant P = A⁻¹, over the last two axes; of a matrix that is not square its pseudo-inverse, for which
+/// A⁻¹ = P·A·P with the constant P = A⁻¹, over the last two axes. For a matrix that is not square, P is its pseudo-inverse, for
+/// which the same holds. Operands: A, P.
 /// the same holds. Operands: A, P.
 #[derive(Debug, Clone, Copy)]
 pub struct Inverse;
@@ -18,7 +19,7 @@ struct Between<'a, T> {
 }
 
 impl<T: Tensor> Between<'_, T> {
-    /// The sum over pairs of parts of P that make a part of the whole: a product of two entries has the sign of both.
+    /// The sum over the pairs of parts of P that make this part of the map, since a product of two entries has the sign of both.
     fn map(&self, part: Part, x: &T, transposed: bool) -> Result<T> {
         use Part::{Abs, Negative, Positive, Signed};
         let pairs: &[[Part; 2]] = match part {

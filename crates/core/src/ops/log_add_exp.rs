@@ -4,8 +4,8 @@ use crate::op::arrived;
 use crate::ops::{by_parts, exactly};
 use crate::{BacktraceOp, Context, Family, Mode, Operand, Relevance, Result, Tensor, Unary};
 
-/// log(eᵃ + eᵇ), equal to that written out: a takes σ(a − b), b the rest. In contrastive mode a constant, which there only
-/// decides the sign, leaves all to the other one. Operands broadcast.
+/// log(eᵃ + eᵇ), with the same relevance as when written out: a takes σ(a − b), b the rest. In contrastive mode a constant
+/// operand only decides the sign, and the other operand takes all. Operands broadcast.
 #[derive(Debug, Clone, Copy)]
 pub struct LogAddExp;
 
@@ -23,7 +23,7 @@ impl<T: Tensor> BacktraceOp<T> for LogAddExp {
         let operands: &[Operand<T>; 2] = exactly(operands)?;
         let relevance = arrived(arriving)?;
         let dtype = relevance.first().dtype();
-        // eˣ of nothing is written as x = −∞.
+        // eˣ = 0 is written as x = −∞.
         let [a, b] = operands;
         let (a, b) = (a.data()?.cast(dtype)?.bounded()?, b.data()?.cast(dtype)?.bounded()?);
         let mut parts = [a.sub(&b)?.unary(Unary::Sigmoid)?, b.sub(&a)?.unary(Unary::Sigmoid)?];

@@ -8,8 +8,8 @@ use crate::op::arrived;
 use crate::weighted_sum::{Term, Variant};
 use crate::{BacktraceOp, Context, Error, Family, Operand, Relevance, Result, Role, Rows, Tensor};
 
-/// y = a·b + c over the last two axes; leading axes broadcast; one-dimensional operands as in NumPy.
-/// Operands: a, b, and c if any (a bias of one entry for each output feature).
+/// y = a·b + c over the last two axes; leading axes broadcast; one-dimensional operands as in NumPy. Operands: a, b, and
+/// possibly c (a bias with one entry for each output feature).
 #[derive(Debug, Clone)]
 pub struct MatMul {
     /// Whether b is stored transposed, as the weight `[out, in]` of a linear layer.
@@ -159,7 +159,7 @@ struct Factor<'a, T> {
     side: Side,
 }
 
-/// The shares of the operands in their order: a, b, the bias if any.
+/// The shares of the operands in their order: a, b and, if there is one, the bias.
 fn linear<T: Tensor>(
     x: &Operand<T>,
     &Factor { weight, transposed, side }: &Factor<'_, T>,
@@ -181,14 +181,16 @@ fn linear<T: Tensor>(
     Ok(shares)
 }
 
-/// The shape of a·b for operands of at least two axes.
+/// The shape of a·b, for operands with at least two axes.
 fn product_shape(a: &[usize], b: &[usize], transposed: bool) -> Result<Vec<usize>> {
     let ([lead_a @ .., rows, inner_a], [lead_b @ .., b0, b1]) = (a, b) else {
-        return Err(Error::Uncovered(format!("a matrix product needs two axes, found {a:?} and {b:?}")));
+        return Err(Error::Uncovered(format!(
+            "a matrix product needs operands of two axes, not {a:?} and {b:?}"
+        )));
     };
     let (inner_b, columns) = if transposed { (b1, b0) } else { (b0, b1) };
     if inner_a != inner_b {
-        return Err(Error::Uncovered(format!("{a:?} and {b:?} do not multiply")));
+        return Err(Error::Uncovered(format!("matrices of shapes {a:?} and {b:?} do not multiply")));
     }
     let rank = lead_a.len().max(lead_b.len());
     let extent = |lead: &[usize], axis: usize| {

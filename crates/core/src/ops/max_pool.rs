@@ -6,18 +6,18 @@ use super::pieces::winner::{Windows, winners};
 use crate::op::arrived;
 use crate::{BacktraceOp, Context, Error, Family, Operand, Relevance, Result, Tensor};
 
-/// The largest cell of each window takes its R; equal ones share it, overlapping windows add.
-/// Operands: x `[…, spatial…]`, and the pooled output if it was kept, which saves finding it again.
-/// The number of windows is that of the relevance, so that rounding it up needs nothing.
+/// The largest cell of each window takes its R; equal ones share it, overlapping windows add up. Operands: x `[…, spatial…]`,
+/// and the pooled output if it was kept, which saves finding it again. The shape of the relevance gives the number of
+/// windows, so that ceil mode needs no argument.
 #[derive(Debug, Clone)]
 pub struct MaxPool {
     /// Cells of a window along each spatial axis.
     pub kernel: Vec<usize>,
-    /// Distance of windows.
+    /// Distance between windows.
     pub stride: Vec<usize>,
-    /// Cells before the first that do not exist.
+    /// Number of cells before the first that do not exist.
     pub padding: Vec<usize>,
-    /// Distance of cells.
+    /// Distance between cells.
     pub dilation: Vec<usize>,
 }
 
@@ -60,7 +60,7 @@ impl<T: Tensor> BacktraceOp<T> for MaxPool {
     }
 }
 
-/// What the kinds of max pooling share: operands x and, if kept, the output.
+/// The rule that all kinds of max pooling share. Operands: x and, if kept, the output.
 pub(super) fn backtrace_pool<T: Tensor>(
     operands: &[Operand<T>],
     arriving: &[Option<Relevance<T>>],

@@ -4,23 +4,22 @@ use super::pieces::movement::{Movement, moved};
 use crate::maps::{Axes, BlockMatrix, LinearMap};
 use crate::{Context, Error, Operand, Part, Relevance, Result, Tensor};
 
-/// Cell `i` of the output along an axis is cell `sources[i]` of operand 0 along it: r adds R up over the
-/// copies.
+/// Cell `i` of the output along an axis is cell `sources[i]` of operand 0 along it: r adds R up over the copies.
 ///
-/// Which cell is copied is for the framework to say, not for a formula: kernels of one framework differ among
-/// themselves in the use of a given factor, and in rounding where a position falls between two cells. Apply
-/// the operator to the numbers of the cells along the axis, in a tensor of the shape of operand 0.
+/// The framework decides which cell is copied, not a formula: kernels of one framework differ in how they use a given factor,
+/// and in rounding where a position falls between two cells. To find out, apply the operator to the numbers of the cells
+/// along the axis, in a tensor with the shape of operand 0.
 #[derive(Debug, Clone)]
 pub struct Nearest {
-    // 0/1 matrices: the adjoint of copying is their transpose, and a product is faster than scattering.
+    // Matrices of 0 and 1: their transpose is the adjoint of copying, and a product is faster than scattering.
     copies: Axes,
 }
 
 impl Nearest {
-    /// Copies of an operand of shape `input`, by some axes and the source of each output cell along them.
+    /// Copies from an operand of shape `input`: some axes, and the source of each output cell along them.
     ///
     /// # Errors
-    /// [`Error::Uncovered`] when an axis or a source lies outside `input`.
+    /// [`Error::Uncovered`] if an axis or a source lies outside `input`.
     pub fn new(input: &[usize], sources: &[(usize, Vec<usize>)]) -> Result<Self> {
         let matrix = |(axis, sources): &(usize, Vec<usize>)| {
             let extent =

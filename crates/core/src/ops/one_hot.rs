@@ -4,7 +4,7 @@ use super::exactly;
 use crate::op::arrived;
 use crate::{BacktraceOp, Context, Family, Operand, Relevance, Result, Role, Tensor};
 
-/// Operand: tokens; the output has one axis more. A token's relevance is the sum along it.
+/// Operand: tokens; the output has one more axis. A token's relevance is the sum along it.
 #[derive(Debug, Clone, Copy)]
 pub struct OneHot {
     /// The axis of the output that counts names.

@@ -4,8 +4,7 @@ use super::pieces::movement::{Movement, operand};
 use crate::op::arrived;
 use crate::{Amount, Context, Error, Loss, Operand, Range, Relevance, Result, Tensor, Turn};
 
-/// Operand 0 with constants around it: r is the inner part of R.
-/// Padding that cuts off instead is a slice of its own.
+/// Operand 0 with constants around it: r is the inner part of R. Negative padding is a slice instead.
 #[derive(Debug, Clone)]
 pub struct Pad {
     /// Constants before the operand along each axis.
@@ -30,8 +29,8 @@ impl Movement for Pad {
         if [&self.before, &self.after].iter().any(|padding| padding.len() != shape.len()) {
             return Err(Error::Uncovered(format!("{self:?} needs one extent for each axis of {shape:?}")));
         }
-        // The rest is taken off axis by axis and added up on its own, not as a difference of totals: a
-        // border without relevance loses exactly nothing.
+        // The border is taken off axis by axis and summed by itself, not as a difference of totals: so a border without relevance
+        // loses exactly nothing.
         let mut region = Range::whole(&relevance.shape());
         let mut lost = Amount::default();
         for (axis, &extent) in shape.iter().enumerate() {

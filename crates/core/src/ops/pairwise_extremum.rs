@@ -1,10 +1,10 @@
-//! The larger or smaller of two values, element by element: maximum, minimum (rules §9).
+//! The larger or smaller of two values, element by element: maximum, minimum (rules, "Winners").
 
 use crate::op::arrived;
 use crate::ops::{by_parts, exactly};
 use crate::{BacktraceOp, Context, Family, Function, Operand, Relevance, Result, Role, Tensor};
 
-/// The larger (smaller) of operands 0 and 1, which broadcast, takes R; equal ones half each.
+/// The larger (smaller) of operands 0 and 1, which broadcast, takes R; equal ones take half each.
 #[derive(Debug, Clone, Copy)]
 pub struct PairwiseExtremum {
     /// Whether the larger one wins, or the smaller.
@@ -16,7 +16,7 @@ impl<T: Tensor> BacktraceOp<T> for PairwiseExtremum {
         Family::Winner
     }
 
-    /// With a constant, a bound: what keeps a divisor away from 0.
+    /// With a constant it is a clamp, as one that keeps a divisor away from 0.
     fn role(&self, operands: &[Operand<T>]) -> Role {
         match operands.iter().filter(|operand| operand.depends).count() {
             1 => Role::Function(Function::Magnitude),
@@ -36,7 +36,7 @@ impl<T: Tensor> BacktraceOp<T> for PairwiseExtremum {
         let [a, b] = operands;
         let (a, b) = (a.data()?.cast(dtype)?, b.data()?.cast(dtype)?);
         let (above, below) = (a.greater(&b)?, b.greater(&a)?);
-        // 1, ½ or 0: the part of operand 0 when the larger one wins.
+        // 1, ½ or 0: the share of operand 0 if the larger one wins.
         let of_larger = above.sub(&below)?.affine(0.5, 0.5)?;
         let of_other = of_larger.complement()?;
         let parts = if self.largest { [of_larger, of_other] } else { [of_other, of_larger] };

@@ -1,14 +1,14 @@
-//! Relevance handed on unchanged (rules §5): activations, norms, identity, and written-out forms of these.
+//! Relevance handed on unchanged (rules §5): activations, norms, identities, and written-out forms of these.
 
 use crate::op::arrived;
 use crate::{BacktraceOp, Context, Error, Family, Function, Operand, Relevance, Result, Role, Rows, Tensor};
 
-/// r = R on one operand, nothing on the others.
+/// r = R on one operand; nothing on the others.
 #[derive(Debug, Clone)]
 pub struct Pass {
     /// The operand that receives.
     pub operand: usize,
-    /// What the operator is to its neighbours.
+    /// What the operator means to its neighbours.
     pub role: Role,
 }
 
@@ -39,7 +39,7 @@ impl<T: Tensor> BacktraceOp<T> for Pass {
     }
 
     fn rows(&self, _: &[Operand<T>], _: usize) -> Option<Rows> {
-        // A norm may have operands that are no tables.
+        // The other operands of a norm may have any shape.
         matches!(self.role, Role::Function(_) | Role::Identity).then_some(Rows::Same)
     }
 
@@ -61,7 +61,7 @@ impl<T: Tensor> BacktraceOp<T> for Pass {
         shares[self.operand] = Some(if relevance.shape() == operand.meta.shape {
             relevance.clone()
         } else {
-            // A broadcast to a larger constant repeats the operand; its adjoint adds the copies up.
+            // If the operand was broadcast to a larger constant, the adjoint adds the copies up.
             relevance.map(|channel| channel.sum_to(&operand.meta.shape))?
         });
         Ok(shares)

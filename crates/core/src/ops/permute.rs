@@ -15,7 +15,7 @@ impl Permute {
         (0..self.order.len())
             .map(|axis| self.order.iter().position(|&from| from == axis))
             .collect::<Option<_>>()
-            .ok_or_else(|| Error::Uncovered(format!("{:?} is no order of axes", self.order)))
+            .ok_or_else(|| Error::Uncovered(format!("{:?} is not an order of axes", self.order)))
     }
 }
 

@@ -1,4 +1,4 @@
-//! What several operators share. None of these files is an operator.
+//! Pieces that several operators share. None of these files is an operator.
 
 pub(super) mod bilinear;
 pub(super) mod live_rows;

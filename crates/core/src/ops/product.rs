@@ -46,8 +46,8 @@ impl<T: Tensor> Multiply<T> for Product {
     }
 }
 
-/// What a product and a quotient share: a constant operand takes nothing, two that depend go by the product rule
-/// on the `factors`; without factors all is the first operand's.
+/// The rule that products and quotients share: a constant operand takes nothing. Two that depend go by the product rule on
+/// the `factors`; without factors, the first operand takes everything.
 pub(super) fn divide<T: Tensor>(
     operands: &[Operand<T>],
     relevance: &Relevance<T>,
@@ -69,7 +69,7 @@ pub(super) fn divide<T: Tensor>(
     Ok(vec![to(a, &share_a)?, to(b, &share_b)?])
 }
 
-/// Of the shape of the product.
+/// The shares of both factors, in the shape of the product.
 fn product_shares<T: Tensor>(
     a: &T,
     b: &T,
@@ -82,7 +82,7 @@ fn product_shares<T: Tensor>(
     }
 }
 
-/// a takes |a(b−1)| / (|a(b−1)| + |b(a−1)|), half when both are 0.
+/// a takes |a(b−1)| / (|a(b−1)| + |b(a−1)|), or half if both are 0.
 fn by_distance<T: Tensor>(a: &T, b: &T, relevance: &T) -> Result<(Relevance<T>, Relevance<T>)> {
     let weight = |x: &T, other: &T| x.mul(&other.affine(1.0, -1.0)?)?.abs();
     let (weight_a, weight_b) = (weight(a, b)?, weight(b, a)?);
@@ -97,7 +97,7 @@ fn by_distance<T: Tensor>(a: &T, b: &T, relevance: &T) -> Result<(Relevance<T>, 
     Ok((Relevance::default_mode(share_a), Relevance::default_mode(share_b)))
 }
 
-/// a takes |b| / (|a|+|b|), lost when both are 0.
+/// a takes |b| / (|a|+|b|); lost if both are 0.
 fn by_size<T: Tensor>(
     a: &T,
     b: &T,
@@ -107,7 +107,7 @@ fn by_size<T: Tensor>(
     let (weight_a, weight_b) = (b.abs()?, a.abs()?);
     let both = weight_a.add(&weight_b)?;
     let neither = both.greater_than(0.0)?.complement()?;
-    // Of the product's shape, whatever the shapes of the factors.
+    // In the product's shape, whatever the shapes of the factors.
     let (part_a, _) = weight_a.broadcast_to(&both.shape())?.quotient(&both)?;
     let part_b = part_a.complement()?.sub(&neither)?;
     let lost: Amount = relevance.measure(|channel| channel.mul(&neither)?.total())?;

@@ -4,8 +4,7 @@ use super::product::divide;
 use crate::op::arrived;
 use crate::{BacktraceOp, Context, Family, Operand, Relevance, Result, Role, Tensor};
 
-/// a / b. Identity on the operand that depends when the other is constant; otherwise the product rule of a
-/// and 1/b. Operands broadcast.
+/// a / b. If one operand is constant, the other takes R unchanged; otherwise the product rule of a and 1/b. Operands broadcast.
 #[derive(Debug, Clone)]
 pub struct Quotient;
 

@@ -1,20 +1,20 @@
-//! Any movement of elements, by their numbers: gather, index, take, roll, repeat, tile, unfold,
-//! pixel shuffle, diagonal, reflecting padding … (rules §5).
+//! Any movement of elements, given by their numbers: gather, index, take, roll, repeat, tile, unfold, pixel shuffle, diagonal,
+//! reflecting padding … (rules §5).
 
 use super::pieces::movement::{collected, deliver_all, volume};
 use crate::{
     BacktraceOp, Context, Error, Family, Loss, Operand, Range, Relevance, Result, Role, Tensor, Turn,
 };
 
-/// Number the elements of the operands one after the other, operand by operand, in row-major order from 0.
-/// Element `i` of output `k` is the element with number `indices[k][i]`; a negative number marks a constant.
-/// r adds R up where it was read from.
+/// The elements of the operands are numbered one after the other, operand by operand, in row-major order from 0. Element `i`
+/// of output `k` is the element with number `indices[k][i]`; a negative number marks a constant. r adds R up where it was
+/// read from.
 ///
-/// Only what moves is an operand: an index that says how is not. To find the numbers, apply the operator to
-/// the numbers themselves.
+/// Only what moves is an operand; an index that says how is not. To find the numbers, apply the operator to the numbers
+/// themselves.
 #[derive(Debug, Clone)]
 pub struct Rearrange<T> {
-    /// For each output an integer tensor with as many elements as the output has.
+    /// For each output, an integer tensor with as many elements as the output.
     pub indices: Vec<T>,
     /// How it turns axes, if that is known.
     pub turn: Option<Turn>,
@@ -26,7 +26,7 @@ impl<T: Tensor> Rearrange<T> {
         Self::of(vec![index])
     }
 
-    /// A movement with an output for each of the indices.
+    /// A movement with one output for each of the indices.
     pub fn of(indices: Vec<T>) -> Self {
         Self { indices, turn: None }
     }
@@ -86,8 +86,8 @@ impl<T: Tensor> BacktraceOp<T> for Rearrange<T> {
     }
 }
 
-/// The relevance as a vector without what lands on constants, which is booked, and the numbers of the
-/// elements it belongs to.
+/// The relevance as a vector without what lands on constants, which is booked; and the numbers of the elements to which it
+/// belongs.
 fn read_from_operands<T: Tensor>(
     relevance: &Relevance<T>,
     index: &T,
@@ -98,7 +98,7 @@ fn read_from_operands<T: Tensor>(
     if numbers.len() != volume(&relevance.shape()) || numbers.iter().any(|&number| number >= count as i64) {
         let (len, shape) = (numbers.len(), relevance.shape());
         return Err(Error::Uncovered(format!(
-            "{len} numbers of {count} elements do not make an output {shape:?}"
+            "{len} numbers, for {count} elements, do not fill an output of shape {shape:?}"
         )));
     }
     let flat = relevance.map_conserving(|channel| channel.reshape(&[numbers.len()]))?;

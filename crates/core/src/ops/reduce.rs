@@ -6,7 +6,7 @@ use crate::ops::exactly;
 use crate::weighted_sum::{Term, Variant, WeightedSum};
 use crate::{BacktraceOp, Context, Family, Operand, Part, Relevance, Result, Role, Tensor};
 
-/// The sum or mean of operand 0 over some axes, kept or not.
+/// The sum or mean of operand 0 over some axes, which the output keeps or not.
 #[derive(Debug, Clone)]
 pub struct Reduce {
     /// The axes.
@@ -32,7 +32,7 @@ impl<T: Tensor> LinearMap<T> for SumOver<'_> {
     }
 }
 
-/// The shape with the given axes at extent 1.
+/// The shape with extent 1 on the given axes.
 pub(crate) fn kept(shape: &[usize], axes: &[usize]) -> Vec<usize> {
     shape.iter().enumerate().map(|(axis, &extent)| if axes.contains(&axis) { 1 } else { extent }).collect()
 }

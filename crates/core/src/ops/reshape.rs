@@ -3,7 +3,7 @@
 use super::pieces::movement::{Movement, moved};
 use crate::{Context, Operand, Relevance, Result, Role, Tensor, Turn};
 
-/// Operand 0, of any shape, under the shape of the output: r = R under the shape of the operand.
+/// Operand 0 under the shape of the output: r = R under the shape of the operand.
 #[derive(Debug, Clone, Copy)]
 pub struct Reshape;
 

@@ -4,9 +4,9 @@ use super::pieces::movement::{deliver, operand};
 use crate::op::arrived;
 use crate::{BacktraceOp, Context, Family, Loss, Operand, Relevance, Result, Role, Rows, Tensor};
 
-/// Where operand 0 (truth values, or numbers that are true unless 0) holds the output is one value, elsewhere
-/// another. All broadcast. Each takes the R of the elements it was chosen for; what lands on constants is the condition's
-/// where numbers decided it.
+/// Where operand 0 holds (as truth values, or as numbers other than 0), the output is one value, elsewhere another. All
+/// broadcast. Each value takes the R of the elements for which it was chosen. What lands on constants belongs to the
+/// condition, if numbers decided it.
 #[derive(Debug, Clone, Copy)]
 pub struct Select {
     /// The operand chosen where the condition holds; `None` for a constant number.

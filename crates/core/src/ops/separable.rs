@@ -6,8 +6,7 @@ use crate::op::arrived;
 use crate::weighted_sum::{Term, Variant, WeightedSum};
 use crate::{BacktraceOp, Context, Family, Operand, Relevance, Result, Role, Tensor};
 
-/// y = (A₁ ⊗ A₂ ⊗ …) x, with one matrix for each of some axes of operand 0. Rows may be scaled at will: the
-/// rule does not change.
+/// y = (A₁ ⊗ A₂ ⊗ …) x, with one matrix for each of some axes of operand 0. The rule stays the same if rows are scaled.
 #[derive(Debug, Clone)]
 pub struct Separable {
     /// The axes and their matrices.

@@ -3,11 +3,11 @@
 use super::pieces::movement::{Movement, collected, operand};
 use crate::{Context, Error, Operand, Range, Relevance, Result, Tensor};
 
-/// Output `k` is region `k` of operand 0: r = R put back where it was taken from, 0 elsewhere.
-/// An output may lack axes of extent 1 that its region has, as those of select and unbind do.
+/// Output `k` is region `k` of operand 0: r = R put back where it was taken from, 0 elsewhere. An output may lack axes of extent
+/// 1 that its region has, as in select and unbind.
 #[derive(Debug, Clone)]
 pub struct Slice {
-    /// For each output one range for each axis of the operand.
+    /// For each output, one range for each axis of the operand.
     pub regions: Vec<Vec<Range>>,
 }
 
@@ -26,7 +26,7 @@ impl Movement for Slice {
         if arriving.len() > self.regions.len() {
             let (arriving, regions) = (arriving.len(), self.regions.len());
             return Err(Error::Uncovered(format!(
-                "{arriving} outputs were sliced, but {regions} regions are known"
+                "{arriving} outputs were sliced, but only {regions} regions are known"
             )));
         }
         let arrived = self.regions.iter().zip(arriving);

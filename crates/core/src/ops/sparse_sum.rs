@@ -6,7 +6,7 @@ use crate::ops::exactly;
 use crate::weighted_sum::{Term, Variant, WeightedSum};
 use crate::{BacktraceOp, Context, Error, Family, Operand, Relevance, Result, Tensor};
 
-/// y = S·x with a constant S of few entries. Operand: x `[rows, columns]`.
+/// y = S·x with a constant S that has few entries. Operand: x `[rows, columns]`.
 #[derive(Debug, Clone)]
 pub struct SparseSum {
     /// S
@@ -19,7 +19,7 @@ impl SparseSum {
     /// S·x
     ///
     /// # Errors
-    /// [`Error::Uncovered`] when x is no matrix, [`Error::Tensor`] when S reads rows that it does not have.
+    /// [`Error::Uncovered`] if x is not a matrix, [`Error::Tensor`] if S reads rows that x does not have.
     pub fn of<T: Tensor>(&self, x: &T) -> Result<T> {
         use crate::maps::LinearMap;
         self.map(&x.shape())?.apply(crate::Part::Signed, x)
@@ -28,7 +28,9 @@ impl SparseSum {
     fn map(&self, shape: &[usize]) -> Result<Sparse<'_>> {
         match shape {
             &[from, _] => Ok(Sparse { entries: &self.entries, from, to: self.rows }),
-            other => Err(Error::Uncovered(format!("rows are summed of a matrix, not of {other:?}"))),
+            other => {
+                Err(Error::Uncovered(format!("a sparse sum takes a matrix, not a tensor of shape {other:?}")))
+            }
         }
     }
 }

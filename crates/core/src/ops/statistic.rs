@@ -1,32 +1,33 @@
-//! Norms, variances, standard deviations and logsumexp in one operator: equal to these written out (rules §9).
+//! Norms, variances, standard deviations and logsumexp in one operator, with the same relevance as when written out (rules,
+//! "Statistics that are not part of a norm").
 
 use super::{Extremum, Permute, Reduce, Sum, Unruled, exactly};
 use crate::{BacktraceOp, Context, Family, Operand, Relevance, Result, Role, Tensor};
 
-/// What of the elements is taken. A root or a logarithm of it changes nothing, for these pass relevance on.
+/// Which statistic. A root or logarithm of it changes nothing, because these pass relevance on.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Measure {
-    /// Σ|x|ᵖ: r = |x|ᵖ / Σ|x|ᵖ · R. Of p = ±∞ the largest or smallest |x| takes it.
+    /// Σ|x|ᵖ: r = |x|ᵖ / Σ|x|ᵖ · R. For p = ±∞ the largest or smallest |x| takes R.
     Norm(f64),
-    /// Σ(x − x̄)²: by it the differences share R, each of which is a sum of x and −x̄.
+    /// Σ(x − x̄)²: the differences share R by their squares, and each difference is a sum of x and −x̄.
     Spread,
     /// Σeˣ: r = softmax(x) · R.
     LogSumExp,
-    /// Another, which has a rule only as part of a normaliser.
+    /// Another statistic, which has a rule only as part of a normaliser.
     Other,
 }
 
-/// A statistic of operand 0 over some axes, kept in the outputs or not; a second output is the mean. The analysis
-/// recognises the normaliser it belongs to, in which it is a constant.
+/// A statistic of operand 0 over some axes, which the outputs keep or not; a second output is the mean. As part of a
+/// normaliser, which the analysis recognises, it is a constant.
 #[derive(Debug, Clone)]
 pub struct Statistic {
     /// All axes that are reduced.
     pub axes: Vec<usize>,
-    /// What is taken of them.
+    /// The statistic.
     pub measure: Measure,
 }
 
-/// Powers above this hold nothing but the largest element.
+/// In higher powers, nothing but the largest element counts.
 const HIGHEST: f64 = 16.0;
 
 impl<T: Tensor> BacktraceOp<T> for Statistic {
@@ -45,7 +46,7 @@ impl<T: Tensor> BacktraceOp<T> for Statistic {
 
     fn uncovered(&self) -> Option<&str> {
         (<Self as BacktraceOp<T>>::family(self) == Family::Statistic).then_some(
-            "outside a normaliser there is a rule for vector norms of order 1 to 16, in whole numbers, and of infinite order",
+            "outside a normaliser, vector norms have a rule only for whole orders from 1 to 16 and for infinite order",
         )
     }
 
@@ -72,7 +73,7 @@ impl<T: Tensor> BacktraceOp<T> for Statistic {
 }
 
 impl Statistic {
-    /// The power of a norm, if there is a rule for it.
+    /// The power of a norm, if it has a rule.
     fn power(&self) -> Option<u32> {
         match self.measure {
             Measure::Norm(order) if (1.0..=HIGHEST).contains(&order) && order.fract() == 0.0 => {
@@ -124,7 +125,7 @@ impl Statistic {
         }
     }
 
-    /// The rule of a sum of these.
+    /// The rule of a sum of such terms.
     fn shared_by<T: Tensor>(
         &self,
         terms: &Operand<T>,
@@ -134,7 +135,7 @@ impl Statistic {
         alone(&Reduce { axes: self.axes.clone() }, terms, relevance, context)
     }
 
-    /// |x|ᵖ in units of the largest |x|, so that no power overflows.
+    /// |x|ᵖ relative to the largest |x|, so that no power overflows.
     fn to_power<T: Tensor>(&self, x: &T, power: u32) -> Result<T> {
         let size = x.abs()?;
         let (relative, _) = size.quotient(&size.max_over(&self.axes)?)?;
@@ -154,7 +155,7 @@ impl Statistic {
     }
 }
 
-/// What the rule of an operator gives its one operand.
+/// The share that an operator's rule gives its only operand.
 fn alone<T: Tensor>(
     op: &dyn BacktraceOp<T>,
     operand: &Operand<T>,

@@ -66,12 +66,12 @@ impl<T: Tensor> BacktraceOp<T> for Sum {
     }
 }
 
-/// A sum so large that columns which need no arithmetic are worth looking for.
+/// From this size on, it is worth looking for columns that need no arithmetic.
 const LARGE: usize = 1 << 16;
 
 impl Sum {
-    /// How many columns, from the first on, the only operand that is no constant has for itself, as scores have before
-    /// a mask begins: there its share is 1, unless it is 0.
+    /// The number of leading columns in which every constant operand is 0, as in scores before a mask begins. There the one
+    /// moving operand takes everything, unless it is 0 itself.
     fn unopposed<T: Tensor>(&self, operands: &[Operand<T>], relevance: &Relevance<T>) -> Result<usize> {
         let shape = relevance.shape();
         let size = volume(&shape);
@@ -95,8 +95,8 @@ impl Sum {
         Ok(if least >= x.meta.dtype.negligible() { free } else { 0 })
     }
 
-    /// An operand of ±∞, as a mask has or scores behind one, takes no part: no relevance arrives where it stands, and its
-    /// infinite share of nothing must not become NaN. Constants are small and bounded at once, others if it happens.
+    /// The shares, where an operand of ±∞, such as a mask or masked scores, takes no part: no relevance arrives there, and its
+    /// infinite share of 0 must not become NaN. Constants are small, so they are bounded at once; others only if they are infinite.
     fn finite_shares<T: Tensor>(
         &self,
         operands: &[Operand<T>],
@@ -127,7 +127,7 @@ impl Sum {
         let shape = relevance.shape();
         let mut summed = operands.to_vec();
         if self.constant != 0.0 {
-            // Where no operand has the full shape a number of that shape makes every intermediate that size.
+            // If no operand has the full shape, a number of that shape makes every intermediate as large.
             let full = operands.iter().all(|operand| operand.meta.shape != shape);
             let number = relevance.first().full(if full { &shape } else { &[] }, self.constant)?;
             summed.push(Operand::new(ValueId(usize::MAX), number));
@@ -156,7 +156,7 @@ fn columns_of<T: Tensor>(x: &T, columns: Range) -> Result<T> {
     x.slice(&region)
 }
 
-/// How many of the columns that a constant broadcasts to are 0, from the first on. What is not a number is not 0.
+/// The number of leading columns that are 0 in a constant that broadcasts. NaN is not 0.
 fn zero_columns<T: Tensor>(constant: &T, columns: usize) -> Result<usize> {
     let sizes = column_sizes(constant)?;
     Ok(match sizes.iter().position(|size| *size != 0.0) {

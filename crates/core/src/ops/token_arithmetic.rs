@@ -1,4 +1,4 @@
-//! Tokens computed from tokens (rules §9): offsets, hashes, pairs. A token is a name, no quantity.
+//! Tokens computed from tokens (rules, "Tokens"): offsets, hashes, pairs. A token is a name, not a quantity.
 
 use crate::op::arrived;
 use crate::{BacktraceOp, Context, Family, Operand, Relevance, Result, Role, Tensor};

@@ -1,11 +1,11 @@
-//! What tokens write into others by index: rows of ones for several tokens, counts (rules §9).
+//! Values written at places that tokens name (rules, "Tokens" and "Counts"): rows of ones for several tokens, counts.
 
 use super::exactly;
 use crate::op::arrived;
 use crate::{BacktraceOp, Context, Family, Operand, Relevance, Result, Role, Tensor};
 
-/// Operands of one shape: values, and the tokens that say where each is to go. A value that depends on the input takes
-/// everything; of a constant one, the token does.
+/// Operands of one shape: values, and the tokens that say where each value goes. A value that depends on the input takes
+/// everything; if the value is constant, its token does.
 #[derive(Debug, Clone, Copy)]
 pub struct TokenScatter;
 

@@ -1,15 +1,15 @@
-//! Transposed convolutions of one, two and three dimensions (rules §2).
+//! Transposed convolutions in one, two and three dimensions (rules §2).
 
 use super::convolution::{backtrace_convolution, role};
 use crate::op::arrived;
 use crate::{BacktraceOp, Context, ConvGeometry, Family, Operand, Relevance, Result, Role, Tensor};
 
-/// y = wᵀ ∗ x + b. Operands: x `[N, O, spatial…]` (or without N), w `[O, C / groups, kernel…]`, b `[C]` if any.
+/// y = wᵀ ∗ x + b. Operands: x `[N, O, spatial…]` (or without N), w `[O, C / groups, kernel…]`, and possibly b `[C]`.
 #[derive(Debug, Clone)]
 pub struct TransposedConvolution {
-    /// Stride, padding, dilation, groups of the convolution it is the adjoint of.
+    /// Stride, padding, dilation and groups of the convolution whose adjoint it is.
     pub geometry: ConvGeometry,
-    /// Spatial extents of y; output padding included.
+    /// Spatial extents of y, output padding included.
     pub spatial: Vec<usize>,
 }
 

@@ -2,14 +2,14 @@
 
 use crate::{BacktraceOp, Context, Family, Loss, Operand, Relevance, Result, Role, Tensor};
 
-/// Stops the walk with [`Error::NoRule`](crate::Error::NoRule) when relevance reaches it; when the
-/// options allow unruled operators, what reaches it is booked as [`Loss::Unruled`] (rules §7).
+/// Stops the walk with [`Error::NoRule`](crate::Error::NoRule) if relevance reaches it. If the options allow operators without
+/// a rule, it books what arrives as [`Loss::Unruled`] (rules §7).
 #[derive(Debug, Clone, Default)]
 pub struct Unruled {
-    /// What of the call an existing rule does not cover, if there is one.
+    /// What the existing rule does not cover in this call, if there is a rule.
     pub reason: Option<String>,
-    /// Whether it is a function of integers, element by element, such as a remainder: of tokens it makes other tokens
-    /// (rules §9).
+    /// Whether it is a function of integers, element by element, such as a remainder: it turns tokens into other tokens (rules,
+    /// "Tokens").
     pub discrete: bool,
 }
 

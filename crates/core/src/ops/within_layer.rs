@@ -1,9 +1,9 @@
-//! Movement that is part of a layer (rules §9).
+//! Movement that is part of a layer (rules, "Gates").
 
 use super::Reshape;
 use crate::{BacktraceOp, Context, Family, Operand, Relevance, Result, Role, Tensor, Turn};
 
-/// A movement between a weighted sum and its bias: what follows the bias follows the sum.
+/// A movement between a weighted sum and its bias. What follows the bias also follows the sum.
 #[derive(Debug)]
 pub(crate) struct WithinLayer<T> {
     movement: Box<dyn BacktraceOp<T>>,

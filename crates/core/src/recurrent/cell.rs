@@ -13,16 +13,16 @@ pub(super) enum Steps<T> {
     Plain(Plain<T>),
 }
 
-/// What the walk back over a step gives.
+/// The result of walking back over a step.
 pub(super) struct Passed<T> {
-    /// To W x + b.
+    /// The relevance of W x + b.
     pub(super) x: Flow<T>,
-    /// To the state before, h first.
+    /// The relevance of the state before, h first.
     pub(super) state: Vec<Flow<T>>,
 }
 
 impl<T: Tensor> Steps<T> {
-    /// Runs the cell on x = W x + b and the state before, and gives the state after as well.
+    /// Runs the cell on x = W x + b and the state before; also returns the state after.
     pub(super) fn run(
         cell: Cell,
         parameters: &Parameters<T>,
@@ -47,7 +47,7 @@ impl<T: Tensor> Steps<T> {
         }
     }
 
-    /// Looks ahead to the rows of all steps, where rules allow it. `extents`: how many each piece has.
+    /// Prepares the rows of all steps in advance, if the rules allow it. `extents` are the numbers of rows in the pieces.
     pub(super) fn prepare(&mut self, mode: Mode, extents: &[usize], context: &Context<'_, T>) -> Result<()> {
         match self {
             Self::Lstm(lstm) => lstm.prepare(mode, extents, context),
@@ -56,7 +56,7 @@ impl<T: Tensor> Steps<T> {
         }
     }
 
-    /// From the relevance of the state after, h first, for some rows.
+    /// Walks back over some rows, from the relevance of the state after, h first.
     pub(super) fn back(
         &mut self,
         piece: &Piece,
@@ -82,7 +82,7 @@ impl<T: Tensor> Steps<T> {
     }
 }
 
-/// i, f, o = σ(x + r), g = tanh(x_g + r_g), C = f⊙C′ + i⊙g, h = o⊙tanh C, if need be projected.
+/// i, f, o = σ(x + r), g = tanh(x_g + r_g), C = f⊙C′ + i⊙g, h = o⊙tanh C, then a projection if there is one.
 #[derive(Debug)]
 pub(super) struct Lstm<T> {
     width: usize,
@@ -166,8 +166,8 @@ fn lstm_gates<T: Tensor>(sum: &Operand<T>, width: usize) -> Result<[Operand<T>; 
     Ok([gate(0, Unary::Sigmoid)?, gate(1, Unary::Sigmoid)?, gate(2, Unary::Tanh)?, gate(3, Unary::Sigmoid)?])
 }
 
-/// C before each row and after the last step, from h before each row and the initial C: all that is left to go through
-/// step by step where h is known.
+/// C before each row and after the last step, from h before each row and the initial C. If h is known, only this needs to be
+/// computed step by step.
 pub(super) fn memories<T: Tensor>(
     parameters: &Parameters<T>,
     x: &Operand<T>,

@@ -2,21 +2,21 @@
 
 use crate::{Range, Relevance, Result, Tensor};
 
-/// Samples that make one step together.
+/// Samples that make a step together.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Piece {
-    /// Their place among the pieces in the order of rows.
+    /// Its place among the pieces in the order of rows.
     pub(super) number: usize,
-    /// Their rows among those of all steps.
+    /// Its rows among those of all steps.
     pub(super) rows: Range,
-    /// Their numbers.
+    /// The numbers of its samples.
     pub(super) samples: Range,
-    /// Whether it is their first step, from the initial state. That may be a constant; any other state depends.
+    /// Whether it is the first step of its samples, from the initial state. Only that state may be a constant.
     pub(super) begins: bool,
 }
 
-/// The pieces in the order they run. `samples` says how many there are in each step, never more than in the step before;
-/// in a reversed layer shorter samples join those that run already.
+/// The pieces in the order in which they run. `samples` is the number of samples in each step, never more than in the step
+/// before. In a reversed layer, shorter samples join those that are already running.
 pub(super) fn pieces(samples: &[usize], reversed: bool) -> Vec<Piece> {
     let starts = samples.iter().scan(0, |end, count| {
         *end += count;
@@ -45,14 +45,14 @@ pub(super) fn pieces(samples: &[usize], reversed: bool) -> Vec<Piece> {
     pieces
 }
 
-/// Which pieces have the first rows, the next, and so on.
+/// The pieces in the order of their rows.
 fn in_order(pieces: &[Piece]) -> Vec<usize> {
     let mut order: Vec<usize> = (0..pieces.len()).collect();
     order.sort_by_key(|&index| pieces[index].rows.start);
     order
 }
 
-/// The rows of each piece, in the order of rows.
+/// The number of rows in each piece, in the order of rows.
 pub(super) fn extents(pieces: &[Piece]) -> Vec<usize> {
     in_order(pieces).into_iter().map(|index| pieces[index].rows.len).collect()
 }
@@ -68,7 +68,7 @@ pub(super) fn rows<T: Tensor>(x: &T, rows: Range) -> Result<T> {
     x.slice(&region)
 }
 
-/// `x` with other rows in place of some.
+/// `x` with some rows replaced.
 pub(super) fn replaced<T: Tensor>(x: &T, place: Range, with: &T) -> Result<T> {
     let shape = x.shape();
     if shape.first() == Some(&place.len) {
@@ -80,7 +80,7 @@ pub(super) fn replaced<T: Tensor>(x: &T, place: Range, with: &T) -> Result<T> {
     T::concat(&[before, with.clone(), after], 0)
 }
 
-/// Rows found one piece after the other, in order and 0 where there are none; `None` of nothing at all.
+/// Stacks the rows found for pieces in order, with 0 for pieces without any; `None` if nothing was found at all.
 pub(super) fn stacked<T: Tensor>(
     mut found: Vec<(Range, Relevance<T>)>,
     count: usize,
@@ -107,16 +107,16 @@ pub(super) fn stacked<T: Tensor>(
     Relevance::concat(&parts, 0).map(Some)
 }
 
-/// A part of the state, gone through all pieces.
+/// A part of the state, over all pieces.
 pub(super) struct Run<T> {
-    /// Before each row.
+    /// Its value before each row.
     pub(super) before: T,
-    /// Of each sample, after its last step.
+    /// Its value for each sample after the last step.
     pub(super) last: T,
 }
 
 impl<T: Tensor> Run<T> {
-    /// From the initial state, by what makes of the state before a piece that after it.
+    /// Runs through the pieces from the initial state. `step` takes the state before a piece to the state after it.
     pub(super) fn through(
         pieces: &[Piece],
         initial: &T,
@@ -133,7 +133,7 @@ impl<T: Tensor> Run<T> {
     }
 }
 
-/// What was found of the pieces one after the other, in the order of rows.
+/// Joins what was found piece by piece, in the order of rows.
 pub(super) fn joined<T: Tensor>(pieces: &[Piece], found: &[T]) -> Result<T> {
     let parts: Vec<T> = in_order(pieces).into_iter().map(|index| found[index].clone()).collect();
     T::concat(&parts, 0)

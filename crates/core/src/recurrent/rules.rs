@@ -1,8 +1,8 @@
-//! The rules of a cell's parts, for the rows of all steps at once.
+//! The rules for the parts of a cell, for the rows of all steps at once.
 //!
-//! The rule of a product, and in default mode that of a sum, divides every element by itself and in proportion to what
-//! arrives. So its shares of 1, computed once for all rows, say what it makes of any R, and a walk over the steps is left
-//! with a few products. What the rule loses is booked when all steps are walked, of all rows at once.
+//! The rule of a product, and in default mode that of a sum, is linear in what arrives, element by element. So its shares of 1
+//! are computed once, for all rows, and give its shares of any R; a walk over the steps needs only a few products. What the
+//! rule loses is booked for all rows at once, when all steps are walked.
 
 use super::pieces::{Piece, rows, stacked};
 use crate::ops::{MatMul, Product, Sum};
@@ -11,10 +11,10 @@ use crate::{
     BacktraceOp, Context, Error, Family, Mode, Operand, Part, Range, Relevance, Result, Tensor, ValueId,
 };
 
-/// What flows between rules: nothing, where no relevance arrived.
+/// Relevance that flows between rules; `None` if none arrived.
 pub(super) type Flow<T> = Option<Relevance<T>>;
 
-/// A value of its own, that depends on the explained input or not.
+/// A value that is not on the tape, and whether it depends on an explained input.
 pub(super) fn made<T: Tensor>(data: T, depends: bool) -> Operand<T> {
     Operand { depends, ..Operand::new(ValueId(0), data) }
 }
@@ -32,7 +32,7 @@ pub(super) fn both<T: Tensor>(a: Flow<T>, b: Flow<T>) -> Result<Flow<T>> {
     }
 }
 
-/// Flows of columns beside each other, each with its width.
+/// Flows of neighbouring columns, each with its width.
 pub(super) fn beside<T: Tensor, const N: usize>(columns: [(Flow<T>, usize); N]) -> Result<Flow<T>> {
     let Some(like) = columns.iter().find_map(|(flow, _)| flow.clone()) else { return Ok(None) };
     let rows = like.shape()[0];
@@ -48,16 +48,16 @@ pub(super) fn beside<T: Tensor, const N: usize>(columns: [(Flow<T>, usize); N]) 
 pub(super) struct Rule<T, const N: usize> {
     op: Box<dyn BacktraceOp<T>>,
     operands: [Operand<T>; N],
-    /// The shares of 1, by pieces.
+    /// The shares of 1, piece by piece.
     factors: Option<[Option<Vec<T>>; N]>,
-    /// Whether anything of 1 is lost, and so of what arrives.
+    /// Whether a part of 1 is lost, and so a part of what arrives.
     loses: bool,
-    /// What arrived at which rows since, if some of it is lost.
+    /// What has arrived and at which rows, if some of it is lost.
     arrived: Vec<(Range, Relevance<T>)>,
 }
 
 impl<T: Tensor, const N: usize> Rule<T, N> {
-    /// Of operands that are values of their own.
+    /// The rule for operands that are not on the tape.
     pub(super) fn new(op: impl BacktraceOp<T> + 'static, operands: [Operand<T>; N]) -> Self {
         let mut operands = operands;
         for (number, operand) in operands.iter_mut().enumerate() {
@@ -66,7 +66,7 @@ impl<T: Tensor, const N: usize> Rule<T, N> {
         Self { op: Box::new(op), operands, factors: None, loses: false, arrived: Vec::new() }
     }
 
-    /// Looks ahead to the rows of all steps, where the rule allows it. `extents`: how many each piece has.
+    /// Prepares the rows of all steps in advance, if the rule allows it. `extents` are the numbers of rows in the pieces.
     pub(super) fn prepare(&mut self, mode: Mode, extents: &[usize], context: &Context<'_, T>) -> Result<()> {
         let one = self.operands[0].data()?.full(&self.operands[0].meta.shape, 1.0)?;
         let one = match (mode, self.op.family()) {
@@ -82,7 +82,7 @@ impl<T: Tensor, const N: usize> Rule<T, N> {
         Ok(())
     }
 
-    /// The shares of the operands of some rows.
+    /// The shares of the operands for some rows.
     pub(super) fn divide(
         &mut self,
         piece: &Piece,
@@ -138,7 +138,7 @@ impl<T: Tensor> Rule<T, 2> {
 }
 
 impl<T: Tensor> Rule<T, 1> {
-    /// 1 − x: a sum with the constant 1. And its value.
+    /// 1 − x, a sum with the constant 1, and its value.
     pub(super) fn complement(x: Operand<T>) -> Result<(Self, Operand<T>)> {
         let value = made(x.data()?.complement()?, x.depends);
         Ok((Self::new(Sum { factors: vec![-1.0], constant: 1.0 }, [x]), value))
@@ -154,13 +154,13 @@ pub(super) struct Linear<T> {
     ahead: Option<Ahead<T>>,
 }
 
-/// The default rule of all rows.
+/// The default rule, prepared for all rows.
 #[derive(Debug)]
 struct Ahead<T> {
     rule: Prepared<T>,
-    /// What arrived at which rows, if some units are dead.
+    /// What has arrived and at which rows, if some units are dead.
     arrived: Vec<(Range, Relevance<T>)>,
-    /// R ⊘ (|W||x| + |b|) of which rows, if there is a bias.
+    /// R ⊘ (|W||x| + |b|) and its rows, if there is a bias.
     per_unit: Vec<(Range, Relevance<T>)>,
 }
 
@@ -191,7 +191,7 @@ impl<T: Tensor> Linear<T> {
         Ok(())
     }
 
-    /// The share of some rows.
+    /// The share for some rows.
     pub(super) fn divide(
         &mut self,
         piece: &Piece,
@@ -225,8 +225,8 @@ impl<T: Tensor> Linear<T> {
     }
 }
 
-/// As many as were asked for.
+/// Takes exactly `N`.
 fn exactly<X, const N: usize>(found: impl Iterator<Item = Result<X>>) -> Result<[X; N]> {
     let found = found.collect::<Result<Vec<_>>>()?;
-    found.try_into().map_err(|_| Error::Uncovered(format!("not the {N} parts of a recurrent cell")))
+    found.try_into().map_err(|_| Error::Uncovered(format!("a recurrent cell has {N} parts")))
 }

@@ -6,8 +6,8 @@ use super::rules::{Flow, both, made, part};
 use super::{Cell, Parameters};
 use crate::{BacktraceOp, Context, Error, Family, Mode, Operand, Range, Relevance, Result, Tensor};
 
-/// Operands: x = W x + b of all steps, U, c if any, the projection if any, the parts of the initial state. Outputs: h of
-/// all steps, the parts of each sample's last state.
+/// Operands: x = W x + b of all steps, U, possibly c, possibly the projection, the parts of the initial state. Outputs: h of all
+/// steps, the parts of each sample's last state.
 #[derive(Debug)]
 pub(super) struct Sequence<T> {
     pub(super) cell: Cell,
@@ -18,7 +18,7 @@ pub(super) struct Sequence<T> {
     pub(super) projected: bool,
 }
 
-/// What a layer gives.
+/// The results of a layer.
 pub(super) struct Ran<T> {
     /// h of all rows.
     pub(super) hidden: T,
@@ -57,7 +57,7 @@ impl<T: Tensor> Ran<T> {
         Ok(Self { hidden: joined(pieces, &hidden)?, state, before })
     }
 
-    /// The same of a layer whose h is known.
+    /// The results of a layer whose h is known.
     pub(super) fn of_hidden(
         cell: Cell,
         parameters: &Parameters<T>,

@@ -5,14 +5,14 @@ use crate::{Error, Result};
 use ndarray::ArrayD;
 use std::str::FromStr;
 
-/// Where along one axis of the output.
+/// A coordinate along one axis of the output.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Coordinate {
-    /// At this index; negative ones count from the end.
+    /// This index; negative ones count from the end.
     At(isize),
-    /// At every index.
+    /// Every index.
     All,
-    /// Where the value is largest, for every choice of the coordinates that are [`All`](Coordinate::All).
+    /// The index of the largest value, for each choice of the coordinates that are [`All`](Coordinate::All).
     Argmax,
 }
 
@@ -25,7 +25,7 @@ impl FromStr for Coordinate {
             ":" => Ok(Self::All),
             "argmax" => Ok(Self::Argmax),
             index => index.parse().map(Self::At).map_err(|_| {
-                format!("`{text}` is no coordinate; give a number from 0 (or from -1, the last), `:` for all, or argmax")
+                format!("`{text}` is not a coordinate; give a number from 0 (or from -1, the last), `:` for all, or argmax")
             }),
         }
     }
@@ -34,7 +34,7 @@ impl FromStr for Coordinate {
 /// The numbers of the chosen cells of one sample, counted over its flattened values.
 ///
 /// # Errors
-/// [`Error::Start`] when the coordinates do not fit the output.
+/// [`Error::Start`] if the coordinates do not fit the output.
 pub(super) fn chosen(
     a: &ArrayD<f64>,
     coordinates: &[Coordinate],
@@ -45,7 +45,7 @@ pub(super) fn chosen(
     let rank = a.ndim() + usize::from(sample_axis.is_some());
     if coordinates.len() != rank {
         return Err(Error::Start(format!(
-            "the target has {} coordinates; the output has {rank} axes{}, and takes one for each: `:` is every index of an axis",
+            "the target has {} coordinates, but the output has {rank} axes{}; give one for each, `:` for every index of an axis",
             coordinates.len(),
             sample_axis.map_or(String::new(), |axis| format!(", of which axis {axis} counts samples"))
         )));
@@ -57,7 +57,7 @@ pub(super) fn chosen(
             Coordinate::At(index) => place(index, samples)? == sample,
             Coordinate::Argmax => {
                 return Err(Error::Start(format!(
-                    "axis {axis} of the output counts samples; its coordinate in the target is `:` for all, or one number"
+                    "axis {axis} of the output counts samples; give `:` for all of them or one number as its coordinate in the target"
                 )));
             }
         };
@@ -82,7 +82,7 @@ pub(super) fn chosen(
     Ok(corners.into_iter().map(winner).collect())
 }
 
-/// An index from the front.
+/// An index counted from the front.
 fn place(index: isize, extent: usize) -> Result<usize> {
     let found = if index < 0 { extent.checked_add_signed(index) } else { Some(index as usize) };
     found.filter(|index| *index < extent).ok_or_else(|| {

@@ -4,19 +4,19 @@ use super::{SampleStart, StartOptions, Target, Task, argmax, by_cell, scale_to};
 use crate::{Error, Result};
 use ndarray::{ArrayD, Axis};
 
-/// Where the classes stand in the output of a segmentation. A sample of up to two axes is one mask and has none.
+/// The axis that counts classes in the output of a segmentation. A sample with up to two axes is one mask and has none.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Classes {
-    /// On the first axis of each sample, `[N, C, H, W]`.
+    /// The first axis of each sample, `[N, C, H, W]`.
     #[default]
     First,
-    /// On the last axis, `[N, H, W, C]`.
+    /// The last axis, `[N, H, W, C]`.
     Last,
-    /// On this axis of the output.
+    /// This axis of the output.
     Axis(usize),
 }
 
-/// The axis of a sample that counts classes; `None` where it is one mask.
+/// The axis of a sample that counts classes; `None` if the sample is one mask.
 pub(crate) fn class_axis(sample: &[usize], options: &StartOptions) -> Option<usize> {
     let maps = sample.len() > 2;
     let axis = match options.classes.unwrap_or_default() {
@@ -31,10 +31,10 @@ pub(crate) fn class_axis(sample: &[usize], options: &StartOptions) -> Option<usi
     axis.filter(|axis| sample.get(*axis).is_some_and(|&classes| classes > 1))
 }
 
-/// a at the chosen cells. R⁻ = 1 − a on these (0 when max a > 1) and a elsewhere.
+/// a at the chosen cells. R⁻ = 1 − a there (0 if max a > 1) and a elsewhere.
 ///
 /// # Errors
-/// [`Error::Start`] when there is no such class.
+/// [`Error::Start`] if there is no such class.
 pub(super) fn sample_start(a: &ArrayD<f64>, threshold: f64, options: &StartOptions) -> Result<SampleStart> {
     let asked = asked(a, options)?;
     let chosen = |cell: usize, value: f64| asked[cell] && value > threshold;
@@ -53,7 +53,7 @@ pub(super) fn sample_start(a: &ArrayD<f64>, threshold: f64, options: &StartOptio
     Ok(SampleStart { positive, negative, target: None })
 }
 
-/// Whether each cell is asked for: those of the named class, or of the class that is largest at its place.
+/// Whether each cell is requested: those of the named class, or of the largest class at their place.
 fn asked(a: &ArrayD<f64>, options: &StartOptions) -> Result<Vec<bool>> {
     let classes = class_axis(a.shape(), options);
     match (&options.target, classes) {
@@ -62,14 +62,14 @@ fn asked(a: &ArrayD<f64>, options: &StartOptions) -> Result<Vec<bool>> {
             Ok(a.indexed_iter().map(|(index, _)| index[axis] == *class).collect())
         }
         (Target::Unit(class), Some(axis)) => Err(Error::Start(format!(
-            "the output has maps of {} classes, on axis {axis} of a sample of shape {:?}; there is no class {class}. \
-             Classes count from 0; if they stand on another axis, say which",
+            "the output has maps of {} classes, on axis {axis} of a sample of shape {:?}, but no class {class}. \
+             Classes count from 0; if another axis counts them, name it (--class-axis)",
             a.len_of(Axis(axis)),
             a.shape()
         ))),
         (Target::Unit(class), None) => Err(Error::Start(format!(
             "each sample of the output, of shape {:?}, is one mask without classes, so there is no class {class}. \
-             Leave the target out, or say which axis counts classes",
+             Leave the target out, or name the axis that counts classes (--class-axis)",
             a.shape()
         ))),
         (Target::Argmax, Some(axis)) => {
@@ -88,7 +88,7 @@ fn asked(a: &ArrayD<f64>, options: &StartOptions) -> Result<Vec<bool>> {
 /// The samples that start with nothing.
 ///
 /// # Errors
-/// [`Error::Start`] when these are all.
+/// [`Error::Start`] if all samples do.
 pub(super) fn blank(starts: &[SampleStart], options: &StartOptions) -> Result<Vec<usize>> {
     let Task::Segmentation { threshold } = options.task else { return Ok(Vec::new()) };
     if matches!(options.target, Target::At(_)) {
@@ -106,6 +106,6 @@ pub(super) fn blank(starts: &[SampleStart], options: &StartOptions) -> Result<Ve
     };
     Err(Error::Start(format!(
         "no cell {of}is above the threshold {threshold}, so there is nothing to explain. Lower the threshold, choose \
-         another class, or say that the output holds logits, if it does"
+         another class, or use --from-logits if the output holds logits"
     )))
 }

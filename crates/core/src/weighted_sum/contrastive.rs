@@ -5,8 +5,8 @@ use super::{Signs, Term, Variant, WeightedSum};
 use crate::{Amount, Context, Loss, Part, Relevance, Result, Tensor};
 
 impl<T: Tensor> WeightedSum<'_, T> {
-    /// Each channel goes to contributions of one sign, chosen by [`Routing`], in proportion to |c|. Constant
-    /// operands contribute nothing and only decide the sign, as a bias does (rules §9).
+    /// Each channel goes to contributions of one sign, chosen by [`Routing`], in proportion to |c|. Constant operands contribute
+    /// nothing and only decide the sign, as a bias does (rules, "Constants").
     pub(super) fn contrastive(
         &self,
         relevance: &Relevance<T>,
@@ -58,7 +58,7 @@ impl<T: Tensor> Routing<T> {
     /// - t < 0: R⁺ < R⁻ ⇒ R⁺ to positives and R⁻ to negatives; else the other way round;
     /// - t = 0: lost.
     ///
-    /// [`Variant::Linear`]: a unit with contributions of one sign shares both channels over them.
+    /// [`Variant::Linear`]: a unit whose contributions have one sign shares both channels among them.
     /// [`Variant::Convolution`]: R⁺ = R⁻ gives nothing, and what is routed to a missing sign is lost.
     pub(crate) fn new(
         signs: &Signs<T>,
@@ -83,10 +83,10 @@ impl<T: Tensor> Routing<T> {
         };
         let (mut to_p, mut to_n) = ([straight.clone(), crossed.clone()], [crossed, straight]);
         if variant == Variant::Linear {
-            // A sign that counts as 0 could hand on nothing.
+            // A sign whose sum counts as 0 could hand nothing on.
             let missing = |sign: &T| sign.greater_than(sign.dtype().negligible())?.complement();
             let (no_p, no_n) = (missing(p)?, missing(n)?);
-            // A missing sign sends both channels to the other one; both missing loses both below.
+            // If one sign is missing, both channels go to the other; if both are missing, both channels are lost below.
             for channel in 0..2 {
                 to_p[channel] = either(&to_p[channel], &no_n)?.mul(&no_p.complement()?)?;
                 to_n[channel] = either(&to_n[channel], &no_p)?.mul(&no_n.complement()?)?;

@@ -1,9 +1,9 @@
-//! The default rule behind a saturated activation (rules §2, "gates").
+//! The default rule for a weighted sum before a saturated activation (rules §2, "Gates").
 
 use super::{Signs, Term, Variant, WeightedSum};
 use crate::{Amount, Context, Error, Gate, Loss, Part, Relevance, Result, Tensor, Unary};
 
-/// Conv units of a non-monotone activation count as equal within this distance.
+/// Within this distance, two results of a non-monotone activation behind a convolution count as equal.
 const SAME: f64 = 1e-5;
 
 impl<T: Tensor> WeightedSum<'_, T> {
@@ -52,10 +52,10 @@ impl<T: Tensor> WeightedSum<'_, T> {
 }
 
 impl<T: Tensor> WeightedSum<'_, T> {
-    /// The rule of a linear map in three or four products instead of eight, by |W| and W:
-    /// r = ½|x| ⊙ |W|ᵀ(S⊙(m₊+m₋)) + ½x ⊙ Wᵀ(S⊙(m₊−m₋)), p = (g+z)/2, n = (g−z)/2. That is exact enough wherever the sign that
-    /// survives is the larger one, as the bounds of a gate have it without a large bias; `None` elsewhere. Of a
-    /// non-monotone φ the bounds count: its equalities hold only by rounding.
+    /// The rule of a linear map in three or four products instead of eight, using |W| and W:
+    /// r = ½|x| ⊙ |W|ᵀ(S⊙(m₊+m₋)) + ½x ⊙ Wᵀ(S⊙(m₊−m₋)), p = (g+z)/2, n = (g−z)/2. This is exact enough wherever the surviving
+    /// sign is the larger one, which the bounds of a gate ensure unless the bias is large; `None` elsewhere. For a non-monotone
+    /// φ only the bounds are tested, because its equalities hold only up to rounding.
     fn gated_by_magnitude(
         &self,
         relevance: &T,
@@ -89,7 +89,7 @@ impl<T: Tensor> WeightedSum<'_, T> {
         if wrong(&no_positive, T::greater_than)? || wrong(&no_negative, T::less_than)? {
             return Ok(None);
         }
-        // m₊ − m₋, and D without what is closed.
+        // m₊ − m₋, and D without the closed sign.
         let mut tilt: Option<T> = None;
         let mut denominator = gross.clone();
         for (closed, sign) in [(no_positive, 1.0), (no_negative, -1.0)] {
@@ -103,7 +103,7 @@ impl<T: Tensor> WeightedSum<'_, T> {
             tilt = Some(tilt.map_or(Ok(lean.clone()), |tilt| tilt.add(&lean))?);
         }
         let per_unit = self.per_unit(denominator, relevance, context)?;
-        // S⊙(m₊+m₋)/2 and S⊙(m₊−m₋)/2: half of S at a unit with one sign closed.
+        // S⊙(m₊+m₋)/2 and S⊙(m₊−m₋)/2: half of S at a unit with one closed sign.
         let (even, lean) = match tilt {
             Some(tilt) => {
                 let half = tilt.scale(0.5)?;

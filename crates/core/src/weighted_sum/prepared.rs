@@ -1,26 +1,26 @@
-//! The default rule of y = Wx + b made ready for relevance that arrives some rows at a time, as at the steps of a recurrent
-//! layer: what does not depend on R is computed once, of all rows.
+//! The default rule of y = Wx + b, prepared for relevance that arrives some rows at a time, as at the steps of a recurrent
+//! layer. What does not depend on R is computed once, for all rows.
 
 use super::book;
 use crate::{Context, Relevance, Result, Tensor};
 
-/// r = |x| ⊙ |W|ᵀ( R ⊙ i ) with i = 1 ⊘ ( |W||x| + |b| ), of rows x, by pieces of them.
+/// r = |x| ⊙ |W|ᵀ( R ⊙ i ) with i = 1 ⊘ ( |W||x| + |b| ), for rows x taken in pieces.
 #[derive(Debug)]
 pub(crate) struct Prepared<T> {
-    /// |x|, by pieces.
+    /// |x|, piece by piece.
     x: Vec<T>,
     /// |W|
     weight: T,
-    /// i, by pieces.
+    /// i, piece by piece.
     inverse: Vec<T>,
-    /// 1 where |W||x| + |b| is 0, if it is anywhere.
+    /// 1 where |W||x| + |b| is 0; `None` if that is nowhere.
     dead: Option<T>,
     /// |b|
     bias: Option<T>,
 }
 
 impl<T: Tensor> Prepared<T> {
-    /// Of the rows `x`, the magnitudes `weight` of W and b. `extents`: how many rows each piece has.
+    /// Prepares the rows `x`. `weight` and `bias` are |W| and b; `extents` are the numbers of rows in the pieces.
     pub(crate) fn new(x: &T, weight: T, bias: Option<&T>, extents: &[usize]) -> Result<Self> {
         let bias = bias.map(Tensor::abs).transpose()?;
         let x = x.abs()?;
@@ -55,7 +55,7 @@ impl<T: Tensor> Prepared<T> {
         self.bias.is_some()
     }
 
-    /// Books what R of all rows lost, where S is R ⊙ i.
+    /// Books what R lost over all rows, where S is R ⊙ i.
     pub(crate) fn settle(
         &self,
         relevance: Option<&Relevance<T>>,

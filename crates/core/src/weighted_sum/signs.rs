@@ -11,11 +11,11 @@ pub(crate) struct Signs<T> {
     pub(crate) negative: T,
 }
 
-/// A term with its operand in two halves, x = x⁺ − x⁻.
+/// A term whose operand is split by sign, x = x⁺ − x⁻.
 pub(super) struct SignedParts<'a, T> {
     map: &'a dyn LinearMap<T>,
     up: T,
-    /// `None` when nothing is negative, as behind a ReLU: half the products are spared.
+    /// `None` if nothing is negative, as after a ReLU: this saves half the products.
     down: Option<T>,
 }
 
@@ -28,8 +28,8 @@ impl<T: Tensor> Term<'_, T> {
 }
 
 impl<T: Tensor> SignedParts<'_, T> {
-    /// p = W⁺x⁺ + W⁻x⁻ and n = W⁺x⁻ + W⁻x⁺: separate products with W± and x±, so that the absence of a sign is
-    /// an exact 0.
+    /// p = W⁺x⁺ + W⁻x⁻ and n = W⁺x⁻ + W⁻x⁺. The products with W± and x± are separate, so that the absence of a sign is an
+    /// exact 0.
     fn contributions(&self) -> Result<Signs<T>> {
         let mut positive = self.map.apply(Part::Positive, &self.up)?;
         let mut negative = self.map.apply(Part::Negative, &self.up)?;
@@ -40,9 +40,8 @@ impl<T: Tensor> SignedParts<'_, T> {
         Ok(Signs { positive, negative })
     }
 
-    /// x⁺ ⊙ (W⁺ᵀS₊ + W⁻ᵀS₋) + x⁻ ⊙ (W⁻ᵀS₊ + W⁺ᵀS₋): every positive contribution takes its share of S₊,
-    /// every negative one of S₋. The same by |W| and W in two products cancels where one sign is small:
-    /// S = R/p then is huge.
+    /// x⁺ ⊙ (W⁺ᵀS₊ + W⁻ᵀS₋) + x⁻ ⊙ (W⁻ᵀS₊ + W⁺ᵀS₋): positive contributions take their share of S₊, negative ones of S₋. Two
+    /// products with |W| and W would give the same, but cancel where one sign is small, because S = R/p is huge there.
     pub(super) fn share(&self, positive: &T, negative: &T) -> Result<T> {
         let given = |to_positive, to_negative| -> Result<T> {
             self.map.adjoint(to_positive, positive)?.add(&self.map.adjoint(to_negative, negative)?)
@@ -56,7 +55,7 @@ impl<T: Tensor> SignedParts<'_, T> {
 }
 
 impl<T: Tensor> Signs<T> {
-    /// Of all terms together; `None` of none.
+    /// The sum over all terms; `None` if there are none.
     pub(super) fn of<'a>(terms: impl IntoIterator<Item = &'a SignedParts<'a, T>>) -> Result<Option<Self>> {
         terms.into_iter().map(SignedParts::contributions).try_fold(None, |sum: Option<Self>, signs| {
             let signs = signs?;

@@ -5,9 +5,8 @@ use crate::maps::{Dense, Side};
 use crate::weighted_sum::{Term, Variant, WeightedSum};
 use crate::{Amount, Context, Error, Loss, Mode, Operand, PerUnit, Relevance, Result, Tensor};
 
-/// O = A·B over the last two axes; leading axes broadcast. Default: N = R ⊘ |A||B|, ½ on one of the three factors,
-/// r_A = |A| ⊙ (N|B|ᵀ), r_B = |B| ⊙ (|A|ᵀN). Contrastive: the two-sign rule on the contributions a·b, half
-/// to each operand.
+/// O = A·B over the last two axes; leading axes broadcast. Default: N = R ⊘ |A||B|, with ½ on one of the three factors,
+/// r_A = |A| ⊙ (N|B|ᵀ), r_B = |B| ⊙ (|A|ᵀN). Contrastive: the two-sign rule on the contributions a·b, half to each operand.
 pub(in crate::ops) fn backtrace_bilinear<T: Tensor>(
     a: &Operand<T>,
     b: &Operand<T>,
@@ -20,14 +19,14 @@ pub(in crate::ops) fn backtrace_bilinear<T: Tensor>(
             let PerUnit { shares: per_unit, zero, .. } =
                 gross_a.matmul(&gross_b)?.divide_into_shares(None, relevance.first())?;
             context.lose(Loss::ZeroDenominator, Amount::default_mode(zero));
-            // Half of everything, taken of the smallest of the three.
+            // Half of everything, by halving the smallest of the three.
             let mut factors = [per_unit, gross_a, gross_b];
             if let Some(smallest) = factors.iter_mut().min_by_key(|factor| volume(&factor.shape())) {
                 *smallest = smallest.scale(0.5)?;
             }
             let [per_unit, gross_a, gross_b] = factors;
             let to_a = per_unit.matmul(&gross_b.transpose()?)?.sum_to(&a.meta.shape)?;
-            // In the order in which B lies in memory.
+            // In B's order in memory.
             let to_b = if b.data()?.is_column_major() {
                 per_unit.transpose()?.matmul(&gross_a)?.transpose()?
             } else {
@@ -50,8 +49,8 @@ pub(in crate::ops) fn backtrace_bilinear<T: Tensor>(
     }
 }
 
-/// Half to each of two factors that both depend on the input, by the weighted sum that their product is while the other
-/// one is fixed.
+/// Half of R for each of two factors that both depend on the input, shared by the weighted sum that the product is while the
+/// other factor is fixed.
 pub(in crate::ops) fn backtrace_factors<T: Tensor>(
     factors: [Term<'_, T>; 2],
     variant: Variant,

@@ -2,11 +2,11 @@
 
 use crate::{Operand, Relevance, Result, Tensor};
 
-/// Below so many rows a look at them costs what it spares.
+/// With fewer rows, looking at them costs as much as it saves.
 const WORTHWHILE: usize = 16;
 
-/// Some rows of tables that have one for each position, such as the last position of a text in the layers after the last
-/// attention: where nothing arrived nothing is handed on, so that a rule may leave the others out.
+/// The rows at which relevance arrived, in tables with one row for each position: behind the last attention, for example, only
+/// the last position of a text. Where nothing arrives, nothing is handed on, so a rule may skip the other rows.
 #[derive(Debug)]
 pub(in crate::ops) struct LiveRows<T> {
     index: T,
@@ -14,7 +14,7 @@ pub(in crate::ops) struct LiveRows<T> {
 }
 
 impl<T: Tensor> LiveRows<T> {
-    /// The rows of relevance `[…, features]`; `None` unless most are without any.
+    /// The live rows of relevance `[…, features]`; `None` unless most rows are without any.
     pub(in crate::ops) fn of(relevance: &Relevance<T>) -> Result<Option<Self>> {
         let count = count(&relevance.shape());
         if count < WORTHWHILE {
@@ -29,7 +29,7 @@ impl<T: Tensor> LiveRows<T> {
         if let Some(second) = relevance.second() {
             sizes = sizes.add(&size(second)?)?;
         }
-        // What is not a number must not pass for nothing.
+        // NaN must not count as nothing.
         let live: Vec<i64> =
             (0..).zip(sizes.to_array()?).filter(|(_, size)| *size != 0.0).map(|(row, _)| row).collect();
         if 2 * live.len() > count {
@@ -38,17 +38,17 @@ impl<T: Tensor> LiveRows<T> {
         Ok(Some(Self { index: relevance.first().indices(&live)?, count }))
     }
 
-    /// These rows, as a table `[live, features]`.
+    /// The live rows, as a table `[live, features]`.
     pub(in crate::ops) fn pick(&self, x: &T) -> Result<T> {
         self.table(x)?.index_select(0, &self.index)
     }
 
-    /// These rows of an operand.
+    /// The live rows of an operand.
     pub(in crate::ops) fn operand(&self, x: &Operand<T>) -> Result<Operand<T>> {
         Ok(x.holding(self.pick(x.data()?)?))
     }
 
-    /// A table with these rows and zeros, of the given shape.
+    /// A table of the given shape with these live rows, and zeros elsewhere.
     pub(in crate::ops) fn place(&self, rows: &T, shape: &[usize]) -> Result<T> {
         let features = shape.last().copied().unwrap_or(1);
         rows.zeros(&[self.count, features])?.index_add(0, &self.index, rows)?.reshape(shape)

@@ -1,10 +1,10 @@
-//! Operators that move elements (rules §5). All but the way back is the same for each.
+//! Operators that move elements (rules §5). Only the way back differs between them.
 
 use crate::op::arrived;
 use crate::{BacktraceOp, Context, Error, Family, Loss, Operand, Relevance, Result, Role, Tensor, Turn};
 use std::fmt;
 
-/// The operand at a position.
+/// The operand at an index.
 pub(in crate::ops) fn operand<T>(operands: &[Operand<T>], index: usize) -> Result<&Operand<T>> {
     let found = operands.len();
     operands
@@ -12,7 +12,7 @@ pub(in crate::ops) fn operand<T>(operands: &[Operand<T>], index: usize) -> Resul
         .ok_or_else(|| Error::Uncovered(format!("operand {index} is missing: found {found} operands")))
 }
 
-/// The share of an operand; what lands on a constant is booked.
+/// Delivers the share of an operand; books what lands on a constant.
 pub(in crate::ops) fn deliver<T: Tensor>(
     operand: &Operand<T>,
     share: Relevance<T>,
@@ -25,27 +25,27 @@ pub(in crate::ops) fn deliver<T: Tensor>(
     Ok(None)
 }
 
-/// An operator that moves elements: relevance goes back the way they came, and what a constant gave is booked.
+/// An operator that moves elements. Relevance goes back the way they came; what falls to constants is booked.
 pub trait Movement: fmt::Debug + Send {
-    /// Whether every operand moves. Else the first does, and the others say how.
+    /// Whether every operand moves. Otherwise only the first does, and the others say how.
     const ALL: bool = false;
 
-    /// What it is to its neighbours.
+    /// What it means to its neighbours.
     fn role(&self) -> Role {
         Role::Movement
     }
 
-    /// How it turns the axes of operand 0, if it does no more.
+    /// How it turns the axes of operand 0, if it does nothing else.
     fn turn(&self) -> Option<Turn> {
         None
     }
 
-    /// How the elements of the only operand move, in words, where equal words mean equal movement.
+    /// How the elements of the only operand move, in words; equal words mean equal movement.
     fn words(&self) -> Option<String> {
         None
     }
 
-    /// The relevance of each operand that moves, in its shape; `None` where nothing arrived.
+    /// The relevance of each operand that moves, in its shape; `None` if nothing arrived.
     ///
     /// # Errors
     /// As [`BacktraceOp::backtrace`].
@@ -89,7 +89,7 @@ impl<T: Tensor, M: Movement> BacktraceOp<T> for M {
     }
 }
 
-/// The shares of all operands, of which those behind the last share have none; what lands on constants is booked.
+/// The shares of all operands; those after the last share receive none. Books what lands on constants.
 pub(in crate::ops) fn deliver_all<T: Tensor>(
     operands: &[Operand<T>],
     mut shares: Vec<Option<Relevance<T>>>,
@@ -104,7 +104,7 @@ pub(in crate::ops) fn deliver_all<T: Tensor>(
     Ok(shares)
 }
 
-/// The relevance of output 0 moved to operand 0. The adjoint takes the relevance and the shape of the operand.
+/// The relevance of output 0, moved to operand 0. The adjoint takes the relevance and the shape of the operand.
 pub(in crate::ops) fn moved<T: Tensor>(
     operands: &[Operand<T>],
     arriving: &[Option<Relevance<T>>],
@@ -113,8 +113,7 @@ pub(in crate::ops) fn moved<T: Tensor>(
     Ok(vec![Some(adjoint(arrived(arriving)?, &operand(operands, 0)?.meta.shape)?)])
 }
 
-/// One relevance of the given shape from several parts, which may have any shapes: `add` adds part `k` to what
-/// starts as zeros.
+/// One relevance of the given shape, collected from parts of any shape: starting with zeros, `add` adds part `k`.
 pub(in crate::ops) fn collected<T: Tensor>(
     parts: &[Relevance<T>],
     shape: &[usize],

@@ -1,10 +1,10 @@
-//! What the tests of the operators share.
+//! Helpers for the tests of the operators.
 
 use crate::array::Array;
 use crate::{Amount, BacktraceOp, Context, Loss, Meta, Operand, Relevance, Tensor, ValueId, WeightCache};
 use std::collections::BTreeMap;
 
-/// Numbers in (−1, 1) without pattern, the same for the same seed.
+/// Numbers in (−1, 1) without a pattern; the same seed gives the same numbers.
 pub(in crate::ops) fn numbers(shape: &[usize], seed: u64) -> Array {
     let mut state = seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) ^ 0xD1B5_4A32_D192_ED03;
     let values: Vec<f64> = (0..shape.iter().product::<usize>())
@@ -18,7 +18,7 @@ pub(in crate::ops) fn numbers(shape: &[usize], seed: u64) -> Array {
     Array::from_slice(shape, &values)
 }
 
-/// Small whole numbers, so that equal ones are common.
+/// Small whole numbers, so that some are equal.
 pub(in crate::ops) fn whole_numbers(shape: &[usize], seed: u64) -> Array {
     let values: Vec<f64> = values(&numbers(shape, seed)).iter().map(|x| (x * 2.0).round()).collect();
     Array::from_slice(shape, &values)
@@ -34,7 +34,7 @@ pub(in crate::ops) fn moving(data: Array) -> Operand<Array> {
     Operand { depends: true, ..Operand::new(ValueId(0), data) }
 }
 
-/// An operand that does not.
+/// An operand that does not depend on one.
 pub(in crate::ops) fn constant(data: Array) -> Operand<Array> {
     Operand::new(ValueId(1), data)
 }
@@ -45,7 +45,7 @@ pub(in crate::ops) fn shape_only(shape: &[usize]) -> Operand<Array> {
     Operand { depends: true, ..Operand::shape_only(ValueId(0), meta) }
 }
 
-/// Relevance of both modes.
+/// Relevance in both modes.
 pub(in crate::ops) fn relevances(shape: &[usize]) -> [Relevance<Array>; 2] {
     [
         Relevance::default_mode(numbers(shape, 11)),
@@ -53,7 +53,7 @@ pub(in crate::ops) fn relevances(shape: &[usize]) -> [Relevance<Array>; 2] {
     ]
 }
 
-/// Applies an operator's rule and checks that its account closes without the walk's help.
+/// Applies an operator's rule, and checks that its account closes without the help of the walk.
 #[track_caller]
 pub(in crate::ops) fn backtrace(
     op: &dyn BacktraceOp<Array>,
@@ -78,7 +78,7 @@ pub(in crate::ops) fn backtrace(
     (shares, context.lost().clone())
 }
 
-/// A channel of relevance.
+/// The channels of a relevance.
 pub(in crate::ops) fn channels(relevance: &Relevance<Array>) -> Vec<&Array> {
     std::iter::once(relevance.first()).chain(relevance.second()).collect()
 }
@@ -91,8 +91,8 @@ pub(in crate::ops) fn assert_close(found: &[f64], expected: &[f64], tolerance: f
     }
 }
 
-/// The columns of the Jacobian of a linear map by its values at the unit tensors: one output for each
-/// element of the input.
+/// The columns of the Jacobian of a linear map, which are its values at the unit tensors: one output for each element of the
+/// input.
 pub(in crate::ops) fn columns(shape: &[usize], forward: impl Fn(&Array) -> Vec<Array>) -> Vec<Vec<Array>> {
     (0..shape.iter().product())
         .map(|at| {
@@ -103,9 +103,9 @@ pub(in crate::ops) fn columns(shape: &[usize], forward: impl Fn(&Array) -> Vec<A
         .collect()
 }
 
-/// Checks in both modes that each operand's share is the transposed Jacobian of `forward` times the
-/// relevance, that nothing needs data, and that what lands on constants is booked. `fixed` operands come
-/// after the moving ones and keep their data; `forward` maps the moving operands to the outputs, linearly.
+/// Checks in both modes that each operand's share is the transposed Jacobian of `forward` times the relevance, that the rule
+/// needs no data, and that it books what lands on constants. `fixed` operands come after the moving ones and keep their
+/// data. `forward` maps the moving operands to the outputs linearly.
 #[track_caller]
 pub(in crate::ops) fn check_movement(
     op: &dyn BacktraceOp<Array>,
@@ -157,8 +157,8 @@ pub(in crate::ops) fn check_movement(
     }
 }
 
-/// Checks the weighted-sum rule (rules §2) in both modes, unit by unit, against the matrix of `forward`, which
-/// must have no bias. One element of x is 0, and whole units may be.
+/// Checks the rule of weighted sums (rules §2) in both modes, unit by unit, against the matrix of `forward`, which must have no
+/// bias. One element of x is 0, and whole units may be.
 #[track_caller]
 pub(in crate::ops) fn check_weighted_sum(
     op: &dyn BacktraceOp<Array>,
@@ -191,7 +191,7 @@ pub(in crate::ops) fn check_weighted_sum(
     }
 }
 
-/// What the contributions to one unit receive of each channel.
+/// What the contributions to one unit receive from each channel.
 fn route(c: &[f64], arrived: &[f64]) -> Vec<Vec<f64>> {
     let among = |r: f64, counts: &dyn Fn(f64) -> bool| -> Vec<f64> {
         let total: f64 = c.iter().filter(|&&c| counts(c)).map(|c| c.abs()).sum();

@@ -1,17 +1,17 @@
-//! Which cells the windows of a pooling see.
+//! The cells that the windows of a pooling see.
 
 use crate::{Error, Range, Result};
 
-/// A regular part of what the windows along one axis see: the i-th of `windows` sees the i-th of `cells`, or
-/// a single window sees all of them.
+/// A regular part of what the windows along one axis see: the i-th of `windows` sees the i-th of `cells`, or a single window
+/// sees all of them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::ops) struct WindowSpan {
     pub(in crate::ops) cells: Range,
     pub(in crate::ops) windows: Range,
 }
 
-/// Windows that slide along one axis. Window `o` sees the cells `o·stride − padding + k·dilation`, k below
-/// `kernel`, as far as they exist.
+/// Windows that slide along one axis. Window `o` sees those of the cells `o·stride − padding + k·dilation`, k < `kernel`, that
+/// exist.
 #[derive(Debug, Clone, Copy)]
 pub(in crate::ops) struct Sliding {
     pub(in crate::ops) kernel: usize,
@@ -21,8 +21,8 @@ pub(in crate::ops) struct Sliding {
 }
 
 impl Sliding {
-    /// What `windows` windows see of `extent` cells, in as few parts as there are: one for each place in the
-    /// kernel, or one for each window.
+    /// What `windows` windows see of `extent` cells, in as few parts as possible: one for each cell of the kernel, or one for each
+    /// window.
     pub(in crate::ops) fn sights(&self, extent: usize, windows: usize) -> Result<Vec<WindowSpan>> {
         let Self { kernel, stride, padding, dilation } = *self;
         if stride == 0 || dilation == 0 {
@@ -47,8 +47,8 @@ impl Sliding {
     }
 }
 
-/// The terms of `first − padding`, `first − padding + step`, … (`count` of them) that lie in `0..extent`, and
-/// the number of those before.
+/// Those of the `count` terms `first − padding`, `first − padding + step`, … that lie in `0..extent`, and the number of terms
+/// before them.
 fn inside(first: usize, padding: usize, step: usize, count: usize, extent: usize) -> Option<(usize, Range)> {
     let skipped = padding.saturating_sub(first).div_ceil(step);
     let start = first + skipped * step - padding;
@@ -57,8 +57,8 @@ fn inside(first: usize, padding: usize, step: usize, count: usize, extent: usize
     (len > 0).then_some((skipped, Range { start, len, step }))
 }
 
-/// What `windows` windows that divide `extent` cells among them see: window `o` those from ⌊o·extent/windows⌋
-/// to below ⌈(o+1)·extent/windows⌉.
+/// What `windows` windows see that divide `extent` cells among them: window `o` sees the cells from ⌊o·extent/windows⌋ to
+/// below ⌈(o+1)·extent/windows⌉.
 pub(in crate::ops) fn adaptive(extent: usize, windows: usize) -> Result<Vec<WindowSpan>> {
     if windows > 0 && extent.is_multiple_of(windows) {
         let kernel = extent / windows;
@@ -84,7 +84,7 @@ pub(in crate::ops) fn cells_of_windows(sights: &[WindowSpan], windows: usize) ->
     cells
 }
 
-/// The extents of the last axes of an input and an output, one pair for each of `spatial` axes.
+/// The extents of the last axes of an input and an output: one pair for each of `spatial` axes.
 pub(in crate::ops) fn extents(
     input: &[usize],
     output: &[usize],
@@ -92,7 +92,9 @@ pub(in crate::ops) fn extents(
 ) -> Result<Vec<(usize, usize, usize)>> {
     let lead = input.len().checked_sub(spatial).filter(|_| input.len() == output.len());
     let lead = lead.filter(|&lead| input[..lead] == output[..lead]).ok_or_else(|| {
-        Error::Uncovered(format!("{output:?} is not {input:?} with other extents of the last {spatial} axes"))
+        Error::Uncovered(format!(
+            "shapes {input:?} and {output:?} differ in more than the last {spatial} axes"
+        ))
     })?;
     Ok((lead..input.len()).map(|axis| (axis, input[axis], output[axis])).collect())
 }

@@ -1,9 +1,9 @@
-//! What the operators with a winner share (rules §3): the largest cells of a window share R equally.
+//! The rule that operators with a winner share (rules §3): the largest cells of a window share R equally.
 
 use super::windows::{WindowSpan, cells_of_windows};
 use crate::{Amount, Context, Loss, Range, Relevance, Result, Tensor};
 
-/// R ⊘ count in each channel. A window in which nothing won loses its R for the given reason.
+/// R ⊘ count in each channel. A window without a winner loses its R for the given reason.
 pub(in crate::ops) fn per_winner<T: Tensor>(
     relevance: &Relevance<T>,
     count: &T,
@@ -28,11 +28,10 @@ pub(in crate::ops) struct Windows {
     pub(in crate::ops) sights: Vec<WindowSpan>,
 }
 
-/// The relevance of x where the windows of the given axes together took their largest element.
-/// `largest` is that element, when it is known. Windows may overlap; a window of nothing loses its R as
-/// padding.
+/// The relevance of x, where the windows of the given axes together took their largest element. `largest` is that element, if
+/// it is known. Windows may overlap. A window that sees no cell loses its R as padding.
 ///
-/// Two rounds over the parts of the windows, each some element-wise operations on a part of x: the first
+/// It takes two rounds over the parts of the windows, each with some element-wise operations on a part of x: the first
 /// counts the winners of each window, the second hands them R / count. Only the sums are kept.
 pub(in crate::ops) fn winners<T: Tensor>(
     x: &T,
@@ -61,7 +60,7 @@ pub(in crate::ops) fn winners<T: Tensor>(
     })
 }
 
-/// The regions of cells and of windows that belong together, over all axes.
+/// The regions of cells and windows that belong together, over all axes.
 fn parts(windows: &[Windows], shape: &[usize], pooled: &[usize]) -> Vec<(Vec<Range>, Vec<Range>)> {
     windows.iter().fold(
         vec![(Range::whole(shape), Range::whole(pooled))],
@@ -76,8 +75,8 @@ fn parts(windows: &[Windows], shape: &[usize], pooled: &[usize]) -> Vec<(Vec<Ran
     )
 }
 
-/// The largest element of each window: axis by axis, since a maximum of maxima is the maximum. A window that
-/// sees fewer cells than others sees one of them again; one that sees none gets any number.
+/// The largest element of each window, axis by axis, since a maximum of maxima is the maximum. A window that sees fewer cells
+/// than others sees one of them again; the result for a window that sees none is arbitrary.
 fn largest_in<T: Tensor>(x: &T, windows: &[Windows], pooled: &[usize]) -> Result<T> {
     windows.iter().try_fold(x.clone(), |x, Windows { axis, sights }| {
         let mut shape = x.shape();
