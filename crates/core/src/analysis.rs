@@ -46,7 +46,24 @@ impl Default for PrepareOptions {
 }
 
 impl<T: Tensor> Tape<T> {
-    /// Analyses the tape.
+    /// Analyses the tape. Each analysis reads what those before it left, so their order is part of the result:
+    ///
+    /// 1. `dependence` comes first, because every other analysis asks which operands depend on an explained input.
+    /// 2. `counts` and `decisions` come before all that look for the only consumer of a value (`biases`, `gates`, `rows`): they
+    ///    take relevance away from operands, and an operand that receives nothing is not a consumer. `counts` is the first of
+    ///    the two, because a decision is about the operands that still receive.
+    /// 3. `embeddings` looks for sums with constants, so it comes before `biases` and `normalisers`, which turn such sums into
+    ///    passes.
+    /// 4. `spectra` makes convolutions, so it comes before `biases` and `gates`, which a convolution takes.
+    /// 5. `biases` comes before `normalisers`: a constant added to a product is its bias, even if a scale for each feature
+    ///    follows. `normalisers` would take it for the mean of a norm, and it would receive nothing.
+    /// 6. `normalisers` comes before `activations`. It reads a product of two functions of x as a function of x, which it could
+    ///    not if the product had become an activation's pass. In return, `activations` reads the result of a norm as a value of
+    ///    its own, so that a written-out x̂·σ(x̂) behind a norm is a function of x̂.
+    /// 7. `gates` comes after both. A written-out softmax or x·σ(x) reads the result of its layer several times; only after
+    ///    they are recognised is there one function as the only consumer. `release` then drops what only gates read.
+    /// 8. `rows` comes last, because it needs the final rules: only a recognised softmax keeps rows apart. It also reorders
+    ///    steps.
     pub fn prepare(mut self, options: &PrepareOptions) -> Prepared<T> {
         let of_value = dependence::mark(&mut self);
         counts::settle(&mut self, &of_value);
@@ -54,7 +71,6 @@ impl<T: Tensor> Tape<T> {
         embeddings::recognise(&mut self, &of_value, options.whole_tokens);
         let depends = of_value.into_iter().map(dependence::Dependence::carries).collect();
         spectra::fold(&mut self);
-        // Biases before norms: a constant added to a product is its bias, also where a scale for each feature follows.
         biases::fold(&mut self);
         normalisers::recognise(&mut self);
         activations::recognise(&mut self);

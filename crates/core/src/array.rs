@@ -110,7 +110,7 @@ impl<F: Real> Array<F> {
     fn not_float(&self, operation: &'static str) -> Error {
         let (dtype, shape) = (self.dtype(), &self.shape);
         let message = format!(
-            "the tensor {shape:?} holds {dtype:?}, not floating numbers; cast it to {:?} first",
+            "the tensor {shape:?} holds {dtype:?}, not floating-point numbers; cast it to {:?} first",
             F::DTYPE
         );
         Error::tensor(operation, message)

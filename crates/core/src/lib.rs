@@ -14,7 +14,7 @@
 //! // The tape: y = x·Wᵀ + b = 3·2 − 1·1 + 1 = 6.
 //! let mut writer = TapeWriter::new();
 //! let data = Array::from_slice(&[1, 2], &[3.0, 1.0]);
-//! let input = writer.tape.value(Meta { shape: data.shape(), dtype: data.dtype() });
+//! let input = writer.tape.value(Meta::new(data.shape(), data.dtype()));
 //! writer.tape.inputs.push(input);
 //! let weight = writer.constant(Array::from_slice(&[1, 2], &[2.0, -1.0]));
 //! let bias = writer.constant(Array::from_slice(&[1], &[1.0]));
