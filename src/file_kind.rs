@@ -189,7 +189,7 @@ mod tests {
             (b"<!doctype html>".to_vec(), "HTML"),
             (b"{\"class_name\": \"Functional\"}".to_vec(), "JSON"),
             ("h\u{e9}llo".as_bytes().to_vec(), "a text file"),
-            (vec![0; 100], "no form that is known"),
+            (vec![0; 100], "an unknown form"),
         ] {
             let told = told("model", &content)?;
             assert!(told.contains(words), "`{words}` is missing from {told}");
