@@ -147,7 +147,11 @@ fn pair(lowering: &Lowering, call: &Call) -> Result<Vec<(usize, Operand<TorchTen
 fn sum(lowering: &mut Lowering, call: &Call, factors: fn(f64) -> [f64; 2]) -> Result<()> {
     let factors = factors(call.optional_number("alpha").unwrap_or(1.0));
     let operands = pair(lowering, call)?;
-    let constant = call.optional_number("other").map_or(0.0, |other| other * factors[1]);
+    let constant = match call.optional_number("other") {
+        Some(other) => other * factors[1],
+        None if operands.len() == 2 => 0.0,
+        None => return Err(no_number()),
+    };
     let factors = operands.iter().map(|(place, _)| factors[*place]).collect();
     let operands = operands.into_iter().map(|(_, operand)| operand).collect();
     let (op, operands) = lowering.writer.weighted(Sum { factors, constant }, operands)?;
@@ -166,7 +170,11 @@ fn product(lowering: &mut Lowering, call: &Call) -> Result<()> {
 
 /// Of an operator of two tensors.
 fn two(operands: Vec<Operand<TorchTensor>>) -> Result<[Operand<TorchTensor>; 2]> {
-    operands.try_into().map_err(|_| Error::Uncovered("it takes two operands".into()))
+    operands.try_into().map_err(|_| no_number())
+}
+
+fn no_number() -> Error {
+    Error::Uncovered("an operand that is neither a tensor nor a real number, such as 1j, has no rule".into())
 }
 
 fn quotient(lowering: &mut Lowering, call: &Call) -> Result<()> {
