@@ -140,7 +140,8 @@ pub(super) const ENTRIES: &[Entry] = &[
         .of_complex(),
     Entry::by_shape(&["AssignVariableOp"], Family::Pass, |lowering, record| {
         lowering.write_variable(record, true)
-    }),
+    })
+    .of_complex(),
     Entry::by_shape(
         &[
             "AssignAddVariableOp",
@@ -159,7 +160,8 @@ pub(super) const ENTRIES: &[Entry] = &[
         ],
         Family::Unruled,
         |lowering, record| lowering.write_variable(record, false),
-    ),
+    )
+    .of_complex(),
 ];
 
 #[cfg(test)]
