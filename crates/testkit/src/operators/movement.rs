@@ -5,8 +5,8 @@ use crate::cases::{Case, Data, for_all, oracle};
 use crate::geometry;
 use crate::numbers::Numbers;
 use dlbacktrace_core::ops::{
-    Alias, Bundle, Concat, Embedding, Expand, Flip, IndexSelect, Nearest, OneHot, Pad, Pass, Permute,
-    Rearrange, Reshape, Select, Slice, Strided, TokenScatter,
+    Alias, AsComplex, Bundle, Concat, Embedding, Expand, Flip, IndexSelect, Nearest, OneHot, Pad, Pass,
+    Permute, Rearrange, Reshape, Select, Slice, Strided, TokenScatter,
 };
 use dlbacktrace_core::{DType, Function, Range, Tensor};
 use proptest::prelude::*;
@@ -39,6 +39,7 @@ fn one(shape: &[usize], output: &[usize], numbers: &mut Numbers) -> Case {
 
 fn of_all<T: Tensor>(check: Check<T>, shape: &[usize], numbers: &mut Numbers) {
     both(check, &one(shape, shape, numbers), &Pass::function(Function::Tanh));
+    both(check, &one(shape, &[shape, &[2]].concat(), numbers), &AsComplex);
     let count: usize = shape.iter().product();
     both(check, &one(shape, &[count, 1], numbers), &Reshape);
     let order: Vec<usize> = (1..shape.len()).chain([0]).collect();

@@ -5,7 +5,9 @@ use crate::cases::{Case, Data, for_all};
 use crate::forward::broadcast;
 use crate::geometry;
 use crate::numbers::Numbers;
-use dlbacktrace_core::ops::{Attention, Einsum, MatMul, Product, Quotient};
+use dlbacktrace_core::ops::{
+    Attention, CircularConvolution, ComplexProduct, Einsum, MatMul, Product, Quotient,
+};
 use dlbacktrace_core::{DType, Tensor};
 use proptest::prelude::*;
 
@@ -13,6 +15,8 @@ use proptest::prelude::*;
 pub fn products<T: Tensor>(check: Check<T>) {
     by_element(check);
     matrices(check);
+    complex(check);
+    around(check);
     attention(check);
 }
 
@@ -49,6 +53,49 @@ fn matrices<T: Tensor>(check: Check<T>) {
         let (a, b) = (numbers.exact(&[rows, 2, inner]), numbers.exact(&[inner, 2, columns]));
         let case = Case::new(vec![Data::moving(a), Data::moving(b)], &[&[2, columns, rows]], &mut numbers);
         both(check, &case, &Einsum { a: vec![1, 0, 2], b: vec![2, 0, 3], output: vec![0, 3, 1] });
+    });
+}
+
+/// Real and imaginary parts are the last axis.
+fn complex<T: Tensor>(check: Check<T>) {
+    let extents = (1_usize..4, 1_usize..4, 1_usize..4);
+    for_all(32, (extents, 0_usize..3, any::<u64>()), |((rows, inner, columns), fixed, seed)| {
+        let mut numbers = Numbers::new(seed);
+        let mut factors = |shapes: [&[usize]; 2]| -> Vec<Data> {
+            let place = |(place, shape): (usize, &&[usize])| Data {
+                depends: place != fixed,
+                ..Data::moving(numbers.exact(shape))
+            };
+            shapes.iter().enumerate().map(place).collect()
+        };
+        let by_element = factors([&[rows, inner, 2], &[inner, 2]]);
+        let matrices = factors([&[rows, inner, 2], &[inner, columns, 2]]);
+        let case = Case::new(by_element, &[&[rows, inner, 2]], &mut numbers);
+        both(check, &case, &ComplexProduct { of_parts: Product });
+        let case = Case::new(matrices, &[&[rows, columns, 2]], &mut numbers);
+        both(check, &case, &ComplexProduct { of_parts: MatMul { transposed: false } });
+    });
+}
+
+/// A kernel `[C, T]` around the last axis of `[N, C, T]`, or `[T]`, which all share.
+fn around<T: Tensor>(check: Check<T>) {
+    let extents = (2_usize..4, 2_usize..4, 2_usize..6);
+    let drawn = (extents, any::<bool>(), any::<bool>(), 0_usize..3, any::<u64>());
+    for_all(32, drawn, |((samples, channels, points), shared, complex, fixed, seed)| {
+        let mut numbers = Numbers::new(seed);
+        let kernel = if shared { vec![points] } else { vec![channels, points] };
+        let mut operands = vec![
+            Data::moving(numbers.exact(&[samples, channels, points])),
+            Data::moving(numbers.exact(&kernel)),
+        ];
+        if let Some(operand) = operands.get_mut(fixed) {
+            operand.depends = false;
+        }
+        let mut output = vec![samples, channels, points];
+        output.extend(complex.then_some(2));
+        let places = [vec![0, 1, 2], if shared { vec![2] } else { vec![1, 2] }];
+        let case = Case::new(operands, &[&output], &mut numbers);
+        both(check, &case, &CircularConvolution { rank: 3, axis: 2, places, complex });
     });
 }
 

@@ -7,8 +7,8 @@ use crate::geometry::{self, Axis};
 use crate::numbers::Numbers;
 use dlbacktrace_core::Tensor;
 use dlbacktrace_core::ops::{
-    Convolution, CumulativeSum, Einsum, IndexAdd, Interpolation, MatMul, Reduce, Sampling, Separable, Sum,
-    TransposedConvolution,
+    Convolution, CumulativeSum, Einsum, Fourier, IndexAdd, Interpolation, MatMul, Reduce, Sampling,
+    Separable, Sum, Transform, TransposedConvolution,
 };
 use ndarray::ArrayD;
 use proptest::prelude::*;
@@ -20,6 +20,7 @@ pub fn sums<T: Tensor>(like: &T, check: Check<T>) {
     einsum(check);
     sum(check);
     reduction(check);
+    fourier(check);
     pooling(check);
     interpolation(check);
     index_add(like, check);
@@ -154,6 +155,30 @@ fn reduction<T: Tensor>(check: Check<T>) {
         let axis = numbers.below(shape.len());
         let case = Case::new(of(numbers.exact(&shape)), &[&shape], &mut numbers);
         both(check, &case, &CumulativeSum { axis });
+    });
+}
+
+/// Sines are never exact, so neither are numbers and relevance.
+fn fourier<T: Tensor>(check: Check<T>) {
+    for_all(32, (2_usize..9, 0_usize..2, 0_usize..5, any::<u64>()), |(points, axis, which, seed)| {
+        let (half, parts) = (points / 2 + 1, [2].as_slice());
+        let (transform, from, to) = match which {
+            0 => (Transform::FromReal { one_sided: true }, (points, [].as_slice()), (half, parts)),
+            1 => (Transform::FromReal { one_sided: false }, (points, [].as_slice()), (points, parts)),
+            2 => (Transform::ToReal, (half, parts), (points, [].as_slice())),
+            which => (Transform::Between { forward: which == 3 }, (points, parts), (points, parts)),
+        };
+        let mut numbers = Numbers::new(seed);
+        let shape = |(extent, parts): (usize, &[usize])| {
+            let mut shape = vec![3, 3];
+            shape[axis] = extent;
+            [&shape, parts].concat()
+        };
+        let operands = vec![Data::moving(numbers.rough(&shape(from)))];
+        let output = shape(to);
+        let arriving = vec![[numbers.rough(&output), numbers.rough(&output)]];
+        let case = Case { operands, arriving, gated: false };
+        both(check, &case, &Fourier { transform, axis, points, factor: 0.5 });
     });
 }
 
