@@ -1,9 +1,9 @@
-"""Writes the TorchScript fixtures of the tests: NAME.pt, NAME.safetensors and index.json.
+"""Writes the TorchScript fixtures of the tests: THEME/NAME.pt and THEME/NAME.safetensors, an index.json a theme.
 
     python python_shims/make_fixtures.py [--out tests/fixtures] [NAME…]
 
 Needs Python 3.11, torch 2.13.0 and safetensors. Same seed, same files. Names given: only those are
-written, the index keeps the rest.
+written, the indexes keep the rest.
 """
 
 import argparse
@@ -28,6 +28,12 @@ sys.path.insert(0, str(HERE))
 import fixtures  # noqa: E402
 from archive import fix_hashes, put_on, tidy  # noqa: E402
 from fixtures.kit import EXPLAINED, NO_FORWARD, RAISES, TRACED, Fixture  # noqa: E402
+from themes import Themes  # noqa: E402
+
+
+@functools.cache
+def themes() -> Themes:
+    return Themes(fixtures.every())
 
 
 def compile_module(fixture: Fixture, module, inputs) -> torch.jit.ScriptModule:
@@ -82,7 +88,8 @@ def executed(module, arguments) -> tuple[object, dict[str, int]]:
 
 
 def write(fixture: Fixture, out: Path) -> dict:
-    archive = out / f"{fixture.name}.pt"
+    place = themes().place(out, fixture.name)
+    archive = place.with_suffix(".pt")
     with torch.no_grad(), warnings.catch_warnings():
         warnings.simplefilter("ignore")
         module, inputs = fixture.make()
@@ -102,12 +109,12 @@ def write(fixture: Fixture, out: Path) -> dict:
             check(fixture, tensors, out)
     if fixture.device:
         put_on(archive, fixture.device)
-    save_file(tensors, out / f"{fixture.name}.safetensors")
+    save_file(tensors, place.with_suffix(".safetensors"))
     return entry
 
 
 def write_named(name: str, out: Path) -> dict:
-    return write(next(fixture for fixture in fixtures.every() if fixture.name == name), out)
+    return write(themes().fixtures[name], out)
 
 
 def check(fixture: Fixture, tensors: dict, out: Path) -> None:
@@ -116,7 +123,7 @@ def check(fixture: Fixture, tensors: dict, out: Path) -> None:
         if not torch.isfinite(tensor.double()).all():
             raise SystemExit(f"{fixture.name}: {key} is not finite")
     if fixture.equals:
-        for key, tensor in load_file(out / f"{fixture.equals}.safetensors").items():
+        for key, tensor in load_file(themes().place(out, fixture.equals).with_suffix(".safetensors")).items():
             torch.testing.assert_close(tensors.get(key, tensor), tensor, rtol=1e-5, atol=1e-6, msg=lambda told: f"{fixture.name}: {key} differs: {told}")
 
 
@@ -127,24 +134,17 @@ def main() -> None:
     options = parser.parse_args()
     fix_hashes()
     torch.set_num_threads(1)
-    options.out.mkdir(parents=True, exist_ok=True)
-    index = options.out / "index.json"
-    kept = json.loads(index.read_text())["fixtures"] if options.names and index.exists() else []
-    known = {entry["name"]: entry for entry in kept}
-    every = {fixture.name: fixture for fixture in fixtures.every()}
+    every = themes().fixtures
     if unknown := set(options.names) - set(every):
         parser.error(f"no fixture is called {', '.join(sorted(unknown))}")
     # In their own order: a fixture is compared with the one it equals.
     chosen = [name for name in every if name in options.names or not options.names]
     # A process each: the names of compiled classes depend on what the process compiled before.
     with multiprocessing.get_context("fork").Pool(1, maxtasksperchild=1) as pool:
-        for entry in pool.imap(functools.partial(write_named, out=options.out), chosen, chunksize=1):
-            known[entry["name"]] = entry
-    entries = [known[name] for name in every if name in known]
-    lines = ",\n".join(json.dumps(entry, ensure_ascii=False) for entry in entries)
-    index.write_text(f'{{"torch": "{torch.__version__.split("+")[0]}", "fixtures": [\n{lines}\n]}}\n')
+        made = list(pool.imap(functools.partial(write_named, out=options.out), chosen, chunksize=1))
+    entries = themes().describe(options.out, made, not options.names, {"torch": torch.__version__.split("+")[0]})
     explained = sum(entry["expect"] == EXPLAINED for entry in entries)
-    size = sum(file.stat().st_size for file in options.out.iterdir())
+    size = sum(file.stat().st_size for file in options.out.glob("*/*"))
     print(f"{len(entries)} fixtures, {explained} of them to be explained, {size / 1e6:.2f} MB in {options.out}")
 
 

@@ -1,10 +1,10 @@
-"""Writes the SavedModel fixtures of the tests: NAME/, NAME.safetensors and index.json.
+"""Writes the SavedModel fixtures of the tests: THEME/NAME/ and THEME/NAME.safetensors, an index.json a theme.
 
     python python_shims/make_savedmodels.py [--out tests/savedmodels] [NAME…]
 
 Needs Python 3.11, tensorflow-cpu 2.21.0, tf_keras and safetensors. NAME.safetensors holds the inputs as `input:NAME`
 and Python's own outputs as `output:NAME`, by their names in the signature; inputs of text are in its metadata, as JSON, those of bytes in hexadecimal.
-Names given: only those are written, the index keeps the rest.
+Names given: only those are written, the indexes keep the rest.
 """
 
 import argparse
@@ -29,6 +29,9 @@ sys.path.insert(0, str(HERE))
 
 import savedmodels  # noqa: E402
 from savedmodels.kit import EXPLAINED, RAISES, Fixture  # noqa: E402
+from themes import Themes  # noqa: E402
+
+THEMES = Themes(savedmodels.every())
 
 
 # Equal in what they give, not in relevance (docs/rules.md §9): a shift that is a table and no vector of features keeps its
@@ -124,7 +127,7 @@ def check(fixture: Fixture, outputs: dict, made, out: Path) -> None:
             if not any(value.shape == other.shape and np.allclose(value, other, rtol=1e-4, atol=1e-5) for other in outputs.values()):
                 raise SystemExit(f"{fixture.name}: saving changed the outputs")
     if fixture.equals:
-        twin = load_file(out / f"{fixture.equals}.safetensors")
+        twin = load_file(THEMES.place(out, fixture.equals).with_suffix(".safetensors"))
         twin = [value for name, value in twin.items() if name.startswith("output:")]
         for value in outputs.values():
             if not any(value.shape == other.shape and np.allclose(value, other, rtol=1e-5, atol=1e-5) for other in twin):
@@ -132,7 +135,7 @@ def check(fixture: Fixture, outputs: dict, made, out: Path) -> None:
 
 
 def write(fixture: Fixture, out: Path) -> dict:
-    path = out / fixture.name
+    path = THEMES.place(out, fixture.name)
     shutil.rmtree(path, ignore_errors=True)
     inputs, made = fixture.write(path)
     outputs = {}
@@ -150,9 +153,8 @@ def write(fixture: Fixture, out: Path) -> dict:
 
 
 def write_named(name: str, out: Path):
-    fixture = next(fixture for fixture in savedmodels.every() if fixture.name == name)
     try:
-        return write(fixture, out)
+        return write(THEMES.fixtures[name], out)
     except (Exception, SystemExit) as error:
         return f"{name}: {type(error).__name__}: {error}"
 
@@ -162,23 +164,16 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=HERE.parent / "tests" / "savedmodels")
     parser.add_argument("names", nargs="*", help="only these fixtures")
     options = parser.parse_args()
-    options.out.mkdir(parents=True, exist_ok=True)
-    index = options.out / "index.json"
-    kept = json.loads(index.read_text())["fixtures"] if options.names and index.exists() else []
-    known = {entry["name"]: entry for entry in kept}
-    every = [fixture.name for fixture in savedmodels.every()]
-    failed = []
+    made, failed = [], []
     # A process each: the names in a graph depend on what the process built before.
     with multiprocessing.get_context("fork").Pool(1, maxtasksperchild=1) as pool:
-        for entry in pool.imap(functools.partial(write_named, out=options.out), options.names or every, chunksize=1):
+        for entry in pool.imap(functools.partial(write_named, out=options.out), options.names or THEMES.fixtures, chunksize=1):
             if isinstance(entry, str):
                 failed.append(entry)
                 print(entry[:300], file=sys.stderr, flush=True)
             else:
-                known[entry["name"]] = entry
-    entries = [known[name] for name in every if name in known]
-    lines = ",\n".join(json.dumps(entry, ensure_ascii=False) for entry in entries)
-    index.write_text(f'{{"tensorflow": "{tf.__version__}", "fixtures": [\n{lines}\n]}}\n')
+                made.append(entry)
+    entries = THEMES.describe(options.out, made, not options.names, {"tensorflow": tf.__version__})
     explained = sum(entry["expect"] == EXPLAINED for entry in entries)
     size = sum(file.stat().st_size for file in options.out.rglob("*") if file.is_file())
     print(f"{len(entries)} fixtures, {explained} of them to be explained, {size / 1e6:.2f} MB in {options.out}")

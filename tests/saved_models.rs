@@ -2,9 +2,10 @@
 #![cfg(feature = "tensorflow")]
 
 use dlbacktrace::{Inputs, Model, Options, Value};
+use testkit::fixtures::{SAVED_MODELS, TORCHSCRIPT};
 
 fn model(name: &str) -> Model {
-    Model::load(format!("tests/savedmodels/{name}")).unwrap()
+    Model::load(SAVED_MODELS.path(name)).unwrap()
 }
 
 #[test]
@@ -25,7 +26,7 @@ fn bytes_are_the_elements_of_texts() {
 #[cfg(feature = "torch")]
 #[test]
 fn torchscript_takes_no_bytes() {
-    let model = Model::load("tests/fixtures/mlp_traced.pt").unwrap();
+    let model = Model::load(TORCHSCRIPT.path("mlp_traced.pt")).unwrap();
     let error = model.explain(&Inputs::new().push(vec![1_u8]), &Options::new()).unwrap_err();
     assert_eq!(error.exit_code(), 5);
     assert!(error.to_string().contains("not take the bytes of a file"), "{error}");

@@ -19,17 +19,17 @@ struct Case {
 inline const std::vector<Case>& cases() {
   constexpr auto standard = dlbacktrace::Mode::standard, contrastive = dlbacktrace::Mode::contrastive;
   static const std::vector<Case> cases = {
-      {"mlp", "tests/fixtures/mlp_traced.pt", {{2, 4}}, standard},
-      {"mlp_contrastive", "tests/fixtures/mlp_traced.pt", {{2, 4}}, contrastive},
-      {"cnn", "tests/fixtures/cnn_scripted.pt", {{2, 1, 8, 8}}, standard},
-      {"resnet_contrastive", "tests/fixtures/resnet_basic.pt", {{2, 3, 8, 8}}, contrastive},
-      {"lstm", "tests/fixtures/lstm_one.pt", {{5, 2, 3}}, standard},
-      {"encoder", "tests/fixtures/encoder_layer.pt", {{2, 5, 8}}, standard},
-      {"two_inputs", "tests/fixtures/two_inputs.pt", {{2, 3}, {2, 2}}, standard},
-      {"stateful", "tests/fixtures/stateful.pt", {{2, 4}}, standard},
+      {"mlp", "tests/fixtures/networks/mlp_traced.pt", {{2, 4}}, standard},
+      {"mlp_contrastive", "tests/fixtures/networks/mlp_traced.pt", {{2, 4}}, contrastive},
+      {"cnn", "tests/fixtures/networks/cnn_scripted.pt", {{2, 1, 8, 8}}, standard},
+      {"resnet_contrastive", "tests/fixtures/blocks/resnet_basic.pt", {{2, 3, 8, 8}}, contrastive},
+      {"lstm", "tests/fixtures/recurrent/lstm_one.pt", {{5, 2, 3}}, standard},
+      {"encoder", "tests/fixtures/attention/encoder_layer.pt", {{2, 5, 8}}, standard},
+      {"two_inputs", "tests/fixtures/networks/two_inputs.pt", {{2, 3}, {2, 2}}, standard},
+      {"stateful", "tests/fixtures/control/stateful.pt", {{2, 4}}, standard},
       {"digits", "examples/models/digits_cnn.pt", {{3, 1, 8, 8}}, standard},
-      {"keras_mlp", "tests/savedmodels/mlp_export", {{4, 8}}, standard},
-      {"keras_cnn", "tests/savedmodels/cnn_export", {{2, 12, 12, 2}}, contrastive},
+      {"keras_mlp", "tests/savedmodels/networks/mlp_export", {{4, 8}}, standard},
+      {"keras_cnn", "tests/savedmodels/networks/cnn_export", {{2, 12, 12, 2}}, contrastive},
   };
   return cases;
 }

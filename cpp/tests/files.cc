@@ -61,7 +61,7 @@ void everything_is_told() {
 }
 
 void cells_and_samples_are_chosen() {
-  const Model model(file("tests/fixtures/mlp_traced.pt"));
+  const Model model(file("tests/fixtures/networks/mlp_traced.pt"));
   const auto x = Inputs().push(array(samples({2, 4}), {2, 4}));
   const auto explained = [&](Target target, std::optional<int> sample_axis) {
     Options options;
@@ -89,18 +89,18 @@ void the_range_of_pixels_is_told() {
     CHECK(scalings.size() == 1 && scalings.front().name == "picture");
     return scalings.front();
   };
-  const Scaling bytes = told("tests/fixtures/pixels_bytes.pt", {1, 1, 6, 6});
+  const Scaling bytes = told("tests/fixtures/starts/pixels_bytes.pt", {1, 1, 6, 6});
   CHECK(bytes.pixels == Pixels::bytes && std::abs(bytes.factor - 1 / 255.0) < 1e-7 && bytes.shift == 0);
-  const Scaling unit = told("tests/fixtures/pixels_unit.pt", {1, 1, 6, 6});
+  const Scaling unit = told("tests/fixtures/starts/pixels_unit.pt", {1, 1, 6, 6});
   CHECK(unit.pixels == Pixels::unit && std::abs(unit.shift / unit.factor - 0.485) < 1e-6);
-  CHECK(told("tests/savedmodels/pixels_rescaled", {1, 6, 6, 1}).pixels == Pixels::bytes);
-  const auto mlp = Model(file("tests/fixtures/mlp_traced.pt")).scalings(inputs(cases()[0]));
+  CHECK(told("tests/savedmodels/pictures/pixels_rescaled", {1, 6, 6, 1}).pixels == Pixels::bytes);
+  const auto mlp = Model(file("tests/fixtures/networks/mlp_traced.pt")).scalings(inputs(cases()[0]));
   CHECK(mlp.front().pixels == Pixels::unknown && mlp.front().factor == 1 && mlp.front().shift == 0);
-  fails(Code::inputs, "shape", [&] { told("tests/fixtures/pixels_bytes.pt", {1, 2, 6, 6}); });
+  fails(Code::inputs, "shape", [&] { told("tests/fixtures/starts/pixels_bytes.pt", {1, 2, 6, 6}); });
 }
 
 void a_seed_makes_random_models_repeat() {
-  const Model model(file("tests/fixtures/random_dropout.pt"));
+  const Model model(file("tests/fixtures/chance/random_dropout.pt"));
   const auto x = Inputs().push(array(samples({2, 4}), {2, 4}));
   Options options;
   options.random_seed = 7;
@@ -126,7 +126,7 @@ void what_is_wrong_is_told() {
   fails(Code::inputs, "larger than any memory", given(array<float>(nullptr, {std::size_t(1) << 40, std::size_t(1) << 40})));
   fails(Code::inputs, "", given("a text"));
 
-  const Model unruled(file("tests/fixtures/unsupported.pt"));
+  const Model unruled(file("tests/fixtures/failures/unsupported.pt"));
   const auto row = Inputs().push(array(samples({2, 8}), {2, 8}));
   fails(Code::rule, "aten::linalg_matrix_exp", [&] { unruled.explain(row); });
   Options allowed;
@@ -150,7 +150,7 @@ void a_missing_library_is_told_and_may_come() {
   unsetenv("DLBACKTRACE_TORCH");
   LoadOptions elsewhere;
   elsewhere.tensorflow = "/nowhere.so";
-  fails(Code::library, "nowhere.so", [&] { Model(file("tests/savedmodels/mlp_export"), elsewhere); });
+  fails(Code::library, "nowhere.so", [&] { Model(file("tests/savedmodels/networks/mlp_export"), elsewhere); });
   Model(file(cases()[0].model));
 }
 
@@ -170,7 +170,7 @@ void options_reach_the_rules() {
 }
 
 void containers_hold_inputs() {
-  const Model model(file("tests/fixtures/input_dict.pt"));
+  const Model model(file("tests/fixtures/arguments/input_dict.pt"));
   const auto explanation = model.explain(Inputs().set(
       "batch", Value::dict({{"left", array(samples({2, 3}), {2, 3})}, {"right", array(samples({2, 2}), {2, 2})}})));
   CHECK(explanation.inputs().size() == 2);

@@ -23,7 +23,7 @@ int main() {
   CHECK(dlb_model_load("\xff", nullptr, nullptr) == DLB_USAGE);
 
   dlb_model* model = nullptr;
-  const std::string path = file("tests/fixtures/mlp_traced.pt");
+  const std::string path = file("tests/fixtures/networks/mlp_traced.pt");
   CHECK(dlb_model_load(path.c_str(), nullptr, nullptr) == DLB_USAGE);
   CHECK(dlb_model_load(path.c_str(), nullptr, &model) == DLB_OK);
   CHECK(dlb_model_inspect(model, nullptr) == DLB_USAGE);

@@ -10,6 +10,6 @@ THEMES = [
 ]
 
 
-def every() -> list[Fixture]:
-    """All fixtures, in order."""
-    return [fixture for theme in THEMES for fixture in theme.FIXTURES]
+def every() -> dict[str, list[Fixture]]:
+    """The fixtures of each theme, in order."""
+    return {theme.__name__.rpartition(".")[2]: theme.FIXTURES for theme in THEMES}

@@ -40,17 +40,22 @@ mod reference {
     }
 
     pub const CASES: &[Case] = &[
-        case("mlp", "tests/fixtures/mlp_traced.pt", &[&[2, 4]], Mode::Default),
-        case("mlp_contrastive", "tests/fixtures/mlp_traced.pt", &[&[2, 4]], Mode::Contrastive),
-        case("cnn", "tests/fixtures/cnn_scripted.pt", &[&[2, 1, 8, 8]], Mode::Default),
-        case("resnet_contrastive", "tests/fixtures/resnet_basic.pt", &[&[2, 3, 8, 8]], Mode::Contrastive),
-        case("lstm", "tests/fixtures/lstm_one.pt", &[&[5, 2, 3]], Mode::Default),
-        case("encoder", "tests/fixtures/encoder_layer.pt", &[&[2, 5, 8]], Mode::Default),
-        case("two_inputs", "tests/fixtures/two_inputs.pt", &[&[2, 3], &[2, 2]], Mode::Default),
-        case("stateful", "tests/fixtures/stateful.pt", &[&[2, 4]], Mode::Default),
+        case("mlp", "tests/fixtures/networks/mlp_traced.pt", &[&[2, 4]], Mode::Default),
+        case("mlp_contrastive", "tests/fixtures/networks/mlp_traced.pt", &[&[2, 4]], Mode::Contrastive),
+        case("cnn", "tests/fixtures/networks/cnn_scripted.pt", &[&[2, 1, 8, 8]], Mode::Default),
+        case(
+            "resnet_contrastive",
+            "tests/fixtures/blocks/resnet_basic.pt",
+            &[&[2, 3, 8, 8]],
+            Mode::Contrastive,
+        ),
+        case("lstm", "tests/fixtures/recurrent/lstm_one.pt", &[&[5, 2, 3]], Mode::Default),
+        case("encoder", "tests/fixtures/attention/encoder_layer.pt", &[&[2, 5, 8]], Mode::Default),
+        case("two_inputs", "tests/fixtures/networks/two_inputs.pt", &[&[2, 3], &[2, 2]], Mode::Default),
+        case("stateful", "tests/fixtures/control/stateful.pt", &[&[2, 4]], Mode::Default),
         case("digits", "examples/models/digits_cnn.pt", &[&[3, 1, 8, 8]], Mode::Default),
-        case("keras_mlp", "tests/savedmodels/mlp_export", &[&[4, 8]], Mode::Default),
-        case("keras_cnn", "tests/savedmodels/cnn_export", &[&[2, 12, 12, 2]], Mode::Contrastive),
+        case("keras_mlp", "tests/savedmodels/networks/mlp_export", &[&[4, 8]], Mode::Default),
+        case("keras_cnn", "tests/savedmodels/networks/cnn_export", &[&[2, 12, 12, 2]], Mode::Contrastive),
     ];
 
     impl Case {

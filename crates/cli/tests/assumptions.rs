@@ -5,7 +5,7 @@ use ndarray_npy::write_npy;
 use serde_json::Value;
 use std::error::Error;
 use std::path::Path;
-use testkit::command::{DIGIT, DIGITS, Outcome, document, run};
+use testkit::command::{DIGIT, DIGITS, Outcome, document, run, saved_model, torchscript};
 use testkit::fixtures::checkout;
 
 fn json(arguments: &[&str]) -> Result<Value, Box<dyn Error>> {
@@ -57,22 +57,22 @@ fn pictures_go_in_as_the_model_takes_them() -> Outcome {
     let room = tempfile::tempdir()?;
     let pixels = as_array(room.path(), &[1, 1, 6, 6])?;
     for name in ["pixels_bytes", "pixels_signed", "pixels_mean"] {
-        let model = format!("tests/fixtures/{name}.pt");
-        let told = json(&[&model, "--input", DIGIT, "--resize", "6x6"])?;
+        let model = torchscript(&format!("{name}.pt"));
+        let told = json(&[model, "--input", DIGIT, "--resize", "6x6"])?;
         assert!(
             says(&told, "assumed", "pixels are 0 to 255, because the model first"),
             "{name}: {:?}",
             lines(&told, "assumed")
         );
         assert!(says(&told, "assumed", "channels of pictures come before"), "{name}");
-        assert!(agree(&told, &json(&[&model, "--input", &pixels])?), "{name}: {told}");
+        assert!(agree(&told, &json(&[model, "--input", &pixels])?), "{name}: {told}");
         let asked =
-            json(&[&model, "--input", DIGIT, "--resize", "6x6", "--range", "0..255", "--layout", "nchw"])?;
+            json(&[model, "--input", DIGIT, "--resize", "6x6", "--range", "0..255", "--layout", "nchw"])?;
         assert!(agree(&told, &asked) && !says(&asked, "assumed", "pixels are"), "{name}");
-        let wrong = json(&[&model, "--input", DIGIT, "--resize", "6x6", "--range", "0..1"])?;
+        let wrong = json(&[model, "--input", DIGIT, "--resize", "6x6", "--range", "0..1"])?;
         assert!(says(&wrong, "warnings", "as if they were 0 to 255") && !agree(&wrong, &told), "{name}");
     }
-    let unit = json(&["tests/fixtures/pixels_unit.pt", "--input", DIGIT, "--resize", "6x6"])?;
+    let unit = json(&[torchscript("pixels_unit.pt"), "--input", DIGIT, "--resize", "6x6"])?;
     assert!(says(&unit, "assumed", "pixels are 0 to 1, because the model first"));
     let silent = json(&[DIGITS, "--input", DIGIT])?;
     assert!(says(&silent, "assumed", "pixels are 0 to 1, because nothing in the model shows their range"));
@@ -85,17 +85,17 @@ fn pictures_go_into_saved_models_as_these_take_them() -> Outcome {
     let room = tempfile::tempdir()?;
     let pixels = as_array(room.path(), &[1, 6, 6, 1])?;
     for name in ["pixels_rescaled", "pixels_signed", "pixels_augmented"] {
-        let model = format!("tests/savedmodels/{name}");
-        let told = json(&[&model, "--input", DIGIT, "--resize", "6x6"])?;
+        let model = saved_model(name);
+        let told = json(&[model, "--input", DIGIT, "--resize", "6x6"])?;
         assert!(says(&told, "assumed", "pixels are 0 to 255"), "{name}: {:?}", lines(&told, "assumed"));
         assert!(
             says(&told, "assumed", "after height and width, because picture is"),
             "{name}: {:?}",
             lines(&told, "assumed")
         );
-        assert!(agree(&told, &json(&[&model, "--input", &pixels])?), "{name}: {told}");
+        assert!(agree(&told, &json(&[model, "--input", &pixels])?), "{name}: {told}");
     }
-    let bytes = json(&["tests/savedmodels/pixels_uint8", "--input", DIGIT, "--resize", "6x6"])?;
+    let bytes = json(&[saved_model("pixels_uint8"), "--input", DIGIT, "--resize", "6x6"])?;
     assert!(
         says(&bytes, "assumed", "pixels are bytes, 0 to 255, because picture takes integers"),
         "{:?}",
@@ -116,7 +116,7 @@ fn inputs_by_position_go_where_the_model_says() -> Outcome {
         Ok(path.to_string_lossy().into_owned())
     };
     let (first, second) = (file("first.npy", 1.0)?, file("second.npy", 2.0)?);
-    let refused = run(["explain", "tests/savedmodels/order_none", "--input", &first, &second])?;
+    let refused = run(["explain", saved_model("order_none"), "--input", &first, &second])?;
     let said = refused.failed(5)?;
     assert!(said.contains("order is not known") && said.contains("NAME="), "{said}");
     Ok(())
@@ -138,31 +138,27 @@ fn the_summary_says_what_went_where_and_what_is_explained() -> Outcome {
 
 #[test]
 fn targets_are_cells_of_the_output() -> Outcome {
-    let model = "tests/fixtures/start_boxes.pt";
-    let input = "tests/fixtures/start_boxes.safetensors";
+    let model = torchscript("start_boxes.pt");
+    let input = torchscript("start_boxes.safetensors");
     let found = json(&[model, "--input", input, "--target", ":,3,4"])?;
     assert_eq!(found["target_cells"], serde_json::json!([[0, 3, 4], [1, 3, 4]]));
     assert_eq!(found["sample_axis"], 0);
     assert_eq!(found["prediction"].as_array().map(Vec::len), Some(2));
     let cell = found["prediction"][0][0]["name"].as_str().unwrap_or_default();
     assert!(cell.starts_with('[') && cell.matches(',').count() == 1, "{cell}");
-    let time = "tests/fixtures/start_time_first";
-    let (model, input) = (format!("{time}.pt"), format!("{time}.safetensors"));
-    let found = json(&[&model, "--input", &input, "--sample-axis", "1", "--target", "-1,:,argmax"])?;
+    let (model, input) = (torchscript("start_time_first.pt"), torchscript("start_time_first.safetensors"));
+    let found = json(&[model, "--input", input, "--sample-axis", "1", "--target", "-1,:,argmax"])?;
     assert_eq!(found["sample_axis"], 1);
     assert_eq!(found["target_cells"].as_array().map(Vec::len), Some(2));
-    let scores = json(&[
-        "tests/fixtures/start_one_score.pt",
-        "--input",
-        "tests/fixtures/start_one_score.safetensors",
-    ])?;
+    let scores =
+        json(&[torchscript("start_one_score.pt"), "--input", torchscript("start_one_score.safetensors")])?;
     assert_eq!(scores["prediction"].as_array().map(Vec::len), Some(3));
     assert_eq!(scores["prediction"][1][0]["name"], "score");
     let blank = run([
         "explain",
-        "tests/fixtures/start_class_maps.pt",
+        torchscript("start_class_maps.pt"),
         "--input",
-        "tests/fixtures/start_class_maps.safetensors",
+        torchscript("start_class_maps.safetensors"),
         "--task",
         "segmentation",
         "--threshold",

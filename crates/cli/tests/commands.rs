@@ -3,7 +3,7 @@
 use serde_json::Value;
 use std::fs;
 use std::path::Path;
-use testkit::command::{CANCER, CELLS, DIGIT, DIGITS, Outcome, program, run};
+use testkit::command::{CANCER, CELLS, DIGIT, DIGITS, Outcome, program, run, torchscript};
 
 #[test]
 fn inspect_shows_the_model() -> Outcome {
@@ -19,7 +19,7 @@ fn inspect_shows_the_model() -> Outcome {
 
 #[test]
 fn inspect_names_the_parts_of_an_output() -> Outcome {
-    let said = run(["inspect", "tests/fixtures/output_nested.pt", "--json"])?.succeeded()?.out;
+    let said = run(["inspect", torchscript("output_nested.pt"), "--json"])?.succeeded()?.out;
     let outputs = serde_json::from_str::<Value>(&said)?["outputs"].clone();
     let named = |index: usize| (outputs[index]["name"].as_str(), outputs[index]["kind"].as_str());
     assert_eq!(named(0), (Some("output[0].KEY[N]"), Some("Tensor")));
@@ -31,7 +31,7 @@ fn inspect_names_the_parts_of_an_output() -> Outcome {
 
 #[test]
 fn inspect_names_what_has_no_rule() -> Outcome {
-    let said = run(["inspect", "tests/fixtures/unsupported.pt"])?.succeeded()?.out;
+    let said = run(["inspect", torchscript("unsupported.pt")])?.succeeded()?.out;
     let line = said.lines().find(|line| line.contains("matrix_exp")).ok_or("not listed")?;
     assert!(line.contains("NO RULE"), "{line}");
     assert!(!said.contains("coverage   100"), "{said}");

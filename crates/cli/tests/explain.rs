@@ -8,7 +8,9 @@ use std::error::Error;
 use std::fs::{self, File};
 use std::path::Path;
 use std::process::Stdio;
-use testkit::command::{CANCER, CELLS, DIGIT, DIGITS, Outcome, Run, document, listing, program, run};
+use testkit::command::{
+    CANCER, CELLS, DIGIT, DIGITS, Outcome, Run, document, listing, program, run, torchscript,
+};
 use testkit::fixtures::{TORCHSCRIPT, checkout};
 
 /// The arrays that `explain` wrote.
@@ -121,7 +123,7 @@ fn contrastive_mode_has_two_channels() -> Outcome {
 fn models_of_doubles_get_doubles() -> Outcome {
     let room = tempfile::tempdir()?;
     let out = room.path().join("out");
-    let (model, input) = ("tests/fixtures/mlp_f64.pt", "tests/fixtures/mlp_f64.safetensors");
+    let (model, input) = (torchscript("mlp_f64.pt"), torchscript("mlp_f64.safetensors"));
     run(["explain", model, "--input", input, "-q", "--all-values", "--out", &out.to_string_lossy()])?
         .succeeded()?;
     let document = document(&out)?;
@@ -212,7 +214,7 @@ fn starts_of_ones_own_scale_the_result() -> Outcome {
 #[test]
 fn the_document_states_what_was_asked_for() -> Outcome {
     let settings = |options: &[&str]| -> Result<Value, Box<dyn Error>> {
-        let (model, input) = ("tests/fixtures/tabular_wide.pt", "tests/fixtures/tabular_wide.safetensors");
+        let (model, input) = (torchscript("tabular_wide.pt"), torchscript("tabular_wide.safetensors"));
         let printed =
             run([&["explain", model, "--input", input, "--json"], options].concat())?.succeeded()?.out;
         let document: Value = serde_json::from_str(&printed)?;
@@ -235,7 +237,7 @@ fn every_kind_of_file_gives_the_same_relevance() -> Outcome {
         let out = room.path().join("out");
         run([
             "explain",
-            "tests/fixtures/mlp_traced.pt",
+            torchscript("mlp_traced.pt"),
             "--input",
             input,
             "-q",
@@ -245,7 +247,7 @@ fn every_kind_of_file_gives_the_same_relevance() -> Outcome {
         .succeeded()?;
         Ok(arrays(&out)?["input:x"].clone())
     };
-    let reference = relevance("tests/fixtures/mlp_traced.safetensors")?;
+    let reference = relevance(torchscript("mlp_traced.safetensors"))?;
     assert!(total(&reference) != 0.0);
 
     let bytes = fs::read(TORCHSCRIPT.path("mlp_traced.safetensors"))?;
@@ -273,7 +275,7 @@ fn every_kind_of_file_gives_the_same_relevance() -> Outcome {
         path("x.json"),
         path("x.csv"),
         format!("x={}", path("x.npy")),
-        "x=tests/fixtures/mlp_traced.safetensors:x".to_owned(),
+        format!("x={}:x", torchscript("mlp_traced.safetensors")),
     ] {
         assert_eq!(relevance(&input)?, reference, "{input}");
     }
@@ -283,11 +285,8 @@ fn every_kind_of_file_gives_the_same_relevance() -> Outcome {
 #[test]
 fn arguments_of_every_kind() -> Outcome {
     let of = |model: &str, extra: &[&str]| {
-        let (pt, data) =
-            (format!("tests/fixtures/{model}.pt"), format!("tests/fixtures/{model}.safetensors"));
-        let mut line = vec!["explain".to_owned(), pt, "--json".to_owned(), "--input".to_owned(), data];
-        line.extend(extra.iter().map(|text| (*text).to_owned()));
-        run(line).and_then(Run::succeeded)
+        let (pt, data) = (torchscript(&format!("{model}.pt")), torchscript(&format!("{model}.safetensors")));
+        run([&["explain", pt, "--json", "--input", data], extra].concat()).and_then(Run::succeeded)
     };
     for (model, extra, inputs) in [
         ("input_scalars", &["times=3", "scale=1.5", "rectify=true"][..], &["x"][..]),
@@ -316,7 +315,7 @@ fn arguments_of_every_kind() -> Outcome {
 #[test]
 fn outputs_by_name_and_number() -> Outcome {
     let shape = |output: &str| -> Result<Value, Box<dyn Error>> {
-        let (model, data) = ("tests/fixtures/output_dict.pt", "tests/fixtures/output_dict.safetensors");
+        let (model, data) = (torchscript("output_dict.pt"), torchscript("output_dict.safetensors"));
         let printed =
             run(["explain", model, "--input", data, "--output", output, "--json"])?.succeeded()?.out;
         Ok(serde_json::from_str::<Value>(&printed)?["output"].clone())

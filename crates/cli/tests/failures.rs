@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::path::Path;
-use testkit::command::{CANCER, CELLS, DIGIT, DIGITS, Outcome, listing, run};
+use testkit::command::{CANCER, CELLS, DIGIT, DIGITS, Outcome, listing, run, torchscript};
 use testkit::fixtures::{TORCHSCRIPT, checkout};
 
 #[test]
@@ -58,9 +58,9 @@ fn an_operator_without_a_rule_is_4_unless_allowed() -> Outcome {
     let out_text = out.to_string_lossy();
     let line = [
         "explain",
-        "tests/fixtures/unsupported.pt",
+        torchscript("unsupported.pt"),
         "--input",
-        "tests/fixtures/unsupported.safetensors",
+        torchscript("unsupported.safetensors"),
         "--out",
         &out_text,
     ];
@@ -114,7 +114,7 @@ fn inputs_that_do_not_fit_are_5() -> Outcome {
     ] {
         run([&["explain", DIGITS, "--json"], inputs].concat())?.failed(5)?;
     }
-    run(["explain", "tests/fixtures/raises.pt", "--input", "tests/fixtures/raises.safetensors", "--json"])?
+    run(["explain", torchscript("raises.pt"), "--input", torchscript("raises.safetensors"), "--json"])?
         .failed(5)?;
     Ok(())
 }
@@ -122,7 +122,7 @@ fn inputs_that_do_not_fit_are_5() -> Outcome {
 #[test]
 fn what_helps_is_named() -> Outcome {
     let doubles =
-        ["explain", "tests/fixtures/mlp_f64.pt", "--input", "tests/fixtures/mlp_f64.safetensors", "--json"];
+        ["explain", torchscript("mlp_f64.pt"), "--input", torchscript("mlp_f64.safetensors"), "--json"];
     assert!(run([&doubles[..], &["--dtype", "f32"]].concat())?.failed(5)?.contains("--dtype"));
     run(doubles)?.succeeded()?;
     let colours = ["explain", DIGITS, "--input", DIGIT, "--channels", "rgb", "--json"];

@@ -5,11 +5,11 @@ use ndarray_npy::{NpzWriter, write_npy};
 use serde_json::{Value, json};
 use std::error::Error;
 use std::fs::{self, File};
-use testkit::command::{CANCER, CELLS, DIGIT, DIGITS, Outcome, document, run};
-use testkit::fixtures::{TORCHSCRIPT, checkout};
+use testkit::command::{CANCER, CELLS, DIGIT, DIGITS, Outcome, document, run, saved_model, torchscript};
+use testkit::fixtures::{SAVED_MODELS, TORCHSCRIPT};
 
-const TEXTS: &str = "tests/savedmodels/text_export";
-const APPLICANTS: &str = "tests/savedmodels/applicants_export";
+const TEXTS: &str = "text_export";
+const APPLICANTS: &str = "applicants_export";
 
 /// The document of an explanation.
 fn explained(arguments: &[&str]) -> Result<Value, Box<dyn Error>> {
@@ -33,7 +33,7 @@ fn assumed(document: &Value) -> String {
 fn the_newest_of_several_versions_is_explained() -> Outcome {
     let room = tempfile::tempdir()?;
     let copy = |version: &str| -> Outcome {
-        let (from, to) = (checkout().join(TEXTS), room.path().join(version));
+        let (from, to) = (SAVED_MODELS.path(TEXTS), room.path().join(version));
         for part in ["", "variables", "assets"] {
             fs::create_dir_all(to.join(part))?;
             for file in fs::read_dir(from.join(part)).into_iter().flatten().flatten() {
@@ -60,17 +60,17 @@ fn a_table_gives_texts_and_digits_as_the_model_takes_them() -> Outcome {
     let room = tempfile::tempdir()?;
     let (texts, people) = (room.path().join("texts.csv"), room.path().join("people.csv"));
     fs::write(&texts, "id,text\n1,0150\n2,\"The dog, sat\"\n")?;
-    let of_table = relevance(&[TEXTS, "--input", &texts.to_string_lossy()])?;
-    assert_eq!(of_table, relevance(&[TEXTS, "--input", r#"text=[["0150"],["The dog, sat"]]"#])?);
+    let of_table = relevance(&[saved_model(TEXTS), "--input", &texts.to_string_lossy()])?;
+    assert_eq!(of_table, relevance(&[saved_model(TEXTS), "--input", r#"text=[["0150"],["The dog, sat"]]"#])?);
 
     // A job whose name is a number, and children that are whole floats.
     fs::write(&people, "age,rate,job,children\n31,0.3,0150,2.0\n")?;
     let inputs = ["age=[[31]]", "rate=[0.3]", r#"job=[["0150"]]"#, "children=[[2]]"];
-    let one_by_one = relevance(&[&[APPLICANTS, "--input"][..], &inputs].concat())?;
-    assert_eq!(relevance(&[APPLICANTS, "--input", &people.to_string_lossy()])?, one_by_one);
+    let one_by_one = relevance(&[&[saved_model(APPLICANTS), "--input"][..], &inputs].concat())?;
+    assert_eq!(relevance(&[saved_model(APPLICANTS), "--input", &people.to_string_lossy()])?, one_by_one);
     let request =
         r#"{"instances": [{"age": [31], "rate": 0.3, "job": [{"b64": "MDE1MA=="}], "children": [2]}]}"#;
-    assert_eq!(relevance(&[APPLICANTS, "--input", request])?, one_by_one);
+    assert_eq!(relevance(&[saved_model(APPLICANTS), "--input", request])?, one_by_one);
     Ok(())
 }
 
@@ -79,11 +79,11 @@ fn a_text_and_a_file_are_texts() -> Outcome {
     let room = tempfile::tempdir()?;
     let file = room.path().join("review.txt");
     fs::write(&file, "The dog sat!")?;
-    let list = relevance(&[TEXTS, "--input", r#"text=[["The dog sat!"]]"#])?;
-    assert_eq!(relevance(&[TEXTS, "--input", "The dog sat!"])?, list);
-    assert_eq!(relevance(&[TEXTS, "--input", "text=The dog sat!"])?, list);
-    assert_eq!(relevance(&[TEXTS, "--input", &file.to_string_lossy()])?, list);
-    assert_eq!(relevance(&[TEXTS, "--input", r#"text={"b64": "VGhlIGRvZyBzYXQh"}"#])?, list);
+    let list = relevance(&[saved_model(TEXTS), "--input", r#"text=[["The dog sat!"]]"#])?;
+    assert_eq!(relevance(&[saved_model(TEXTS), "--input", "The dog sat!"])?, list);
+    assert_eq!(relevance(&[saved_model(TEXTS), "--input", "text=The dog sat!"])?, list);
+    assert_eq!(relevance(&[saved_model(TEXTS), "--input", &file.to_string_lossy()])?, list);
+    assert_eq!(relevance(&[saved_model(TEXTS), "--input", r#"text={"b64": "VGhlIGRvZyBzYXQh"}"#])?, list);
     Ok(())
 }
 
@@ -92,7 +92,7 @@ fn a_file_of_named_arrays_is_the_models_dictionary() -> Outcome {
     let room = tempfile::tempdir()?;
     let (tensors, npz) = (TORCHSCRIPT.path("input_dict.safetensors"), room.path().join("dict.npz"));
     let bytes = fs::read(&tensors)?;
-    let named = relevance(&["tests/fixtures/input_dict.pt", "--input", &tensors.to_string_lossy()])?;
+    let named = relevance(&[torchscript("input_dict.pt"), "--input", &tensors.to_string_lossy()])?;
     // The same arrays by the dictionary's own keys.
     let header = usize::try_from(u64::from_le_bytes(*bytes.first_chunk().ok_or("no header")?))?;
     let text = String::from_utf8(bytes.get(8..8 + header).ok_or("no header")?.to_vec())?;
@@ -110,13 +110,13 @@ fn a_file_of_named_arrays_is_the_models_dictionary() -> Outcome {
         archive.add_array(key, &ndarray::ArrayD::from_shape_vec(shape, values)?)?;
     }
     archive.finish()?;
-    assert_eq!(relevance(&["tests/fixtures/input_dict.pt", "--input", &npz.to_string_lossy()])?, named);
+    assert_eq!(relevance(&[torchscript("input_dict.pt"), "--input", &npz.to_string_lossy()])?, named);
     Ok(())
 }
 
 #[test]
 fn fields_of_a_named_tuple_go_by_name() -> Outcome {
-    let model = "tests/fixtures/input_namedtuple.pt";
+    let model = torchscript("input_namedtuple.pt");
     let tensors = TORCHSCRIPT.path("input_namedtuple.safetensors");
     let part = |name: &str, key: &str| format!("{name}={}:{key}", tensors.display());
     let given = |x: &str, y: &str| {
@@ -127,7 +127,7 @@ fn fields_of_a_named_tuple_go_by_name() -> Outcome {
     assert_eq!(named[1][0][0], "point.x");
     let message = run(["explain", model, "--input", &part("point.z", "point.0")])?.failed(5)?;
     assert!(message.contains("its parts are x, y"), "{message}");
-    let shown = run(["inspect", "tests/fixtures/output_namedtuple.pt"])?.succeeded()?.out;
+    let shown = run(["inspect", torchscript("output_namedtuple.pt")])?.succeeded()?.out;
     assert!(shown.contains("output.logits") && shown.contains("output.hidden"), "{shown}");
     Ok(())
 }
@@ -137,13 +137,13 @@ fn numbers_of_another_type_are_converted_and_it_is_said() -> Outcome {
     let file = |name: &str| room.path().join(name).to_string_lossy().into_owned();
     write_npy(file("tokens.npy"), &arr2(&[[1.0_f32, 2.0, 3.0, 1.0, 2.0, 3.0]]))?;
     write_npy(file("whole.npy"), &arr2(&[[1_i64, 2]]))?;
-    let tokens = explained(&["tests/fixtures/embedding.pt", "--input", &file("tokens.npy")])?;
+    let tokens = explained(&[torchscript("embedding.pt"), "--input", &file("tokens.npy")])?;
     assert!(assumed(&tokens).contains("whole floats"), "{tokens}");
     assert_eq!(
-        relevance(&["tests/fixtures/embedding.pt", "--input", &file("tokens.npy")])?,
-        relevance(&["tests/fixtures/embedding.pt", "--input", "[[1, 2, 3, 1, 2, 3]]"])?
+        relevance(&[torchscript("embedding.pt"), "--input", &file("tokens.npy")])?,
+        relevance(&[torchscript("embedding.pt"), "--input", "[[1, 2, 3, 1, 2, 3]]"])?
     );
-    let whole = explained(&["tests/fixtures/peer_dense.pt", "--input", &file("whole.npy")])?;
+    let whole = explained(&[torchscript("peer_dense.pt"), "--input", &file("whole.npy")])?;
     assert!(assumed(&whole).contains("whole.npy are floats"), "{whole}");
     Ok(())
 }
@@ -175,7 +175,7 @@ fn rows_are_the_messages_that_a_model_parses() -> Outcome {
     let room = tempfile::tempdir()?;
     let table = room.path().join("people.csv");
     fs::write(&table, "town,name,age,ids\nRome,Ann,0.6,3\nOslo,Bob,-0.4,2\n")?;
-    let model = "tests/savedmodels/examples_parsed";
+    let model = saved_model("examples_parsed");
     let document = explained(&[model, "--input", &table.to_string_lossy()])?;
     let names = document["inputs"].as_array().into_iter().flatten().map(|input| input["name"].clone());
     let names: Vec<Value> = names.collect();

@@ -3,26 +3,27 @@
 
 use std::fs;
 use std::process::Stdio;
-use testkit::command::{CANCER, CELLS, DIGIT, DIGITS, Outcome, program, run};
+use testkit::command::{CANCER, CELLS, DIGIT, DIGITS, Outcome, program, run, saved_model, torchscript};
 use testkit::fixtures::checkout;
 
 /// Words that only a framework or this program's author understands.
 const INTERNAL: [&str; 8] =
     ["Exception raised from", "frame #", "Traceback", "c10::", "at::", "{{function_node", "[Op:", "os error"];
 
-/// Model and options after `explain`, exit code, and what must be said. `{room}` is a directory of files, see below.
+/// Model and options after `explain`, exit code, and what must be said. `{room}` is a directory of files, see below, `{fixtures}` and
+/// `{savedmodels}` are where the fixture of that name is.
 const MESSAGES: &[(&[&str], i32, &[&str])] = &[
     // The model.
     (&["missing.pt"], 3, &["there is no model missing.pt"]),
     (&["{room}/empty.pt"], 3, &["empty.pt", "0 bytes"]),
     (&["{room}/cut.pt"], 3, &["cut.pt", "damaged"]),
     (&["README.md"], 3, &["README.md is a text file", "torch.jit.trace"]),
-    (&["tests/fixtures/mlp_traced.safetensors"], 3, &["safetensors", "load_state_dict"]),
+    (&["{fixtures}/mlp_traced.safetensors"], 3, &["safetensors", "load_state_dict"]),
     (&["examples/models"], 3, &["digits_cnn.pt", "digits_keras"]),
-    (&["tests/fixtures/no_forward.pt"], 3, &["forward"]),
+    (&["{fixtures}/no_forward.pt"], 3, &["forward"]),
     (&[DIGITS, "--library", "missing.so"], 6, &["missing.so"]),
     (
-        &["tests/fixtures/unsupported.pt", "-i", "tests/fixtures/unsupported.safetensors"],
+        &["{fixtures}/unsupported.pt", "-i", "{fixtures}/unsupported.safetensors"],
         4,
         &["linalg_matrix_exp", "Exponential", "no relevance rule"],
     ),
@@ -54,21 +55,17 @@ const MESSAGES: &[(&[&str], i32, &[&str])] = &[
     (&[DIGITS, "-i", DIGIT, "--crop", "99"], 5, &["--crop 99x99", "--resize"]),
     (&[DIGITS, "-i", DIGIT, "--mean", "0.1,0.2"], 5, &["--mean has 2 numbers"]),
     (&[DIGITS, "-i", "image=3"], 5, &["image", "Tensor"]),
-    (&["tests/fixtures/mlp_traced.pt", "-i", "{room}/nan.json"], 5, &["nan.json"]),
+    (&["{fixtures}/mlp_traced.pt", "-i", "{room}/nan.json"], 5, &["nan.json"]),
+    (&["{fixtures}/embedding.pt", "-i", "[[1.5, 2, 3, 1, 2, 3]]"], 5, &["takes integers", "1.5", "[0, 0]"]),
     (
-        &["tests/fixtures/embedding.pt", "-i", "[[1.5, 2, 3, 1, 2, 3]]"],
+        &["{savedmodels}/applicants_export", "-i", "{room}/half.csv"],
         5,
-        &["takes integers", "1.5", "[0, 0]"],
+        &["row 0", "column `children`", "`2.5`", "an integer"],
     ),
-    (&[APPLICANTS, "-i", "{room}/half.csv"], 5, &["row 0", "column `children`", "`2.5`", "an integer"]),
-    (&["tests/fixtures/raises.pt", "-i", "tests/fixtures/raises.safetensors"], 5, &["one sample at a time"]),
+    (&["{fixtures}/raises.pt", "-i", "{fixtures}/raises.safetensors"], 5, &["one sample at a time"]),
+    (&["{savedmodels}/raises", "-i", "{savedmodels}/raises.safetensors"], 5, &["one sample at a time"]),
     (
-        &["tests/savedmodels/raises", "-i", "tests/savedmodels/raises.safetensors"],
-        5,
-        &["one sample at a time"],
-    ),
-    (
-        &["tests/savedmodels/pixels_rescaled", "-i", DIGIT],
+        &["{savedmodels}/pixels_rescaled", "-i", DIGIT],
         5,
         &["picture takes pictures of 6×6 pixels", "8×8", "--resize 6x6"],
     ),
@@ -76,7 +73,7 @@ const MESSAGES: &[(&[&str], i32, &[&str])] = &[
     (&[DIGITS, "-i", DIGIT, "--target", "10"], 2, &["10"]),
     (&[DIGITS, "-i", DIGIT, "--target", "cat"], 2, &["--target cat", "digit 0, digit 1"]),
     (
-        &["tests/fixtures/mlp_traced.pt", "-i", "{room}/x.json", "--target", "cat"],
+        &["{fixtures}/mlp_traced.pt", "-i", "{room}/x.json", "--target", "cat"],
         2,
         &["--target cat", "--labels"],
     ),
@@ -98,7 +95,6 @@ const MESSAGES: &[(&[&str], i32, &[&str])] = &[
 ];
 
 const KERAS: &str = "examples/models/breast_cancer_keras";
-const APPLICANTS: &str = "tests/savedmodels/applicants_export";
 
 fn room() -> Result<tempfile::TempDir, Box<dyn std::error::Error>> {
     let room = tempfile::tempdir()?;
@@ -128,8 +124,12 @@ fn every_message_says_what_is_wrong_and_what_to_do() -> Outcome {
     let place = room.path().to_string_lossy();
     let mut wrong = Vec::new();
     for (arguments, code, words) in MESSAGES {
-        let arguments: Vec<String> =
-            ["explain"].iter().chain(*arguments).map(|text| text.replace("{room}", &place)).collect();
+        let filled = |text: &&str| match text.strip_prefix('{').and_then(|text| text.split_once("}/")) {
+            Some(("fixtures", file)) => torchscript(file).to_owned(),
+            Some(("savedmodels", file)) => saved_model(file).to_owned(),
+            _ => text.replace("{room}", &place),
+        };
+        let arguments: Vec<String> = ["explain"].iter().chain(*arguments).map(filled).collect();
         let out = room.path().join("out").to_string_lossy().into_owned();
         let given = arguments.iter().any(|text| text == "--out");
         let arguments = arguments
@@ -155,7 +155,7 @@ fn every_message_says_what_is_wrong_and_what_to_do() -> Outcome {
 
 #[test]
 fn what_a_framework_says_is_shown_when_it_is_asked_for() -> Outcome {
-    let line = ["explain", "tests/fixtures/raises.pt", "-i", "tests/fixtures/raises.safetensors", "--json"];
+    let line = ["explain", torchscript("raises.pt"), "-i", torchscript("raises.safetensors"), "--json"];
     let short = run(line)?.failed(5)?;
     let whole = run([&line[..], &["--verbose"]].concat())?;
     assert_eq!(whole.code, Some(5));

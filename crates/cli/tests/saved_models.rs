@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 use std::fs;
-use testkit::command::{CELLS, DIGIT, Outcome, document, listing, run};
+use testkit::command::{CELLS, DIGIT, Outcome, document, listing, run, saved_model};
 
 const DIGITS: &str = "examples/models/digits_keras";
 const CANCER: &str = "examples/models/breast_cancer_keras";
@@ -42,7 +42,7 @@ fn texts_that_the_model_cuts_itself_are_shown() -> Outcome {
     let out = room.path().join("out");
     let texts = r#"text=[["The dog sat!"],["a <cat>"]]"#;
     let arguments =
-        ["explain", "tests/savedmodels/text_export", "--input", texts, "--out", &out.to_string_lossy()];
+        ["explain", saved_model("text_export"), "--input", texts, "--out", &out.to_string_lossy()];
     let said = run(arguments)?.succeeded()?.out;
     assert!(said.contains("most 0      The dog sat!") && said.contains("text 1"), "{said}");
     let document = document(&out)?;
@@ -57,7 +57,7 @@ fn texts_that_the_model_cuts_itself_are_shown() -> Outcome {
     let words = |texts: &str| {
         let words = format!("word={texts}");
         let inputs = ["kind=[[1,5,1],[0,2,3]]", "number=[[0.1,-0.7],[0.3,2.0]]", &words];
-        run([&["explain", "tests/savedmodels/categories_export", "--json", "--input"][..], &inputs].concat())
+        run([&["explain", saved_model("categories_export"), "--json", "--input"][..], &inputs].concat())
     };
     let document: Value =
         serde_json::from_str(&words(r#"[["dog","zebra"],["the","cat"]]"#)?.succeeded()?.out)?;
@@ -73,7 +73,7 @@ fn a_table_fills_the_inputs_that_its_columns_name() -> Outcome {
     let table = room.path().join("people.csv");
     fs::write(&table, "name,age,rate,job,children\nAnn,31.5,0.3,cat,2\nBob,52,1.5,nowhere,0\n")?;
     let explain = |more: &[&str]| {
-        run([&["explain", "tests/savedmodels/applicants_export", "--json", "--input"], more].concat())
+        run([&["explain", saved_model("applicants_export"), "--json", "--input"], more].concat())
     };
     let relevance = |more: &[&str]| -> Result<Vec<(String, f64)>, Box<dyn std::error::Error>> {
         let document: Value = serde_json::from_str(&explain(more)?.succeeded()?.out)?;
@@ -124,8 +124,7 @@ fn what_does_not_fit_has_its_exit_code() -> Outcome {
 
 #[test]
 fn a_text_is_filled_up_and_has_the_type_of_the_signature() -> Outcome {
-    let line =
-        ["explain", "tests/savedmodels/embedding_export", "--tokenizer", "tests/text/words.json", "--json"];
+    let line = ["explain", saved_model("embedding_export"), "--tokenizer", "tests/text/words.json", "--json"];
     let text = |options: &[&str]| run([&line, options].concat());
     let said = text(&["--text", "a a the a", "--pad-to", "5"])?.succeeded()?.out;
     let document: Value = serde_json::from_str(&said)?;

@@ -1,6 +1,6 @@
 //! Runs the program as a user does.
 
-use crate::fixtures::checkout;
+use crate::fixtures::{Fixtures, SAVED_MODELS, TORCHSCRIPT, checkout};
 use serde_json::Value;
 use std::env;
 use std::error::Error;
@@ -64,6 +64,21 @@ pub fn listing(directory: &Path) -> Result<Vec<String>, Box<dyn Error>> {
     }
     names.sort();
     Ok(names)
+}
+
+/// A file of a TorchScript fixture, as an argument.
+pub fn torchscript(file: &str) -> &'static str {
+    argument(TORCHSCRIPT, file)
+}
+
+/// A SavedModel or its tensors, as an argument.
+pub fn saved_model(file: &str) -> &'static str {
+    argument(SAVED_MODELS, file)
+}
+
+/// Leaked, as lines of arguments are lists of borrowed text.
+fn argument(form: Fixtures, file: &str) -> &'static str {
+    form.path(file).into_os_string().into_string().unwrap().leak()
 }
 
 pub const DIGITS: &str = "examples/models/digits_cnn.pt";
