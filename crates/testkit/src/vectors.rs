@@ -1,6 +1,6 @@
 //! The authors' vectors, run on any tensor.
 //!
-//! The vectors are those of `tests/data/rules.json`, or of the file that `DLB_GOLDEN` names.
+//! The vectors are those of `tests/data/rules.json`, or of the file that `DLB_VECTORS` names.
 
 use dlbacktrace_core::analysis::PrepareOptions;
 use dlbacktrace_core::ops::{Convolution, MatMul, MaxPool, Pass, Product, Separable, Sum};
@@ -42,7 +42,7 @@ impl Stored {
 }
 
 fn cases() -> Vec<Case> {
-    let text = match env::var("DLB_GOLDEN") {
+    let text = match env::var("DLB_VECTORS") {
         Ok(path) => fs::read_to_string(&path)
             .unwrap_or_else(|error| panic!("cannot read the vectors {path}: {error}")),
         Err(_) => include_str!("../../../tests/data/rules.json").to_owned(),

@@ -45,7 +45,7 @@ enum Command {
     Demo,
     /// Passes the tests; those of SavedModels need TensorFlow, which is fetched first
     Test {
-        /// Arguments for `cargo test`, such as `--test golden`
+        /// Arguments for `cargo test`, such as `--test fixtures`
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         arguments: Vec<String>,
     },
