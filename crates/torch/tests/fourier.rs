@@ -81,7 +81,9 @@ fn complex_numbers_move_and_add() {
     let x = numbers(&[2, 3, 4, 2], 3);
     let y = numbers(&[2, 3, 4, 2], 4);
     let signs = Tensor::from_slice(&[1.0, -1.0]);
-    let moves: [(&str, Function, Function); 8] = [
+    let index = Tensor::from_slice(&[2_i64, 0, 2]);
+    let none = None::<Kind>;
+    let moves: [(&str, Function, Function); 12] = [
         ("conjugate", &|x| parts(&complex(x).conj().resolve_conj()), &|x| x * &signs),
         ("transpose", &|x| parts(&complex(x).transpose(0, 2)), &|x| x.transpose(0, 2)),
         ("slice", &|x| parts(&complex(x).narrow(2, 1, 2)), &|x| x.narrow(2, 1, 2)),
@@ -90,6 +92,12 @@ fn complex_numbers_move_and_add() {
         ("pad", &|x| parts(&complex(x).constant_pad_nd([1, 2])), &|x| x.constant_pad_nd([0, 0, 1, 2])),
         ("neg", &|x| parts(&-complex(x)), &|x| -x),
         ("half", &|x| parts(&(complex(x) * 0.5)), &|x| x * 0.5),
+        ("sum", &|x| parts(&complex(x).sum_dim_intlist(1, false, none)), &|x| {
+            x.sum_dim_intlist(1, false, none)
+        }),
+        ("mean", &|x| parts(&complex(x).mean_dim(0, true, none)), &|x| x.mean_dim(0, true, none)),
+        ("running sum", &|x| parts(&complex(x).cumsum(2, none)), &|x| x.cumsum(2, none)),
+        ("chosen", &|x| parts(&complex(x).index_select(2, &index)), &|x| x.index_select(2, &index)),
     ];
     for (name, f, twin) in moves {
         check_twin(name, &x, f, twin);
@@ -100,6 +108,24 @@ fn complex_numbers_move_and_add() {
     check_twin("parts side by side", &real, &|x| parts(&Tensor::complex(x, &(x * 2.0))), &|x| {
         Tensor::stack(&[x.shallow_clone(), x * 2.0], -1)
     });
+}
+
+#[test]
+fn quotients_lengths_and_angles() {
+    let x = numbers(&[2, 3, 4, 2], 3);
+    let y = numbers(&[3, 4, 2], 4) + 0.1;
+    let size = y.square().sum_dim_intlist(-1, true, None::<Kind>);
+    let inverse = &y * Tensor::from_slice(&[1.0, -1.0]) / size;
+    check_twin("by a constant", &x, &|x| parts(&(complex(x) / complex(&y))), &|x| {
+        parts(&(complex(x) * complex(&inverse)))
+    });
+    let part = |x: &Tensor, index: i64| x.select(-1, index);
+    check_twin("length", &x, &|x| complex(x).abs(), &|x| (part(x, 0).square() + part(x, 1).square()).sqrt());
+    check_twin("angle", &x, &|x| complex(x).angle(), &|x| part(x, 1).atan2(&part(x, 0)));
+    let start = numbers(&[2, 3, 4, 2], 9);
+    let error =
+        explain(&x, &start, Mode::Default, || parts(&(complex(&(&y + &x)) / complex(&x)))).unwrap_err();
+    assert!(error.to_string().contains("a division by complex numbers that depend"), "{error}");
 }
 
 #[test]
