@@ -26,7 +26,7 @@ pub(crate) trait Loaded: Send + Sync {
     fn inspect(&self) -> Result<StaticInfo>;
     /// The features that it reads from serialised messages.
     #[cfg(feature = "tensorflow")]
-    fn examples(&self) -> Option<crate::tensorflow::ExampleSpec> {
+    fn examples(&self) -> Option<dlbacktrace_tensorflow::ExampleSpec> {
         None
     }
 }
@@ -70,7 +70,7 @@ impl Model {
 
     /// The features that a SavedModel reads from `tf.Example` messages, if it parses such messages itself.
     #[cfg(feature = "tensorflow")]
-    pub fn examples(&self) -> Option<crate::tensorflow::ExampleSpec> {
+    pub fn examples(&self) -> Option<dlbacktrace_tensorflow::ExampleSpec> {
         self.inner.examples()
     }
 

@@ -25,16 +25,7 @@ use start::ChosenStart;
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
-/// A named tensor at the edge of a run.
-#[derive(Debug, Clone)]
-pub struct Port<T> {
-    /// The name of the argument or result, with the path into lists, tuples and dictionaries.
-    pub name: String,
-    /// Its value on the tape.
-    pub value: ValueId,
-    /// The tensor.
-    pub tensor: T,
-}
+pub use crate::recording::Port;
 
 /// A run on a tape, with the names of its inputs and outputs.
 #[derive(Debug)]

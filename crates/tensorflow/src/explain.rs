@@ -1,26 +1,16 @@
 //! Explaining and checking a model.
 
-use crate::lowering::Lowering;
-use crate::table::{keep, table};
+use crate::lowering;
+use crate::table::{explained, keep, table};
 use crate::{DataType, Error, Explanation, Keep, Model, Port, Record, Result, Tensor, TfTensor};
 use dlbacktrace_core::analysis::Scaling;
 use dlbacktrace_core::explain::{self, Again, Options, Run};
 use dlbacktrace_core::start::Classes;
-use dlbacktrace_core::{Range, Result as CoreResult, Tensor as _, ValueId};
+use dlbacktrace_core::{Range, Result as CoreResult, Tensor as _};
 use std::collections::HashSet;
 use std::time::Instant;
 
-/// What the recording's own check found.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Replay {
-    /// Operators run again on what was recorded.
-    pub checked: usize,
-    /// Operators that read or change more than their inputs (variables, tables, generators), or whose results are no
-    /// plain tensors.
-    pub skipped: usize,
-    /// One line for each that gave something else.
-    pub failed: Vec<String>,
-}
+pub use dlbacktrace_core::Replay;
 
 impl Model {
     /// Runs the model and traces the chosen output back to the inputs.
@@ -47,15 +37,15 @@ impl Model {
         let start = Instant::now();
         let recording = self.record_seeded(inputs, &keep, seed)?;
         let (recorded, forward) = (Instant::now(), start.elapsed());
-        let mut lowering = Lowering::new(self.context(), recording.values, &recording.records);
+        let mut lowering = lowering::begin(self.context(), recording.values, &recording.records, table());
         for record in recording.records {
-            lowering.record(record, table())?;
+            lowering.record(&record)?;
         }
         let given = ports(recording.inputs);
-        let explained = lowering.explained(given.clone());
+        let inputs_explained = explained(&mut lowering, given.clone());
         Ok(Run {
             tape: lowering.writer.tape,
-            inputs: explained,
+            inputs: inputs_explained,
             given,
             outputs: ports(recording.outputs),
             assumed: Vec::new(),
@@ -155,10 +145,6 @@ fn same(a: &Tensor, b: &Tensor) -> Result<bool> {
 }
 
 fn ports(ports: Vec<Port>) -> Vec<explain::Port<TfTensor>> {
-    let port = |Port { name, value, tensor }| explain::Port {
-        name,
-        value: ValueId(value.0),
-        tensor: TfTensor::from(tensor),
-    };
+    let port = |Port { name, value, tensor }| explain::Port { name, value, tensor: TfTensor::from(tensor) };
     ports.into_iter().map(port).collect()
 }

@@ -38,7 +38,7 @@ impl Model {
             paths.extend((1..parts.len()).map(|depth| parts[..depth].join(".")));
         });
         let rule = |operator: &str| {
-            let family = table().get(operator).map(|entry| entry.family);
+            let family = table().get(operator).map(|entry| entry.listed);
             family.filter(|&family| family != Family::Unruled).map(|family| family.to_string())
         };
         let operators: Vec<OperatorUse> = counts

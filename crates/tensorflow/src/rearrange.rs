@@ -45,7 +45,7 @@ pub(crate) fn lower_outputs(
             true => (Box::new(Rearrange::new(to_index(made)?)), operands.clone()),
             false => (Box::new(Constant), Vec::new()),
         };
-        lowering.writer.step(op, operands, vec![ValueId(slot.value.0)]);
+        lowering.writer.step(op, operands, vec![slot.value]);
     }
     Ok(())
 }
@@ -60,7 +60,7 @@ fn lower_as(
     let (operands, made) = renumbered(lowering, record, moving, filled)?;
     let indices = made.into_iter().map(to_index).collect::<Result<_>>()?;
     let still = (0..record.inputs.len()).filter(|index| !moving.contains(index));
-    let still: Vec<ValueId> = still.map(|index| ValueId(record.inputs[index].value.0)).collect();
+    let still: Vec<ValueId> = still.map(|index| record.inputs[index].value).collect();
     lowering.step(record, Box::new(Rearrange { indices, turn }), operands)?;
     lowering.writer.chosen_by(still);
     Ok(())
@@ -80,7 +80,7 @@ fn renumbered(
     for (index, slot) in record.inputs.iter().enumerate() {
         let shape = lowering.meta(slot).shape;
         inputs.push(if moving.contains(&index) {
-            let numbers = numbers(&lowering.context, types.1, &shape, used)?;
+            let numbers = numbers(&lowering.framework.context, types.1, &shape, used)?;
             used += shape.iter().product::<usize>();
             operands.push(lowering.unread(slot));
             numbers
@@ -88,7 +88,7 @@ fn renumbered(
             tensor.clone()
         } else {
             // What is filled in is a constant, not an element.
-            let zero = failed(lowering.context.tensor(DataType::DOUBLE, &[], &[0; 8]))?;
+            let zero = failed(lowering.framework.context.tensor(DataType::DOUBLE, &[], &[0; 8]))?;
             TfTensor::from(failed(zero.cast(types.1))?).full(&shape, 0.0)?.to_tensor()?
         });
     }
@@ -122,7 +122,7 @@ pub(crate) fn again(
     types: (DataType, DataType),
     inputs: &[Handle],
 ) -> Result<Vec<Handle>> {
-    failed(record.operation.run_as(&lowering.context, types, inputs, record.outputs.len()))
+    failed(record.operation.run_as(&lowering.framework.context, types, inputs, record.outputs.len()))
 }
 
 /// The numbers of a tensor's elements, from 1 after the `used` ones: what an operator fills in is 0 and stands for a

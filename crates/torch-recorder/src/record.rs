@@ -6,19 +6,11 @@ use tch::Tensor;
 
 pub use ffi::Chance;
 
-/// The identity of a value: an immutable content. Two tensors that show the same elements of the same storage, with no
-/// write between, are one value; writing in place gives the tensor a new value.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct ValueId(pub usize);
+pub use dlbacktrace_core::ValueId;
 
-/// A tensor in a call.
-#[derive(Debug)]
-pub struct Slot {
-    /// Which value.
-    pub value: ValueId,
-    /// The tensor as it was when the operator read or wrote it, where the policy keeps it for this call.
-    pub tensor: Option<Tensor>,
-}
+/// A tensor in a call. Two tensors that show the same elements of the same storage, with no write between, are one value; writing
+/// in place gives the tensor a new value.
+pub type Slot = dlbacktrace_core::Slot<Tensor>;
 
 /// A tensor that a call gave.
 #[derive(Debug)]
@@ -155,16 +147,9 @@ pub enum Record {
     Alias(Alias),
 }
 
-impl Slot {
-    /// The same value and tensor.
-    pub fn shallow_clone(&self) -> Self {
-        Self { value: self.value, tensor: self.tensor.as_ref().map(Tensor::shallow_clone) }
-    }
-
-    fn from_ffi(recording: &ffi::Recording, value: usize, keep: bool) -> Slot {
-        let tensor = if keep { tensor::adopt(recording.tensor(value)) } else { None };
-        Slot { value: ValueId(value), tensor }
-    }
+fn slot(recording: &ffi::Recording, value: usize, keep: bool) -> Slot {
+    let tensor = if keep { tensor::adopt(recording.tensor(value)) } else { None };
+    Slot { value: ValueId(value), tensor }
 }
 
 impl Record {
@@ -174,7 +159,7 @@ impl Record {
             return Record::Alias(Alias { sources: patches, target });
         }
         let output = |output: ffi::RawOutput| Output {
-            slot: Slot::from_ffi(recording, output.value, output.keep),
+            slot: slot(recording, output.value, output.keep),
             fresh: output.fresh,
         };
         Record::Call(Call {
@@ -228,8 +213,7 @@ impl ArgumentValue {
     }
 
     fn from_ffi(recording: &ffi::Recording, raw: &ffi::RawArgument) -> ArgumentValue {
-        let slot =
-            |slot: &ffi::RawSlot| (!slot.undefined).then(|| Slot::from_ffi(recording, slot.value, slot.keep));
+        let slot = |raw: &ffi::RawSlot| (!raw.undefined).then(|| slot(recording, raw.value, raw.keep));
         let int = raw.ints.first().copied();
         let value = match raw.kind {
             ArgumentKind::Tensor => raw.slots.first().and_then(slot).map(ArgumentValue::Tensor),

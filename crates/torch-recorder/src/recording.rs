@@ -34,28 +34,12 @@ pub struct Value {
     pub origin: Origin,
 }
 
-/// A named tensor at the edge of the computation.
-#[derive(Debug)]
-pub struct Port {
-    /// The argument's name for inputs and `"output"` for outputs, followed by the way into lists and tuples (`[0]`),
-    /// dictionaries and NamedTuples (`.key`): `"batch.ids"`, `"feats[0]"`, `"output.logits"`.
-    pub name: String,
-    /// Which value. An output may be the value of an input.
-    pub value: ValueId,
-    /// The tensor, always kept.
-    pub tensor: Tensor,
-}
+pub use dlbacktrace_core::Replay;
 
-/// What a replay found.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Replay {
-    /// Calls run again and compared.
-    pub checked: usize,
-    /// Calls that cannot be compared: random or uninitialised results.
-    pub skipped: usize,
-    /// One line for each call that gave something else than recorded.
-    pub failed: Vec<String>,
-}
+/// A named tensor at the edge of the computation: the argument's name for inputs and `"output"` for outputs, followed by the way
+/// into lists and tuples (`[0]`), dictionaries and NamedTuples (`.key`): `"batch.ids"`, `"feats[0]"`, `"output.logits"`.
+/// Always kept.
+pub type Port = dlbacktrace_core::Port<Tensor>;
 
 /// A computation, written down.
 ///

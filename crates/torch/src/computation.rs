@@ -1,6 +1,6 @@
 //! Any libtorch computation of the current thread: a closure, a `tch::nn` network.
 
-use crate::model::policy_for_runs;
+use crate::table::policy;
 use crate::{Explanation, Result, run};
 use dlbacktrace_core::WeightCache;
 use dlbacktrace_core::explain::Options;
@@ -43,7 +43,7 @@ pub fn explain_computation(
 ) -> Result<Explanation> {
     let start = Instant::now();
     let fixed = options.random_seed.map(FixedRandom::new).transpose()?;
-    let recorder = Recorder::begin(policy_for_runs(), computation.inputs, computation.parameters)?;
+    let recorder = Recorder::begin(policy(), computation.inputs, computation.parameters)?;
     let output = compute();
     let recording = recorder.finish(&[("output", &output)])?;
     drop(fixed);

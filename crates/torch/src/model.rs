@@ -2,7 +2,7 @@
 
 use crate::lowering::chance;
 use crate::paths::Paths;
-use crate::table::{policy, table};
+use crate::table::{policy, policy_for_replays, table};
 use crate::tensor::dtype;
 use crate::{Explanation, Result, TorchTensor, run};
 use dlbacktrace_core::analysis::Scaling;
@@ -107,7 +107,7 @@ impl Model {
     pub fn explain(&self, inputs: &Inputs, options: &Options) -> Result<Explanation> {
         let start = Instant::now();
         let fixed = options.random_seed.map(FixedRandom::new).transpose()?;
-        let mut recording = self.module.record(inputs, policy_for_runs())?;
+        let mut recording = self.module.record(inputs, policy())?;
         drop(fixed);
         self.paths.complete(&mut recording.records);
         let forward = start.elapsed();
@@ -132,7 +132,7 @@ impl Model {
     /// # Errors
     /// [`Error::Module`](crate::Error::Module).
     pub fn scalings(&self, inputs: &Inputs) -> Result<Vec<(String, Scaling)>> {
-        let recording = self.module.record(inputs, policy_for_runs())?;
+        let recording = self.module.record(inputs, policy())?;
         Ok(scalings(&run::on_tape(recording, false, Duration::ZERO, None)?))
     }
 
@@ -151,7 +151,7 @@ impl Model {
     /// # Errors
     /// [`Error::Module`](crate::Error::Module).
     pub fn replay(&self, inputs: &Inputs) -> Result<Replay> {
-        Ok(self.module.record(inputs, &policy(true))?.replay()?)
+        Ok(self.module.record(inputs, &policy_for_replays())?.replay()?)
     }
 
     /// What is known without running.
@@ -163,7 +163,7 @@ impl Model {
         let rule = |operator: &OperatorCount| {
             let name = operator.name.strip_suffix('_').unwrap_or(&operator.name);
             match table().get(name) {
-                Some(entry) => (entry.family != Family::Unruled).then(|| entry.family.to_string()),
+                Some(entry) => (entry.listed != Family::Unruled).then(|| entry.listed.to_string()),
                 None => operator.composite.then(|| FOLLOWED.to_owned()),
             }
         };
@@ -203,12 +203,6 @@ impl Model {
         });
         Ok(RandomUse::counted(uses))
     }
-}
-
-/// What is kept of a run to explain it; built once.
-pub(crate) fn policy_for_runs() -> &'static dlbacktrace_torch_recorder::Policy {
-    static POLICY: std::sync::OnceLock<dlbacktrace_torch_recorder::Policy> = std::sync::OnceLock::new();
-    POLICY.get_or_init(|| policy(false))
 }
 
 fn bytes(tensor: &NamedTensor) -> usize {

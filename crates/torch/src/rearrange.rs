@@ -16,7 +16,7 @@ pub(crate) fn lower(lowering: &mut Lowering, call: &Call) -> Result<()> {
     let moved = again(call, |name, slot| numbering.tensor(lowering, name, slot))?;
     let indices = moved.iter().map(to_index).collect::<Result<Vec<_>>>()?;
     let how = slots(call).filter(|slot| !lowering.meta(slot).dtype.is_float());
-    let how = how.map(|slot| ValueId(slot.value.0));
+    let how = how.map(|slot| slot.value);
     let how: Vec<ValueId> =
         how.filter(|&value| !numbering.operands.iter().any(|operand| operand.value == value)).collect();
     lowering.step(call, Box::new(Rearrange::of(indices)), numbering.operands)?;

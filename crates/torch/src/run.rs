@@ -1,14 +1,14 @@
 //! From a recording to an explanation.
 
-use crate::lowering::Lowering;
-use crate::table::table;
+use crate::lowering;
+use crate::table::{policy, table};
 use crate::{Explanation, Result, TorchTensor};
 use dlbacktrace_core::explain::{self, Again, Options, Run};
 use dlbacktrace_core::{ValueId, WeightCache};
 use dlbacktrace_torch_recorder::{Port, Recording};
 use std::time::{Duration, Instant};
 
-/// What was recorded in `forward` time, on a tape. `cache_weights`: see [`Lowering::new`].
+/// What was recorded in `forward` time, on a tape. `cache_weights`: see [`lowering::begin`].
 pub(crate) fn on_tape(
     recording: Recording,
     cache_weights: bool,
@@ -17,9 +17,9 @@ pub(crate) fn on_tape(
 ) -> Result<Run<'_, TorchTensor>> {
     let recorded = Instant::now();
     let _no_gradients = tch::no_grad_guard();
-    let mut lowering = Lowering::new(recording.values, cache_weights);
+    let mut lowering = lowering::begin(recording.values, cache_weights, policy(), table());
     for record in recording.records {
-        lowering.record(record, table())?;
+        lowering::record(&mut lowering, record)?;
     }
     let inputs = ports(recording.inputs);
     Ok(Run {

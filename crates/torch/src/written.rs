@@ -2,9 +2,7 @@
 //! what was recorded takes their place. So an operator and its written-out form cannot differ.
 
 use crate::arguments::Arguments;
-use crate::lowering::Lowering;
-use crate::model::policy_for_runs;
-use crate::table::table;
+use crate::lowering::{self, Lowering, value as value_of};
 use dlbacktrace_core::ops::Reshape;
 use dlbacktrace_core::{Error, Result};
 use dlbacktrace_torch_recorder::{ArgumentValue, Call, Record, Recorder, Recording, Slot, ValueId};
@@ -36,7 +34,7 @@ pub(crate) fn lower<const N: usize, const M: usize>(
         operands.extend(operand);
     }
     let given: Vec<(&str, &Tensor)> = tensors.iter().flatten().map(|tensor| ("", tensor)).collect();
-    let recorder = Recorder::begin(policy_for_runs(), &given, &[]).map_err(failed)?;
+    let recorder = Recorder::begin(lowering.framework.policy, &given, &[]).map_err(failed)?;
     let absent = Tensor::new();
     let made = compute(
         std::array::from_fn(|at| tensors[at].as_ref().unwrap_or(&absent)),
@@ -73,11 +71,11 @@ fn insert(
     }
     numbers.extend(lowering.made(call).first().map(|first| (output, first.0)));
     for (number, value) in recording.values.into_iter().enumerate() {
-        numbers.entry(number).or_insert_with(|| lowering.value(value).0);
+        numbers.entry(number).or_insert_with(|| value_of(lowering, value).0);
     }
     for mut record in recording.records {
         renumber(&mut record, &numbers);
-        lowering.part(record, table())?;
+        lowering::part(lowering, record)?;
     }
     Ok(())
 }

@@ -6,9 +6,7 @@ use dlbacktrace_core::Chance;
 use std::fmt;
 use std::sync::Arc;
 
-/// The identity of a value: one content. An operator that only hands a tensor on hands on its value.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct ValueId(pub usize);
+pub use dlbacktrace_core::ValueId;
 
 /// Where a value comes from.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -47,14 +45,8 @@ pub enum Keep {
     All,
 }
 
-/// A value in a record.
-#[derive(Debug, Clone)]
-pub struct Slot {
-    /// Which value.
-    pub value: ValueId,
-    /// The tensor, where kept.
-    pub tensor: Option<Tensor>,
-}
+/// A value in a record. An operator that only hands a tensor on hands on its value.
+pub type Slot = dlbacktrace_core::Slot<Tensor>;
 
 /// Where an operator ran: the calls and loops around it.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -100,16 +92,8 @@ impl Record {
     }
 }
 
-/// A named tensor at the edge of the computation.
-#[derive(Debug, Clone)]
-pub struct Port {
-    /// Its name in the signature.
-    pub name: String,
-    /// Which value. An output may be the value of an input.
-    pub value: ValueId,
-    /// The tensor.
-    pub tensor: Tensor,
-}
+/// A named tensor at the edge of the computation, by its name in the signature.
+pub type Port = dlbacktrace_core::Port<Tensor>;
 
 /// A run of a model, written down. The conditions of loops are left out: they decide, and make nothing.
 pub struct Recording {

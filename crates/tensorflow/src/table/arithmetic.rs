@@ -2,7 +2,7 @@
 
 use super::Entry;
 use crate::eager::Attributes;
-use crate::lowering::{Lowering, input};
+use crate::lowering::{Lowering, input, number_of_graph};
 use crate::{Record, Slot, TfTensor};
 use dlbacktrace_core::ops::{PairwiseExtremum, Pass, Product, Quotient, Sum, Unruled};
 use dlbacktrace_core::{Error, Family, Function, Operand, Result, Tensor};
@@ -133,7 +133,7 @@ fn quotient(lowering: &mut Lowering, record: &Record) -> Result<()> {
 /// The number of the graph that is one of two operands, and which operand the other is. Two numbers are none.
 fn with_number(lowering: &Lowering, record: &Record) -> Result<Option<(f64, usize)>> {
     let (a, b) = (input(record, 0)?, input(record, 1)?);
-    match (lowering.number_of_graph(a)?, lowering.number_of_graph(b)?) {
+    match (number_of_graph(lowering, a)?, number_of_graph(lowering, b)?) {
         (None, Some(number)) => Ok(Some((number, 0))),
         (Some(number), None) => Ok(Some((number, 1))),
         _ => Ok(None),
@@ -173,7 +173,7 @@ fn extremum(lowering: &mut Lowering, record: &Record, largest: bool) -> Result<(
 /// x to a constant power or a constant to the power of x passes; of two values aᵇ = exp(b · log a).
 fn power(lowering: &mut Lowering, record: &Record) -> Result<()> {
     let (base, exponent) = (input(record, 0)?, input(record, 1)?);
-    let (slot, function) = match lowering.number_of_graph(exponent)? {
+    let (slot, function) = match number_of_graph(lowering, exponent)? {
         Some(number) => (base, Function::Power(number)),
         None if lowering.is_stored(exponent) => (base, Function::Other),
         None if lowering.is_stored(base) => (exponent, Function::Other),
@@ -202,7 +202,7 @@ fn angle(lowering: &mut Lowering, record: &Record) -> Result<()> {
 pub(super) fn computed(lowering: &Lowering, operators: &[&CStr], slot: &Slot) -> Result<TfTensor> {
     let mut value = slot.tensor.clone();
     for operator in operators {
-        let made = lowering.context.execute(operator, &Attributes::default(), &value, 1);
+        let made = lowering.framework.context.execute(operator, &Attributes::default(), &value, 1);
         value = made.map_err(|message| Error::tensor("part of an operator", message))?.pop();
     }
     value.map(TfTensor::from).ok_or_else(|| Error::tensor("part of an operator", "nothing was made"))

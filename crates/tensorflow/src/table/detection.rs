@@ -28,7 +28,7 @@ fn array(lowering: &Lowering, slot: &Slot) -> Result<ArrayD<f64>> {
 }
 
 fn value(slot: &Slot) -> ValueId {
-    ValueId(slot.value.0)
+    slot.value
 }
 
 /// The places of the best boxes carry nothing; the scores beside them are those found there.

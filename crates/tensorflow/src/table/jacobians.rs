@@ -2,7 +2,7 @@
 
 use super::{keep, table};
 use crate::eager::registered_operators;
-use crate::lowering::Lowering;
+use crate::lowering;
 use crate::proto::{Attribute, AttributeValue, List, NodeDef};
 use crate::{
     Context, DataType, Keep, Library, Operation, Origin, Record, Scope, Slot, Tensor, TfTensor, ValueId,
@@ -212,8 +212,8 @@ impl Case {
         let (operation, scope) = (Arc::clone(&self.operation), Arc::new(Scope::default()));
         let made = slots.split_off(self.inputs.len());
         let record = Record { operation, scope, chance: None, inputs: slots, outputs: made };
-        let mut lowering = Lowering::new(context(), values, &[]);
-        lowering.record(record, table()).unwrap();
+        let mut lowering = lowering::begin(context(), values, &[], table());
+        lowering.record(&record).unwrap();
         let mut tape = lowering.writer.tape;
         tape.inputs = moving.iter().map(|&input| Value(input)).collect();
         tape.outputs = (self.inputs.len()..tensors.len()).map(Value).collect();

@@ -9,7 +9,7 @@ use super::arguments::count;
 use crate::lowering::{Element, Lowering, input, integers};
 use crate::{Record, Slot};
 use dlbacktrace_core::ops::{Concat, Constant, Pass, Slice};
-use dlbacktrace_core::{Error, Family, Meta, Operand, Range, Result, ValueId};
+use dlbacktrace_core::{Error, Family, Meta, Operand, Range, Result};
 
 pub(super) const ENTRIES: &[Entry] = &[
     Entry::by_shape(&["EmptyTensorList"], Family::Movement, |lowering, record| {
@@ -22,7 +22,7 @@ pub(super) const ENTRIES: &[Entry] = &[
     Entry::by_shape(&["TensorArrayV3"], Family::Movement, |lowering, record| {
         let length = count(record, 0)?;
         let handle = output(record, 0)?.value.0;
-        lowering.lists.insert(handle, vec![None; length]);
+        lowering.framework.lists.insert(handle, vec![None; length]);
         Ok(())
     }),
     Entry::by_shape(&["TensorListSetItem", "TensorArrayWriteV3"], Family::Movement, set),
@@ -78,14 +78,14 @@ fn elements(lowering: &Lowering, record: &Record) -> Result<List> {
 
 fn list(lowering: &Lowering, slot: &Slot) -> Result<List> {
     let unknown = || Error::Uncovered("the elements of a list from elsewhere are not known".into());
-    lowering.lists.get(&slot.value.0).cloned().ok_or_else(unknown)
+    lowering.framework.lists.get(&slot.value.0).cloned().ok_or_else(unknown)
 }
 
 /// What an operator made of a list: an array itself, else a new list.
 fn keep(lowering: &mut Lowering, record: &Record, list: List) -> Result<()> {
     let in_place = record.operation.operator.starts_with("TensorArray");
     let slot = if in_place { input(record, 0)? } else { output(record, 0)? };
-    lowering.lists.insert(slot.value.0, list);
+    lowering.framework.lists.insert(slot.value.0, list);
     Ok(())
 }
 
@@ -99,13 +99,13 @@ fn place(list: &mut List, index: usize, element: Element) {
 
 fn set(lowering: &mut Lowering, record: &Record) -> Result<()> {
     let mut list = elements(lowering, record)?;
-    place(&mut list, count(record, 1)?, ValueId(input(record, 2)?.value.0));
+    place(&mut list, count(record, 1)?, input(record, 2)?.value);
     keep(lowering, record, list)
 }
 
 fn push(lowering: &mut Lowering, record: &Record) -> Result<()> {
     let mut list = elements(lowering, record)?;
-    list.push(Some(ValueId(input(record, 1)?.value.0)));
+    list.push(Some(input(record, 1)?.value));
     keep(lowering, record, list)
 }
 
@@ -139,7 +139,7 @@ fn get(lowering: &mut Lowering, record: &Record) -> Result<()> {
 
 /// An element is read: what was never written is a constant.
 fn read(lowering: &mut Lowering, element: Option<Element>, output: &Slot) {
-    let made = vec![ValueId(output.value.0)];
+    let made = vec![output.value];
     match element {
         Some(element) => {
             let meta = lowering.writer.tape.meta(element).clone();

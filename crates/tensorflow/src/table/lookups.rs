@@ -6,7 +6,7 @@ use super::geometry::shape;
 use crate::lowering::{Lowering, axis, input};
 use crate::{Record, Slot, TfTensor, rearrange};
 use dlbacktrace_core::ops::{Constant, Embedding, OneHot, Pass, Permute, Rearrange};
-use dlbacktrace_core::{DType, Error, Family, Operand, Result, Role, Tensor, ValueId};
+use dlbacktrace_core::{DType, Error, Family, Operand, Result, Role, Tensor};
 
 pub(super) const ENTRIES: &[Entry] = &[
     Entry::by_shape(&["ResourceGather"], Family::Embedding, resource_gather),
@@ -100,7 +100,7 @@ fn unique(lowering: &mut Lowering, record: &Record) -> Result<()> {
         return Err(Error::Uncovered("only tokens along one axis are told apart".into()));
     }
     constant(lowering, &tokens, [each].into_iter().chain(counts));
-    lowering.writer.step(Box::new(Pass::identity()), vec![tokens], vec![ValueId(which.value.0)]);
+    lowering.writer.step(Box::new(Pass::identity()), vec![tokens], vec![which.value]);
     Ok(())
 }
 
@@ -118,7 +118,7 @@ fn filled(lowering: &mut Lowering, record: &Record) -> Result<()> {
     }
     let index = lowering.operand(places_of_old)?.data()?.indices(&sources)?;
     constant(lowering, &values, [places, empty, places_of_old]);
-    lowering.writer.step(Box::new(Rearrange::new(index)), vec![values], vec![ValueId(all.value.0)]);
+    lowering.writer.step(Box::new(Rearrange::new(index)), vec![values], vec![all.value]);
     Ok(())
 }
 
@@ -128,7 +128,7 @@ pub(super) fn constant<'a>(
     from: &Operand<TfTensor>,
     outputs: impl IntoIterator<Item = &'a Slot>,
 ) {
-    let outputs = outputs.into_iter().map(|output| ValueId(output.value.0)).collect();
+    let outputs = outputs.into_iter().map(|output| output.value).collect();
     lowering.writer.step(Box::new(Constant), vec![from.clone()], outputs);
 }
 

@@ -5,7 +5,7 @@ use super::arithmetic::computed;
 use crate::lowering::{Lowering, input};
 use crate::{Record, TfTensor};
 use dlbacktrace_core::ops::{Pass, Rearrange, Reduce, Unruled};
-use dlbacktrace_core::{Error, Family, Function, Operand, Result, Tensor, ValueId};
+use dlbacktrace_core::{Error, Family, Function, Operand, Result, Tensor};
 
 pub(super) const ENTRIES: &[Entry] = &[
     Entry::by_data(&["L2Loss"], Family::WeightedSum, half_of_squares),
@@ -62,8 +62,8 @@ fn negated(lowering: &mut Lowering, record: &Record, loss: Operand<TfTensor>) ->
     };
     let reason = Some("the gradient of a loss has no rule".into());
     let unruled = Unruled { reason, ..Unruled::default() };
-    lowering.writer.step(Box::new(unruled), vec![loss.clone()], vec![ValueId(gradient.value.0)]);
+    lowering.writer.step(Box::new(unruled), vec![loss.clone()], vec![gradient.value]);
     let negative = Pass::function(Function::Scale(-1.0));
-    lowering.writer.step(Box::new(negative), vec![loss], vec![ValueId(first.value.0)]);
+    lowering.writer.step(Box::new(negative), vec![loss], vec![first.value]);
     Ok(())
 }

@@ -136,32 +136,6 @@ pub(super) const ENTRIES: &[Entry] = &[
         Decision::Each,
     ),
     Entry::decision(&["ArgMax", "ArgMin", "Where", "Any", "All", "InTopK", "InTopKV2"], Decision::Among),
-    Entry::by_shape(&["ReadVariableOp"], Family::Constant, |lowering, record| lowering.read_variable(record))
-        .of_complex(),
-    Entry::by_shape(&["AssignVariableOp"], Family::Pass, |lowering, record| {
-        lowering.write_variable(record, true)
-    })
-    .of_complex(),
-    Entry::by_shape(
-        &[
-            "AssignAddVariableOp",
-            "AssignSubVariableOp",
-            "ResourceScatterAdd",
-            "ResourceScatterSub",
-            "ResourceScatterUpdate",
-            "ResourceScatterMul",
-            "ResourceScatterDiv",
-            "ResourceScatterMax",
-            "ResourceScatterMin",
-            "ResourceScatterNdAdd",
-            "ResourceScatterNdSub",
-            "ResourceScatterNdUpdate",
-            "ResourceStridedSliceAssign",
-        ],
-        Family::Unruled,
-        |lowering, record| lowering.write_variable(record, false),
-    )
-    .of_complex(),
 ];
 
 #[cfg(test)]

@@ -34,7 +34,7 @@ fn nearest(lowering: &mut Lowering, record: &Record) -> Result<()> {
             let extent = *shape.get(axis).ok_or_else(|| no_picture(&shape))?;
             let mut along = [1; 4];
             along[axis] = extent;
-            let cells = numbers(&lowering.context, types.1, &along, 0)?;
+            let cells = numbers(&lowering.framework.context, types.1, &along, 0)?;
             let cells = rearrange::to_index(resized(lowering, record, types, cells, axis)?)?.to_indices()?;
             Ok((axis, cells.into_iter().map(|cell| usize::try_from(cell).unwrap_or(0)).collect()))
         })
@@ -56,7 +56,7 @@ fn interpolate(lowering: &mut Lowering, record: &Record) -> Result<()> {
             // One unit vector a sample.
             let mut along = [extent, 1, 1, 1];
             along[axis] = extent;
-            let units = lowering.context.tensor(DataType::FLOAT, &along, &units);
+            let units = lowering.framework.context.tensor(DataType::FLOAT, &along, &units);
             let units = units.map_err(|error| Error::tensor("unit vectors", error))?;
             let columns = TfTensor::from(resized(lowering, record, types, units, axis)?).to_array()?;
             let to = columns.shape()[axis];
@@ -79,7 +79,7 @@ fn resized(
     pictures: Handle,
     axis: usize,
 ) -> Result<Handle> {
-    let context = &lowering.context;
+    let context = &lowering.framework.context;
     let mut size = [1; 2];
     size[axis - 1] = *integers(record, 1)?.get(axis - 1).ok_or_else(|| no_picture(&[]))? as i32;
     let bytes: Vec<u8> = size.into_iter().flat_map(i32::to_ne_bytes).collect();

@@ -100,7 +100,7 @@ fn by_element(
 ) -> Result<()> {
     let output = lowering.output_shape(record)?;
     let index = lowering.operand(input(record, index)?)?.data()?.to_tensor()?;
-    let cells = places(&lowering.context, c"GatherNd", &output, &index)?;
+    let cells = places(&lowering.framework.context, c"GatherNd", &output, &index)?;
     let (landing, count) = (cells.shape()[0], output.iter().product());
     let mut operands = vec![lowering.writer.reshape(&source, &[landing])?];
     if let Some(base) = base {

@@ -2,10 +2,11 @@
 //! read of them are inputs of their own, by names such as `image:DecodeJpeg` and `examples[age]`.
 
 use super::Entry;
-use crate::lowering::{Lowering, input};
-use crate::{Record, Result as TfResult, Slot};
-use dlbacktrace_core::ops::Constant;
-use dlbacktrace_core::{Error, Family, Result, ValueId};
+use crate::lowering::{Lowering, input, not_kept};
+use crate::{DataType, Origin, Record, Result as TfResult, Slot, TfTensor};
+use dlbacktrace_core::ops::{Constant, Pass};
+use dlbacktrace_core::{DType, Error, Family, Meta, Operand, Port, Result, Tensor, ValueId};
+use std::collections::{HashMap, HashSet};
 
 pub(super) const ENTRIES: &[Entry] = &[
     Entry::by_result(
@@ -53,17 +54,93 @@ fn read(
     record: &Record,
     name: impl Fn(&str, usize) -> Option<String>,
 ) -> Result<()> {
-    let Some(owner) = lowering.owner(input(record, 0)?) else {
+    let Some(owner) = owner(lowering, input(record, 0)?) else {
         return lowering.all(record, Box::new(Constant));
     };
     for (index, output) in record.outputs.iter().enumerate() {
         match name(&owner, index) {
-            Some(name) => lowering.begin(name, output)?,
-            None => lowering.writer.step(Box::new(Constant), Vec::new(), vec![ValueId(output.value.0)]),
+            Some(name) => begin(lowering, name, output)?,
+            None => lowering.writer.step(Box::new(Constant), Vec::new(), vec![output.value]),
         }
     }
-    lowering.owners.insert(owner);
+    lowering.framework.owners.insert(owner);
     Ok(())
+}
+
+/// The input that a value was made of, or what was read of one, if there is any.
+fn owner(lowering: &Lowering, slot: &Slot) -> Option<String> {
+    let (mut waiting, mut seen) = (vec![slot.value], HashSet::new());
+    while let Some(value) = waiting.pop() {
+        if let Some(port) = lowering.framework.ports.iter().find(|port| port.value == value) {
+            return Some(port.name.clone());
+        }
+        if let Some(Origin::Input(name)) = lowering.framework.origins.get(value.0) {
+            return Some(name.clone());
+        }
+        let makers = lowering.writer.tape.steps.iter().filter(|step| step.outputs.contains(&value));
+        let operands = makers.flat_map(|step| step.inputs.iter().rev().map(|operand| operand.value));
+        waiting.extend(operands.filter(|&operand| seen.insert(operand)));
+    }
+    None
+}
+
+/// What an operator read becomes an input to explain: of pictures and sounds the numbers, else what was read.
+fn begin(lowering: &mut Lowering, name: String, slot: &Slot) -> Result<()> {
+    let tensor = slot.tensor.as_ref().ok_or_else(|| not_kept(slot))?;
+    let mut value = slot.value;
+    let mut read = TfTensor::from(tensor.clone());
+    if SAMPLES.contains(&tensor.data_type()) {
+        read = read.cast(DType::F32)?;
+        let numbers =
+            Operand::new(lowering.writer.tape.value(Meta::new(read.shape(), DType::F32)), read.clone());
+        let from = numbers.value;
+        lowering.writer.step(Box::new(Pass::identity()), vec![numbers], vec![value]);
+        value = from;
+    }
+    lowering.framework.ports.push(Port { name, value, tensor: read });
+    Ok(())
+}
+
+/// What is to be explained: the inputs and what was read of them. Of an input that is read and no more, only the latter.
+pub(crate) fn explained(lowering: &mut Lowering, inputs: Vec<Port<TfTensor>>) -> Vec<Port<TfTensor>> {
+    let mut ports: Vec<_> = inputs.into_iter().chain(std::mem::take(&mut lowering.framework.ports)).collect();
+    ports
+        .retain(|port| !(lowering.framework.owners.contains(&port.name) && only_moves(lowering, port.value)));
+    number(&mut ports);
+    ports
+}
+
+/// Whether a value is moved and asked for its shape, and no more.
+fn only_moves(lowering: &Lowering, value: ValueId) -> bool {
+    let mut moved = HashSet::from([value]);
+    lowering.writer.tape.steps.iter().all(|step| {
+        let reads = step.inputs.iter().any(|operand| moved.contains(&operand.value));
+        match step.op.family() {
+            _ if !reads => true,
+            Family::Movement | Family::Pass => {
+                moved.extend(&step.outputs);
+                true
+            }
+            family => family == Family::Constant,
+        }
+    })
+}
+
+/// Element types that hold samples of pictures and sounds.
+const SAMPLES: [DataType; 4] = [DataType::UINT8, DataType::INT8, DataType::UINT16, DataType::INT16];
+
+/// Tells those of one name apart.
+fn number(ports: &mut [Port<TfTensor>]) {
+    let mut counts: HashMap<String, usize> = HashMap::new();
+    for port in &*ports {
+        *counts.entry(port.name.clone()).or_default() += 1;
+    }
+    let mut used: HashMap<String, usize> = HashMap::new();
+    for port in ports.iter_mut().filter(|port| counts[&port.name] > 1) {
+        let index = used.entry(port.name.clone()).or_default();
+        port.name = format!("{}[{index}]", port.name);
+        *index += 1;
+    }
 }
 
 /// Each output that holds the values of a feature is named after it.

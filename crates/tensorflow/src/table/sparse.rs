@@ -10,7 +10,7 @@ use crate::{Record, Slot, TfTensor, rearrange};
 use dlbacktrace_core::ops::{
     Expand, IndexAdd, MatMul, Pass, Product, Quotient, Rearrange, Reduce, Sum, Unruled,
 };
-use dlbacktrace_core::{BacktraceOp, Error, Family, Function, Operand, Result, Tensor, ValueId};
+use dlbacktrace_core::{BacktraceOp, Error, Family, Function, Operand, Result, Tensor};
 use std::collections::HashMap;
 
 pub(super) const ENTRIES: &[Entry] = &[
@@ -77,7 +77,7 @@ fn written_out(lowering: &mut Lowering, record: &Record) -> Result<Operand<TfTen
 fn cells(lowering: &Lowering, record: &Record) -> Result<(Vec<usize>, TfTensor)> {
     let shape = natural("shape", &integers(record, 2)?)?;
     let places = lowering.operand(input(record, 0)?)?.data()?.to_tensor()?;
-    let cells = rearrange::places(&lowering.context, c"GatherNd", &shape, &places)?;
+    let cells = rearrange::places(&lowering.framework.context, c"GatherNd", &shape, &places)?;
     Ok((shape, cells))
 }
 
@@ -111,7 +111,7 @@ fn sum(lowering: &mut Lowering, record: &Record) -> Result<()> {
     if let Some(first) = parts.first().cloned() {
         constant(lowering, &first, [places, shape]);
     }
-    lowering.writer.step(Box::new(Sum::add()), parts, vec![ValueId(values.value.0)]);
+    lowering.writer.step(Box::new(Sum::add()), parts, vec![values.value]);
     Ok(())
 }
 
@@ -183,7 +183,7 @@ fn crossed(lowering: &mut Lowering, record: &Record) -> Result<()> {
         constant(lowering, &first, [combined, shape]);
     }
     let op = Unruled { discrete: true, ..Unruled::default() };
-    lowering.writer.step(Box::new(op), parts, vec![ValueId(made.value.0)]);
+    lowering.writer.step(Box::new(op), parts, vec![made.value]);
     Ok(())
 }
 

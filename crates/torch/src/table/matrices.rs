@@ -2,7 +2,7 @@
 
 use super::Entry;
 use crate::arguments::Arguments;
-use crate::lowering::Lowering;
+use crate::lowering::{Lowering, matrix};
 use crate::written;
 use dlbacktrace_core::ops::{MatMul, Product, Reduce, Sum};
 use dlbacktrace_core::{Family, Result, Tensor};
@@ -59,7 +59,7 @@ fn linear(lowering: &mut Lowering, call: &Call) -> Result<()> {
 }
 
 fn product(lowering: &mut Lowering, call: &Call, a: &str, b: &str) -> Result<()> {
-    let (a, b) = (lowering.matrix(call.tensor(a)?)?, lowering.matrix(call.tensor(b)?)?);
+    let (a, b) = (matrix(lowering, call.tensor(a)?)?, matrix(lowering, call.tensor(b)?)?);
     let (op, operands) = lowering.writer.matrix_product(a, b)?;
     lowering.step(call, op, operands)
 }
@@ -77,7 +77,7 @@ fn dot(lowering: &mut Lowering, call: &Call) -> Result<()> {
 
 /// β·c + α·a·b: a product with a bias where c is one, otherwise a sum of two.
 fn added(lowering: &mut Lowering, call: &Call, a: &str, b: &str) -> Result<()> {
-    let (a, b) = (lowering.matrix(call.tensor(a)?)?, lowering.matrix(call.tensor(b)?)?);
+    let (a, b) = (matrix(lowering, call.tensor(a)?)?, matrix(lowering, call.tensor(b)?)?);
     let added = call.tensor("self")?;
     let constant = lowering.operand(added)?;
     let (alpha, beta) =

@@ -3,6 +3,7 @@
 use super::{Entry, Lower};
 use crate::arguments::{Arguments, axis};
 use crate::lowering::Lowering;
+use crate::rearrange;
 use dlbacktrace_core::ops::{Concat, Expand, Flip, Pad, Permute, Reshape, Select, Slice};
 use dlbacktrace_core::{Error, Family, Operand, Range, Result};
 use dlbacktrace_torch_recorder::{Call, Keep};
@@ -97,7 +98,7 @@ pub(super) const ENTRIES: &[Entry] = &[
         ],
         Family::Movement,
         Keep::Indices,
-        Lower::Rearrange,
+        Lower::By(rearrange::lower),
     )
     .by_parts(),
 ];

@@ -1,6 +1,6 @@
 //! Chains of operators on lists, lowered, against what TensorFlow moved.
 
-use crate::lowering::Lowering;
+use crate::lowering;
 use crate::table::jacobians::{FLOAT, array, context, integers, numbers, operation, relevance, values};
 use crate::table::table;
 use crate::{DataType, Origin, Record, Scope, Slot, Tensor, TfTensor, ValueId, ValueInfo};
@@ -79,9 +79,9 @@ impl Chain {
             ValueInfo { data_type, shape, origin: Origin::Computed }
         };
         let infos = self.values.iter().map(info).collect();
-        let mut lowering = Lowering::new(context(), infos, &self.records);
+        let mut lowering = lowering::begin(context(), infos, &self.records, table());
         for record in self.records {
-            lowering.record(record, table()).unwrap();
+            lowering.record(&record).unwrap();
         }
         let (x, y) = (array(&self.values[0]), array(&self.values[result]));
         let start = relevance(y.len());

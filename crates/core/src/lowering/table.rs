@@ -1,0 +1,140 @@
+//! Which rule each operator of a framework has.
+
+use super::{Framework, Lowering};
+use crate::ops::Decision;
+use crate::{Family, Function, OfComplex, Result};
+use std::collections::HashMap;
+
+/// One row of a framework's table.
+pub struct Row<F: Framework> {
+    /// The operators, by the name of [`Framework::row`].
+    pub names: &'static [&'static str],
+    /// The kind of rule as lists of operators show it; it decides nothing.
+    pub listed: Family,
+    /// Which tensors the rule reads.
+    pub keep: F::Keep,
+    /// How a call becomes steps.
+    pub lower: Lower<F>,
+    /// What becomes of a call on complex numbers.
+    pub of_complex: OfComplex,
+}
+
+/// How a call becomes steps of the tape.
+pub enum Lower<F: Framework> {
+    /// A function of each element of the first operand.
+    Function(Function),
+    /// The first operand unchanged, or in another type.
+    Identity,
+    /// A normalisation of the first operand.
+    Norm,
+    /// What numbers decide.
+    Decision(Decision),
+    /// Nothing flows.
+    Constant,
+    /// By a function of its own.
+    By(LowerBy<F>),
+    /// Known, and without a rule.
+    Unruled,
+}
+
+/// Writes the steps of a call.
+pub type LowerBy<F> = fn(&mut Lowering<F>, &<F as Framework>::Call) -> Result<()>;
+
+impl<F: Framework> Row<F> {
+    /// A row for real numbers.
+    pub const fn new(names: &'static [&'static str], listed: Family, keep: F::Keep, lower: Lower<F>) -> Self {
+        Self { names, listed, keep, lower, of_complex: OfComplex::Unruled }
+    }
+
+    /// A function of each element of the first operand.
+    pub const fn function(names: &'static [&'static str], function: Function) -> Self {
+        Self::new(names, Family::Pass, F::INDICES, Lower::Function(function))
+    }
+
+    /// A function that gates the weighted sum before it, which reads what the function was applied to.
+    pub const fn gating(names: &'static [&'static str], function: Function) -> Self {
+        Self::new(names, Family::Pass, F::GATED, Lower::Function(function))
+    }
+
+    /// What numbers decide.
+    pub const fn decision(names: &'static [&'static str], decision: Decision) -> Self {
+        Self::new(names, Family::Decision, F::INDICES, Lower::Decision(decision))
+    }
+
+    /// What carries nothing, real or complex.
+    pub const fn constant(names: &'static [&'static str]) -> Self {
+        Self::new(names, Family::Constant, F::INDICES, Lower::Constant).of_complex()
+    }
+
+    /// What is known to have no rule.
+    pub const fn unruled(names: &'static [&'static str]) -> Self {
+        Self::new(names, Family::Unruled, F::INDICES, Lower::Unruled)
+    }
+
+    /// A rule that reads the shapes of its operands, and integers and truth values.
+    pub const fn by_shape(names: &'static [&'static str], listed: Family, lower: LowerBy<F>) -> Self {
+        Self::new(names, listed, F::INDICES, Lower::By(lower))
+    }
+
+    /// A rule that reads its operands.
+    pub const fn by_data(names: &'static [&'static str], listed: Family, lower: LowerBy<F>) -> Self {
+        Self::new(names, listed, F::OPERANDS, Lower::By(lower))
+    }
+
+    /// A rule that reads its operands and its results.
+    pub const fn by_result(names: &'static [&'static str], listed: Family, lower: LowerBy<F>) -> Self {
+        Self::new(names, listed, F::ALL, Lower::By(lower))
+    }
+
+    /// Its rule is one of complex numbers, too.
+    pub const fn of_complex(mut self) -> Self {
+        self.of_complex = OfComplex::Ruled;
+        self
+    }
+
+    /// Of complex numbers it does to each part what it does to real numbers.
+    pub const fn by_parts(mut self) -> Self {
+        self.of_complex = OfComplex::Parts;
+        self
+    }
+}
+
+/// The rows of a framework by the names of operators.
+pub struct Table<F: Framework> {
+    rows: HashMap<&'static str, &'static Row<F>>,
+}
+
+impl<F: Framework> Table<F> {
+    /// A table of these rows.
+    pub fn of(rows: impl IntoIterator<Item = &'static Row<F>>) -> Self {
+        let named = rows.into_iter().flat_map(|row| row.names.iter().map(move |&name| (name, row)));
+        Self { rows: named.collect() }
+    }
+
+    /// The row of an operator.
+    pub fn get(&self, operator: &str) -> Option<&'static Row<F>> {
+        self.rows.get(operator).copied()
+    }
+
+    /// All operators with their rows, in no order.
+    pub fn iter(&self) -> impl Iterator<Item = (&'static str, &'static Row<F>)> {
+        self.rows.iter().map(|(&name, &row)| (name, row))
+    }
+
+    /// All operators and the kinds of their rules, sorted by name.
+    pub fn rules(&self) -> Vec<OperatorRule> {
+        let rule = |(operator, row): (_, &Row<F>)| OperatorRule { operator, family: row.listed };
+        let mut rules: Vec<OperatorRule> = self.iter().map(rule).collect();
+        rules.sort_by_key(|rule| rule.operator);
+        rules
+    }
+}
+
+/// One operator and its rule.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OperatorRule {
+    /// The framework's name of the operator.
+    pub operator: &'static str,
+    /// The kind of rule.
+    pub family: Family,
+}
