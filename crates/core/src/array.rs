@@ -152,7 +152,7 @@ impl<F: Real> Tensor for Array<F> {
         let values = self.elements.integers().ok_or_else(|| {
             Error::tensor(
                 "to_indices",
-                format!("{:?} values are no indices; cast them to Int first", F::DTYPE),
+                format!("{:?} values cannot be indices; cast them to Int first", F::DTYPE),
             )
         })?;
         ArrayD::from_shape_vec(self.shape.as_slice(), values)

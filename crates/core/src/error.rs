@@ -64,7 +64,7 @@ pub enum Error {
     /// The model has no such output.
     #[error("the model has no output {asked}; it has {found}")]
     NoOutput {
-        /// What was asked for.
+        /// The requested output.
         asked: String,
         /// The existing outputs.
         found: String,
@@ -72,7 +72,7 @@ pub enum Error {
     /// The model has no input of a name that an option gives.
     #[error("the model has no input named {asked}; it has {found}")]
     NoInput {
-        /// What was asked for.
+        /// The requested input.
         asked: String,
         /// The existing inputs.
         found: String,

@@ -51,14 +51,14 @@ impl fmt::Display for Place {
 pub struct Meta {
     /// Extent of each axis.
     pub shape: Vec<usize>,
-    /// Element type, of complex numbers that of their parts.
+    /// Element type; for complex numbers, that of their parts.
     pub dtype: DType,
-    /// Whether these are complex numbers: their real and imaginary parts are the last axis.
+    /// Whether the numbers are complex: then the last axis holds real and imaginary parts.
     pub complex: bool,
 }
 
 impl Meta {
-    /// Of real numbers.
+    /// For real numbers.
     pub fn new(shape: Vec<usize>, dtype: DType) -> Self {
         Self { shape, dtype, complex: false }
     }

@@ -1,4 +1,4 @@
-//! A tape in the making.
+//! Writes a tape.
 
 mod complex;
 mod einsum;
@@ -14,11 +14,11 @@ use crate::{
 /// The rule of an operator's last step, and its operands.
 pub type Last<T> = (Box<dyn BacktraceOp<T>>, Vec<Operand<T>>);
 
-/// Writes steps to a tape. All that is written between two changes of `operator` and `place` is one operator of the
-/// framework: either one step, or several whose values in between are computed here, for the next step's rule to read.
+/// Writes steps to a tape. Everything that is written between two changes of `operator` and `place` belongs to one operator of
+/// the framework: either one step, or several whose inner values are computed here, because the rule of the next step reads them.
 #[derive(Debug)]
 pub struct TapeWriter<T> {
-    /// What is written so far.
+    /// The tape as far as it is written.
     pub tape: Tape<T>,
     /// The framework's name of the operator being written.
     pub operator: String,
@@ -33,7 +33,7 @@ impl<T: Tensor> Default for TapeWriter<T> {
 }
 
 impl<T: Tensor> TapeWriter<T> {
-    /// Nothing written yet.
+    /// An empty tape.
     pub fn new() -> Self {
         Self { tape: Tape::new(), operator: String::new(), place: Place::default() }
     }
@@ -45,25 +45,25 @@ impl<T: Tensor> TapeWriter<T> {
         self.tape.steps.push(Step::new(operator, place, op, inputs, outputs));
     }
 
-    /// Notes that the operator being written gave something by chance.
+    /// Notes that the result of the present operator depends on random numbers or on the batch.
     pub fn random(&mut self, chance: Chance) {
         let (operator, module) = (self.operator.clone(), self.place.module.clone());
         self.tape.random.push(RandomUse { operator, module, chance, count: 1 });
     }
 
-    /// Names values that say how, where or whether of the step written last, without being operands.
+    /// Names values that say how, where or whether the last step acts, without being its operands.
     pub fn chosen_by(&mut self, values: impl IntoIterator<Item = ValueId>) {
         if let Some(step) = self.tape.steps.last_mut() {
             step.chosen_by.extend(values);
         }
     }
 
-    /// Adds a step that makes a value the framework does not have.
+    /// Adds a step that makes a value which the framework does not have.
     pub fn inner(&mut self, op: Box<dyn BacktraceOp<T>>, inputs: Vec<Operand<T>>, output: T) -> Operand<T> {
         self.inner_of(op, inputs, output, false)
     }
 
-    /// As [`TapeWriter::inner`], perhaps of complex numbers.
+    /// As [`TapeWriter::inner`], possibly for complex numbers.
     fn inner_of(
         &mut self,
         op: Box<dyn BacktraceOp<T>>,
@@ -84,7 +84,7 @@ impl<T: Tensor> TapeWriter<T> {
         inputs: Vec<Operand<T>>,
         shape: Vec<usize>,
     ) -> Operand<T> {
-        // A condition or an index beside what moves does not decide the type.
+        // A condition or an index besides what moves does not decide the type.
         let mut dtypes = inputs.iter().map(|operand| operand.meta.dtype);
         let dtype = dtypes.clone().find(|dtype| dtype.is_float()).or(dtypes.next()).unwrap_or(DType::F32);
         let meta = Meta::new(shape, dtype);
@@ -101,7 +101,7 @@ impl<T: Tensor> TapeWriter<T> {
     /// A linear layer, x·Wᵀ + b.
     ///
     /// # Errors
-    /// [`Error::NotKept`], [`Error::Tensor`]; so for all that follow.
+    /// [`Error::NotKept`], [`Error::Tensor`]; the same for all methods that follow.
     pub fn linear(
         &mut self,
         x: &Operand<T>,
@@ -135,12 +135,12 @@ impl<T: Tensor> TapeWriter<T> {
         Ok(self.inner(Box::new(MatMul { transposed: false }), vec![a.clone(), b.clone()], data))
     }
 
-    /// A function or norm of x, with the values it takes.
+    /// A function or norm of x, with its values.
     pub fn pass(&mut self, pass: Pass, x: &Operand<T>, data: T) -> Operand<T> {
         self.inner(Box::new(pass), vec![x.clone()], data)
     }
 
-    /// A regular part.
+    /// A region of x.
     pub fn slice(&mut self, x: &Operand<T>, region: Vec<Range>) -> Result<Operand<T>> {
         let data = x.data()?.slice(&region)?;
         Ok(self.inner(Box::new(Slice { regions: vec![region] }), vec![x.clone()], data))
@@ -151,7 +151,7 @@ impl<T: Tensor> TapeWriter<T> {
         self.slice(x, span(x, axis, start, len)?)
     }
 
-    /// Parts of the given extents, one after the other along an axis; a single one is x itself.
+    /// Splits x into parts of the given extents along an axis; a single part is x itself.
     pub fn parts(&mut self, x: &Operand<T>, axis: usize, extents: &[usize]) -> Result<Vec<Operand<T>>> {
         if let [_] = extents {
             return Ok(vec![x.clone()]);
@@ -172,7 +172,7 @@ impl<T: Tensor> TapeWriter<T> {
         Ok(parts)
     }
 
-    /// Tensors one after the other along an axis; a single one is itself.
+    /// Concatenates tensors along an axis; a single one is itself.
     pub fn concat(&mut self, parts: Vec<Operand<T>>, axis: usize) -> Result<Operand<T>> {
         if let [part] = parts.as_slice() {
             return Ok(part.clone());
@@ -181,7 +181,7 @@ impl<T: Tensor> TapeWriter<T> {
         Ok(self.inner(Box::new(Concat { axis, new_axis: false }), parts, T::concat(&data, axis)?))
     }
 
-    /// What a combination of two gives of the first parts, of the first two, three … of all; `results` has the values.
+    /// Combines the first parts two at a time: gives the first, the first two, the first three … combined; `results` has the values.
     pub fn running(
         &mut self,
         combine: fn() -> Box<dyn BacktraceOp<T>>,
@@ -199,7 +199,7 @@ impl<T: Tensor> TapeWriter<T> {
         found
     }
 
-    /// The product of all elements along some axes, which do not stay: factor after factor, as they lie.
+    /// The product of all elements along some axes, which disappear: factor after factor, in their order.
     pub fn product_over(&mut self, x: &Operand<T>, axes: &[usize]) -> Result<Operand<T>> {
         let rank = x.meta.shape.len();
         let stay = (0..rank).filter(|axis| !axes.contains(axis));
@@ -229,7 +229,7 @@ impl<T: Tensor> TapeWriter<T> {
     }
 }
 
-/// All of x but along one axis, where it is `len` indices from `start`.
+/// The whole of x except along one axis, where it is `len` indices from `start`.
 fn span<T>(x: &Operand<T>, axis: usize, start: usize, len: usize) -> Result<Vec<Range>> {
     let mut region: Vec<Range> = x.meta.shape.iter().map(|&extent| Range::full(extent)).collect();
     let no_axis = || Error::Uncovered(format!("no axis {axis} in {:?}", x.meta.shape));

@@ -1,29 +1,30 @@
-//! Convolutions by way of spectra (rules §9): what the product of two spectra is transformed back to is the convolution of what
-//! they are spectra of. So a causal one is causal to the last bit, which sums over all frequencies are not.
+//! Recognises convolutions by way of spectra (rules, "Convolutions by way of spectra"): transforming the product of two spectra
+//! back gives the convolution of their signals. Explained as a convolution, a causal filter is causal to the last bit; sums
+//! over all frequencies are not.
 
 use crate::ops::{CircularConvolution, Transform};
 use crate::{Function, Operand, Range, Role, Step, Tape, Tensor, Turn, ValueId};
 use std::collections::HashMap;
 
-/// A value that is a spectrum, but for a positive factor: the product of those of one or two real signals.
+/// A value that is a spectrum, up to a positive factor: the product of the spectra of one or two real signals.
 #[derive(Debug, Clone)]
 struct Spectrum<T> {
-    /// The signals, and where their axes whose extent is not 1 stand among those of the spectrum.
+    /// The signals, and for each the axes of the spectrum that belong to its axes with an extent other than 1.
     signals: Vec<(Operand<T>, Vec<usize>)>,
-    /// How many axes it has besides that of the parts.
+    /// The number of its axes, besides that of the parts.
     rank: usize,
     /// The axis of the transform.
     axis: usize,
-    /// Along which so many points were transformed.
+    /// The number of points along that axis.
     points: usize,
-    /// Whether it is all of it, or the half that says all.
+    /// Whether it is the whole spectrum, or the half that determines the rest.
     whole: bool,
 }
 
-/// Makes a convolution of every transform back of the product of two spectra.
+/// Makes a convolution of every step that transforms the product of two spectra back.
 pub(super) fn fold<T: Tensor>(tape: &mut Tape<T>) {
     let mut spectra = HashMap::new();
-    // Complex values, and the real ones that they are.
+    // Complex values, and the real values that they hold.
     let mut real: HashMap<ValueId, Operand<T>> = HashMap::new();
     for index in 0..tape.steps.len() {
         let step = &tape.steps[index];
@@ -56,7 +57,7 @@ pub(super) fn fold<T: Tensor>(tape: &mut Tape<T>) {
     }
 }
 
-/// Real numbers with the data of the complex ones that they are.
+/// The real operand, with the data of the complex operand that holds it.
 fn read<T: Tensor>(x: &Operand<T>, complex: &Operand<T>) -> Option<Operand<T>> {
     let mut region = Range::whole(&complex.meta.shape);
     *region.last_mut()? = Range::span(0, 1);
@@ -64,7 +65,7 @@ fn read<T: Tensor>(x: &Operand<T>, complex: &Operand<T>) -> Option<Operand<T>> {
     Some(Operand { data: Some(data), ..x.clone() })
 }
 
-/// What a step that is no transform makes, if it is a spectrum.
+/// The spectrum that a step other than a transform makes, if it makes one.
 fn spectrum<T: Tensor>(
     step: &Step<T>,
     output: &[usize],
@@ -94,7 +95,7 @@ fn is_positive<T: Tensor>(number: &Operand<T>) -> bool {
     })
 }
 
-/// The convolution that a step is, with its operands, if it transforms the product of two spectra back.
+/// The convolution that replaces a step, with its operands, if the step transforms the product of two spectra back.
 fn convolution<T: Tensor>(
     step: &Step<T>,
     known: &HashMap<ValueId, Spectrum<T>>,
@@ -111,7 +112,7 @@ fn convolution<T: Tensor>(
         return None;
     }
     let mut signals = spectrum.signals.clone();
-    // The smaller one is the kernel.
+    // The smaller signal is the kernel.
     signals.sort_by_key(|(signal, _)| std::cmp::Reverse(signal.meta.shape.iter().product::<usize>()));
     let [(x, of_x), (kernel, of_kernel)] = signals.try_into().ok()?;
     let places = [of_x, of_kernel];
@@ -119,14 +120,14 @@ fn convolution<T: Tensor>(
 }
 
 impl<T: Tensor> Spectrum<T> {
-    /// That of a real signal along an axis.
+    /// The spectrum of a real signal along an axis.
     fn of(signal: &Operand<T>, axis: usize, points: usize, whole: bool) -> Self {
         let shape = &signal.meta.shape;
         let places = (0..shape.len()).filter(|&axis| shape[axis] != 1).collect();
         Self { signals: vec![(signal.clone(), places)], rank: shape.len(), axis, points, whole }
     }
 
-    /// Of two single ones along the same axis the product.
+    /// The product, if both have one signal and the same axis.
     fn times(&self, other: &Self) -> Option<Self> {
         let rank = self.rank.max(other.rank);
         // Axes are counted from the last one.
@@ -143,7 +144,7 @@ impl<T: Tensor> Spectrum<T> {
         same.then(|| Self { signals, rank, axis: along(self).0, ..self.clone() })
     }
 
-    /// With its axes in another order, or more or fewer of extent 1.
+    /// The spectrum with its axes in another order, or with more or fewer axes of extent 1.
     fn moved(&self, turn: &Turn, from: &[usize], to: &[usize]) -> Option<Self> {
         let (parts, to) = to.split_last()?;
         let from = from.split_last()?.1;

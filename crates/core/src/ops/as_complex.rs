@@ -1,10 +1,10 @@
-//! Real numbers as complex ones (rules §9).
+//! Real numbers as complex ones (rules, "Complex numbers").
 
 use super::pieces::movement::{Movement, operand};
 use crate::op::arrived;
 use crate::{Context, Error, Loss, Operand, Range, Relevance, Result, Role, Tensor};
 
-/// Operand 0 without imaginary parts: r is the real part of R. What lands on the parts that are filled in is lost.
+/// Operand 0 with imaginary parts of 0: r is the real part of R. What lands on the filled-in parts is lost.
 #[derive(Debug, Clone, Copy)]
 pub struct AsComplex;
 
@@ -22,7 +22,7 @@ impl Movement for AsComplex {
         let (x, relevance) = (operand(operands, 0)?, arrived(arriving)?);
         let shape = relevance.shape();
         let Some((2, lead)) = shape.split_last().map(|(parts, lead)| (*parts, lead)) else {
-            return Err(Error::Uncovered(format!("{shape:?} is no shape of complex numbers")));
+            return Err(Error::Uncovered(format!("{shape:?} is not a shape of complex numbers")));
         };
         let part = |index| [&Range::whole(lead)[..], &[Range::span(index, 1)]].concat();
         let (real, imaginary) = (part(0), part(1));

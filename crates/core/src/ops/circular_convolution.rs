@@ -1,4 +1,4 @@
-//! Convolutions counted around an axis, as products of spectra compute them (rules §9).
+//! Convolutions counted around an axis, as products of spectra compute them (rules, "Convolutions by way of spectra").
 
 use super::{Convolution, exactly};
 use crate::op::arrived;
@@ -6,25 +6,27 @@ use crate::{
     BacktraceOp, Context, ConvGeometry, Error, Family, Loss, Operand, Range, Relevance, Result, Role, Tensor,
 };
 
-/// y_i = Σ_j w_j x_(i − j), where i − j counts around the axis. Operands: x, w and a bias if any; the axes of x and w whose
-/// extent is not 1 stand among those of y at their places, and both repeat along the others.
+/// y_i = Σ_j w_j x_(i − j), where i − j counts around the axis. Operands: x, w and possibly a bias. Each axis of x and w with an
+/// extent other than 1 has its place among the axes of y; both repeat along the others.
 #[derive(Debug, Clone)]
 pub struct CircularConvolution {
-    /// How many axes y has.
+    /// The number of axes of y.
     pub rank: usize,
-    /// The axis of y to count around.
+    /// The axis of y along which indices wrap around.
     pub axis: usize,
-    /// Where the axes of x and those of w stand.
+    /// The places of the axes of x and of those of w.
     pub places: [Vec<usize>; 2],
     /// Whether y is complex, with imaginary parts of 0.
     pub complex: bool,
 }
 
-/// The extents of an operand among the axes of y, that to count around last.
+/// The extents of an operand among the axes of y, with the convolved axis last.
 fn spread(shape: &[usize], places: &[usize], rank: usize, axis: usize) -> Result<(Vec<usize>, Vec<usize>)> {
     let own: Vec<usize> = shape.iter().copied().filter(|&extent| extent != 1).collect();
     if own.len() != places.len() || places.iter().any(|&place| place >= rank) {
-        return Err(Error::Uncovered(format!("{shape:?} does not stand at {places:?}")));
+        return Err(Error::Uncovered(format!(
+            "an operand of shape {shape:?} does not have the axes {places:?}"
+        )));
     }
     let turned = |place: usize| match place.cmp(&axis) {
         std::cmp::Ordering::Less => place,
@@ -40,13 +42,13 @@ fn spread(shape: &[usize], places: &[usize], rank: usize, axis: usize) -> Result
     Ok((order, spread))
 }
 
-/// An operand as the convolution takes it.
+/// An operand in the form that the convolution takes.
 struct Laid {
     /// The extents of the operand that are not 1.
     own: Vec<usize>,
     /// Their order among the axes of y.
     order: Vec<usize>,
-    /// All extents in that order, 1 where the operand repeats.
+    /// All extents in that order, with 1 where the operand repeats.
     spread: Vec<usize>,
 }
 
@@ -82,7 +84,7 @@ impl CircularConvolution {
         Ok([laid(x, &self.places[0])?, laid(kernel, &self.places[1])?])
     }
 
-    /// Relevance of y, or what y is, with the axis last; of complex numbers the real parts.
+    /// Relevance of y, or its values, with the axis last; for complex numbers, the real parts.
     fn turned<T: Tensor>(&self, y: &T) -> Result<T> {
         let mut order: Vec<usize> = (0..self.rank).collect();
         order[self.axis..].rotate_left(1);
@@ -101,7 +103,7 @@ impl<T: Tensor> BacktraceOp<T> for CircularConvolution {
         Family::WeightedSum
     }
 
-    /// That of a layer where x is `[N, C, T]` or `[N, T, C]` and w is constant and has channels.
+    /// The role of a layer, if x is `[N, C, T]` or `[N, T, C]` and w is constant and has channels.
     fn role(&self, operands: &[Operand<T>]) -> Role {
         let (Ok([_, kernel]), [_, weight, ..]) = (self.laid(operands), operands) else { return Role::Other };
         match kernel.lead() {
@@ -131,7 +133,7 @@ impl<T: Tensor> BacktraceOp<T> for CircularConvolution {
             context.lose(Loss::Padding, relevance.measure(|channel| channel.slice(&imaginary)?.total())?);
         }
 
-        // Axes before the first that the kernel has are samples, the others groups.
+        // Axes before the kernel's first axis are samples, the others are groups.
         let (lead, own) = (laid_x.lead(), laid_kernel.lead());
         let points = laid_x.spread[self.rank - 1];
         let wide: Vec<usize> = lead.iter().zip(own).map(|(a, b)| if *a == 1 { *b } else { *a }).collect();
@@ -145,7 +147,7 @@ impl<T: Tensor> BacktraceOp<T> for CircularConvolution {
         let weight = laid_kernel.of(kernel.data()?)?.reshape(&narrow)?;
         let weight = weight.broadcast_to(&of_kernel)?.reshape(&[groups, 1, points])?;
 
-        // Of a kernel filled up with zeros only what reaches; what lies before the start is the end.
+        // Trailing zeros of the kernel are dropped; positions before the start wrap to the end.
         let sizes = weight.abs()?.max_over(&[0, 1])?.to_array()?;
         let used = (1..).zip(sizes).filter(|(_, size)| *size != 0.0);
         let reach = used.map(|(count, _)| count).last().unwrap_or(1);

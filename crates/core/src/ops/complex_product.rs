@@ -1,4 +1,4 @@
-//! Products of complex numbers (rules §9): sums and products of their parts.
+//! Products of complex numbers (rules, "Complex numbers"): sums and products of their parts.
 
 use super::{Sum, exactly};
 use crate::op::arrived;
@@ -6,10 +6,10 @@ use crate::{BacktraceOp, Context, Error, Family, Operand, Range, Relevance, Resu
 
 /// A product of two tensors.
 pub trait Multiply<T: Tensor>: BacktraceOp<T> {
-    /// What it gives.
+    /// The product.
     ///
     /// # Errors
-    /// [`Error::Tensor`] or [`Error::Uncovered`] when the factors do not fit.
+    /// [`Error::Tensor`] or [`Error::Uncovered`] if the factors do not fit.
     fn multiply(&self, a: &T, b: &T) -> Result<T>;
 }
 
@@ -28,11 +28,11 @@ impl<T: Tensor, P: Multiply<T>> Multiply<T> for ComplexProduct<P> {
     }
 }
 
-/// Real and imaginary part of complex numbers.
+/// The real and the imaginary parts of complex numbers.
 fn parts<T: Tensor>(x: &T) -> Result<[T; 2]> {
     let shape = x.shape();
     let Some((2, own)) = shape.split_last().map(|(parts, own)| (*parts, own)) else {
-        return Err(Error::Uncovered(format!("{shape:?} is no shape of complex numbers")));
+        return Err(Error::Uncovered(format!("{shape:?} is not a shape of complex numbers")));
     };
     let mut region = Range::whole(&shape);
     let mut part = |index| {
@@ -42,7 +42,7 @@ fn parts<T: Tensor>(x: &T) -> Result<[T; 2]> {
     Ok([part(0)?, part(1)?])
 }
 
-/// Complex numbers of these parts.
+/// Complex numbers with these parts.
 fn joined<T: Tensor>(real: &T, imaginary: &T) -> Result<T> {
     let shape = [&real.shape()[..], &[1]].concat();
     T::concat(&[real.reshape(&shape)?, imaginary.reshape(&shape)?], shape.len() - 1)
@@ -97,7 +97,7 @@ impl<T: Tensor, P: Multiply<T>> BacktraceOp<T> for ComplexProduct<P> {
 }
 
 impl<P> ComplexProduct<P> {
-    /// Of a sum of two products of parts, the shares of all four factors.
+    /// The shares of all four factors in a sum of two products of parts.
     fn shares<T: Tensor>(
         &self,
         [a, b, c, d]: [&Operand<T>; 4],
@@ -123,13 +123,13 @@ impl<P> ComplexProduct<P> {
     }
 }
 
-/// Relevance of real and imaginary parts.
+/// The relevance of the real and of the imaginary parts.
 fn of_parts<T: Tensor>(relevance: &Relevance<T>) -> Result<[Relevance<T>; 2]> {
     let part = |index: usize| relevance.map(|channel| Ok(parts(channel)?[index].clone()));
     Ok([part(0)?, part(1)?])
 }
 
-/// Relevance of complex numbers by that of their parts.
+/// The relevance of complex numbers from that of their parts.
 fn whole<T: Tensor>(
     real: Option<Relevance<T>>,
     imaginary: Option<Relevance<T>>,

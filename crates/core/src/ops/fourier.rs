@@ -7,30 +7,30 @@ use crate::{BacktraceOp, Context, Error, Family, Operand, Relevance, Result, Rol
 use ndarray::{ArrayView, IxDyn};
 use std::f64::consts::FRAC_PI_2;
 
-/// From what to what a transform goes.
+/// The kind of numbers before and after a transform.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Transform {
-    /// Of real numbers, to the whole spectrum or to the half that says all.
+    /// From real numbers to the whole spectrum, or to the half that determines the rest.
     FromReal {
-        /// Whether to the half.
+        /// Whether it gives only the half.
         one_sided: bool,
     },
-    /// Of complex numbers.
+    /// From complex numbers to complex numbers.
     Between {
-        /// To the spectrum, else back.
+        /// Whether it goes to the spectrum; otherwise it goes back.
         forward: bool,
     },
-    /// From the half of a spectrum that says all back to real numbers.
+    /// From the half of a spectrum that determines the rest back to real numbers.
     ToReal,
 }
 
-/// y_k = f · Σⱼ x_j e^(∓2πi jk / n), − to a spectrum and + back. Operand: x, whose last axis has real and imaginary parts if it
-/// is complex; that of y likewise.
+/// y_k = f · Σⱼ x_j e^(∓2πi jk / n), − to a spectrum and + back. Operand: x. If x is complex, its last axis holds real and
+/// imaginary parts; the same holds for y.
 #[derive(Debug, Clone)]
 pub struct Fourier {
-    /// From what to what.
+    /// The kind of numbers before and after.
     pub transform: Transform,
-    /// The axis, not that of the parts.
+    /// The axis of the transform, which is not that of the parts.
     pub axis: usize,
     /// n
     pub points: usize,
@@ -38,14 +38,14 @@ pub struct Fourier {
     pub factor: f64,
 }
 
-/// The most numbers of a matrix: those between 4096 complex numbers.
+/// The most numbers in a matrix: those between 4096 complex numbers.
 const LIMIT: usize = 1 << 26;
 
 impl Fourier {
     /// y
     ///
     /// # Errors
-    /// [`Error::Tensor`] when the shape does not fit.
+    /// [`Error::Tensor`] if the shape does not fit.
     pub fn apply<T: Tensor>(&self, x: &T) -> Result<T> {
         let shape = x.shape();
         let rows = self.rows(x, self.of_complex())?;
@@ -60,19 +60,19 @@ impl Fourier {
         !matches!(self.transform, Transform::FromReal { .. })
     }
 
-    /// Whether it makes complex numbers.
+    /// Whether the result is complex.
     pub fn to_complex(&self) -> bool {
         self.transform != Transform::ToReal
     }
 
-    /// Why it has no rule, if it is too long for one.
+    /// Why the transform has no rule, if it is too long.
     pub(crate) fn too_long(&self) -> Option<&'static str> {
         let [rows, columns] = self.extents();
         (rows.max(columns).pow(2) > LIMIT)
-            .then_some("a Fourier transform has a rule up to 4096 points, and this one is longer")
+            .then_some("a Fourier transform has a rule only up to 4096 points, and this one is longer")
     }
 
-    /// How many numbers it reads and makes along the axis.
+    /// The number of frequencies or points that it reads and makes along the axis.
     fn frequencies(&self) -> (usize, usize) {
         let half = self.points / 2 + 1;
         match self.transform {
@@ -82,13 +82,13 @@ impl Fourier {
         }
     }
 
-    /// Extents of the matrix: real and imaginary parts stand one after the other.
+    /// The extents of the matrix, in which real and imaginary parts follow one another.
     fn extents(&self) -> [usize; 2] {
         let (from, to) = self.frequencies();
         [from << usize::from(self.of_complex()), to << usize::from(self.to_complex())]
     }
 
-    /// A tensor with the axis last, and the parts beside each other along it.
+    /// A tensor with the axis last, and along it real parts beside imaginary parts.
     fn rows<T: Tensor>(&self, x: &T, complex: bool) -> Result<T> {
         let (order, shape) = self.turned(&x.shape(), complex);
         let lead = shape.len() - 1 - usize::from(complex);
@@ -96,7 +96,7 @@ impl Fourier {
         x.permute(&order)?.reshape(&[&shape[..lead], &[units]].concat())
     }
 
-    /// Rows as a tensor of the given shape.
+    /// Turns rows back into a tensor of the given shape.
     fn back<T: Tensor>(&self, rows: &T, shape: &[usize], complex: bool) -> Result<T> {
         let (order, turned) = self.turned(shape, complex);
         let mut inverse = vec![0; order.len()];
@@ -104,7 +104,7 @@ impl Fourier {
         rows.reshape(&turned)?.permute(&inverse)
     }
 
-    /// The order of axes with that of the transform behind all others but that of the parts, and the extents in that order.
+    /// The order of axes that puts the axis of the transform last, except for that of the parts; and the extents in that order.
     fn turned(&self, shape: &[usize], complex: bool) -> (Vec<usize>, Vec<usize>) {
         let mut order: Vec<usize> = (0..shape.len()).collect();
         let end = shape.len() - usize::from(complex);
@@ -113,7 +113,7 @@ impl Fourier {
         (order, turned)
     }
 
-    /// The matrix that rows are multiplied with, as a tensor like x.
+    /// The matrix that multiplies rows, as a tensor like x.
     fn matrix<T: Tensor>(&self, x: &T) -> Result<T> {
         let (from, to) = self.frequencies();
         let [rows, columns] = self.extents();
@@ -138,7 +138,7 @@ impl Fourier {
                         matrix[(2 * j + 1) * columns + 2 * k + 1] = c;
                     }
                     Transform::ToReal => {
-                        // Each frequency stands for the one that mirrors it, too.
+                        // Each frequency also stands for its mirror image.
                         let mirrored = if j == 0 || 2 * j == self.points { 1.0 } else { 2.0 };
                         matrix[2 * j * columns + k] = mirrored * c;
                         matrix[(2 * j + 1) * columns + k] = -mirrored * s;
@@ -151,7 +151,7 @@ impl Fourier {
     }
 }
 
-/// Cosine and sine of `part` of so many parts of a circle, exact on the axes and alike in all octants.
+/// Cosine and sine of `part` out of `parts` equal parts of a circle, exact on the axes and symmetric in all octants.
 fn of_circle(part: usize, parts: usize) -> (f64, f64) {
     let (quarter, rest) = (4 * part / parts, 4 * part % parts);
     let angle = |rest: usize| FRAC_PI_2 * (rest as f64 / parts as f64);

@@ -6,19 +6,19 @@ use crate::weighted_sum::{Term, Variant, WeightedSum};
 use crate::{BacktraceOp, Context, Error, Family, Operand, Relevance, Result, Tensor};
 use std::fmt::Debug;
 
-/// A linear map of operand 0 that constants among the other operands complete.
+/// A linear map of operand 0, which constants among the other operands complete.
 pub trait OwnedMap<T: Tensor>: Debug + Send {
-    /// What it does with what completes it, in words: "sampling at a grid".
+    /// The name of the map in messages: "sampling at a grid".
     fn name(&self) -> &'static str;
 
     /// The map, for these operands.
     ///
     /// # Errors
-    /// [`Error::Uncovered`] when they do not fit, [`Error::NotKept`].
+    /// [`Error::Uncovered`] if they do not fit, [`Error::NotKept`].
     fn map<'a>(&'a self, operands: &'a [Operand<T>]) -> Result<Box<dyn LinearMap<T> + 'a>>;
 }
 
-/// y = W x. Operands: x, and what W is made of.
+/// y = W x. Operands: x, and those from which W is made.
 #[derive(Debug, Clone)]
 pub struct Linear<M> {
     /// Makes W.
@@ -37,7 +37,7 @@ impl<T: Tensor, M: OwnedMap<T>> BacktraceOp<T> for Linear<M> {
         context: &mut Context<'_, T>,
     ) -> Result<Vec<Option<Relevance<T>>>> {
         let [x, others @ ..] = operands else {
-            return Err(Error::Uncovered(format!("{} takes an operand", self.map.name())));
+            return Err(Error::Uncovered(format!("{} needs an operand", self.map.name())));
         };
         if others.iter().any(|other| other.depends) {
             let name = self.map.name();

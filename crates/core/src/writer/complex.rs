@@ -1,5 +1,6 @@
-//! Operators of complex numbers, of which a tape holds real and imaginary parts along one more axis (rules §9). Each writes the
-//! operator but for its last step, which makes the value that the framework has; on real numbers it is the real operator.
+//! Operators of complex numbers, whose real and imaginary parts lie along one more axis on the tape (rules, "Complex numbers").
+//! Each method writes the operator except for its last step, which makes the value that the framework has. On real numbers it
+//! writes the real operator.
 
 use super::{Last, TapeWriter};
 use crate::ops::{
@@ -9,14 +10,14 @@ use crate::ops::{
 use crate::{Error, Function, Meta, Operand, Range, Result, Tensor, ValueId};
 use ndarray::ArrayView;
 
-/// What an operator's row in a table makes of complex numbers.
+/// What a row of a table says about complex numbers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum OfComplex {
     /// They have no rule.
     Unruled,
-    /// It has a rule of its own for them.
+    /// The operator has a rule of its own for them.
     Ruled,
-    /// What it makes of real numbers it makes of the real parts and of the imaginary parts.
+    /// The operator treats real and imaginary parts each as it treats real numbers.
     Parts,
 }
 
@@ -24,8 +25,8 @@ impl<T: Tensor> TapeWriter<T> {
     /// a · b by elements; a real factor scales both parts.
     ///
     /// # Errors
-    /// [`Error::Uncovered`] where the operator has no rule for complex numbers, [`Error::NotKept`], [`Error::Tensor`]; so for
-    /// all that follow.
+    /// [`Error::Uncovered`] if the operator has no rule for complex numbers, [`Error::NotKept`], [`Error::Tensor`]; the same for
+    /// all methods that follow.
     pub fn times(&mut self, a: Operand<T>, b: Operand<T>) -> Result<Last<T>> {
         if a.meta.complex && b.meta.complex {
             return Ok((Box::new(ComplexProduct { of_parts: Product }), vec![a, b]));
@@ -35,8 +36,8 @@ impl<T: Tensor> TapeWriter<T> {
         Ok((Box::new(Product), factors.into()))
     }
 
-    /// a / b by elements; a real divisor divides both parts, a complex one is multiplied with as its inverse, which only
-    /// constants have.
+    /// a / b by elements. A real divisor divides both parts. A complex divisor must be constant; the numerator is multiplied by its
+    /// inverse.
     ///
     /// # Errors
     /// As [`TapeWriter::times`].
@@ -52,7 +53,7 @@ impl<T: Tensor> TapeWriter<T> {
         Ok((Box::new(Quotient), vec![a, b]))
     }
 
-    /// Σ αₖ xₖ + c, of the parts as of real numbers.
+    /// Σ αₖ xₖ + c; complex numbers are summed by parts.
     ///
     /// # Errors
     /// As [`TapeWriter::times`].
@@ -77,7 +78,7 @@ impl<T: Tensor> TapeWriter<T> {
         }
     }
 
-    /// |z| = √(a² + b²): passes, and a sum.
+    /// |z| = √(a² + b²): passes and a sum.
     ///
     /// # Errors
     /// As [`TapeWriter::times`].
@@ -88,14 +89,14 @@ impl<T: Tensor> TapeWriter<T> {
         Ok((Box::new(Pass::function(Function::Power(0.5))), vec![sum]))
     }
 
-    /// Complex matrices with rows and columns exchanged, conjugated if they are to be adjoint.
+    /// Complex matrices with rows and columns exchanged; conjugated for the adjoint.
     ///
     /// # Errors
     /// As [`TapeWriter::times`].
     pub fn turned(&mut self, z: Operand<T>, adjoint: bool) -> Result<Operand<T>> {
         let mut order: Vec<usize> = (0..z.meta.shape.len()).collect();
         let Some(rows) = order.len().checked_sub(3).filter(|_| z.meta.complex) else {
-            return Err(Error::Uncovered("these are no complex matrices".into()));
+            return Err(Error::Uncovered("the operand is not a complex matrix".into()));
         };
         order.swap(rows, rows + 1);
         let data = z.data()?.permute(&order)?;
@@ -119,7 +120,7 @@ impl<T: Tensor> TapeWriter<T> {
         Ok((Box::new(Pass::function(Function::Bounded)), vec![quotient]))
     }
 
-    /// a + ib of real numbers.
+    /// a + ib from real numbers a and b.
     ///
     /// # Errors
     /// As [`TapeWriter::times`].
@@ -131,12 +132,12 @@ impl<T: Tensor> TapeWriter<T> {
         Ok((Box::new(Concat { axis, new_axis: true }), vec![a, b]))
     }
 
-    /// The other sign of the imaginary part.
+    /// The conjugate: reverses the sign of the imaginary part.
     pub fn conjugate(&mut self, z: Operand<T>) -> Last<T> {
         (Box::new(Pass::function(Function::Other)), vec![z])
     }
 
-    /// The same numbers, real ones as complex without an imaginary part where these are wanted.
+    /// The same numbers in another type; real numbers become complex without an imaginary part if `to` is complex.
     ///
     /// # Errors
     /// As [`TapeWriter::times`].
@@ -144,13 +145,13 @@ impl<T: Tensor> TapeWriter<T> {
         match (x.meta.complex, to.complex) {
             (false, true) if to.shape.len() != x.meta.shape.len() => Ok((Box::new(AsComplex), vec![x])),
             (true, false) if to.shape.len() != x.meta.shape.len() => {
-                Err(Error::Uncovered("leaving imaginary parts out by a cast has no rule".into()))
+                Err(Error::Uncovered("a cast that drops imaginary parts has no rule".into()))
             }
             _ => Ok((Box::new(Pass::identity()), vec![x])),
         }
     }
 
-    /// Fourier transforms one after the other, as they would be written out.
+    /// Fourier transforms, one after the other, as they would be written out.
     ///
     /// # Errors
     /// As [`TapeWriter::times`].
@@ -182,14 +183,14 @@ impl<T: Tensor> TapeWriter<T> {
         part
     }
 
-    /// The value `z` is made of a real and an imaginary part.
+    /// Makes the value `z` from a real and an imaginary part.
     pub fn join(&mut self, parts: [ValueId; 2], z: ValueId) {
         let operands = parts.map(|part| Operand::shape_only(part, self.tape.meta(part).clone()));
         let axis = operands[0].meta.shape.len();
         self.step(Box::new(Concat { axis, new_axis: true }), operands.into(), vec![z]);
     }
 
-    /// Real and imaginary part.
+    /// The real and the imaginary part.
     ///
     /// # Errors
     /// As [`TapeWriter::times`].
@@ -197,7 +198,7 @@ impl<T: Tensor> TapeWriter<T> {
         let Some((2, own)) =
             z.meta.shape.split_last().filter(|_| z.meta.complex).map(|(parts, own)| (*parts, own))
         else {
-            return Err(Error::Uncovered("real numbers have no parts".into()));
+            return Err(Error::Uncovered("real numbers have no imaginary parts".into()));
         };
         let part = |writer: &mut Self, index| {
             let part = writer.narrow(z, own.len(), index, 1)?;
@@ -206,7 +207,7 @@ impl<T: Tensor> TapeWriter<T> {
         Ok([part(self, 0)?, part(self, 1)?])
     }
 
-    /// The first `extent` indices of an axis; where there are fewer, zeros behind them.
+    /// The first `extent` indices of an axis; if there are fewer, zeros follow them.
     ///
     /// # Errors
     /// As [`TapeWriter::times`].
@@ -235,7 +236,7 @@ impl<T: Tensor> TapeWriter<T> {
         Ok(self.pass(Pass::function(Function::Power(2.0)), x, data))
     }
 
-    /// A real factor of complex numbers meets both parts.
+    /// Prepares a real factor of complex numbers, which multiplies both parts.
     fn for_parts(&mut self, x: Operand<T>, complex: bool) -> Result<Operand<T>> {
         if x.meta.complex || !complex {
             return Ok(x);

@@ -15,12 +15,12 @@ struct Labelled<T> {
 }
 
 impl<T: Tensor> TapeWriter<T> {
-    /// Writes an Einstein sum but for its last step, which makes the value that the framework has. `path`: the places
-    /// of the two operands that are taken next, again and again; their result comes last. Without one it goes from left
-    /// to right.
+    /// Writes an Einstein sum except for its last step, which makes the value that the framework has. `path` holds, step by step, the
+    /// places of the two operands to combine next; their result becomes the last operand. Without a path, it goes from left to
+    /// right.
     ///
     /// # Errors
-    /// [`Error::Uncovered`] where the equation does not fit, [`Error::NotKept`], [`Error::Tensor`].
+    /// [`Error::Uncovered`] if the equation does not fit, [`Error::NotKept`], [`Error::Tensor`].
     pub fn einsum(&mut self, equation: &str, operands: Vec<Operand<T>>, path: &[usize]) -> Result<Last<T>> {
         let complex: Vec<bool> = operands.iter().map(|operand| operand.meta.complex).collect();
         let ranks = operands.iter().zip(&complex);
@@ -63,12 +63,12 @@ impl<T: Tensor> TapeWriter<T> {
             let (op, operands) = self.pair(a, b, &output)?;
             return Ok((op, operands.into()));
         }
-        let last = waiting.pop_front().ok_or_else(|| Error::Uncovered("einsum of nothing".into()))?;
+        let last = waiting.pop_front().ok_or_else(|| Error::Uncovered("einsum needs an operand".into()))?;
         let order = places(&output, &last.labels)?;
         Ok((Box::new(Permute { order }), vec![last.operand]))
     }
 
-    /// What an operand can do by itself: a label it has twice is a diagonal, one that stands nowhere else a sum.
+    /// What an operand needs by itself: a label that it has twice is a diagonal, one that occurs nowhere else is summed over.
     fn alone(
         &mut self,
         Labelled { mut operand, mut labels }: Labelled<T>,
@@ -89,7 +89,7 @@ impl<T: Tensor> TapeWriter<T> {
         Ok(Labelled { operand, labels })
     }
 
-    /// The cells whose indices along two axes are equal; the axis that counts them is the last.
+    /// The cells whose indices along two axes are equal; the last axis of the result counts them.
     fn diagonal(&mut self, x: &Operand<T>, first: usize, second: usize) -> Result<Operand<T>> {
         let shape = &x.meta.shape;
         let (length, other) = (shape[first], shape[second]);
@@ -117,7 +117,7 @@ impl<T: Tensor> TapeWriter<T> {
         Ok(self.inner(Box::new(Rearrange::new(index)), vec![x.clone()], data))
     }
 
-    /// How two operands become one with these labels.
+    /// Combines two operands to one with these labels.
     fn pair(&mut self, a: Labelled<T>, b: Labelled<T>, output: &[usize]) -> Result<Pair<T>> {
         let both = a.is_complex() && b.is_complex();
         if a.labels.iter().any(|label| !output.contains(label)) {
@@ -147,7 +147,7 @@ impl<T: Tensor> TapeWriter<T> {
         }
     }
 
-    /// Complex numbers with their parts along the last axis, and the labels of the others.
+    /// Complex numbers with their parts along the last axis, and the labels of the other axes.
     fn parts_last(&mut self, Labelled { operand, labels }: Labelled<T>) -> Result<(Operand<T>, Vec<usize>)> {
         let own: Vec<usize> = labels.iter().copied().filter(|&label| label != PARTS).collect();
         if labels.last() == Some(&PARTS) {
@@ -166,7 +166,7 @@ impl<T> Labelled<T> {
     }
 }
 
-/// Takes two of the operands: those of the path, or the first ones.
+/// Takes two of the operands: those that the path names, or the first two.
 fn take<T>(
     waiting: &mut VecDeque<Labelled<T>>,
     chosen: Option<(usize, usize)>,
@@ -185,7 +185,7 @@ fn places(wanted: &[usize], labels: &[usize]) -> Result<Vec<usize>> {
         .ok_or_else(|| Error::Uncovered("an einsum output names an axis that no operand has".into()))
 }
 
-/// The places of the first label that stands twice.
+/// The places of the first label that occurs twice.
 fn repeated(labels: &[usize]) -> Option<(usize, usize)> {
     labels.iter().enumerate().find_map(|(second, label)| {
         let first = labels[..second].iter().position(|other| other == label)?;
@@ -200,8 +200,7 @@ struct Equation {
 }
 
 impl Equation {
-    /// Letters are their own labels; the axes that an ellipsis stands for are counted from the last one, after
-    /// all letters.
+    /// Letters are their own labels. The axes of an ellipsis are counted from the last one, and their labels follow all letters.
     fn parse(equation: &str, ranks: &[usize]) -> Result<Self> {
         let text: String = equation.chars().filter(|letter| !letter.is_whitespace()).collect();
         let (left, right) = match text.split_once("->") {
@@ -244,7 +243,7 @@ fn labels(part: &str, dots: usize) -> Vec<usize> {
     }
 }
 
-/// The output that is left unsaid: the ellipsis, then what stands once, in the order of the alphabet.
+/// The output if the equation leaves it out: the ellipsis, then every label that occurs once, in alphabetical order.
 fn once(operands: &[Vec<usize>], dots: usize) -> Vec<usize> {
     let mut counts = BTreeMap::new();
     for &label in operands.iter().flatten().filter(|&&label| label < DOTS) {
