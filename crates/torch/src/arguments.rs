@@ -3,7 +3,7 @@
 use dlbacktrace_core::{Error, Result};
 use dlbacktrace_torch_recorder::{ArgumentValue, Call, Slot};
 
-/// Reads arguments; what is missing or of another type is an error that names it.
+/// Reads arguments. An argument that is missing or has another type is an error that names it.
 pub(crate) trait Arguments {
     /// A tensor.
     fn tensor(&self, name: &str) -> Result<&Slot>;
@@ -15,11 +15,11 @@ pub(crate) trait Arguments {
     fn int(&self, name: &str) -> Result<i64>;
     /// A number of any type, if given.
     fn optional_number(&self, name: &str) -> Option<f64>;
-    /// A truth value; `false` when absent.
+    /// A truth value; `false` if absent.
     fn flag(&self, name: &str) -> bool;
-    /// Integers; one integer counts as a list of one.
+    /// Integers; a single integer counts as a list of one.
     fn ints(&self, name: &str) -> Option<Vec<i64>>;
-    /// Extents for each of `rank` axes, where a single one serves for all.
+    /// Extents for each of `rank` axes; a single one serves for all.
     fn extents(&self, name: &str, rank: usize) -> Result<Vec<usize>>;
     /// A text.
     fn text(&self, name: &str) -> Option<&str>;
@@ -28,7 +28,7 @@ pub(crate) trait Arguments {
 fn missing(call: &Call, name: &str, wanted: &str) -> Error {
     let names: Vec<&str> = call.arguments.iter().map(|argument| argument.name.as_str()).collect();
     Error::Uncovered(format!(
-        "argument {name} is no {wanted}; the overload {:?} takes {names:?}",
+        "argument {name} is not a {wanted}; the overload {:?} takes {names:?}",
         call.overload
     ))
 }
@@ -100,7 +100,7 @@ impl Arguments for Call {
     }
 }
 
-/// An axis that may count from the end.
+/// An axis, which may be counted from the end.
 pub(crate) fn axis(index: i64, rank: usize) -> Result<usize> {
     let from_front = if index < 0 { index + rank.max(1) as i64 } else { index };
     usize::try_from(from_front)
@@ -109,7 +109,7 @@ pub(crate) fn axis(index: i64, rank: usize) -> Result<usize> {
         .ok_or_else(|| Error::Uncovered(format!("there is no axis {index} among {rank}")))
 }
 
-/// Axes that may count from the end; none means all.
+/// Axes, which may be counted from the end; an empty list means all.
 pub(crate) fn axes(indices: Option<Vec<i64>>, rank: usize) -> Result<Vec<usize>> {
     match indices {
         Some(indices) if !indices.is_empty() => indices.into_iter().map(|index| axis(index, rank)).collect(),

@@ -8,7 +8,7 @@ use dlbacktrace_torch_recorder::{FixedRandom, Recorder};
 use std::time::Instant;
 use tch::Tensor;
 
-/// What takes part in a computation to explain.
+/// The tensors that take part in a computation to explain.
 #[derive(Debug, Default, Clone, Copy)]
 pub struct Computation<'a> {
     /// The tensors to explain, by name.
@@ -47,7 +47,7 @@ pub fn explain_computation(
     let output = compute();
     let recording = recorder.finish(&[("output", &output)])?;
     drop(fixed);
-    // The weights may be trained on before the next explanation, so nothing is kept for it.
+    // The weights may be trained before the next explanation, so nothing is kept for it.
     let weights = WeightCache::new(0);
     run::explain(run::on_tape(recording, false, start.elapsed(), None)?, options, &weights)
 }

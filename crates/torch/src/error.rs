@@ -1,4 +1,4 @@
-//! What can go wrong on the libtorch side.
+//! The errors of this crate.
 
 /// The result of a libtorch operation.
 pub type Result<T, E = Error> = std::result::Result<T, E>;

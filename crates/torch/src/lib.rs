@@ -1,8 +1,8 @@
-//! TorchScript and tch computations explained.
+//! Explains TorchScript archives and tch computations.
 //!
-//! A [`Model`] is a TorchScript archive; [`explain_computation`] explains any other libtorch computation, such as a
-//! `tch::nn` network. Both run once under the recorder, become a tape of the core's operators by the table
-//! that [`operators`] lists, and are walked back on libtorch's own tensors.
+//! A [`Model`] is a TorchScript archive; [`explain_computation`] explains any other libtorch computation, such as a `tch::nn`
+//! network. Both run once under the recorder and become a tape of the core's operators, by the table that [`operators`]
+//! lists. The walk uses libtorch's own tensors.
 
 mod arguments;
 mod computation;

@@ -15,7 +15,7 @@ use std::ffi::c_void;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-/// A TorchScript archive, ready to be explained; may be shared between threads.
+/// A TorchScript archive, ready to be explained. Threads may share it.
 pub struct Model {
     module: Module,
     weights: WeightCache<TorchTensor>,
@@ -34,12 +34,12 @@ pub struct Inspection {
     pub modules: Vec<Submodule>,
     /// Parameters and buffers.
     pub tensors: Vec<NamedTensor>,
-    /// The operators in the code, those that only TorchScript itself handles left out.
+    /// The operators in the code, except those that only TorchScript itself handles.
     pub operators: Vec<OperatorUse>,
-    /// The share of them that has a rule, 0 to 1. Composite operators without a rule of their own are followed into their
-    /// parts by a run, which tells whether these have one; here they count as if all had.
+    /// The share of them that has a rule, 0 to 1. A run follows composite operators without a rule of their own into their parts
+    /// and shows whether these have one; here such operators count as if they had.
     pub coverage: f64,
-    /// The operators in the code that give something by chance.
+    /// The operators in the code whose results depend on random numbers or on the batch.
     pub random: Vec<RandomUse>,
 }
 
@@ -47,11 +47,11 @@ impl Model {
     /// Loads an archive written by `torch.jit.save`.
     ///
     /// # Errors
-    /// [`Error::Module`](crate::Error::Module) when the file is missing or damaged.
+    /// [`Error::Module`](crate::Error::Module) if the file is missing or damaged.
     pub fn load(path: impl AsRef<Path>) -> Result<Self> {
         let path = path.as_ref();
         let module = Module::load(path)?;
-        // Room for three parts of every weight: default mode makes |W| once, contrastive mode W⁺ and W⁻ too.
+        // Room for three parts of every weight: default mode computes |W| once, contrastive mode W⁺ and W⁻ too.
         // Traces of other languages hold their weights as constants of the code, which the module does not list.
         let named: usize = module.tensors()?.iter().map(bytes).sum();
         let stored = std::fs::metadata(path).map_or(0, |file| file.len() as usize);
@@ -61,12 +61,12 @@ impl Model {
     /// Shares a live `torch::jit::Module`: nothing is copied, and the module is not changed.
     ///
     /// # Errors
-    /// [`Error::Module`](crate::Error::Module) when it is in training mode or not on the CPU.
+    /// [`Error::Module`](crate::Error::Module) if it is in training mode or not on the CPU.
     ///
     /// # Safety
-    /// As of [`Module::share`].
+    /// As for [`Module::share`].
     pub unsafe fn share(module: *const c_void) -> Result<Self> {
-        // SAFETY: the caller vouches for the pointer.
+        // SAFETY: the caller guarantees the pointer.
         let module = unsafe { Module::share(module) }?;
         let weights = module.tensors()?.iter().map(bytes).sum::<usize>();
         Self::of(module, weights)
@@ -80,12 +80,12 @@ impl Model {
     /// The arguments of `forward`.
     ///
     /// # Errors
-    /// [`Error::Module`](crate::Error::Module) when there is no `forward`.
+    /// [`Error::Module`](crate::Error::Module) if there is no `forward`.
     pub fn arguments(&self) -> Result<Vec<FormalArgument>> {
         Ok(self.module.arguments()?)
     }
 
-    /// The floating element type of its parameters; `None` when there are none, or of several types.
+    /// The floating-point type of its parameters; `None` if there are none, or if they have several types.
     ///
     /// # Errors
     /// [`Error::Module`](crate::Error::Module).
@@ -101,8 +101,8 @@ impl Model {
     /// Runs the model and traces the chosen output back to the inputs.
     ///
     /// # Errors
-    /// [`Error::Module`](crate::Error::Module) when the inputs do not fit or the model fails, and
-    /// [`Error::Core`](crate::Error::Core) when the options do not fit or the walk fails, above all on an operator
+    /// [`Error::Module`](crate::Error::Module) if the inputs do not fit or the model fails, and
+    /// [`Error::Core`](crate::Error::Core) if the options do not fit or the walk fails, above all at an operator
     /// without a rule.
     pub fn explain(&self, inputs: &Inputs, options: &Options) -> Result<Explanation> {
         let start = Instant::now();
@@ -121,13 +121,13 @@ impl Model {
         };
         let mut run = run::on_tape(recording, !self.module.keeps_state(), forward, Some(again))?;
         if self.module.left_training() {
-            let mode = "the model was saved in training mode, and ran in evaluation mode, as after eval()";
+            let mode = "the model was saved in training mode, but ran in evaluation mode, as after eval()";
             run.assumed.push(mode.to_owned());
         }
         run::explain(run, options, &self.weights)
     }
 
-    /// Runs the model and says how it scales each input before it does anything else with it.
+    /// Runs the model and returns how it scales each input before anything else.
     ///
     /// # Errors
     /// [`Error::Module`](crate::Error::Module).
@@ -136,7 +136,7 @@ impl Model {
         Ok(scalings(&run::on_tape(recording, false, Duration::ZERO, None)?))
     }
 
-    /// Runs the model without recording; the outputs, flattened, with their names.
+    /// Runs the model without recording; returns the outputs, flattened, with their names.
     ///
     /// # Errors
     /// [`Error::Module`](crate::Error::Module).
@@ -145,8 +145,7 @@ impl Model {
         Ok(outputs.into_iter().map(|port| (port.name, port.tensor)).collect())
     }
 
-    /// Records a run whole and repeats each operator on copies of what was recorded: the recording's own
-    /// check.
+    /// Records a run with all tensors, and repeats each operator on copies of the recorded ones, to check the recording.
     ///
     /// # Errors
     /// [`Error::Module`](crate::Error::Module).
@@ -191,12 +190,12 @@ impl Model {
 }
 
 impl Model {
-    /// The operators in the code that give something by chance.
+    /// The operators in the code whose results depend on random numbers or on the batch.
     fn random(&self) -> Result<Vec<RandomUse>> {
         let top = self.module.submodules()?.into_iter().next().map(|top| top.class_name).unwrap_or_default();
         let uses = self.module.chances()?.into_iter().filter_map(|found| {
             let path = self.paths.full(&found.path).to_owned();
-            // The code of the model itself has no instance around it.
+            // The code of the model itself has no module around it.
             let class = if path.is_empty() { top.clone() } else { found.class_name };
             let module = ModulePath { path, class };
             Some(RandomUse { operator: found.name, module, chance: chance(found.chance)?, count: 1 })
@@ -209,8 +208,8 @@ fn bytes(tensor: &NamedTensor) -> usize {
     tensor.sizes.iter().map(|&extent| extent.max(0) as usize).product::<usize>() * 4
 }
 
-/// The rule of an operator that has none of its own, for its parts have.
+/// The rule of an operator that has none of its own, because its parts have rules.
 const FOLLOWED: &str = "that of its parts";
 
-/// Operators that stand in the arithmetic of shapes, and have a rule for tokens alone.
+/// Operators in the arithmetic of shapes, which have a rule only for tokens.
 const OF_INTEGERS: &[&str] = &["aten::floor_divide", "aten::remainder"];

@@ -1,16 +1,16 @@
-//! Full paths of modules: libtorch names those whose `forward` was called, and that of a list of modules never is.
+//! Completes the paths of modules. libtorch names only modules whose `forward` was called, and a list of modules is never called.
 
 use dlbacktrace_torch_recorder::{Record, Submodule};
 use std::collections::HashMap;
 
-/// Classes that only hold modules.
+/// Classes that only contain modules.
 const HOLDERS: &[&str] = &["ModuleList", "ModuleDict"];
 
-/// Full paths, `layers.0.mlp`, by those libtorch tells, `0.mlp`. Where two modules have the same, it stays as it is told.
+/// The full path, `layers.0.mlp`, for each path that libtorch gives, `0.mlp`. If two modules have the same, it stays as it is.
 pub(crate) struct Paths(HashMap<String, String>);
 
 impl Paths {
-    /// Of modules of which each stands before those in it.
+    /// Takes modules in an order in which each comes before those in it.
     pub(crate) fn of(modules: &[Submodule]) -> Self {
         let join = |around: &str, name: &str| match around {
             "" => name.to_owned(),
@@ -44,7 +44,7 @@ impl Paths {
         }
     }
 
-    /// The full path of a module by what libtorch tells.
+    /// The full path of a module for the path that libtorch gives.
     pub(crate) fn full<'a>(&'a self, told: &'a str) -> &'a str {
         self.0.get(told).map_or(told, String::as_str)
     }

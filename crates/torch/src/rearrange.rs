@@ -1,7 +1,7 @@
-//! Movement of elements by applying the operator to the elements' numbers (rules §5).
+//! Lowers movement by applying the operator to the elements' numbers (rules §5).
 //!
-//! An operator that only moves elements moves their numbers just the same. So its map is found by running it
-//! once more with every moving operand replaced by numbers, whatever the operator is.
+//! An operator that only moves elements moves their numbers in the same way. So we find its map by running it once more with
+//! every moving operand replaced by numbers, whatever the operator is.
 
 use crate::TorchTensor;
 use crate::lowering::{Lowering, slots};
@@ -10,7 +10,7 @@ use dlbacktrace_core::{Error, Result, ValueId};
 use dlbacktrace_torch_recorder::{ArgumentValue, Call, Input, Slot, call_operator};
 use tch::{Device, Kind, Tensor};
 
-/// Lowers a call whose floating tensor arguments are what moves; integer and boolean ones say how.
+/// Lowers a call whose floating-point arguments move; integer and boolean ones say how.
 pub(crate) fn lower(lowering: &mut Lowering, call: &Call) -> Result<()> {
     let mut numbering = Numbering::default();
     let moved = again(call, |name, slot| numbering.tensor(lowering, name, slot))?;
@@ -70,7 +70,7 @@ fn argument(
     })
 }
 
-/// Lowers a call by a map of one operand's numbers that is written out.
+/// Lowers a call by a map that is written out, applied to one operand's numbers.
 pub(crate) fn lower_by(
     lowering: &mut Lowering,
     call: &Call,
@@ -80,7 +80,7 @@ pub(crate) fn lower_by(
     let mut numbering = Numbering::default();
     let numbers = numbering.operand(lowering, slot)?;
     let moved = map(&numbers).map_err(|error| Error::tensor("movement of element numbers", error))?;
-    // Beside a sort's values stands where each was, which the numbers decided.
+    // A sort also returns where each value was, which the numbers decided.
     let mut outputs = lowering.made(call);
     let places = outputs.split_off(outputs.len().min(1));
     let op = Rearrange::new(to_index(&moved)?);
@@ -91,7 +91,7 @@ pub(crate) fn lower_by(
     Ok(())
 }
 
-/// Operands numbered one after the other.
+/// Operands whose elements are numbered one after the other.
 #[derive(Default)]
 struct Numbering {
     operands: Vec<dlbacktrace_core::Operand<TorchTensor>>,
@@ -102,8 +102,8 @@ impl Numbering {
     fn tensor(&mut self, lowering: &Lowering, name: &str, slot: &Slot) -> Result<Input> {
         let meta = lowering.meta(slot);
         match &slot.tensor {
-            // An index or a mask. Kept whenever it is not floating; a moving integer operand is kept too, and
-            // is told apart by being the first, or what is written into the first.
+            // An index or a mask. It is kept unless it is floating-point; a moving integer operand is kept too, and
+            // is recognised as the first, or as the one written into the first.
             Some(tensor) if !meta.dtype.is_float() && !self.operands.is_empty() && name != "src" => {
                 Ok(Input::Tensor(tensor.shallow_clone()))
             }
@@ -122,17 +122,17 @@ impl Numbering {
     }
 }
 
-/// The numbers of a tensor's elements, from 1: what an operator fills in is 0 and stands for a constant.
+/// The numbers of a tensor's elements, from 1; 0 is what an operator fills in, and stands for a constant.
 pub(crate) fn numbers(shape: &[usize]) -> Result<Tensor> {
     let shape: Vec<i64> = shape.iter().map(|&extent| extent as i64).collect();
     let count: i64 = shape.iter().product();
-    // Doubles, since not every kernel moves integers; they count exactly up to 2⁵³.
+    // Doubles, because not every kernel moves integers; they count exactly up to 2⁵³.
     Tensor::f_arange_start(1, count + 1, (Kind::Double, Device::Cpu))
         .and_then(|numbers| numbers.f_reshape(&shape))
         .map_err(|error| Error::tensor("numbering of elements", error))
 }
 
-/// Numbers from 1, moved, as one row of indices from 0; −1 where a constant was filled in.
+/// Takes moved numbers from 1 to one row of indices from 0, with −1 for a filled-in constant.
 pub(crate) fn to_index(moved: &Tensor) -> Result<TorchTensor> {
     moved
         .f_reshape([-1])
@@ -142,7 +142,7 @@ pub(crate) fn to_index(moved: &Tensor) -> Result<TorchTensor> {
         .map_err(|error| Error::tensor("numbers of elements", error))
 }
 
-/// The twin of an in-place operator that leaves its operand alone.
+/// The twin of an in-place operator that does not change its operand.
 fn functional(call: &Call) -> (&str, &str) {
     let overload = match (call.base.as_str(), call.overload.as_str()) {
         (_, "out") => "",

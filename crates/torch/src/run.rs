@@ -8,7 +8,7 @@ use dlbacktrace_core::{ValueId, WeightCache};
 use dlbacktrace_torch_recorder::{Port, Recording};
 use std::time::{Duration, Instant};
 
-/// What was recorded in `forward` time, on a tape. `cache_weights`: see [`lowering::begin`].
+/// The tape of a recording that took `forward` to make. `cache_weights`: see [`lowering::begin`].
 pub(crate) fn on_tape(
     recording: Recording,
     cache_weights: bool,

@@ -1,4 +1,4 @@
-//! libtorch tensors under the rules.
+//! libtorch tensors for the rules.
 
 use dlbacktrace_core::{BOUND, Binary, ConvGeometry, DType, Error, PerUnit, Range, Result, Tensor, Unary};
 use dlbacktrace_torch_recorder::holds_alone;
@@ -33,7 +33,7 @@ impl Clone for TorchTensor {
     }
 }
 
-/// The core's name for an element type of libtorch.
+/// The core's element type for one of libtorch.
 pub(crate) fn dtype(kind: Kind) -> DType {
     match kind {
         Kind::Half => DType::F16,
@@ -46,7 +46,7 @@ pub(crate) fn dtype(kind: Kind) -> DType {
     }
 }
 
-/// The type of the two numbers that a complex element is.
+/// The element type of the two numbers that make a complex element.
 pub(crate) fn part_of(kind: Kind) -> Option<Kind> {
     match kind {
         Kind::ComplexHalf => Some(Kind::Half),
@@ -68,7 +68,7 @@ fn kind(dtype: DType) -> Option<Kind> {
     }
 }
 
-/// Names the operation in libtorch's message, of which the first line tells what is wrong.
+/// Adds the operation to libtorch's message, whose first line says what is wrong.
 fn named(operation: &'static str) -> impl Fn(TchError) -> Error {
     move |error| {
         let text = error.to_string();
@@ -82,12 +82,12 @@ fn wrap(operation: &'static str, result: std::result::Result<tch::Tensor, TchErr
 }
 
 fn signed(extents: &[usize]) -> Vec<i64> {
-    // Extents of tensors in memory fit.
+    // Extents of tensors in memory fit in i64.
     extents.iter().map(|&extent| extent as i64).collect()
 }
 
 impl TorchTensor {
-    /// The tensor to write into: itself where nothing else sees it, else a copy.
+    /// The tensor to write into: itself if nothing else sees it, otherwise a copy.
     fn own(self, operation: &'static str) -> Result<tch::Tensor> {
         if holds_alone(&self.0) {
             return Ok(self.0);
@@ -95,15 +95,18 @@ impl TorchTensor {
         self.0.f_to_dtype(self.0.kind(), false, true).map_err(named(operation))
     }
 
-    /// The part of this tensor that a region names; shares its data.
+    /// The region of this tensor; shares its data.
     fn view(&self, operation: &'static str, region: &[Range]) -> Result<tch::Tensor> {
         let shape = self.shape();
-        // libtorch would cut off what lies beyond the end.
+        // libtorch would clip a range that ends beyond the axis.
         let inside = |(range, &extent): (&Range, &usize)| {
             range.len == 0 || (range.len - 1) * range.step + range.start < extent
         };
         if region.len() != shape.len() || !region.iter().zip(&shape).all(inside) {
-            return Err(Error::tensor(operation, format!("{region:?} is no part of {shape:?}")));
+            return Err(Error::tensor(
+                operation,
+                format!("the region {region:?} does not lie in the shape {shape:?}"),
+            ));
         }
         let mut view = self.0.shallow_clone();
         for (axis, (range, &extent)) in region.iter().zip(&shape).enumerate() {
@@ -231,7 +234,7 @@ impl Tensor for TorchTensor {
 
     fn divide_into_shares(self, bias: Option<&Self>, x: &Self) -> Result<PerUnit<Self>> {
         let name = "dividing";
-        // A handle kept beside would make a copy of what nobody else holds.
+        // A second handle would force a copy of a tensor that nobody else holds.
         let whole = if self.shape() == x.shape() { self } else { self.broadcast_to(&x.shape())? };
         let mut denominator = whole.own(name)?;
         if let Some(bias) = bias {
@@ -242,7 +245,7 @@ impl Tensor for TorchTensor {
         Ok(PerUnit { shares, zero, bias })
     }
 
-    // To libtorch no axes mean all of them.
+    // For libtorch, an empty list of axes means all of them.
     fn sum(&self, axes: &[usize], keep: bool) -> Result<Self> {
         if axes.is_empty() {
             return Ok(self.clone());
@@ -259,7 +262,7 @@ impl Tensor for TorchTensor {
 
     fn softmax(&self) -> Result<Self> {
         if self.0.dim() == 0 {
-            return Err(Error::tensor("softmax", "a number has no axis to share 1 over"));
+            return Err(Error::tensor("softmax", "a tensor without axes has no softmax"));
         }
         wrap("softmax", self.0.f_softmax(-1, self.0.kind()))
     }
@@ -351,16 +354,17 @@ impl Tensor for TorchTensor {
             let span = output.get(axis + 2)?.checked_sub(1)? * geometry.stride[axis]
                 + geometry.dilation[axis] * kernel.get(axis + 2)?.checked_sub(1)?
                 + 1;
-            // Cells that the stride leaves over, or none.
+            // The number of cells that the stride leaves over, perhaps 0.
             (input_spatial.get(axis)? + 2 * geometry.padding[axis]).checked_sub(span)
         };
         let left_over =
             (0..geometry.stride.len()).map(reached).collect::<Option<Vec<_>>>().ok_or_else(|| {
-                let message =
-                    format!("{output:?} is no output of input extents {input_spatial:?} under {geometry:?}");
+                let message = format!(
+                    "extents {output:?} are not the output of extents {input_spatial:?} under {geometry:?}"
+                );
                 Error::tensor(name, message)
             })?;
-        // The fold knows no output padding as long as the stride.
+        // The fold has no output padding as large as the stride.
         let folds = left_over.iter().zip(&geometry.stride).all(|(left_over, stride)| left_over < stride);
         match (kernel.as_slice(), geometry.groups) {
             (&[_, channels, _, _], 1) if channels <= FEW_CHANNELS && folds => {
@@ -371,12 +375,12 @@ impl Tensor for TorchTensor {
     }
 }
 
-/// Up to so many input channels, as pictures have, libtorch's kernel for the adjoint is slower than a matrix
-/// product and the fold of its columns: 11 ms against 5 ms for the first layer of a ResNet.
+/// Up to this many input channels, as in pictures, libtorch's kernel for the adjoint is slower than a matrix product and the
+/// fold of its columns: 11 ms against 5 ms for the first layer of a ResNet.
 const FEW_CHANNELS: usize = 4;
 
-/// The adjoint of a convolution without groups in two dimensions: wᵀ·y gives for each output cell what each kernel
-/// cell hands back, which the fold adds up where the kernel lay.
+/// The adjoint of a convolution without groups in two dimensions: wᵀ·y gives what each kernel cell hands back for each output
+/// cell, and the fold adds it up where the kernel was.
 fn adjoint_to_few_channels(
     y: &tch::Tensor,
     weight: &tch::Tensor,
@@ -421,7 +425,7 @@ fn convolution(
     wrap(operation, result)
 }
 
-/// The quotient of x and d as `divide` makes it, 0 where d is 0, and the sum of the x there.
+/// The quotient of x and d by `divide`, 0 where d is 0; and the sum of the x there.
 fn divided(
     x: &TorchTensor,
     d: &TorchTensor,
@@ -429,7 +433,7 @@ fn divided(
 ) -> Result<(TorchTensor, f64)> {
     let name = "quotient";
     let negligible = x.dtype().negligible();
-    // Denominators are mostly sums of magnitudes without a zero among them: one look spares three passes.
+    // Most denominators are sums of magnitudes without a zero among them: one look saves three passes.
     if d.least()? >= negligible {
         return Ok((wrap(name, divide(&x.0, &d.0))?, 0.0));
     }
@@ -439,7 +443,7 @@ fn divided(
     Ok((wrap(name, ratio)?, lost))
 }
 
-/// Copies a tensor out in row-major order.
+/// Copies the elements of a tensor in row-major order.
 fn read<T: tch::kind::Element + Copy>(tensor: &tch::Tensor, kind: Kind, blank: T) -> Result<ArrayD<T>> {
     let name = "to_array";
     let tensor = tensor

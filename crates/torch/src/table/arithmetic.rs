@@ -94,7 +94,7 @@ pub(super) const ENTRIES: &[Entry] = &[
     }),
 ];
 
-/// x · log y, where either may be a number.
+/// x · log y; either may be a number.
 fn times_logarithm(
     lowering: &mut Lowering,
     call: &Call,
@@ -111,14 +111,14 @@ fn times_logarithm(
     })
 }
 
-/// A logarithm, finite where that of 0 is asked for: 0 · log 0 is 0.
+/// A logarithm that is finite at 0, for 0 · log 0 = 0.
 fn lowest(
     logarithm: std::result::Result<tch::Tensor, TchError>,
 ) -> std::result::Result<tch::Tensor, TchError> {
     logarithm?.f_clamp_min(-BOUND)
 }
 
-/// Integers make other integers. A number that is rounded, or what is left of it, by a constant passes, as floor does.
+/// On integers it makes other integers. A number rounded by a constant, or its remainder, passes, as floor does.
 fn discrete(lowering: &mut Lowering, call: &Call, reason: Option<String>) -> Result<()> {
     let constant = call
         .optional("other")
@@ -134,7 +134,7 @@ fn discrete(lowering: &mut Lowering, call: &Call, reason: Option<String>) -> Res
     lowering.step(call, Box::new(Unruled { reason, discrete: true }), operands)
 }
 
-/// The tensor operands among `self` and `other`, with their places; a number is none.
+/// The tensor operands among `self` and `other`, with their places; a number is left out.
 fn pair(lowering: &Lowering, call: &Call) -> Result<Vec<(usize, Operand<TorchTensor>)>> {
     ["self", "other"]
         .into_iter()
@@ -168,7 +168,7 @@ fn product(lowering: &mut Lowering, call: &Call) -> Result<()> {
     lowering.step(call, op, operands)
 }
 
-/// Of an operator of two tensors.
+/// The operands of an operator of two tensors.
 fn two(operands: Vec<Operand<TorchTensor>>) -> Result<[Operand<TorchTensor>; 2]> {
     operands.try_into().map_err(|_| no_number())
 }
@@ -207,7 +207,7 @@ fn added(
     lowering.step(call, Box::new(Sum { factors, constant: 0.0 }), vec![base, combined])
 }
 
-/// self + weight · (end − self) as the blend (1 − w)·self + w·end.
+/// self + weight · (end − self), written as the blend (1 − w)·self + w·end.
 fn lerp(lowering: &mut Lowering, call: &Call) -> Result<()> {
     let start = lowering.number(call, call.tensor("self")?)?;
     let end = lowering.number(call, call.tensor("end")?)?;

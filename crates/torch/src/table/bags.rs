@@ -1,4 +1,4 @@
-//! Bags of embeddings (rules §5, then §2 or §3): rows looked up, then summed or compared bag by bag.
+//! Bags of embeddings (rules §5, then §2 or §3): rows are looked up, then summed or compared bag by bag.
 
 use super::Entry;
 use super::parts::{self, Operand, computed};
@@ -39,7 +39,7 @@ fn bags(lowering: &mut Lowering, call: &Call) -> Result<()> {
     let op: Box<dyn BacktraceOp<TorchTensor>> = if call.int("mode")? == MAX {
         Box::new(IndexExtremum { axis: 0, index: bags, result })
     } else {
-        // A mean scales whole bags.
+        // A mean only scales whole bags.
         Box::new(IndexAdd { axis: 0, index: bags })
     };
     lowering.step(call, op, vec![rows])
@@ -56,12 +56,12 @@ fn bag_of_each(tokens: &Operand, offsets: &Operand, count: usize) -> Result<Torc
     }))
 }
 
-/// The places of the tokens that are not padding; `None` when all are kept.
+/// The places of the tokens that are not padding; `None` if all are kept.
 fn kept(call: &Call, tokens: &Operand, table: &Operand) -> Result<Option<TorchTensor>> {
     let rows = table.meta.shape.first().map_or(0, |&rows| rows as i64);
     let padding = match call.int("padding_idx") {
         Ok(index) if index >= 0 => index,
-        // The composite operator counts from the end; in its kernel a negative index means none.
+        // The composite operator counts from the end; its kernel takes a negative index for none.
         Ok(index) if call.base == "aten::embedding_bag" => index + rows,
         _ => return Ok(None),
     };

@@ -1,4 +1,4 @@
-//! What makes complex numbers of real ones and the reverse (rules §9). Rotary positions are often written in them.
+//! Operators between real and complex numbers (rules, "Complex numbers"). Models often write rotary positions with these.
 
 use super::{Entry, Lower};
 use crate::arguments::Arguments;
@@ -19,7 +19,7 @@ pub(super) const ENTRIES: &[Entry] = &[
         .of_complex(),
 ];
 
-/// Real and imaginary parts, side by side.
+/// Complex numbers from real and imaginary parts.
 fn joined(lowering: &mut Lowering, call: &Call) -> Result<()> {
     let [real, imaginary] = [call.tensor("real")?, call.tensor("imag")?].map(|slot| lowering.unread(slot));
     let (op, operands) = lowering.writer.joined(real, imaginary)?;

@@ -27,7 +27,7 @@ pub(super) const ENTRIES: &[Entry] = &[
     ),
 ];
 
-/// Input, weight and bias if any.
+/// Input, weight and, if there is one, bias.
 fn operands(lowering: &Lowering, call: &Call) -> Result<Vec<Operand<crate::TorchTensor>>> {
     let bias: Option<&Slot> = call.optional("bias");
     [Some(call.tensor("input")?), Some(call.tensor("weight")?), bias]
@@ -57,7 +57,7 @@ fn convolution(lowering: &mut Lowering, call: &Call) -> Result<()> {
     lowering.step(call, Box::new(Convolution { geometry }), operands)
 }
 
-/// 'same': dilation · (kernel − 1) cells in all, the odd one behind.
+/// 'same': dilation · (kernel − 1) cells in all, with the odd one at the end.
 fn pad_to_same(
     lowering: &mut Lowering,
     operands: &mut [Operand<crate::TorchTensor>],

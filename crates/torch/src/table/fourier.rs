@@ -1,5 +1,5 @@
-//! Discrete Fourier transforms (rules §2). Transforms along several axes, of texts as of pictures, and spectrograms are made of
-//! those along one.
+//! Discrete Fourier transforms (rules §2 and "Complex numbers"). Transforms along several axes, and spectrograms, are composed of
+//! transforms along one axis.
 
 use super::Entry;
 use crate::arguments::{Arguments, axes};
@@ -31,7 +31,7 @@ pub(super) const ENTRIES: &[Entry] = &[
     .of_complex(),
 ];
 
-/// Transforms along one axis after the other, as they would be written out: to a spectrum from the last axis on.
+/// Transforms along one axis after the other, as they would be written out: towards a spectrum, from the last axis on.
 fn transform(
     lowering: &mut Lowering,
     call: &Call,
@@ -49,7 +49,11 @@ fn transform(
             0 => 1.0,
             1 => 1.0 / (points as f64).sqrt(),
             2 => 1.0 / points as f64,
-            other => return Err(Error::Uncovered(format!("normalisation {other} has no rule"))),
+            other => {
+                return Err(Error::Uncovered(format!(
+                    "Fourier transforms with normalisation {other} have no rule"
+                )));
+            }
         };
         Ok(Fourier { transform, axis, points, factor })
     });

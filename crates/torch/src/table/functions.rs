@@ -36,7 +36,7 @@ pub(super) const ENTRIES: &[Entry] = &[
     Entry::function(&["aten::deg2rad"], Function::Scale(PI / 180.0)),
     Entry::function(&["aten::rad2deg"], Function::Scale(180.0 / PI)),
     Entry::function(&["aten::clamp_min"], Function::Magnitude),
-    // Those of complex numbers read them.
+    // The functions of complex numbers read their operands.
     Entry::by_data(&["aten::abs", "aten::absolute"], Family::Pass, magnitude).of_complex(),
     Entry::by_data(&["aten::angle"], Family::Decision, angle).of_complex(),
     Entry::function(
@@ -108,7 +108,7 @@ pub(super) const ENTRIES: &[Entry] = &[
     Entry::by_data(&["aten::glu"], Family::Product, glu),
 ];
 
-/// |x|, of a complex number its length.
+/// |x|; for a complex number its length.
 fn magnitude(lowering: &mut Lowering, call: &Call) -> Result<()> {
     let x = call.tensor("self")?;
     if !lowering.meta(x).complex {
@@ -119,7 +119,7 @@ fn magnitude(lowering: &mut Lowering, call: &Call) -> Result<()> {
     lowering.step(call, op, operands)
 }
 
-/// Of a real number its sign decides.
+/// For a real number, its sign decides the angle.
 fn angle(lowering: &mut Lowering, call: &Call) -> Result<()> {
     let x = lowering.operand(call.tensor("self")?)?;
     if !x.meta.complex {
@@ -129,7 +129,7 @@ fn angle(lowering: &mut Lowering, call: &Call) -> Result<()> {
     lowering.step(call, op, operands)
 }
 
-/// Only a clamp on both sides is bounded; a lower bound alone keeps a statistic from 0.
+/// Only a clamp on both sides is bounded; a lower bound alone keeps a statistic away from 0.
 fn clamp(lowering: &mut Lowering, call: &Call) -> Result<()> {
     let given = |name| call.optional_number(name).is_some() || call.optional(name).is_some();
     let function = match (given("min"), given("max")) {
@@ -141,7 +141,7 @@ fn clamp(lowering: &mut Lowering, call: &Call) -> Result<()> {
     lowering.step(call, Box::new(Pass::function(function)), vec![operand])
 }
 
-/// x to a constant power or a constant to the power of x passes; of two values aᵇ = exp(b · log a).
+/// x to a constant power and a constant to the power of x pass; for two values aᵇ = exp(b · log a).
 fn power(lowering: &mut Lowering, call: &Call) -> Result<()> {
     let (base, exponent) = (call.optional("self"), call.optional("exponent"));
     let (operand, function) = match (base, exponent) {

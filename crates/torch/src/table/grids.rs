@@ -1,5 +1,5 @@
-//! Sampling at the points of a constant grid (rules §2): libtorch's own operator and its gradient are the
-//! weighted sum and its adjoint.
+//! Sampling at the points of a constant grid (rules §2 and "Sampling at a grid"): libtorch's own operator is the weighted sum, and
+//! its gradient is the adjoint.
 
 use super::Entry;
 use crate::TorchTensor;
@@ -33,7 +33,7 @@ fn grid_sampler(lowering: &mut Lowering, call: &Call) -> Result<()> {
     lowering.step(call, Box::new(Linear { map }), vec![x, grid])
 }
 
-/// y = W x, with the weights of the cells around each point of a grid, none of them negative. Operands: x
+/// y = W x, where W holds the weights of the cells around each point of a grid, none of them negative. Operands: x
 /// `[N, C, spatial…]` and the grid `[N, points…, axes]`.
 #[derive(Debug, Clone)]
 struct GridSampler {
@@ -47,7 +47,7 @@ struct GridSampler {
 struct AtGrid<'a> {
     sampler: &'a GridSampler,
     grid: &'a TorchTensor,
-    /// Any tensor of the shape of x.
+    /// Any tensor with the shape of x.
     like: &'a TorchTensor,
 }
 

@@ -1,4 +1,4 @@
-//! Inverses of matrices, determinants, and systems that are solved with them (rules §9).
+//! Inverses of matrices, determinants, and systems solved with them (rules, "Functions of two values and of matrices").
 
 use super::Entry;
 use super::parts::{self, Operand, computed};
@@ -44,7 +44,7 @@ pub(super) const ENTRIES: &[Entry] = &[
     Entry::by_data(&["aten::_linalg_slogdet"], Family::WeightedSum, logarithm),
 ];
 
-/// The inverse is P·A·P with itself for P.
+/// The inverse P of A is P·A·P.
 fn inverse(lowering: &mut Lowering, call: &Call) -> Result<()> {
     let slot = call.optional("A").map_or_else(|| call.tensor("self"), Ok)?;
     let matrix = lowering.operand(slot)?;
@@ -73,7 +73,7 @@ fn cofactors(lowering: &mut Lowering, call: &Call) -> Result<Operand> {
     Ok(lowering.writer.inner(Box::new(Reduce { axes }), vec![products], determinant))
 }
 
-/// The logarithm of the determinant's magnitude passes to the determinant; its sign carries nothing.
+/// The logarithm of the determinant's magnitude passes relevance to the determinant; its sign carries nothing.
 fn logarithm(lowering: &mut Lowering, call: &Call) -> Result<()> {
     let determinant = cofactors(lowering, call)?;
     let mut made = lowering.made(call);

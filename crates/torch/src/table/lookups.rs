@@ -45,8 +45,8 @@ fn embedding(lowering: &mut Lowering, call: &Call, table: &Slot, tokens: &Slot) 
     lowering.step(call, Box::new(Embedding), operands)
 }
 
-/// Sub-tensors along an axis are rows of the table with that axis first; rows are an embedding, whether the table is constant or
-/// moves.
+/// Sub-tensors along an axis are rows of the table with that axis first. Rows are an embedding, whether the table is constant
+/// or moves.
 fn index_select(lowering: &mut Lowering, call: &Call) -> Result<()> {
     let (table, index) = (call.tensor("self")?, call.tensor("index")?);
     let shape = lowering.meta(table).shape;
@@ -70,8 +70,8 @@ fn index_select(lowering: &mut Lowering, call: &Call) -> Result<()> {
     lowering.step(call, back, vec![rows])
 }
 
-/// table[tokens] is an embedding, where tokens may count from the end. By several indices the rows of the table are those of all
-/// their axes together: a pair of tokens is one name. Else elements move.
+/// table[tokens] is an embedding, where tokens may count from the end. Several indices name a row of the table with all their
+/// axes merged: a pair of tokens is one name. Anything else is movement of elements.
 fn index(lowering: &mut Lowering, call: &Call) -> Result<()> {
     let table = lowering.unread(call.tensor("self")?);
     let indices = call.tensors("indices")?;
@@ -106,7 +106,7 @@ pub(super) fn named(lowering: &mut Lowering, axes: &[usize], indices: &[Option<&
     })
 }
 
-/// Elements, each at an index of its own: a look-up in the table of all elements, by their numbers.
+/// Elements, each at its own index: a look-up in the table of all elements, by their numbers.
 fn element(
     lowering: &mut Lowering,
     call: &Call,
@@ -129,26 +129,27 @@ fn element(
     lowering.step(call, Box::new(Embedding), vec![table, index])
 }
 
-/// Whether what is looked up in is a table: numbers, or constants of the model. Tokens stay tokens wherever they move.
+/// Whether the tensor that is read is a table: numbers, or constants of the model. Tokens stay tokens wherever they move.
 fn is_table(table: &Operand, call: &Call, lowering: &Lowering) -> Result<bool> {
     Ok(table.meta.dtype.is_float() || lowering.is_stored(call.tensor("self")?))
 }
 
-/// Each token once, and which of these each was: tables are read by the former, but it is the latter that stands for a
-/// token, so that each of several equal ones keeps its own relevance.
+/// Lists each token once, and says for each token which of these it is. Tables are read by the list, but the second result
+/// stands for the tokens, so that each of several equal ones keeps its own relevance.
 fn unique(lowering: &mut Lowering, call: &Call) -> Result<()> {
     let tokens = lowering.unread(call.tensor("self")?);
     let [_, which, ..] = call.outputs.as_slice() else {
-        return Err(Error::Uncovered("it returned no places".into()));
+        return Err(Error::Uncovered("the operator returned no places".into()));
     };
     let placed = tokens.meta.shape == lowering.meta(&which.slot).shape;
     let mut made = lowering.made(call);
     if tokens.meta.dtype == DType::Int && !placed {
-        // How many there are of each carries nothing.
+        // The number of each carries nothing.
         lowering.writer.step(Box::new(Constant), vec![tokens.clone()], made.split_off(1));
     }
     if tokens.meta.dtype != DType::Int || !placed {
-        let reason = Some("only tokens are told apart, with the place of each".into());
+        let reason =
+            Some("only tokens are deduplicated, and only if the operator returns the place of each".into());
         lowering.writer.step(Box::new(Unruled { reason, ..Unruled::default() }), vec![tokens], made);
         return Ok(());
     }

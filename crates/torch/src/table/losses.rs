@@ -1,4 +1,4 @@
-//! Losses, as anomaly scores of autoencoders are: what they are written out (rules §9).
+//! Losses, which serve as anomaly scores of autoencoders, as their written-out forms (rules, "Losses").
 
 use super::Entry;
 use crate::arguments::Arguments;
@@ -75,7 +75,7 @@ fn of_two(lowering: &mut Lowering, call: &Call, each: impl FnOnce(&Tensor, &Tens
     written::lower(lowering, call, ["self", "target"], [], |[x, target], []| reduced(call, each(x, target)?))
 }
 
-/// A loss of each element and its target, times weights if any are given.
+/// A loss of each element and its target, times weights if there are any.
 fn weighted<const M: usize>(
     lowering: &mut Lowering,
     call: &Call,
@@ -110,13 +110,13 @@ fn complement(x: &Tensor) -> Made {
     x.f_rsub_scalar(1.0)
 }
 
-/// Not below −100, as libtorch has it.
+/// The logarithm, at least −100 as in libtorch.
 fn logarithm(x: &Tensor) -> Made {
     x.f_log()?.f_clamp_min(-100.0)
 }
 
-/// −w·x of each sample's class, where w is that class's weight; 0 where the class is one to ignore. A mean divides by the
-/// weights.
+/// −w·x at each sample's class, where w is that class's weight; 0 if the class is to be ignored. A mean divides by the sum of
+/// the weights.
 fn log_likelihood(lowering: &mut Lowering, call: &Call) -> Result<()> {
     let ignored = call.int("ignore_index")?;
     written::lower(lowering, call, ["self", "target"], ["weight"], |[x, target], [weight]| {

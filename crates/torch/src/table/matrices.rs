@@ -75,7 +75,7 @@ fn dot(lowering: &mut Lowering, call: &Call) -> Result<()> {
     lowering.step(call, Box::new(Reduce { axes: vec![0] }), vec![products])
 }
 
-/// β·c + α·a·b: a product with a bias where c is one, otherwise a sum of two.
+/// β·c + α·a·b: a product with a bias if c is one, otherwise a sum of both.
 fn added(lowering: &mut Lowering, call: &Call, a: &str, b: &str) -> Result<()> {
     let (a, b) = (matrix(lowering, call.tensor(a)?)?, matrix(lowering, call.tensor(b)?)?);
     let added = call.tensor("self")?;

@@ -114,7 +114,7 @@ fn moving(lowering: &Lowering, call: &Call) -> Result<(Operands, Vec<usize>)> {
 
 fn reshape(lowering: &mut Lowering, call: &Call) -> Result<()> {
     let (operands, _) = moving(lowering, call)?;
-    // A view as another type of elements moves bytes, not elements.
+    // A view as another element type moves bytes, not elements.
     let (output, own) = (lowering.output_meta(call)?, &operands[0].meta);
     if (output.dtype, output.complex) != (own.dtype, own.complex) {
         return Err(Error::Uncovered("a view as another element type has no rule".into()));
@@ -140,7 +140,7 @@ fn transpose(lowering: &mut Lowering, call: &Call) -> Result<()> {
     lowering.step(call, Box::new(Permute { order }), operands)
 }
 
-/// The last two axes exchanged; fewer stay as they are.
+/// Exchanges the last two axes; a tensor with fewer axes stays as it is.
 fn turn(lowering: &mut Lowering, call: &Call) -> Result<()> {
     let (operands, shape) = moving(lowering, call)?;
     let mut order: Vec<usize> = (0..shape.len()).collect();
@@ -157,14 +157,14 @@ fn expand(lowering: &mut Lowering, call: &Call) -> Result<()> {
     lowering.step(call, Box::new(Expand), operands)
 }
 
-/// The whole tensor but for one axis.
+/// The whole tensor except along one axis.
 fn along(shape: &[usize], axis: usize, range: Range) -> Vec<Range> {
     let mut region: Vec<Range> = shape.iter().map(|&extent| Range::full(extent)).collect();
     region[axis] = range;
     region
 }
 
-/// An index that may count from the end, held within the axis.
+/// An index, which may count from the end, clamped to the axis.
 fn bounded(index: i64, extent: usize) -> usize {
     let index = if index < 0 { index.saturating_add(extent as i64) } else { index };
     usize::try_from(index.max(0)).unwrap_or(0).min(extent)
@@ -188,7 +188,7 @@ fn narrow(lowering: &mut Lowering, call: &Call) -> Result<()> {
     lowering.step(call, Box::new(Slice { regions }), operands)
 }
 
-/// One index of an axis, or each as an output of its own.
+/// One index of an axis, or each index as an output.
 fn select(lowering: &mut Lowering, call: &Call) -> Result<()> {
     let (operands, shape) = moving(lowering, call)?;
     let axis = axis(call.int("dim")?, shape.len())?;
@@ -224,7 +224,7 @@ fn concat(lowering: &mut Lowering, call: &Call, new_axis: bool) -> Result<()> {
     lowering.step(call, Box::new(Concat { axis, new_axis }), operands)
 }
 
-/// Constants around the last axes, which the list names last to first; what is cut off instead is cut first.
+/// Constants around the last axes, which the argument lists from last to first; negative padding is cut off first.
 fn pad(lowering: &mut Lowering, call: &Call) -> Result<()> {
     let (mut operands, shape) = moving(lowering, call)?;
     let amounts = call.ints("pad").unwrap_or_default();
@@ -268,7 +268,7 @@ fn choose(lowering: &mut Lowering, call: &Call) -> Result<()> {
     lowering.step(call, Box::new(Select { a, b }), operands)
 }
 
-/// A number, or a tensor of one, where the mask holds.
+/// A number, or a tensor of one element, where the mask holds.
 fn masked_fill(lowering: &mut Lowering, call: &Call) -> Result<()> {
     let mut operands = vec![lowering.operand(call.tensor("mask")?)?, lowering.unread(call.tensor("self")?)];
     let a = call.optional("value").map(|value| {

@@ -1,5 +1,5 @@
-//! Nested tensors, which torch's encoder makes of samples of unequal length (rules §5). On the tape they are
-//! padded to the longest: what lies behind a sample's end is a constant that nothing reads.
+//! Nested tensors, which torch's encoder makes from samples of unequal length (rules §5). On the tape they are padded to the
+//! longest sample; what lies beyond a sample's end is a constant that nothing reads.
 
 use super::Entry;
 use super::parts::{self, Operand, computed};
@@ -15,7 +15,7 @@ pub(super) const ENTRIES: &[Entry] = &[
     Entry::by_data(&["aten::to_padded_tensor", "aten::nested_to_padded_tensor"], Family::Movement, to_padded),
 ];
 
-/// The places where the mask holds, of `[N, T, C]`.
+/// The elements of `[N, T, C]` where the mask holds.
 fn from_mask(lowering: &mut Lowering, call: &Call) -> Result<()> {
     let whole = lowering.operand(call.tensor("t")?)?;
     let mask = lowering.operand(call.tensor("mask")?)?;
@@ -36,10 +36,10 @@ fn from_mask(lowering: &mut Lowering, call: &Call) -> Result<()> {
     lowering.step(call, Box::new(Slice { regions }), vec![kept])
 }
 
-/// Constants behind each sample, up to the size asked for.
+/// Pads each sample with constants to the requested size.
 fn to_padded(lowering: &mut Lowering, call: &Call) -> Result<()> {
     let nested = lowering.operand(call.tensor("self")?)?;
-    let unknown = || Error::Uncovered("this nested tensor was made in a way without a rule".into());
+    let unknown = || Error::Uncovered("this nested tensor was made by an operator without a rule".into());
     let lengths = lengths(nested.data()?).ok_or_else(unknown)?;
     let (wanted, shape) = (lowering.output_shape(call)?, nested.meta.shape.clone());
     let after: Vec<usize> =
@@ -53,8 +53,8 @@ fn to_padded(lowering: &mut Lowering, call: &Call) -> Result<()> {
     lowering.step(call, Box::new(Pad { before: vec![0; after.len()], after }), vec![kept])
 }
 
-/// A nested operand padded, and a mask `[N, 1, 1, T]` that is true where samples have elements. `None` when it is
-/// not nested. The result of the call is declared to have the operand's shape.
+/// A nested operand, padded, and a mask `[N, 1, 1, T]` that is true where samples have elements. `None` if it is not nested. The
+/// result of the call gets the operand's shape.
 pub(super) fn padded(
     lowering: &mut Lowering,
     call: &Call,
@@ -75,7 +75,7 @@ fn padded_data(nested: &Operand) -> Result<TorchTensor> {
     first(call_operator("aten::to_padded_tensor", "", vec![tensor, Input::Float(0.0)]))
 }
 
-/// The extent of each sample along its first axis; `None` when the tensor is not nested.
+/// The extent of each sample along its first axis; `None` if the tensor is not nested.
 fn lengths(tensor: &TorchTensor) -> Option<TorchTensor> {
     let tensor = Input::Tensor(tensor.as_tch().shallow_clone());
     let sizes = first(call_operator("aten::_nested_tensor_size", "", vec![tensor])).ok()?;
@@ -106,7 +106,7 @@ fn first(
     first.ok_or_else(|| Error::tensor("reading a nested tensor", "no result"))
 }
 
-/// Gives the call's result, which has no shape of its own, a shape on the tape.
+/// Gives the call's result, which has no regular shape, a shape on the tape.
 fn declare(lowering: &mut Lowering, call: &Call, shape: Vec<usize>) {
     let value = call.outputs.first().map(|output| output.slot.value.0);
     if let Some(meta) = value.and_then(|value| lowering.writer.tape.values.get_mut(value)) {

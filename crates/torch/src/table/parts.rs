@@ -1,4 +1,4 @@
-//! Operators as steps of their parts: what a part computes is computed again, for the next part's rule to read.
+//! Operators as steps of their parts. The result of each part is computed again, because the rule of the next part reads it.
 
 use crate::TorchTensor;
 use crate::lowering::Lowering;
@@ -9,19 +9,19 @@ use tch::TchError;
 
 pub(super) type Operand = dlbacktrace_core::Operand<TorchTensor>;
 
-/// What libtorch computed, or its complaint.
+/// What libtorch computed, or its error.
 pub(super) fn computed(result: std::result::Result<tch::Tensor, TchError>) -> Result<TorchTensor> {
     result.map(TorchTensor::from).map_err(|error| Error::tensor("part of an operator", error))
 }
 
-/// What the call returned first, in its compute type.
+/// The first tensor that the call returned, in its compute type.
 pub(super) fn result(lowering: &Lowering, call: &Call) -> Result<TorchTensor> {
     let output =
         call.outputs.first().ok_or_else(|| Error::Uncovered("the operator returned no tensor".into()))?;
     Ok(lowering.operand(&output.slot)?.data()?.clone())
 }
 
-/// Closes an operator: its result is that of the last part, if need be under another shape.
+/// Closes an operator: its result is that of the last part, reshaped if needed.
 pub(super) fn finish(lowering: &mut Lowering, call: &Call, last: Operand) -> Result<()> {
     lowering.step(call, Box::new(Reshape), vec![last])
 }

@@ -1,4 +1,4 @@
-//! What hands relevance on unchanged, and what carries none (rules §5).
+//! Operators that hand relevance on unchanged, and operators that carry none (rules §5).
 
 use super::{Entry, Lower, parts};
 use crate::arguments::Arguments;
@@ -125,8 +125,7 @@ pub(super) const ENTRIES: &[Entry] = &[
     ),
 ];
 
-/// Random numbers around a mean: m + s · ε, where what was drawn is constant. Without a mean or deviation of their own they
-/// carry nothing.
+/// Random numbers around a mean: m + s · ε, where ε is constant. Without a tensor for mean or deviation they carry nothing.
 fn normal(lowering: &mut Lowering, call: &Call) -> Result<()> {
     let given = |name| call.optional(name).map(|slot| lowering.operand(slot)).transpose();
     let [mean, deviation] = [given("mean")?, given("std")?];
@@ -149,7 +148,7 @@ fn normal(lowering: &mut Lowering, call: &Call) -> Result<()> {
     })
 }
 
-/// What was drawn is decided by the chances, if these are numbers of the input.
+/// The probabilities decide the result, if they are numbers that depend on the input.
 fn bernoulli(lowering: &mut Lowering, call: &Call) -> Result<()> {
     if call.optional_number("p").is_some() {
         return lowering.all(call, Box::new(Constant));
@@ -159,7 +158,7 @@ fn bernoulli(lowering: &mut Lowering, call: &Call) -> Result<()> {
     lowering.step(call, Box::new(Decision::Each), vec![chances])
 }
 
-/// What was written, not what it was written over.
+/// The value that was written, not the one that it overwrote.
 fn copy(lowering: &mut Lowering, call: &Call) -> Result<()> {
     let (source, output) = (lowering.unread(call.tensor("src")?), lowering.output_meta(call)?);
     let (op, operands) = lowering.writer.converted(source, &output)?;

@@ -51,7 +51,7 @@ pub(super) const ENTRIES: &[Entry] = &[
     }),
 ];
 
-/// The stride, which is the kernel when left out.
+/// The stride; that of the kernel if it is left out.
 fn stride(call: &Call, kernel: &[usize]) -> Result<Vec<usize>> {
     match call.ints("stride") {
         Some(stride) if !stride.is_empty() => call.extents("stride", kernel.len()),
@@ -92,7 +92,7 @@ fn adaptive_max(lowering: &mut Lowering, call: &Call, spatial: usize) -> Result<
     lowering.step(call, Box::new(AdaptiveMaxPool { spatial }), operands)
 }
 
-/// The largest cells were found once: what the operator returned.
+/// Adds the largest cells, which the operator has found already: its result.
 fn with_result(lowering: &mut Lowering, call: &Call, operand: Operand) -> Result<Vec<Operand>> {
     let result = parts::result(lowering, call)?;
     Ok(vec![operand, lowering.writer.constant(result)])

@@ -1,4 +1,4 @@
-//! Linear layers quantised while they run (rules §9): their weight is kept in 8 or 16 bits, and packed.
+//! Linear layers that are quantised while they run (rules, "Quantised while they run"): their weight is packed, in 8 or 16 bits.
 
 use super::Entry;
 use super::parts::computed;
@@ -18,11 +18,11 @@ pub(super) const ENTRIES: &[Entry] = &[
     }),
 ];
 
-/// The layer of its weight in floating point, on what the operand is when rounded to 8 bits.
+/// The layer with its weight in floating point; `rounded` says that its operand is rounded to 8 bits.
 fn linear(lowering: &mut Lowering, call: &Call, rounded: bool) -> Result<()> {
     let slots: Vec<Option<&Slot>> = call.tensors("W_prepack")?;
     let [Some(weight), bias] = slots[..] else {
-        return Err(Error::Uncovered("a quantised layer whose weight cannot be read".into()));
+        return Err(Error::Uncovered("the weight of the quantised layer cannot be read".into()));
     };
     let mut x = lowering.operand(call.tensor("X")?)?;
     if rounded {

@@ -33,7 +33,7 @@ pub(super) const ENTRIES: &[Entry] = &[
     Entry::by_shape(&["aten::_pad_packed_sequence"], Family::Movement, pad),
 ];
 
-/// Layers over one another, each in one direction or two; their last states beside what the uppermost gives.
+/// Stacked layers, each in one direction or two; returns their last states beside the result of the uppermost.
 fn layers(lowering: &mut Lowering, call: &Call, cell: Cell) -> Result<()> {
     let directions = if call.flag("bidirectional") { 2 } else { 1 };
     let count = usize::try_from(call.int("num_layers")?).unwrap_or(0);
@@ -67,7 +67,7 @@ fn layers(lowering: &mut Lowering, call: &Call, cell: Cell) -> Result<()> {
     lowering.step(call, Box::new(Bundle), results)
 }
 
-/// h of the uppermost layers, row by row: what the call returned, one direction beside the other.
+/// h of the uppermost layers, row by row: what the call returned, with both directions beside each other.
 fn uppermost(lowering: &Lowering, call: &Call, directions: usize) -> Result<Vec<Option<TorchTensor>>> {
     let mut hidden = parts::result(lowering, call)?;
     if call.optional("batch_sizes").is_none() {
@@ -85,7 +85,10 @@ fn uppermost(lowering: &Lowering, call: &Call, directions: usize) -> Result<Vec<
 fn cell(lowering: &mut Lowering, call: &Call, cell: Cell) -> Result<()> {
     let x = lowering.operand(call.tensor("input")?)?;
     let [samples, _] = x.meta.shape[..] else {
-        return Err(Error::Uncovered(format!("a recurrent cell on {:?} instead of [N, C]", x.meta.shape)));
+        return Err(Error::Uncovered(format!(
+            "a recurrent cell on shape {:?} instead of [N, C]",
+            x.meta.shape
+        )));
     };
     let weight = |name: &str| lowering.operand(call.tensor(name)?);
     let bias = |name: &str| call.optional(name).map(|slot| lowering.operand(slot)).transpose();
@@ -103,7 +106,7 @@ fn cell(lowering: &mut Lowering, call: &Call, cell: Cell) -> Result<()> {
     lowering.step(call, Box::new(Bundle), unrolled.state)
 }
 
-/// The weights, layer after layer and forwards before backwards: W, U, their biases if any, a projection if any.
+/// The weights, layer after layer and forwards before backwards: W, U, then biases and a projection if there are any.
 fn stored(lowering: &Lowering, call: &Call, cell: Cell, count: usize) -> Result<Vec<Layer<TorchTensor>>> {
     let wrong = || Error::Uncovered("the weights are not those of recurrent layers".into());
     let slots = call.tensors("params")?.into_iter().collect::<Option<Vec<&Slot>>>().ok_or_else(wrong)?;
@@ -136,13 +139,13 @@ fn by_layer(lowering: &mut Lowering, slot: &Slot, layers: usize) -> Result<Vec<O
         return Err(Error::Uncovered(format!("a recurrent state of shape {:?}", state.meta.shape)));
     };
     if count != layers {
-        return Err(Error::Uncovered(format!("{count} states of {layers} recurrent layers")));
+        return Err(Error::Uncovered(format!("{count} states for {layers} recurrent layers")));
     }
     let joined = lowering.writer.reshape(&state, &[count * samples, width])?;
     lowering.writer.parts(&joined, 0, &vec![samples; layers])
 }
 
-/// The samples of all steps, step after step, and how many there are in each.
+/// The samples of all steps, step after step, and the number of samples in each.
 fn rows(lowering: &mut Lowering, call: &Call) -> Result<(Operand, Vec<usize>)> {
     if let Some(sizes) = call.optional("batch_sizes") {
         let sizes = lowering.operand(sizes)?.data()?.to_indices()?;
@@ -163,7 +166,7 @@ fn rows(lowering: &mut Lowering, call: &Call) -> Result<(Operand, Vec<usize>)> {
     Ok((rows, vec![samples; steps]))
 }
 
-/// What [`rows`] did, undone.
+/// Undoes [`rows`].
 fn unrows(lowering: &mut Lowering, call: &Call, x: &Operand, samples: &[usize]) -> Result<Operand> {
     if call.optional("batch_sizes").is_some() {
         return Ok(x.clone());
@@ -189,7 +192,7 @@ fn pad(lowering: &mut Lowering, call: &Call) -> Result<()> {
     })
 }
 
-/// Elements move as their numbers do; how many there are carries nothing.
+/// Elements move as their numbers do; the counts carry nothing.
 fn packing(
     lowering: &mut Lowering,
     call: &Call,

@@ -1,4 +1,4 @@
-//! Reductions along axes (rules §2, §3, §9).
+//! Reductions along axes (rules §2, §3 and "Statistics that are not part of a norm").
 
 use super::Entry;
 use super::parts::{self, Operand};
@@ -61,7 +61,7 @@ fn reduce(lowering: &mut Lowering, call: &Call) -> Result<()> {
     over_axes(lowering, call, operand, |axes| Box::new(Reduce { axes }))
 }
 
-/// What is no number counts as 0.
+/// Reductions in which NaN counts as 0.
 fn numbers_only(lowering: &mut Lowering, call: &Call) -> Result<()> {
     let operand = lowering.number(call, call.tensor("self")?)?;
     let data = operand.data()?.as_tch();
@@ -70,7 +70,7 @@ fn numbers_only(lowering: &mut Lowering, call: &Call) -> Result<()> {
     over_axes(lowering, call, operand, |axes| Box::new(Reduce { axes }))
 }
 
-/// An operand reduced over the axes that the call names; over all if it names none.
+/// An operand reduced over the axes that the call names, or over all if it names none.
 fn over_axes(
     lowering: &mut Lowering,
     call: &Call,
@@ -87,7 +87,7 @@ fn cumulative(lowering: &mut Lowering, call: &Call) -> Result<()> {
     lowering.step(call, Box::new(CumulativeSum { axis }), vec![operand])
 }
 
-/// A product of all, factor after factor.
+/// A product of all elements, factor after factor.
 fn factors(lowering: &mut Lowering, call: &Call) -> Result<()> {
     let operand = lowering.number(call, call.tensor("self")?)?;
     let axes = axes(call.ints("dim"), operand.meta.shape.len())?;
@@ -95,7 +95,7 @@ fn factors(lowering: &mut Lowering, call: &Call) -> Result<()> {
     parts::finish(lowering, call, product)
 }
 
-/// What a combination of two makes of all elements up to each along an axis, one after the other.
+/// Combines all elements up to each one along an axis, two at a time.
 fn running(
     lowering: &mut Lowering,
     call: &Call,
@@ -127,8 +127,7 @@ fn statistic(lowering: &mut Lowering, call: &Call, measure: Measure) -> Result<(
     over_axes(lowering, call, operand, |axes| Box::new(Statistic { axes, measure }))
 }
 
-/// Of vectors; `linalg_norm` with an order over two axes is a norm of matrices, of which Frobenius's is that of all
-/// elements.
+/// Norms of vectors. `linalg_norm` with an order over two axes is a norm of matrices; Frobenius's is the norm of all elements.
 fn norm(lowering: &mut Lowering, call: &Call) -> Result<()> {
     let order = call.optional_number("ord").or_else(|| call.optional_number("p"));
     let text = call.text("ord").or(call.text("p"));
@@ -144,11 +143,11 @@ fn norm(lowering: &mut Lowering, call: &Call) -> Result<()> {
     })
 }
 
-/// The norms of the differences between each row of one and each row of the other.
+/// The norms of the differences between each row of one operand and each row of the other.
 fn distances(lowering: &mut Lowering, call: &Call) -> Result<()> {
     let order = call
         .optional_number("p")
-        .ok_or_else(|| Error::Uncovered("distances need the order of their norm".into()))?;
+        .ok_or_else(|| Error::Uncovered("the distance has no order of its norm".into()))?;
     let [a, b] = [("x1", 1), ("x2", 2)].map(|(name, from_end)| {
         let operand = lowering.operand(call.tensor(name)?)?;
         let mut shape = operand.meta.shape.clone();
@@ -163,12 +162,12 @@ fn distances(lowering: &mut Lowering, call: &Call) -> Result<()> {
     lowering.step(call, Box::new(Statistic { axes, measure: Measure::Norm(order) }), vec![difference])
 }
 
-/// Values picked along an axis: they scatter back to where the indices beside them say.
+/// Values picked along an axis; relevance goes back to the places that the indices beside them name.
 fn picked(lowering: &mut Lowering, call: &Call) -> Result<()> {
     let operand = call.tensor("self")?;
     let Some(indices) = call.outputs.get(1).and_then(|output| output.slot.tensor.as_ref()) else {
         return Err(Error::Uncovered(
-            "without an axis there are no indices to go by, so it has no rule".into(),
+            "without an axis the operator returns no indices, so it has no rule".into(),
         ));
     };
     let indices = indices.shallow_clone();

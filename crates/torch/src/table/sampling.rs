@@ -37,7 +37,7 @@ pub(super) const ENTRIES: &[Entry] = &[
     }),
 ];
 
-/// Which cell is copied to which, axis by axis, as the operator itself copies the cells' numbers.
+/// The source cell of each output cell, axis by axis, found by running the operator on the cells' numbers.
 fn nearest(lowering: &mut Lowering, call: &Call) -> Result<()> {
     let operand = lowering.unread(input(call)?);
     let shape = &operand.meta.shape;
@@ -51,7 +51,7 @@ fn nearest(lowering: &mut Lowering, call: &Call) -> Result<()> {
             let numbers = parts::computed(numbers.and_then(|numbers| numbers.f_expand(small, false)))?;
             let moved = rearrange::again(call, |_, _| Ok(Input::Tensor(numbers.as_tch().shallow_clone())))?;
             let Some(moved) = moved.first() else {
-                return Err(Error::Uncovered("nothing was copied".into()));
+                return Err(Error::Uncovered("the operator copied no cell".into()));
             };
             let mut cells = TorchTensor::from(moved.shallow_clone());
             for other in (2..shape.len()).filter(|&other| other != axis) {
@@ -66,7 +66,7 @@ fn nearest(lowering: &mut Lowering, call: &Call) -> Result<()> {
     lowering.step(call, Box::new(Nearest::new(shape, &sources)?), vec![operand])
 }
 
-/// The tensor resized: its name depends on the overload.
+/// The resized tensor, whose name depends on the overload.
 fn input(call: &Call) -> Result<&Slot> {
     call.optional("self").map_or_else(|| call.tensor("input"), Ok)
 }
@@ -88,7 +88,7 @@ fn interpolate(
     lowering.step(call, Box::new(op), vec![operand])
 }
 
-/// The factors asked for: a list in the overload `vec`, one argument for each axis in the others.
+/// The requested factors: a list in the overload `vec`, one argument for each axis in the others.
 fn scales(call: &Call, spatial: usize) -> Vec<Option<f64>> {
     if let Some(ArgumentValue::Doubles(factors)) = call.argument("scale_factors") {
         return factors.iter().copied().map(Some).collect();

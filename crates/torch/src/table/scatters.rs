@@ -1,4 +1,4 @@
-//! Elements written or added into others by index (rules §2, §3 and §5).
+//! Elements that are written or added into others by index (rules §2, §3 and §5).
 
 use super::Entry;
 use super::lookups::named;
@@ -29,10 +29,10 @@ pub(super) const ENTRIES: &[Entry] = &[
     Entry::by_data(&["aten::bincount"], Family::Embedding, counts),
 ];
 
-/// What becomes of the values that meet in a cell.
+/// What the values that meet in a cell become.
 #[derive(Clone, Copy, PartialEq)]
 enum Collision {
-    /// Their sum or mean: cells may be scaled at will.
+    /// Their sum or mean; scaling a cell does not change the rule.
     Sum,
     /// The largest or the smallest.
     Extremum,
@@ -62,7 +62,7 @@ fn along_axis(lowering: &mut Lowering, call: &Call) -> Result<()> {
     let mut base = lowering.operand(call.tensor("self")?)?;
     let mut result = parts::result(lowering, call)?;
     if base.meta.shape.is_empty() {
-        // Scalars land like vectors of one element.
+        // Scalars land as vectors of one element.
         (base, source) = (lowering.writer.reshape(&base, &[1])?, lowering.writer.reshape(&source, &[1])?);
         result = result.reshape(&[1])?;
     }
@@ -79,7 +79,7 @@ fn along_axis(lowering: &mut Lowering, call: &Call) -> Result<()> {
     parts::finish(lowering, call, met)
 }
 
-/// Sub-tensors as the indices that say where each goes have placed them: what is constant of them is counted.
+/// Sub-tensors placed by the indices that say where each goes; relevance of constant ones goes to the indices.
 fn placed(lowering: &mut Lowering, call: &Call, source: Operand, axis: usize) -> Result<Operand> {
     let index = lowering.operand(call.tensor("index")?)?;
     let mut rows = vec![1; source.meta.shape.len()];
@@ -101,7 +101,7 @@ fn scatter(lowering: &mut Lowering, call: &Call) -> Result<()> {
     by_element(lowering, call, meeting, source, base, cells)
 }
 
-/// As [`scatter`], where the last that lands in a cell is all that is left.
+/// As [`scatter`], but only the last value that lands in a cell stays.
 fn written(lowering: &mut Lowering, call: &Call) -> Result<()> {
     let (base, index, source) = landing(lowering, call)?;
     let cells = rearrange::numbers(&base.meta.shape)?;
@@ -112,7 +112,7 @@ fn written(lowering: &mut Lowering, call: &Call) -> Result<()> {
     lowering.step(call, Box::new(Rearrange::of(indices)), vec![base, source])
 }
 
-/// What elements land on, at which indices, and these, as many as there are indices.
+/// The base, the indices at which elements land, and these elements, as many as indices.
 fn landing(lowering: &mut Lowering, call: &Call) -> Result<(Operand, TorchTensor, Operand)> {
     let base = lowering.operand(call.tensor("self")?)?;
     let index = lowering.operand(call.tensor("index")?)?;
@@ -141,7 +141,7 @@ fn put(lowering: &mut Lowering, call: &Call) -> Result<()> {
     by_element(lowering, call, Collision::Sum, values, base, cells)
 }
 
-/// As [`put`], where the last that lands in a cell is all that is left.
+/// As [`put`], but only the last value that lands in a cell stays.
 fn put_over(lowering: &mut Lowering, call: &Call) -> Result<()> {
     if !by_numbers(lowering, call)? {
         return rearrange::lower(lowering, call);
@@ -164,18 +164,18 @@ fn indices(call: &Call) -> Result<Vec<Option<tch::Tensor>>> {
     Ok(slots.map(tensor).collect())
 }
 
-/// The numbers that stand where values are put.
+/// The numbers of the cells at which values are put.
 fn cells(call: &Call, numbers: &tch::Tensor) -> Result<TorchTensor> {
     computed(numbers.f_index(&indices(call)?))
 }
 
-/// Whether all indices are numbers that count along the first axes.
+/// Whether all indices are integers that count along the first axes.
 fn by_numbers(lowering: &Lowering, call: &Call) -> Result<bool> {
     let by_number = |slot: &Option<&Slot>| slot.is_some_and(|slot| lowering.meta(slot).dtype == DType::Int);
     Ok(call.tensors("indices")?.iter().all(by_number))
 }
 
-/// What is put, one value for each cell, as the indices have placed it.
+/// The values to put, one for each cell, placed by the indices.
 fn put_values(lowering: &mut Lowering, call: &Call, base: &[usize], shape: &[usize]) -> Result<Operand> {
     let values = lowering.operand(call.tensor("values")?)?;
     let data = values.data()?.broadcast_to(shape)?;
@@ -193,7 +193,7 @@ fn put_values(lowering: &mut Lowering, call: &Call, base: &[usize], shape: &[usi
     Ok(lowering.writer.inner(Box::new(TokenScatter), vec![values, names], data))
 }
 
-/// Each element of the source lands in a cell of its own choice.
+/// Adds each element of the source to a cell of its own.
 fn by_element(
     lowering: &mut Lowering,
     call: &Call,
@@ -211,7 +211,7 @@ fn by_element(
     parts::finish(lowering, call, met)
 }
 
-/// The base, without the cells where something landed when it has no part in these.
+/// The base, without the cells in which something landed if it takes no part in these.
 fn taking_part(
     lowering: &mut Lowering,
     call: &Call,
@@ -228,14 +228,14 @@ fn taking_part(
         .f_zeros_like()
         .and_then(|zeros| zeros.f_index_fill(axis as i64, index.as_tch(), 1)?.f_to_kind(tch::Kind::Bool));
     let landed = computed(landed)?;
-    // Nothing is equal to a NaN, so that it never wins.
+    // Nothing equals NaN, so it never wins.
     let absent = if meeting == Collision::Sum { 0.0 } else { f64::NAN };
     let data = computed(data.f_masked_fill(landed.as_tch(), absent))?;
     let landed = lowering.writer.constant(landed);
     Ok(lowering.writer.inner(Box::new(Select { a: None, b: Some(1) }), vec![landed, base], data))
 }
 
-/// The adjoint of im2col: columns added where im2col read them, what was padding dropped.
+/// The adjoint of im2col: adds columns where im2col read them, and drops the padding.
 fn fold(lowering: &mut Lowering, call: &Call) -> Result<()> {
     let columns = lowering.operand(call.tensor("self")?)?;
     let image = lowering.output_shape(call)?;
@@ -246,7 +246,7 @@ fn fold(lowering: &mut Lowering, call: &Call) -> Result<()> {
         ints("padding"),
         ints("stride"),
     );
-    // Numbers start from 1, so that padding has a cell of its own in front.
+    // Numbers start from 1, so that padding has cell 0 to itself.
     let cells = read.and_then(|read| read.f_reshape([-1])?.f_to_kind(tch::Kind::Int64));
     let (cells, count): (_, usize) = (computed(cells)?, image.iter().product());
     let columns = lowering.writer.reshape(&columns, &cells.shape())?;
@@ -257,10 +257,10 @@ fn fold(lowering: &mut Lowering, call: &Call) -> Result<()> {
     parts::finish(lowering, call, inside)
 }
 
-/// How often each token occurs: a sum of ones, one for each token.
+/// How often each token occurs: a sum of ones, a one for each token.
 fn counts(lowering: &mut Lowering, call: &Call) -> Result<()> {
     if call.optional("weights").is_some() {
-        return Err(Error::Uncovered("tokens counted by weights have no rule".into()));
+        return Err(Error::Uncovered("counts of tokens with weights have no rule".into()));
     }
     let tokens = lowering.operand(call.tensor("self")?)?;
     let index = tokens.data()?.clone();

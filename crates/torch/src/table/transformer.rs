@@ -1,4 +1,4 @@
-//! The fast paths of torch's own transformer modules, as the parts of their slow paths (rules §4).
+//! The fast paths of torch's own transformer modules, lowered as the parts of their slow paths (rules §4).
 
 use super::parts::{self, Operand, computed};
 use super::{Entry, nested};
@@ -13,7 +13,7 @@ pub(super) const ENTRIES: &[Entry] = &[
     Entry::by_data(&["aten::_transformer_encoder_layer_fwd"], Family::Product, encoder_layer),
 ];
 
-/// Outputs: the attended values, and the attention map if it was asked for.
+/// Outputs: the attended values, and the attention map if requested.
 fn multi_head_attention(lowering: &mut Lowering, call: &Call) -> Result<()> {
     let [query, key, value] = ["query", "key", "value"].map(|name| lowering.operand(call.tensor(name)?));
     let attention = MultiHead::new(lowering, call, "num_head")?;
@@ -123,7 +123,7 @@ impl MultiHead {
         three(projected.map(|x| {
             let [batch, length, width] = x.meta.shape[..] else {
                 return Err(Error::Uncovered(format!(
-                    "attention on {:?} instead of [N, T, C]",
+                    "attention on shape {:?} instead of [N, T, C]",
                     x.meta.shape
                 )));
             };
@@ -148,7 +148,7 @@ impl MultiHead {
         lowering.writer.linear(&joined, &self.weight, Some(&self.bias))
     }
 
-    /// The attention map softmax(Q·Kᵀ / √width), if wished averaged over the heads.
+    /// The attention map softmax(Q·Kᵀ / √width), averaged over the heads on request.
     fn map(&self, lowering: &mut Lowering, heads: &[Operand; 3], average: bool) -> Result<Operand> {
         let [query, key, _] = heads;
         let scores = query.data()?.matmul(&key.data()?.transpose()?)?.scale(self.scale(query))?;
@@ -178,8 +178,8 @@ impl MultiHead {
     }
 }
 
-/// The mask of the call, here true where a position is *hidden* and of any element type, turned round and
-/// shaped for `[N, heads, T, T]`. Types: 0 `[T, T]`, 1 `[N, T]` for the keys of each sample, 2 all axes.
+/// The mask of the call, which is true where a position is *hidden* and may have any element type. It is inverted and shaped for
+/// `[N, heads, T, T]`. Types: 0 `[T, T]`, 1 `[N, T]` for the keys of each sample, 2 all axes.
 fn mask(lowering: &mut Lowering, call: &Call) -> Result<Option<Operand>> {
     let Some(slot) = call.optional("mask") else { return Ok(None) };
     let given = lowering.operand(slot)?;

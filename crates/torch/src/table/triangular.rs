@@ -1,4 +1,5 @@
-//! Triangular systems, as the substitution that solves them (rules §9). Gated delta networks solve one for each part of a text.
+//! Triangular systems, as the substitution that solves them (rules, "Operators made of several"). Gated delta networks solve one
+//! for each part of a text.
 
 use super::Entry;
 use super::parts;
@@ -12,7 +13,7 @@ use dlbacktrace_torch_recorder::Call;
 pub(super) const ENTRIES: &[Entry] =
     &[Entry::by_data(&["aten::linalg_solve_triangular"], Family::Product, solve)];
 
-/// Row i of the solution is that of B without what the rows before it make of A: xᵢ = bᵢ − aᵢ·x.
+/// Row i of the solution is that of B minus the product of A and the rows before: xᵢ = bᵢ − aᵢ·x.
 fn solve(lowering: &mut Lowering, call: &Call) -> Result<()> {
     if call.flag("upper") || !call.flag("left") || !call.flag("unitriangular") {
         return by_inverse(lowering, call);
@@ -40,7 +41,7 @@ fn solve(lowering: &mut Lowering, call: &Call) -> Result<()> {
     parts::finish(lowering, call, solved)
 }
 
-/// A⁻¹·B or B·A⁻¹, where A is the triangle that is read.
+/// A⁻¹·B or B·A⁻¹, where A is the triangle that the call reads.
 fn by_inverse(lowering: &mut Lowering, call: &Call) -> Result<()> {
     let (upper, left, unit) = (call.flag("upper"), call.flag("left"), call.flag("unitriangular"));
     written::lower(lowering, call, ["self", "B"], [], |[a, b], []| {

@@ -1,5 +1,4 @@
-//! Operators that must not be followed into their parts, because these would explain something else
-//! (rules §9), and that have no rule of their own.
+//! Operators without a rule that must not be followed into their parts either, because these would explain something else.
 
 use super::{Entry, Lower};
 use dlbacktrace_core::Family;

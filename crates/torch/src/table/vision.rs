@@ -1,5 +1,5 @@
-//! Operators of torchvision (rules §9): regions of feature maps, and convolutions whose cells are displaced. Boxes and
-//! displacements say where is read; positions carry nothing.
+//! Operators of torchvision (rules, "Detectors"): regions of feature maps, and convolutions with displaced cells. Boxes and
+//! displacements say where to read; positions carry nothing.
 
 mod regions;
 
@@ -32,7 +32,10 @@ pub(super) const ENTRIES: &[Entry] = &[
 /// The extents of a tensor of four axes.
 fn extents(operand: &Operand) -> Result<[usize; 4]> {
     operand.meta.shape.as_slice().try_into().map_err(|_| {
-        Error::Uncovered(format!("{:?} is no batch of feature maps [N, C, H, W]", operand.meta.shape))
+        Error::Uncovered(format!(
+            "{:?} is not the shape of a batch of feature maps [N, C, H, W]",
+            operand.meta.shape
+        ))
     })
 }
 
@@ -49,7 +52,7 @@ fn regions(lowering: &Lowering, call: &Call) -> Result<Regions> {
     Ok(Regions { boxes, scale, pooled: [height?[0], width?[0]], sampling })
 }
 
-/// Of each channel by itself: cells are rows, channels their columns.
+/// Lowers an operator that treats each channel alike: cells are rows, channels are columns.
 fn of_cells(
     lowering: &mut Lowering,
     call: &Call,
@@ -68,7 +71,7 @@ fn of_cells(
     parts::finish(lowering, call, y)
 }
 
-/// Of another channel for each place in a region: every element is a row.
+/// Lowers an operator that reads another channel for each place in a region: every element is a row.
 fn of_planes(
     lowering: &mut Lowering,
     call: &Call,
@@ -89,12 +92,12 @@ fn summed(lowering: &mut Lowering, x: Operand, sum: SparseSum) -> Result<Operand
     Ok(lowering.writer.inner(Box::new(sum), vec![x], data))
 }
 
-/// The largest cell of each bin takes it; the operator says which it was.
+/// The largest cell of each bin takes the relevance; the operator returns which it was.
 fn winners(lowering: &mut Lowering, call: &Call) -> Result<()> {
     let x = lowering.operand(call.tensor("input")?)?;
     let [_, channels, height, width] = extents(&x)?;
     let places = call.outputs.get(1).and_then(|output| output.slot.tensor.as_ref());
-    let places = places.ok_or_else(|| Error::Uncovered("it returned no places".into()))?;
+    let places = places.ok_or_else(|| Error::Uncovered("the operator returned no places".into()))?;
     let places = TorchTensor::from(places.shallow_clone()).to_indices()?;
     let regions = regions(lowering, call)?;
     let plane = height * width;
@@ -110,7 +113,7 @@ fn winners(lowering: &mut Lowering, call: &Call) -> Result<()> {
     Ok(())
 }
 
-/// What each cell of the kernel reads, displaced and weighed by the mask, and then the convolution of that.
+/// First what each cell of the kernel reads, displaced and weighted by the mask; then the convolution of that.
 fn displaced(lowering: &mut Lowering, call: &Call) -> Result<()> {
     let x = lowering.operand(call.tensor("input")?)?;
     let weight = lowering.operand(call.tensor("weight")?)?;

@@ -1,4 +1,4 @@
-//! Which cells of a feature map are read, and how much each counts.
+//! The cells of a feature map that are read, and their weights.
 
 use dlbacktrace_core::maps::Entries;
 use ndarray::ArrayD;
@@ -11,8 +11,8 @@ pub(super) struct Map {
 }
 
 impl Map {
-    /// The four cells around a point, with what each counts there. Beyond the map by more than a cell there are none; nearer,
-    /// the point is moved to the edge.
+    /// The four cells around a point, with their weights. A point that is more than a cell outside the map has none; a nearer one is
+    /// moved to the edge.
     fn around(&self, y: f64, x: f64) -> Vec<(usize, f64)> {
         let (height, width) = (self.height as f64, self.width as f64);
         if y < -1.0 || y > height || x < -1.0 || x > width {
@@ -30,7 +30,7 @@ impl Map {
         rows.into_iter().flat_map(cell).collect()
     }
 
-    /// As [`around`](Self::around), where what lies beyond the map counts as 0.
+    /// As [`around`](Self::around), but cells outside the map count as 0.
     fn around_or_zero(&self, y: f64, x: f64) -> Vec<(usize, f64)> {
         let (low_y, low_x) = (y.floor(), x.floor());
         let corners = [(0.0, 0.0), (0.0, 1.0), (1.0, 0.0), (1.0, 1.0)];
@@ -49,15 +49,15 @@ impl Map {
 pub(super) struct Regions {
     /// The sample, then left, upper, right and lower edge.
     pub(super) boxes: Vec<[f64; 5]>,
-    /// From their coordinates to cells of the feature map.
+    /// The factor from their coordinates to cells of the feature map.
     pub(super) scale: f64,
     /// Rows and columns of bins.
     pub(super) pooled: [usize; 2],
-    /// Points along each side of a bin; 0 for as many as it has cells.
+    /// The number of points along each side of a bin; 0 for the number of its cells.
     pub(super) sampling: usize,
 }
 
-/// One bin: which it is, where it begins and how large it is.
+/// One bin: its number, its position and its size.
 struct Bin {
     region: usize,
     sample: usize,
@@ -68,7 +68,7 @@ struct Bin {
 }
 
 impl Bin {
-    /// The points sampled in it; each counts the same.
+    /// The points sampled in it, with equal weights.
     fn points(&self) -> impl Iterator<Item = (f64, f64)> + '_ {
         let [rows, columns] = self.points;
         let at = |axis: usize, point: usize| {
@@ -79,7 +79,7 @@ impl Bin {
 }
 
 impl Regions {
-    /// The bins of all regions, whose edges are moved by `shift` and which are at least `least` wide and high.
+    /// The bins of all regions, with edges moved by `shift` and sides of at least `least`.
     fn bins(&self, shift: f64, least: f64) -> Vec<Bin> {
         let mut bins = Vec::new();
         for (region, &[sample, left, upper, right, lower]) in self.boxes.iter().enumerate() {
@@ -99,7 +99,7 @@ impl Regions {
         bins
     }
 
-    /// Means of points between cells; a row of the result is a bin, a row of the map a cell.
+    /// Means of points between cells; rows of the result are bins, rows of the map are cells.
     pub(super) fn align(&self, map: &Map, aligned: bool) -> Entries {
         let (shift, least) = if aligned { (0.5, f64::NEG_INFINITY) } else { (0.0, 1.0) };
         let mut entries = Entries::default();
@@ -114,8 +114,8 @@ impl Regions {
         entries
     }
 
-    /// The number of an element of the result, and of the first cell of the map that it reads, for each channel that a bin
-    /// gives: bins at different places read different channels.
+    /// For each channel of a bin, the number of the element in the result and of the first cell that it reads: bins at different
+    /// places read different channels.
     fn planes<'a>(&'a self, map: &'a Map, bin: &'a Bin) -> impl Iterator<Item = (usize, usize)> + 'a {
         let [rows, columns] = self.pooled;
         let channels = map.channels / (rows * columns).max(1);
@@ -127,7 +127,7 @@ impl Regions {
         })
     }
 
-    /// As [`align`](Self::align), of another channel for each bin; rows are single elements.
+    /// As [`align`](Self::align), with another channel for each bin; rows are single elements.
     pub(super) fn align_by_position(&self, map: &Map) -> Entries {
         let mut entries = Entries::default();
         for bin in &self.bins(0.5, f64::NEG_INFINITY) {
@@ -140,7 +140,7 @@ impl Regions {
         entries
     }
 
-    /// Means of the whole cells of each bin, of another channel for each.
+    /// Means of the whole cells of each bin, with another channel for each bin.
     pub(super) fn pool_by_position(&self, map: &Map) -> Entries {
         let rounded = self.boxes.iter().map(|&[sample, edges @ ..]| {
             let [left, upper, right, lower] = edges.map(|edge| (edge * self.scale).round());
@@ -179,8 +179,8 @@ pub(super) struct Kernel {
 }
 
 impl Kernel {
-    /// What each cell of the kernel reads where displacements `[N, groups · cells · 2, rows, columns]` lead it. A row of the
-    /// result is a sample, group, cell of the kernel and place; a row of the map a sample, group and cell.
+    /// What each cell of the kernel reads, displaced by `[N, groups · cells · 2, rows, columns]`. A row of the result is a sample,
+    /// group, cell of the kernel and place; a row of the map is a sample, group and cell.
     pub(super) fn entries(&self, map: &Map, displacement: &ArrayD<f64>, groups: usize) -> Entries {
         let [samples, _, rows, columns] = displacement.shape() else { return Entries::default() };
         let cells = self.extents[0] * self.extents[1];
