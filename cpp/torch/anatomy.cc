@@ -1,4 +1,4 @@
-// What a module is made of.
+// The structure of a module.
 
 #include "chance.h"
 #include "describe.h"
@@ -25,7 +25,7 @@ NamedTensor named_tensor(const std::string& name, const at::Tensor& tensor, bool
   return named;
 }
 
-/// Whether a type is of tensors or of what holds tensors.
+/// Whether a type is a tensor or contains tensors.
 bool has_tensors(const c10::Type& type) {
   const auto contained = type.containedTypes();
   return type.kind() == c10::TypeKind::TensorType ||

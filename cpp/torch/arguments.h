@@ -1,5 +1,5 @@
 #pragma once
-// The arguments of a call as they come from outside, and their way to the types that a schema wants.
+// The arguments of a call as the caller gives them, and their conversion to the types that a schema takes.
 
 #include "rust/cxx.h"
 
@@ -28,7 +28,7 @@ struct Argument {
   std::vector<Argument> items;
 };
 
-/// An argument that was given, converted, and the name of its formal argument.
+/// A given argument, converted, and the name of its formal argument.
 struct Given {
   std::string name;
   c10::IValue value;
@@ -36,7 +36,7 @@ struct Given {
 
 struct Bound {
   std::vector<c10::IValue> stack;  ///< all arguments behind `self`, defaults included
-  std::vector<Given> given;        ///< those that were given
+  std::vector<Given> given;        ///< those that the caller gave
 };
 
 class Arguments {
@@ -47,15 +47,15 @@ class Arguments {
   void push_float(double value);
   void push_bool(bool value);
   void push_text(rust::Str value);
-  /// What follows until close() are the items of one list, tuple or dictionary.
+  /// The arguments until close() are the items of one list, tuple or dictionary.
   void open(Container container);
   void close();
-  /// The next argument has this name; those before have positions.
+  /// The next argument has this name; earlier ones have positions.
   void keyword(rust::Str name);
 
-  /// Converts to what `schema` wants behind `self`. Tensors are copied, so that a run never writes the caller's.
+  /// Converts to what `schema` takes after `self`. Tensors are copied, so that a run never writes the caller's.
   Bound bind(const c10::FunctionSchema& schema) const;
-  /// Converts to what an operator's `schema` wants, defaults filled in. Tensors are shared.
+  /// Converts to what an operator's `schema` takes, with defaults filled in. Tensors are shared.
   std::vector<c10::IValue> operands(const c10::FunctionSchema& schema) const;
 
  private:

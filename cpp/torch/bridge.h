@@ -1,5 +1,5 @@
 #pragma once
-// All that Rust sees.
+// Everything that Rust sees.
 
 #include "arguments.h"
 #include "call.h"

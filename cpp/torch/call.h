@@ -20,7 +20,7 @@ class Tensors {
   std::vector<at::Tensor> tensors_;
 };
 
-/// Calls `name` ("aten::roll") in its `overload`; the tensors it returns, lists flattened.
+/// Calls `name` ("aten::roll") in its `overload`; returns its tensors, with lists flattened.
 std::unique_ptr<Tensors> call_operator(rust::Str name, rust::Str overload, const Arguments& arguments);
 
 }  // namespace dlbacktrace::torch_

@@ -39,7 +39,7 @@ bool has_running_statistics(const c10::FunctionSchema& schema) {
   return std::any_of(formals.begin(), formals.end(), [](const auto& formal) { return formal.name() == "running_mean"; });
 }
 
-/// The constant argument of one of these names; nothing when there is none, or it is no constant.
+/// The constant argument with one of these names; empty if there is none, or if it is not a constant.
 std::optional<c10::IValue> constant(const torch::jit::Node& node, const c10::FunctionSchema& schema,
                                     std::initializer_list<std::string_view> names) {
   const auto& formals = schema.arguments();
@@ -58,7 +58,7 @@ bool has(const c10::FunctionSchema& schema, std::initializer_list<std::string_vi
 
 }  // namespace
 
-// The parts of a composite may draw, though it carries no tag of its own, as dropout.
+// The parts of a composite operator, such as dropout, may draw although it carries no tag of its own.
 Draws::Draws(const c10::OperatorHandle& op) {
   if (is_tagged(op) || op.hasKernelForDispatchKey(c10::DispatchKey::CompositeImplicitAutograd)) before_ = engine();
 }

@@ -1,5 +1,5 @@
 #pragma once
-// What an operator gives by chance, and libtorch's generator of random numbers.
+// How results depend on random numbers or on the batch, and libtorch's random number generator.
 
 #include "rust/cxx.h"
 
@@ -21,10 +21,10 @@ namespace dlbacktrace::torch_ {
 
 enum class Chance : std::uint8_t;
 
-/// Tells whether an operator takes numbers from the generator while it runs. Dropout that does not train takes none.
+/// Shows whether an operator draws from the generator while it runs. Dropout in evaluation mode draws nothing.
 class Draws {
  public:
-  /// Looks at the generator, if the operator is one that may draw.
+  /// Notes the state of the generator, if the operator is one that may draw.
   explicit Draws(const c10::OperatorHandle& op);
   bool any() const;
 
@@ -32,14 +32,14 @@ class Draws {
   std::optional<at::mt19937> before_;
 };
 
-/// Whether an attention or a recurrent layer drops some of what passes within, so that only its parts tell what it gave.
+/// Whether an attention or a recurrent layer drops elements inside, so that only its parts show what it computed.
 bool drops_some(const c10::FunctionSchema& schema, c10::ArrayRef<c10::IValue> arguments);
-/// What a call that draws nothing gives by chance.
+/// How the result of a call that draws nothing depends on the batch.
 Chance chance_of(const c10::FunctionSchema& schema, c10::ArrayRef<c10::IValue> arguments);
-/// What an operator in the code gives by chance, as far as its constant arguments tell.
+/// How the result of an operator in the code depends on random numbers or the batch, as far as its constant arguments show it.
 Chance chance_of(const torch::jit::Node& node);
 
-/// The generator starts from a seed while this lives, and is then as it was before.
+/// While this lives, the generator starts from a seed; afterwards it is as it was before.
 class FixedGenerator {
  public:
   explicit FixedGenerator(std::uint64_t seed);

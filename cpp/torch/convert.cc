@@ -33,7 +33,7 @@ std::optional<c10::Scalar> number(const c10::IValue& value) {
   return std::nullopt;
 }
 
-/// A leaf as `type`, or nothing when it does not fit.
+/// A leaf as `type`; empty if it does not fit.
 std::optional<c10::IValue> leaf(const c10::IValue& value, const c10::Type& type) {
   const auto scalar = number(value);
   switch (type.kind()) {

@@ -1,5 +1,5 @@
 #pragma once
-// One argument, from what was given to the type that the schema declares.
+// One argument, from what the caller gives to the type that the schema declares.
 
 #include "arguments.h"
 

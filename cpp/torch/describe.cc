@@ -14,7 +14,7 @@ bool is_tensor_or_none(const c10::IValue& value) { return value.isTensor() || va
 
 bool is_int(const c10::IValue& value) { return value.isInt() || value.isSymInt(); }
 
-/// The kind of a list is that of its elements; an empty one goes by its declared type.
+/// The kind of a list is that of its elements; an empty one has its declared type.
 ArgumentKind kind_of_list(const c10::IValue& list) {
   const auto elements = list.toListRef();
   const auto all = [&](auto is) { return std::all_of(elements.begin(), elements.end(), is); };

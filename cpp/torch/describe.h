@@ -11,11 +11,11 @@
 
 namespace dlbacktrace::torch_ {
 
-/// Writes an argument down. `slot_of` gives the slot of each defined tensor in it.
+/// Describes an argument. `slot_of` gives the slot of each defined tensor in it.
 RawArgument describe(const std::string& name, const c10::IValue& value,
                      const std::function<RawSlot(const at::Tensor&)>& slot_of);
 
-/// A type as TorchScript writes it, but that a named tuple tells its fields: "NamedTuple[x: Tensor, n: int]".
+/// A type as TorchScript writes it, except that a named tuple lists its fields: "NamedTuple[x: Tensor, n: int]".
 std::string describe(const c10::Type& type);
 
 }  // namespace dlbacktrace::torch_

@@ -23,7 +23,7 @@ std::string_view trimmed(std::string_view text) {
   return text.substr(from, text.find_last_not_of(blank) - from + 1);
 }
 
-/// More than this is not read.
+/// The longest text that is read.
 constexpr size_t kLong = 600;
 
 size_t first_sentence(std::string_view text) {
@@ -31,8 +31,8 @@ size_t first_sentence(std::string_view text) {
   return end == std::string_view::npos ? kLong : end;
 }
 
-/// Whether the user asks for all there is, as Rust programs are asked for it. Many environments set 1 for every program, to see
-/// where one fails; that is no wish to read libtorch's frames.
+/// Whether the user asks for the full text, in the way that Rust programs are asked. Many environments set 1 for every program,
+/// to see where one fails; this does not ask for libtorch's frames.
 bool wants_all() {
   const char* asked = std::getenv("RUST_BACKTRACE");
   return asked && std::string_view(asked) == "full";
@@ -44,7 +44,7 @@ std::string short_text(const std::exception& error) {
   const auto* known = dynamic_cast<const c10::Error*>(&error);
   if (wants_all()) return error.what();
   std::string_view text = trimmed(without_traceback(known ? known->what_without_backtrace() : error.what()));
-  // Some texts carry C++ frames, lists of backends or the code inside.
+  // Some texts contain C++ frames, lists of backends or the code inside.
   for (std::string_view mark :
        {"\nException raised from ", "\n\n", "\n:\n", "\n  File \"", "\nCould not find any similar ops"}) {
     text = text.substr(0, text.find(mark));

@@ -10,10 +10,10 @@
 
 namespace dlbacktrace::torch_ {
 
-/// The text of an error without C++ frames and without the listing of TorchScript code around it.
+/// The text of an error without C++ frames and without the TorchScript code around it.
 std::string short_text(const std::exception& error);
 
-/// Runs `work`; whatever it throws leaves as std::runtime_error with a short text.
+/// Runs `work`; whatever it throws becomes a std::runtime_error with a short text.
 template <class Work>
 auto guarded(Work&& work) -> decltype(work()) {
   try {

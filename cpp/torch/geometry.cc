@@ -14,7 +14,7 @@ struct Axis {
   int64_t size;
 };
 
-/// The axes along which a region really steps, widest stride first.
+/// The axes along which a region really steps, the widest stride first.
 std::vector<Axis> axes_of(const Geometry& region) {
   std::vector<Axis> axes;
   for (size_t i = 0; i < region.sizes.size(); ++i) {
@@ -24,8 +24,8 @@ std::vector<Axis> axes_of(const Geometry& region) {
   return axes;
 }
 
-/// Whether `distance` = Σ mᵢ·strideᵢ has a solution with |mᵢ| < sizeᵢ, that is, whether two copies of one lattice that far
-/// apart meet. Says yes, undecided, where strides interleave.
+/// Whether `distance` = Σ mᵢ·strideᵢ has a solution with |mᵢ| < sizeᵢ, that is, whether two copies of one lattice at that
+/// distance meet. If strides interleave, the answer is yes, though it is not decided.
 bool lattices_meet(const std::vector<Axis>& axes, size_t from, int64_t distance) {
   if (from == axes.size()) return distance == 0;
   const auto [stride, size] = axes[from];

@@ -14,7 +14,7 @@ namespace {
 namespace attr = torch::jit::attr;
 namespace prim = torch::jit::prim;
 
-/// Inlines calls, also in the graphs of forked tasks, which the copy must first have for itself.
+/// Inlines calls, also in the graphs of forked tasks, which the copy must first own.
 void inline_calls(torch::jit::Graph& graph) {
   torch::jit::Inline(graph);
   each_node(graph, [](torch::jit::Node& node) {
@@ -45,12 +45,12 @@ std::shared_ptr<torch::jit::Graph> evaluation_graph(torch::jit::Graph& forward) 
     node.output()->replaceAllUsesWith(node.owningGraph()->insertConstant(false));
   });
   torch::jit::ConstantPropagation(graph);
-  // The alias analysis takes a tensor out of a tuple for any tensor, so that a write to it would count as one to the weights.
+  // For the alias analysis, a tensor taken out of a tuple may be any tensor, so a write to it would count as one to the weights.
   torch::jit::LowerSimpleTuples(graph);
   return graph;
 }
 
-/// libtorch moves the tensors of a module, but not what its code says: a trace keeps the device that it was made on.
+/// libtorch moves the tensors of a module, but not the devices in its code: a trace keeps the device on which it was made.
 void put_on_cpu(torch::jit::Graph& graph) {
   static const c10::Symbol cuda = c10::Symbol::fromQualString("aten::cuda");
   std::vector<torch::jit::Node*> devices, copies;
@@ -92,7 +92,7 @@ bool may_change_module(const std::shared_ptr<torch::jit::Graph>& graph) {
   bool changes = false;
   each_node(*graph, [&](torch::jit::Node& node) {
     if (node.kind() == prim::SetAttr) changes = true;
-    // The module's own tensors enter the graph through GetAttr; the alias analysis knows what views of them are written.
+    // The module's own tensors enter the graph through GetAttr; the alias analysis knows which views of them are written.
     if (node.kind() == prim::GetAttr && aliases.hasWriters(node.output())) changes = true;
   });
   return changes;

@@ -13,7 +13,7 @@ std::shared_ptr<torch::jit::Graph> evaluation_graph(torch::jit::Graph& forward);
 /// Whether the code of `forward`, or of what it calls, asks for the mode.
 bool reads_mode(torch::jit::Graph& forward);
 
-/// Devices that stand in the code become the CPU, where the module was put.
+/// Replaces devices in the code by the CPU, where the module is.
 void put_on_cpu(torch::jit::Graph& graph);
 
 /// Calls `visit` for each node, also in blocks and forked graphs.

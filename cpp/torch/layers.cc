@@ -33,7 +33,7 @@ class ByName {
 bool is_layered(const c10::OperatorHandle& op, c10::ArrayRef<c10::IValue> arguments) {
   if (op.schema().name() != "aten::lstm") return false;
   const ByName given(op, arguments);
-  // What a single layer is called with below.
+  // The arguments with which a single layer is called below.
   return given["num_layers"].toInt() > 1 || given["dropout"].toDouble() > 0.0;
 }
 

@@ -15,8 +15,8 @@
 namespace dlbacktrace::torch_ {
 namespace {
 
-/// Never closed: what a library registers stays in libtorch's tables. Its functions are looked up as they are called, for those
-/// for other devices never are.
+/// Never closed: what a library registers stays in libtorch's tables. Its functions are resolved when they are called, because
+/// those for other devices never are.
 bool open(const std::string& file) { return dlopen(file.c_str(), RTLD_LAZY | RTLD_GLOBAL) != nullptr; }
 
 std::string dlerror_text() {
@@ -24,8 +24,8 @@ std::string dlerror_text() {
   return text ? text : "the dynamic linker gives no reason";
 }
 
-/// Libraries of operators ask for more of PyTorch than they use on the CPU. What lies beside libtorch answers, or else the
-/// stand-ins that set-up made.
+/// Libraries of operators are linked to more of PyTorch than they use on the CPU. What lies beside libtorch is opened for them,
+/// or else the stand-ins that set-up made.
 void open_companions() {
   Dl_info here;
   if (!dladdr(reinterpret_cast<const void*>(&at::show_config), &here)) return;
@@ -40,7 +40,7 @@ void open_companions() {
 }  // namespace
 
 rust::String libtorch_version() {
-  // libtorch tells its version in its build settings only: "..., TORCH_VERSION=2.13.0, ...".
+  // libtorch states its version only in its build settings: "..., TORCH_VERSION=2.13.0, ...".
   const std::string settings = at::show_config();
   const std::string mark = "TORCH_VERSION=";
   const auto at = settings.find(mark);

@@ -8,7 +8,7 @@
 namespace dlbacktrace::torch_ {
 namespace {
 
-// libtorch carries such a slot, like the dispatch keys, from a thread to the tasks it forks. Its address is its identity.
+// libtorch carries such a slot, like the dispatch keys, from a thread to the tasks that it forks. Its address is its identity.
 constexpr std::string_view kSlotName = "dlbacktrace recording";
 constexpr c10::DebugInfoKind kSlot(&kSlotName);
 
@@ -19,10 +19,10 @@ struct Carried : c10::DebugInfoBase {
 
 Carried* carried() { return dynamic_cast<Carried*>(c10::ThreadLocalDebugInfo::get(kSlot)); }
 
-/// Takes every operator dispatched on a thread that includes the key.
+/// Receives every operator dispatched on a thread that includes the key.
 void dispatched(const c10::OperatorHandle& op, c10::DispatchKeySet keys, c10::Stack* stack) {
   if (Carried* here = carried()) {
-    // The recorder must outlive the call even where a forked task outlives the run.
+    // The recorder must outlive the call even if a forked task outlives the run.
     const std::shared_ptr<Recorder> recorder = here->recorder;
     recorder->call(op, keys, stack);
   } else {

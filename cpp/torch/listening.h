@@ -1,5 +1,5 @@
 #pragma once
-// Connects a recorder with libtorch's dispatcher.
+// Connects a recorder with libtorch's dispatcher. The README of this folder says why its key is safe.
 
 #include "recorder.h"
 
@@ -14,11 +14,11 @@ namespace dlbacktrace::torch_ {
 /// The mode's key: no tensor ever has it, so it only acts where a thread includes it.
 constexpr auto kRecording = c10::DispatchKey::TESTING_ONLY_GenericMode;
 
-/// The keys that an operator goes on with behind the mode.
+/// The keys to which a call goes on after the mode.
 inline const c10::DispatchKeySet kBelowRecording(c10::DispatchKeySet::FULL_AFTER, kRecording);
 
-/// Switches a recorder on for the current thread and for the TorchScript tasks it forks, and gradients off; what was before
-/// comes back at the end of its life.
+/// Switches a recorder on for the current thread and for the TorchScript tasks that it forks, and gradients off. Restores
+/// both at the end of its life.
 class Listening {
  public:
   explicit Listening(std::shared_ptr<Recorder> recorder);

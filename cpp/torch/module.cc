@@ -32,10 +32,10 @@ std::shared_ptr<const Names> names_of(const torch::jit::Module& module) {
   return names;
 }
 
-/// Runs forked tasks where they are forked, so that the operators of each run come in one order.
+/// Runs forked tasks where they are forked, so that the operators of every run come in the same order.
 void at_once(const std::function<void()>& task) { task(); }
 
-/// Whether the module was never loaded; libtorch tells by an exception only.
+/// Whether the module was never loaded; libtorch shows that only by an exception.
 bool is_empty(const torch::jit::Module& module) {
   try {
     return !module._ivalue();
@@ -128,7 +128,7 @@ std::unique_ptr<Recording> Module::run(const Arguments& arguments, const std::sh
     result = future->value();
   } catch (const std::exception& error) {
     const std::string failed = recorder->failure();
-    // libtorch wraps the text of a failed operator in the code around it; the recorder has it as it was.
+    // libtorch wraps the message of a failed operator in the code around it; the recorder has the message itself.
     throw std::runtime_error(failed.empty() ? short_text(error) : failed);
   }
   each_tensor("output", result, [&](const std::string& name, const at::Tensor& tensor) { recorder->output(name, tensor); });

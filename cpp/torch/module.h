@@ -1,5 +1,5 @@
 #pragma once
-// A TorchScript module: what it is made of, and how to run it.
+// A TorchScript module: its structure, and how to run it.
 
 #include "rust/cxx.h"
 #include "values.h"
@@ -27,16 +27,16 @@ using JitModule = torch::jit::Module;
 
 class Module {
  public:
-  /// Shares a live module, which is in evaluation mode and on the CPU.
+  /// Shares a live module, which must be in evaluation mode and on the CPU.
   /// `trained` says that it was in training mode before.
   explicit Module(const torch::jit::Module& module, bool trained = false);
   Module(const Module&) = delete;
   Module& operator=(const Module&) = delete;
   ~Module();
 
-  /// Fails when the arguments do not fit the schema of `forward`.
+  /// Fails if the arguments do not fit the schema of `forward`.
   void check(const Arguments& arguments) const;
-  /// Runs `forward`; the recording has its outputs only.
+  /// Runs `forward`; the recording holds only its outputs.
   std::unique_ptr<Recording> forward(const Arguments& arguments) const;
   /// Runs `forward` and records it.
   std::unique_ptr<Recording> record(const Arguments& arguments, const std::shared_ptr<Policy>& policy) const;
@@ -47,16 +47,16 @@ class Module {
   rust::Vec<NamedTensor> tensors() const;
   rust::Vec<OperatorCount> operators() const;
   rust::Vec<ChanceUse> chances() const;
-  /// Whether runs would influence each other, so that each takes a copy.
+  /// Whether runs would affect each other, so that each takes a copy.
   bool keeps_state() const { return keeps_state_; }
-  /// Whether it was saved in training mode, which its code asks for.
+  /// Whether it was saved in training mode and its code asks for the mode.
   bool left_training() const { return left_training_; }
 
  private:
   std::unique_ptr<Recording> run(const Arguments& arguments, const std::shared_ptr<const Policy>& policy, bool listen) const;
 
   std::unique_ptr<torch::jit::Module> module_;
-  std::shared_ptr<torch::jit::Graph> graph_;  ///< of `forward`; null when there is none
+  std::shared_ptr<torch::jit::Graph> graph_;  ///< of `forward`; null if there is none
   std::shared_ptr<const Names> names_;
   std::shared_ptr<Sources> sources_;
   bool keeps_state_ = false;

@@ -21,7 +21,7 @@ std::shared_ptr<Policy> new_policy(rust::Slice<const Leaf> leaves, bool keep_all
 
 std::string base_name(const c10::OperatorHandle& op) {
   std::string name = op.schema().name();
-  // "add_" is "add" in place; "__iand__" is a name of its own.
+  // "add_" is "add" in place; "__iand__" is a name by itself.
   const bool in_place = name.size() > 2 && name.back() == '_' && name[name.size() - 2] != '_';
   if (in_place && op.schema().is_mutable()) name.pop_back();
   return name;

@@ -1,5 +1,5 @@
 #pragma once
-// Which operators are recorded whole, and which tensors stay in memory.
+// Decides which operators are recorded as a whole, and which tensors stay in memory.
 
 #include "rust/cxx.h"
 
@@ -23,7 +23,7 @@ class Policy {
   Policy(rust::Slice<const Leaf> leaves, bool keep_all);
 
   bool keeps_all() const { return keep_all_; }
-  /// What the leaf of this base name keeps; null when it is no leaf.
+  /// What the leaf of this base name keeps; null if it is not a leaf.
   const Keep* leaf(const std::string& base) const;
 
  private:

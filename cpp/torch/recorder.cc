@@ -20,7 +20,7 @@ namespace {
 /// Operators run under this guard are not recorded.
 using Unrecorded = c10::impl::ExcludeDispatchKeyGuard;
 
-/// Whether all that the operator does, if it does not copy, is to show its argument in another way.
+/// Whether the operator, if it does not copy, only shows its argument in another way.
 bool only_views(const c10::FunctionSchema& schema) {
   const auto is_view = [](const c10::Argument& given) { return given.alias_info() && !given.alias_info()->isWrite(); };
   return !schema.is_mutable() && !schema.returns().empty() &&
@@ -55,7 +55,7 @@ void Recorder::output(const std::string& name, const at::Tensor& tensor) {
 
 void Recorder::call(const c10::OperatorHandle& op, c10::DispatchKeySet keys, c10::Stack* stack) {
   {
-    // The run went on, so what failed before did not end it.
+    // The run continued, so the earlier failure did not end it.
     std::lock_guard lock(mutex_);
     failure_.clear();
   }
@@ -86,8 +86,8 @@ void Recorder::call_whole(const c10::OperatorHandle& op, const std::string& base
   end(op, std::move(pending), torch::jit::last(stack, schema.returns().size()));
 }
 
-/// A view of a storage that was written since its base was read needs no record: what it shows is known from the storage
-/// alone, when somebody reads it. So a loop that reads one column after writing another never reads the whole.
+/// A view of a storage that was written since its base was read needs no record: the storage alone shows its content when
+/// somebody reads it. So a loop that reads one column after writing another never reads the whole.
 void Recorder::call_view(const c10::OperatorHandle& op, const std::string& base, Keep keep, c10::Stack* stack) {
   Unrecorded guard(kRecording);
   const auto& schema = op.schema();
@@ -102,8 +102,8 @@ void Recorder::call_view(const c10::OperatorHandle& op, const std::string& base,
   if (!shows_stale(arguments, returns)) end(op, begin(op, base, keep, arguments), returns);
 }
 
-/// Follows a composite operator into its parts. Should none of them account for its result, it is recorded itself, so that
-/// nothing computed out of sight passes for a constant.
+/// Follows a composite operator into its parts. If none of them accounts for its result, it is recorded itself, so that
+/// nothing computed out of sight counts as a constant.
 void Recorder::call_parts(const c10::OperatorHandle& op, c10::DispatchKeySet keys, const std::string& base,
                           c10::Stack* stack) {
   const auto& schema = op.schema();
@@ -185,7 +185,7 @@ void Recorder::end(const c10::OperatorHandle& op, Pending pending, c10::ArrayRef
   std::vector<std::pair<at::Tensor, RawOutput>> written;
   for (size_t i = 0; i < pending.written.size(); ++i) {
     const at::Tensor& tensor = pending.written[i];
-    // An operator such as `set_` leaves the content alone and shows another storage.
+    // An operator such as `set_` leaves the content unchanged and shows another storage.
     const bool stayed = Values::address(tensor) == pending.addresses[i];
     const auto seen = stayed ? Values::Seen{values_.write(tensor), true} : values_.give(tensor);
     written.emplace_back(tensor, output_slot(tensor, seen, pending.keep));
@@ -225,7 +225,7 @@ size_t Recorder::read(const at::Tensor& tensor) {
   return value;
 }
 
-/// Single numbers count as indices: rules read them as sizes, thresholds and factors.
+/// Single numbers count as indices, because rules read them as sizes, thresholds and factors.
 bool Recorder::keeps(const at::Tensor& tensor, bool whole) const {
   return whole || tensor.dim() == 0 || at::isIntegralType(tensor.scalar_type(), /*includeBool=*/true);
 }

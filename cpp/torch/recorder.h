@@ -1,5 +1,5 @@
 #pragma once
-// Writes down the operators that libtorch dispatches.
+// Records the operators that libtorch dispatches.
 
 #include "policy.h"
 #include "recording.h"
@@ -27,15 +27,15 @@ class Recorder {
 
   void input(const std::string& name, const at::Tensor& tensor);
   void output(const std::string& name, const at::Tensor& tensor);
-  /// Runs an operator that was dispatched, and records it or its parts.
+  /// Runs a dispatched operator, and records it or its parts.
   void call(const c10::OperatorHandle& op, c10::DispatchKeySet keys, c10::Stack* stack);
-  /// Ends the recording; a forked task that still runs goes on unrecorded.
+  /// Ends the recording; a forked task that is still running continues unrecorded.
   std::unique_ptr<Recording> finish();
-  /// Which operator failed, where and why; empty if none did, or the run went on.
+  /// Which operator failed, where and why; empty if none did, or if the run continued.
   std::string failure();
 
  private:
-  /// A call whose arguments are written down, while it runs.
+  /// A running call whose arguments have been recorded.
   struct Pending {
     RawRecord record;
     Keep keep;
@@ -53,10 +53,10 @@ class Recorder {
 
   /// Whether every tensor returned lives where the recording has seen something.
   bool accounts_for(c10::ArrayRef<c10::IValue> returns);
-  /// Whether an operator gave only views of its first argument, which shows content that changed since it was last read.
+  /// Whether an operator returned only views of its first argument, whose content has changed since it was last read.
   bool shows_stale(c10::ArrayRef<c10::IValue> arguments, c10::ArrayRef<c10::IValue> returns);
 
-  /// The value that a tensor shows; writes down where it comes from if no operator gave it.
+  /// The value that a tensor shows; records where it comes from if no operator returned it.
   size_t read(const at::Tensor& tensor);
   RawSlot read_slot(const at::Tensor& tensor, bool whole);
   RawOutput output_slot(const at::Tensor& tensor, Values::Seen seen, Keep keep);

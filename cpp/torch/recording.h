@@ -26,14 +26,14 @@ class Recording {
   Recording& operator=(const Recording&) = delete;
   ~Recording();
 
-  /// The steps; they leave the recording.
+  /// Hands out the steps, which leave the recording.
   rust::Vec<RawRecord> take_records();
   rust::Vec<RawValue> values() const;
   rust::Vec<RawPort> inputs() const;
   rust::Vec<RawPort> outputs() const;
-  /// The kept tensor of a value; null if not kept.
+  /// The kept tensor of a value; null if it is not kept.
   std::unique_ptr<AtTensor> tensor(size_t value) const;
-  /// Drops the recording's own hold on tensors, unless they are needed for a replay.
+  /// Drops the recording's own hold on tensors, unless a replay needs them.
   void release();
   RawReplay replay() const;
 

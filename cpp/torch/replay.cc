@@ -1,4 +1,4 @@
-// The recording's check of itself: every call once more, on what it kept.
+// The recording's check of itself: runs every call once more, on the tensors that it kept.
 
 #include "effects.h"
 #include "errors.h"
@@ -21,7 +21,7 @@
 namespace dlbacktrace::torch_ {
 namespace {
 
-/// Whether two runs may differ: random numbers, and memory nobody wrote.
+/// Whether two runs may differ: random numbers, and memory that nobody wrote.
 bool may_differ(const c10::OperatorHandle& op) {
   if (op.hasTag(at::Tag::nondeterministic_seeded)) return true;
   const std::string& name = op.schema().name();
@@ -42,7 +42,7 @@ bool same_bits(const at::Tensor& a, const at::Tensor& b) {
          (left.nbytes() == 0 || std::memcmp(left.const_data_ptr(), right.const_data_ptr(), left.nbytes()) == 0);
 }
 
-/// Puts the kept tensors back into their places in the arguments. What the operator writes, it writes on a copy.
+/// Puts the kept tensors back into their places in the arguments. The operator writes to copies only.
 class Refill {
  public:
   Refill(const Rerun& call, const std::vector<Value>& values) : call_(call), values_(values) {}
@@ -71,7 +71,7 @@ class Refill {
   }
 
   at::Tensor next(const at::Tensor& original) {
-    // Operators compute in another order where two arguments are one object (attention) or could have a gradient (matmul).
+    // Operators compute in another order if two arguments are one object (attention) or could have a gradient (matmul).
     const size_t value = call_.arguments.at(used_++);
     at::Tensor& tensor = filled_[original.unsafeGetTensorImpl()];
     if (!tensor.defined()) {
@@ -88,7 +88,7 @@ class Refill {
 
   const Rerun& call_;
   const std::vector<Value>& values_;
-  std::unordered_map<const c10::TensorImpl*, at::Tensor> filled_;  ///< by the object that stood there
+  std::unordered_map<const c10::TensorImpl*, at::Tensor> filled_;  ///< by the object that was there
   size_t used_ = 0;
   bool writes_ = false;
 };
@@ -123,7 +123,7 @@ RawReplay Recording::replay() const {
     RawReplay replay{0, 0, {}};
     for (size_t i = 0; i < reruns_.size(); ++i) {
       const Rerun& call = reruns_[i];
-      // Composite operators carry no tag of their own: dropout is random when it trains.
+      // Composite operators carry no tag of their own: dropout is random in training mode.
       if (may_differ(call.op) || trains(call.op.schema(), call.stack)) {
         ++replay.skipped;
         continue;

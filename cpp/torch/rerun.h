@@ -1,5 +1,5 @@
 #pragma once
-// What it takes to run a recorded call again.
+// What is needed to run a recorded call again.
 
 #include <ATen/core/dispatch/Dispatcher.h>
 #include <ATen/core/ivalue.h>
@@ -14,7 +14,7 @@ struct Rerun {
   c10::OperatorHandle op;
   std::vector<c10::IValue> stack;  ///< the arguments; tensors in it only mark their places
   std::vector<size_t> arguments;   ///< the values of those tensors, in order
-  std::vector<size_t> results;     ///< the values given
+  std::vector<size_t> results;     ///< the values of the results
   size_t returned;                 ///< how many of the results were returned, rather than only written
   std::string path;
 };

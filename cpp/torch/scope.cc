@@ -18,7 +18,7 @@ std::string line_of(const torch::jit::SourceRange& range) {
 }
 
 /// An archive holds generated code and, unless stripped, where each line of it came from. libtorch reads the latter only
-/// now; where it is defective, the line in the generated code must do.
+/// now; if it is defective, the line in the generated code must suffice.
 std::string place_of(const torch::jit::SourceRange& range) {
   try {
     if (const auto original = range.findSourceRangeThatGenerated()) return line_of(*original);
@@ -31,7 +31,7 @@ constexpr std::string_view kFunction = "CALL_FUNCTION";
 
 /// Enters the module that a frame of this instance runs in.
 void enter(Scope& scope, std::string_view instance, std::string_view class_name) {
-  // A free function is no module.
+  // A free function is not a module.
   if (instance == "SELF" || class_name.substr(0, kFunction.size()) == kFunction) return;
   scope.class_name = class_name;
   if (instance == "TOP" || instance.empty()) return;
@@ -41,7 +41,7 @@ void enter(Scope& scope, std::string_view instance, std::string_view class_name)
 
 }  // namespace
 
-/// libtorch tells frames as "layer1(Sequential)::forward"; the top is TOP, a call of an own method is SELF, and a free
+/// libtorch names frames as "layer1(Sequential)::forward"; the top is TOP, a call of an own method is SELF, and a free
 /// function has no instance.
 Scope current_scope() {
   Scope scope;

@@ -1,5 +1,5 @@
 #pragma once
-// Where in the TorchScript program the current thread is.
+// The place of the current thread in the TorchScript program.
 
 #include <cstddef>
 #include <map>
@@ -21,13 +21,13 @@ struct Scope {
 };
 
 Scope current_scope();
-/// Of a node whose calls are inlined.
+/// The scope of a node whose calls are inlined.
 Scope scope_of(const torch::jit::Node& node);
 
-/// Where the code of a module came from. Finding a line takes longer than many an operator, so each is looked up once.
+/// Finds where the code of a module came from. Finding a line takes longer than many an operator, so each is looked up once.
 class Sources {
  public:
-  /// "file.py:123" of the innermost frame that has a source; empty if none.
+  /// "file.py:123" of the innermost frame that has a source; empty if none has.
   std::string current();
 
  private:

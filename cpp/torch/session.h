@@ -1,5 +1,5 @@
 #pragma once
-// A recording of whatever the current thread computes.
+// A recording of any computation of the current thread.
 
 #include "rust/cxx.h"
 
@@ -31,7 +31,7 @@ class Session {
   /// Names an explained input; before start().
   void input(rust::Str name, const AtTensor& tensor);
   void start();
-  /// Names a result; counts when the session finishes.
+  /// Names a result; takes effect when the session finishes.
   void output(rust::Str name, const AtTensor& tensor);
   std::unique_ptr<Recording> finish();
 

@@ -11,7 +11,7 @@
 namespace dlbacktrace::torch_ {
 namespace {
 
-// Offsets into the copy must stay whole elements of every type.
+// Offsets into the copy must remain whole elements of every type.
 constexpr int64_t kLargestItem = 16;
 
 /// The bytes [first, first+count) of a storage as a tensor.
@@ -43,7 +43,7 @@ void move_to_copy(const std::vector<at::Tensor*>& tensors) {
       continue;
     }
     if (!copy.defined()) copy = bytes_of(*tensor, first, last - first).clone();
-    // The tensor object is our own (same_content), so it may change its storage.
+    // The tensor object is our own (same_content), so its storage may be changed.
     const int64_t shift = first / static_cast<int64_t>(tensor->element_size());
     c10::TensorImpl* impl = tensor->unsafeGetTensorImpl();
     impl->set_storage_offset(impl->storage_offset() - shift);

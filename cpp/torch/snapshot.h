@@ -10,7 +10,7 @@ namespace dlbacktrace::torch_ {
 /// Another tensor object on the same storage, without gradient.
 at::Tensor same_content(const at::Tensor& tensor);
 
-/// Moves tensors that live on one storage to one copy of the part of it that they show, strides unchanged.
+/// Moves tensors that share a storage to one copy of the part that they show, with unchanged strides.
 void move_to_copy(const std::vector<at::Tensor*>& tensors);
 
 }  // namespace dlbacktrace::torch_

@@ -1,13 +1,13 @@
 #pragma once
-// Who holds a tensor's elements.
+// Who else holds a tensor's elements.
 
 #include "recording.h"
 
 namespace dlbacktrace::torch_ {
 
-/// Whether no other tensor, view or clone can see what is written into this one, and no element of it lies where another does.
+/// Whether no other tensor, view or clone sees writes into this one, and none of its elements lie at the same place.
 bool holds_alone(const AtTensor& tensor);
-/// Whether its elements lie at strides, unlike those of sparse tensors.
+/// Whether its elements lie at strides, which those of sparse tensors do not.
 bool is_strided(const AtTensor& tensor);
 
 }  // namespace dlbacktrace::torch_

@@ -49,8 +49,8 @@ std::optional<size_t> Values::current(const Body& body, const Geometry& geometry
   return body.events[found->second].value;
 }
 
-/// Walks the history back to the last value that alone covers the target; what was written since lies on top of it.
-/// If none covers it, everything that brought content is a source, and what nobody brought comes from nowhere.
+/// Walks the history back to the last value that covers the target by itself; later writes lie on top of it.
+/// If none covers it, everything that brought content is a source, and content that nobody brought comes from nowhere.
 Values::Alias Values::sources_of(const Body& body, const Geometry& target) const {
   Alias sources;
   for (auto event = body.events.rbegin(); event != body.events.rend(); ++event) {
@@ -121,7 +121,7 @@ void Values::before_write(const at::Tensor& tensor) {
 
 void Values::keep(size_t value, const at::Tensor& tensor) {
   if (values_[value].tensor.defined()) return;
-  // A tensor object of our own: operators such as `t_` change the shape of theirs.
+  // A tensor object of our own, because operators such as `t_` change the shape of theirs.
   values_[value].tensor = same_content(tensor);
   body_of(tensor).kept.push_back(value);
 }

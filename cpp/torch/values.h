@@ -2,7 +2,7 @@
 // The identity of values: which tensor shows which content.
 //
 // A value is an immutable content. Its key is the storage, the region shown, and the writes that reached this region.
-// Each storage has a history of the values seen on it; a write adds a value, and older values that it touches go stale:
+// Each storage has a history of the values seen on it. A write adds a value, and older values that it touches become stale:
 // they are no longer what a tensor shows, and tensors kept for them are moved to a copy first.
 
 #include "geometry.h"
@@ -40,7 +40,7 @@ class Values {
  public:
   explicit Values(std::shared_ptr<const Names> names) : names_(std::move(names)) {}
 
-  /// A value put together from earlier ones: sources in the order of writing, then the value read.
+  /// A value composed of earlier ones: sources in the order of writing, then the value read.
   using Alias = std::vector<size_t>;
 
   struct Seen {
@@ -48,7 +48,7 @@ class Values {
     bool fresh;  ///< whether the value is new
   };
 
-  /// The value that a tensor shows when it is read. `alias` is filled when no operator gave this value.
+  /// The value that a tensor shows when it is read. `alias` is filled if no operator returned this value.
   size_t read(const at::Tensor& tensor, std::optional<Alias>& alias);
   /// The value of a tensor that an operator returned without writing it.
   Seen give(const at::Tensor& tensor);
@@ -57,26 +57,26 @@ class Values {
   /// Names the value of an explained input.
   size_t input(const std::string& name, const at::Tensor& tensor);
 
-  /// Must come before each write: moves kept tensors that the write reaches to a copy.
+  /// Must come before each write: moves kept tensors that the write would reach to a copy.
   void before_write(const at::Tensor& tensor);
-  /// Keeps the tensor of a value that it shows now.
+  /// Keeps the tensor of a value, which shows it now.
   void keep(size_t value, const at::Tensor& tensor);
-  /// Whether the storage of the tensor was seen before.
+  /// Whether the storage of the tensor has been seen before.
   bool knows(const at::Tensor& tensor) const;
 
-  /// Whether the tensor shows content of the recording that no single value stands for any more.
+  /// Whether the tensor shows content of the recording that is no longer a single value.
   bool is_stale(const at::Tensor& tensor) const;
 
   const Geometry& geometry(size_t value) const { return values_[value].geometry; }
   std::vector<Value> take() { return std::move(values_); }
 
-  /// What a tensor lives on: its storage, or itself when opaque. Unique as long as the recording holds it weakly.
+  /// What a tensor lives on: its storage, or itself if it is opaque. Unique as long as the recording holds it weakly.
   static const void* address(const at::Tensor& tensor);
 
  private:
   struct Event {
     size_t value;
-    bool defines;  ///< brought content (produced, written, found), rather than showing what was there
+    bool defines;  ///< brought content (computed, written, found), rather than showing what was there
   };
 
   struct Body {
@@ -84,7 +84,7 @@ class Values {
     std::variant<std::monostate, c10::weak_intrusive_ptr<c10::StorageImpl>,
                  c10::weak_intrusive_ptr<c10::TensorImpl, c10::UndefinedTensorImpl>>
         alive;
-    bool traced = false;  ///< its content comes from the recording or its inputs; else from before
+    bool traced = false;  ///< its content comes from the recording or its inputs, not from before
     std::vector<Event> events;
     std::unordered_map<Geometry, size_t, GeometryHash> latest;  ///< the last event of each region
     std::vector<size_t> kept;

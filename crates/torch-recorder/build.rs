@@ -29,17 +29,17 @@ fn compile(include: &Path) {
         .filter(|path| path.extension().is_some_and(|extension| extension == "cc"))
         .collect();
     files.sort();
-    // One unit that includes all files: most of a compilation is reading libtorch's headers.
+    // One unit that includes all files, because most of a compilation is reading libtorch's headers (cpp/torch/README.md).
     let unit = PathBuf::from(env::var_os("OUT_DIR").unwrap_or_default()).join("recorder.cc");
     let includes = files.iter().map(|file| format!("#include \"{}\"\n", file.display())).collect::<String>();
     fs::write(&unit, includes)
         .unwrap_or_else(|error| fail(&format!("{} cannot be written ({error})", unit.display())));
-    // Of `cargo xtask cpp-test --sanitize`, whose programs bring the sanitizers' library.
+    // Set by `cargo xtask cpp-test --sanitize`, whose programs bring the sanitizers' library.
     println!("cargo:rerun-if-env-changed=DLBACKTRACE_SANITIZE");
     if let Ok(sanitizer) = env::var("DLBACKTRACE_SANITIZE") {
         build.flag(format!("-fsanitize={sanitizer}")).flag("-fno-omit-frame-pointer");
     }
-    // NDEBUG: libtorch's headers lay out some structs by it, and libtorch itself is built with it.
+    // NDEBUG: libtorch is built with it, and the layout of some structs in its headers depends on it.
     build
         .file(unit)
         .flag("-iquote")

@@ -1,4 +1,4 @@
-//! Whether a file is a whole archive.
+//! Checks that an archive is complete and undamaged.
 
 use std::fs::File;
 use std::io::{self, BufReader};
@@ -7,7 +7,7 @@ use zip::ZipArchive;
 
 const BUFFER: usize = 1 << 16;
 
-/// Reads every record and compares its length and checksum with what the archive's directory tells; gives what is wrong.
+/// Reads every record and compares its length and checksum with the archive's directory; the error says what is wrong.
 ///
 /// libtorch compares no checksums: it would run with damaged weights, and take damaged numbers for sizes to allocate.
 pub(crate) fn check(path: &Path) -> Result<(), String> {

@@ -1,4 +1,4 @@
-//! The seam to C++: what crosses it, and nothing else. Plain data crosses as shared structs, tensors as `at::Tensor`.
+//! The border to C++: only what is declared here crosses it. Plain data crosses as shared structs, tensors as `at::Tensor`.
 
 #[cxx::bridge(namespace = "dlbacktrace::torch_")]
 pub(crate) mod ffi {
@@ -11,7 +11,7 @@ pub(crate) mod ffi {
         Read,
         /// All tensors it read and did not write over.
         Unwritten,
-        /// Integer and boolean tensors and single numbers; of other tensors identity, shape and type alone.
+        /// Integer and boolean tensors and single numbers; of other tensors only identity, shape and type.
         Indices,
     }
 
@@ -22,7 +22,7 @@ pub(crate) mod ffi {
         None,
         /// It draws random numbers.
         Drawn,
-        /// It takes statistics of the batch, as in training: what it gives for a sample depends on the others.
+        /// It takes statistics of the batch, as in training: its result for a sample depends on the other samples.
         Batch,
     }
 
@@ -39,7 +39,7 @@ pub(crate) mod ffi {
         Dict,
     }
 
-    /// What a recorded argument holds, hence which fields of `RawArgument` speak.
+    /// What a recorded argument holds, which decides the fields of `RawArgument` that are set.
     enum ArgumentKind {
         None,
         Tensor,
@@ -54,7 +54,7 @@ pub(crate) mod ffi {
         Other,
     }
 
-    /// A tensor in a call: its value, or `undefined`; `keep` when the policy keeps it for this call.
+    /// A tensor in a call: its value, or `undefined`; `keep` if the policy keeps it for this call.
     struct RawSlot {
         value: usize,
         undefined: bool,
@@ -71,7 +71,7 @@ pub(crate) mod ffi {
         slots: Vec<RawSlot>,
     }
 
-    /// One tensor a call gave; `fresh` when the call made the value.
+    /// One tensor that a call gave; `fresh` if the call made the value.
     struct RawOutput {
         value: usize,
         fresh: bool,
@@ -123,7 +123,7 @@ pub(crate) mod ffi {
         value: usize,
     }
 
-    /// What a replay found.
+    /// The result of a replay.
     struct RawReplay {
         checked: usize,
         skipped: usize,
@@ -159,11 +159,11 @@ pub(crate) mod ffi {
         sizes: Vec<i64>,
         /// The code of its c10 `ScalarType`.
         dtype: i32,
-        /// Whether it is a buffer; else it is a parameter.
+        /// Whether it is a buffer; otherwise it is a parameter.
         is_buffer: bool,
     }
 
-    /// How often an operator stands in the code of `forward` and of all it calls.
+    /// How often an operator stands in the code of `forward` and of all that it calls.
     #[derive(Debug, Clone, PartialEq, Eq)]
     struct OperatorCount {
         /// The qualified name without overload, such as `"aten::conv2d"` or `"prim::If"`.
@@ -176,12 +176,12 @@ pub(crate) mod ffi {
         composite: bool,
     }
 
-    /// An operator in the code that gives something by chance.
+    /// An operator in the code whose results depend on random numbers or on the batch.
     #[derive(Debug, Clone, PartialEq, Eq)]
     struct ChanceUse {
         /// Its qualified name without overload.
         name: String,
-        /// The dotted path of its module, as far as the code tells.
+        /// The dotted path of its module, as far as the code shows it.
         path: String,
         /// The class of that module.
         class_name: String,
@@ -215,7 +215,7 @@ pub(crate) mod ffi {
 
         fn load_module(path: &str) -> Result<UniquePtr<Module>>;
         /// # Safety
-        /// The pointer is null or that of a live module.
+        /// The pointer is null or points to a live module.
         unsafe fn share_module(module: *const JitModule) -> Result<UniquePtr<Module>>;
         fn check(self: &Module, arguments: &Arguments) -> Result<()>;
         fn forward(self: &Module, arguments: &Arguments) -> Result<UniquePtr<Recording>>;

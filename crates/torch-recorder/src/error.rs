@@ -1,10 +1,10 @@
-//! What can go wrong, in one enum.
+//! The errors of this crate.
 
 use std::path::{Path, PathBuf};
 
-/// What can go wrong while loading, running or recording.
+/// An error of loading, running or recording.
 ///
-/// `reason` is always libtorch's or the recorder's own short text, without C++ frames.
+/// `reason` is always a short text of libtorch or the recorder, without C++ frames.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
@@ -16,8 +16,8 @@ pub enum Error {
         /// Why.
         reason: String,
     },
-    /// The archive calls an operator, or holds an object, that nothing loaded so far has.
-    #[error("{path} needs {name}, which is not of libtorch: {from}")]
+    /// The archive calls an operator, or holds an object, that no loaded library has.
+    #[error("{path} needs {name}, which libtorch does not have: {from}")]
     Operator {
         /// The archive.
         path: PathBuf,
@@ -32,7 +32,7 @@ pub enum Error {
         /// Why.
         reason: String,
     },
-    /// A library of extra operators could not be opened.
+    /// A library of custom operators could not be opened.
     #[error("cannot load the operator library {path}: {reason}")]
     Library {
         /// The shared library.
@@ -40,16 +40,16 @@ pub enum Error {
         /// Why.
         reason: String,
     },
-    /// The inputs do not fit the schema of `forward`; the reason tells the argument and the whole schema.
+    /// The inputs do not fit the schema of `forward`; the reason names the argument and the whole schema.
     #[error("the inputs do not fit the module: {reason}")]
     Inputs {
-        /// Which argument, and what was wanted.
+        /// The argument, and what it takes.
         reason: String,
     },
     /// The computation itself failed; the reason names the operator and the module path that were active.
     #[error("the forward pass failed: {reason}")]
     Forward {
-        /// The failing operator, its shapes and module path where known, and libtorch's text.
+        /// The failing operator, its shapes and module path if they are known, and libtorch's text.
         reason: String,
     },
     /// An operator that was called by name failed.
@@ -60,7 +60,7 @@ pub enum Error {
         /// Why.
         reason: String,
     },
-    /// Recording could not start, finish or be read back.
+    /// Recording could not start or finish, or the recording could not be read.
     #[error("cannot record: {reason}")]
     Record {
         /// Why.
@@ -72,7 +72,7 @@ pub enum Error {
 pub type Result<T> = std::result::Result<T, Error>;
 
 impl Error {
-    /// What libtorch said of an archive. Operators of other libraries are told from damage.
+    /// Libtorch's error about an archive. Operators of other libraries are distinguished from damage.
     pub(crate) fn load(path: &Path, error: &cxx::Exception) -> Error {
         let path = path.to_owned();
         match foreign(error.what()) {
@@ -96,18 +96,18 @@ fn foreign(text: &str) -> Option<String> {
     })
 }
 
-/// Which library an operator is of.
+/// The library that an operator belongs to.
 fn origin(name: &str) -> String {
     let library = name.split("::").next().unwrap_or(name);
     match library {
         "aten" | "prim" => {
-            "the model was saved by another version of PyTorch; save it again by this one".to_owned()
+            "the model was saved by another version of PyTorch; save it again with this one".to_owned()
         }
         _ => {
             let file =
                 if library == "torchvision" { " (of torchvision's package: torchvision/_C.so)" } else { "" };
             format!(
-                "it is an operator of {library}. Give the shared library that registers it, built for this libtorch, with --library{file}"
+                "it is an operator of {library}. With --library, give the shared library that registers it, built for this libtorch{file}"
             )
         }
     }

@@ -1,4 +1,4 @@
-//! Arguments for `forward`, from Rust to the types that its schema wants.
+//! Arguments for `forward`: from Rust to the types that its schema takes.
 
 use crate::bridge::ffi;
 use crate::error::{Error, Result};
@@ -8,11 +8,11 @@ use tch::Tensor;
 
 /// One argument of `forward`, or a part of one.
 ///
-/// The schema decides the final type: a list becomes the `List[T]` that the argument declares, a tuple the declared
-/// tuple or NamedTuple. A tensor of one element serves for an `int`, `float` or `bool`, and an integer for a `float`.
+/// The schema decides the final type: a list becomes the `List[T]` that the argument declares, a tuple becomes the declared
+/// tuple or NamedTuple. A tensor of one element serves as an `int`, `float` or `bool`, and an integer as a `float`.
 #[derive(Debug)]
 pub enum Input {
-    /// `None` of an optional argument.
+    /// `None`, for an optional argument.
     None,
     /// A tensor.
     Tensor(Tensor),
@@ -56,7 +56,7 @@ impl Inputs {
         self
     }
 
-    /// The same arguments, in which each tensor of so many rows has its last row in all of them.
+    /// The same arguments, with the last row in every row of each tensor that has this many rows.
     #[must_use]
     pub fn with_last_row(&self, rows: usize) -> Inputs {
         let repeated =

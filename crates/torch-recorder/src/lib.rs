@@ -1,11 +1,11 @@
-//! Runs libtorch computations and writes down every operator that ran.
+//! Runs libtorch computations and records every operator that ran.
 //!
 //! A [`Module`] is a TorchScript archive loaded in libtorch. [`Module::record`] runs its `forward` once; a [`Recorder`]
-//! listens to any other libtorch computation of the current thread. Both give a [`Recording`]: the operators in the
-//! order in which they ran, with their arguments, the identity of every value and, where the [`Policy`] asks for them,
-//! the tensors themselves.
+//! listens to any other libtorch computation of the current thread. Both return a [`Recording`]: the operators in the
+//! order in which they ran, with their arguments, the identity of every value and, if the [`Policy`] keeps them, the
+//! tensors themselves.
 //!
-//! What counts as one operator is the policy's choice: the operators it names are recorded whole, composite operators
+//! The policy decides what counts as one operator: operators that it names are recorded as a whole; composite operators that
 //! it does not name are followed into their parts.
 //!
 //! ```no_run

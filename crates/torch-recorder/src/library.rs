@@ -1,15 +1,15 @@
-//! The libtorch library itself: its version, extra operators, its allocator.
+//! The libtorch library itself: its version, custom operators, its allocator.
 
 use crate::bridge::ffi;
 use crate::error::{Error, Result};
 use std::path::Path;
 
-/// The version of the libtorch that is loaded, such as `"2.13.0"`.
+/// The version of the loaded libtorch, such as `"2.13.0"`.
 pub fn libtorch_version() -> String {
     ffi::libtorch_version()
 }
 
-/// Opens a shared library that registers extra operators, so that archives which call them load.
+/// Opens a shared library that registers custom operators, so that archives which call them can be loaded.
 ///
 /// # Errors
 /// [`Error::Library`] with the dynamic linker's text.
@@ -19,10 +19,10 @@ pub fn load_library(path: impl AsRef<Path>) -> Result<()> {
         .map_err(|error| Error::Library { path: path.to_owned(), reason: error.what().to_owned() })
 }
 
-/// Makes the C allocator keep big blocks instead of giving each back to the system.
+/// Makes the C allocator keep large blocks instead of returning each to the system.
 ///
-/// A recording keeps many large tensors, and fresh pages from the system cost several times the arithmetic done on them.
-/// Call it once when the program starts; it does nothing on systems without glibc.
+/// A recording keeps many large tensors, and fresh pages from the system cost several times the arithmetic on them. Call this
+/// once when the program starts; on systems without glibc it does nothing.
 pub fn tune_allocator() {
     ffi::tune_allocator();
 }

@@ -1,4 +1,4 @@
-//! A TorchScript module: what it is made of, and how to run it.
+//! A TorchScript module: its structure, and how to run it.
 
 use crate::archive;
 use crate::bridge::ffi;
@@ -15,10 +15,10 @@ use tch::Kind;
 
 pub use ffi::{ChanceUse, FormalArgument, NamedTensor, OperatorCount, Submodule};
 
-/// A TorchScript module in evaluation mode on the CPU. It may be shared between threads.
+/// A TorchScript module in evaluation mode on the CPU. Threads may share it.
 ///
-/// Runs do not influence each other: a module that assigns attributes or writes into its own tensors runs on a deep
-/// copy each time, and the caller's input tensors are never written.
+/// Runs do not affect each other: a module that assigns attributes or writes into its own tensors runs on a deep copy each
+/// time, and a run never writes the caller's input tensors.
 pub struct Module {
     inner: UniquePtr<ffi::Module>,
 }
@@ -40,7 +40,7 @@ impl Module {
     /// Loads an archive written by `torch.jit.save`.
     ///
     /// # Errors
-    /// [`Error::Load`] when the file is missing or damaged, [`Error::Operator`] when it calls operators of another library.
+    /// [`Error::Load`] if the file is missing or damaged, [`Error::Operator`] if it calls operators of another library.
     pub fn load(path: impl AsRef<Path>) -> Result<Module> {
         let path = path.as_ref();
         let inner =
@@ -50,32 +50,32 @@ impl Module {
         Ok(Module { inner })
     }
 
-    /// Shares a live `torch::jit::Module`: nothing is copied, and the module is not changed. It is to be taken anew when
-    /// its parameters have been replaced by other tensors.
+    /// Shares a live `torch::jit::Module`: nothing is copied, and the module is not changed. Share it again after its parameters
+    /// have been replaced by other tensors.
     ///
     /// # Errors
-    /// [`Error::Live`] when it is in training mode or not on the CPU.
+    /// [`Error::Live`] if it is in training mode or not on the CPU.
     ///
     /// # Safety
     /// `module` is null or points to a `torch::jit::Module` of the libtorch that this process has loaded, alive during
     /// this call.
     pub unsafe fn share(module: *const c_void) -> Result<Module> {
-        // SAFETY: what the caller vouches for is what the bridge asks.
+        // SAFETY: the caller guarantees what the bridge requires.
         let inner = unsafe { ffi::share_module(module.cast()) };
         inner.map(|inner| Module { inner }).map_err(|error| Error::Live { reason: error.what().to_owned() })
     }
 
-    /// Runs `forward` and records it: gradients off, graph optimisation off, so that each operator is the one in the code.
+    /// Runs `forward` and records it. Gradients and graph optimisation are off, so that each operator is the one in the code.
     /// Forked tasks run where they are forked, so that the records of every run come in the same order.
     ///
     /// # Errors
-    /// [`Error::Inputs`] when the inputs do not fit the schema, [`Error::Forward`] when the computation fails.
+    /// [`Error::Inputs`] if the inputs do not fit the schema, [`Error::Forward`] if the computation fails.
     pub fn record(&self, inputs: &Inputs, policy: &Policy) -> Result<Recording> {
         let arguments = self.checked(inputs)?;
         self.inner.record(&arguments, &policy.inner).map_err(forward_error).and_then(Recording::from_ffi)
     }
 
-    /// Runs `forward` without recording and gives its tensors, named as [`Recording::outputs`] names them.
+    /// Runs `forward` without recording and returns its tensors, named as in [`Recording::outputs`].
     ///
     /// # Errors
     /// As [`Module::record`].
@@ -105,7 +105,7 @@ impl Module {
     /// The tree of modules, each before its children; the module itself, with an empty path, is first.
     ///
     /// # Errors
-    /// [`Error::Record`] when libtorch cannot walk the module.
+    /// [`Error::Record`] if libtorch cannot inspect the module.
     pub fn submodules(&self) -> Result<Vec<Submodule>> {
         self.inner.submodules().map_err(record_error)
     }
@@ -118,7 +118,7 @@ impl Module {
         self.inner.tensors().map_err(record_error)
     }
 
-    /// The operators in the code of `forward` and all it calls, by name. What ran is in a [`Recording`].
+    /// The operators in the code of `forward` and of all that it calls, by name. The operators that ran are in a [`Recording`].
     ///
     /// # Errors
     /// As [`Module::arguments`].
@@ -126,7 +126,7 @@ impl Module {
         self.inner.operators().map_err(record_error)
     }
 
-    /// The operators in that code that give something by chance, as far as their constant arguments tell.
+    /// The operators in that code whose results depend on random numbers or on the batch, as far as constant arguments show it.
     ///
     /// # Errors
     /// As [`Module::arguments`].
@@ -139,7 +139,7 @@ impl Module {
         self.inner.keeps_state()
     }
 
-    /// Whether it was saved in training mode, which its code asks for. It runs in evaluation mode all the same.
+    /// Whether it was saved in training mode and its code asks for the mode. It runs in evaluation mode all the same.
     pub fn left_training(&self) -> bool {
         self.inner.left_training()
     }

@@ -1,4 +1,4 @@
-//! Which operators are recorded whole, and which tensors stay in memory.
+//! Decides which operators are recorded as a whole, and which tensors stay in memory.
 
 use crate::bridge::ffi;
 
@@ -6,10 +6,10 @@ use std::fmt;
 
 pub use ffi::Keep;
 
-/// What a recording writes down and keeps; build it once and use it for many recordings, on many threads.
+/// Decides what a recording writes down and keeps. Build it once and use it for many recordings, on many threads.
 ///
-/// - An operator named here is a *leaf*: it is recorded as one call. In-place and `out=` twins share its name:
-///   `aten::relu` covers `aten::relu_`, and one name covers all overloads.
+/// - An operator named here is a *leaf*: it is recorded as one call. In-place and `out=` twins share its name, so `aten::relu`
+///   covers `aten::relu_`. One name covers all overloads.
 /// - An operator not named here that libtorch composes of others (`CompositeImplicitAutograd`) is followed into its parts.
 /// - Any other operator is recorded as one call that keeps what [`Keep::Indices`] keeps.
 #[derive(Clone)]

@@ -6,13 +6,13 @@ use cxx::UniquePtr;
 use std::fmt;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-/// The generator is one for the whole process, so that those who fix it wait for each other.
+/// The process has one generator, so calls that fix it wait for each other.
 static GENERATOR: Mutex<()> = Mutex::new(());
 
-/// libtorch's random numbers start from a seed while this lives, and then go on as if nobody had drawn any. Threads that draw
-/// at the same time without one disturb them.
+/// While this lives, libtorch's random numbers start from a seed; afterwards they continue as if nobody had drawn any. Threads
+/// that draw at the same time without a seed disturb the draws.
 pub struct FixedRandom {
-    // In this order: the generator is put back before the next one takes it.
+    // The order of the fields matters: the generator is put back before the lock is released.
     _generator: UniquePtr<ffi::FixedGenerator>,
     _turn: MutexGuard<'static, ()>,
 }
@@ -24,10 +24,10 @@ impl fmt::Debug for FixedRandom {
 }
 
 impl FixedRandom {
-    /// Starts the generator from a seed, when no other has it.
+    /// Starts the generator from a seed, as soon as nobody else has fixed it.
     ///
     /// # Errors
-    /// [`Error::Record`] when libtorch refuses.
+    /// [`Error::Record`] if libtorch refuses.
     pub fn new(seed: u64) -> Result<Self> {
         let turn = GENERATOR.lock().unwrap_or_else(PoisonError::into_inner);
         let generator = ffi::fix_generator(seed);

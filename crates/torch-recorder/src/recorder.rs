@@ -1,4 +1,4 @@
-//! Recording any libtorch computation of the current thread.
+//! Records any libtorch computation of the current thread.
 
 use crate::bridge::ffi;
 use crate::error::{Error, Result};
@@ -12,11 +12,11 @@ use tch::Tensor;
 
 /// Listens to every libtorch operator that the current thread runs, from [`Recorder::begin`] to [`Recorder::finish`].
 ///
-/// Gradients are off meanwhile. Dropping it unfinished ends the recording and restores the thread. It cannot leave its
-/// thread, and a thread has at most one; other threads may record at the same time.
+/// Gradients are off meanwhile. Dropping an unfinished recorder ends the recording and restores the thread. A recorder cannot
+/// leave its thread, and a thread has at most one; other threads may record at the same time.
 pub struct Recorder {
     session: UniquePtr<ffi::Session>,
-    // What it switches is the thread's own, so it must be dropped where it was made.
+    // It changes the state of its thread, so it must be dropped where it was made.
     bound_to_thread: PhantomData<*const ()>,
 }
 
@@ -27,11 +27,11 @@ impl fmt::Debug for Recorder {
 }
 
 impl Recorder {
-    /// Starts to record. `inputs` are the tensors to explain, `parameters` the named weights of the computation, such as
-    /// the variables of a `tch::nn::VarStore`; both only give names to values.
+    /// Starts to record. `inputs` are the tensors to explain, `parameters` the named weights of the computation, such as the
+    /// variables of a `tch::nn::VarStore`; both only give names to values.
     ///
     /// # Errors
-    /// [`Error::Record`] when this thread is recording already.
+    /// [`Error::Record`] if this thread is recording already.
     pub fn begin(
         policy: &Policy,
         inputs: &[(&str, &Tensor)],
@@ -54,7 +54,7 @@ impl Recorder {
     /// Ends the recording; `outputs` are the results, by name.
     ///
     /// # Errors
-    /// [`Error::Record`] when an output is undefined.
+    /// [`Error::Record`] if an output is undefined.
     pub fn finish(mut self, outputs: &[(&str, &Tensor)]) -> Result<Recording> {
         for (name, output) in outputs {
             self.session.pin_mut().output(name, tensor::share(output)).map_err(record_error)?;

@@ -12,17 +12,17 @@ pub(crate) fn share(tensor: &Tensor) -> &AtTensor {
     unsafe { &*tensor.as_ptr().cast::<AtTensor>() }
 }
 
-/// Whether nothing else sees what is written into this tensor: no clone, no view, no element of its own twice.
+/// Whether nothing else sees writes into this tensor: no clone, no view, and none of its own elements twice.
 pub fn holds_alone(tensor: &Tensor) -> bool {
     ffi::holds_alone(share(tensor)).unwrap_or(false)
 }
 
-/// Whether its elements lie at strides, unlike those of sparse tensors.
+/// Whether its elements lie at strides, which those of sparse tensors do not.
 pub fn is_strided(tensor: &Tensor) -> bool {
     ffi::is_strided(share(tensor))
 }
 
-/// Takes over a tensor handed out by the bridge; `None` for a null pointer.
+/// Takes over a tensor from the bridge; `None` for a null pointer.
 pub(crate) fn adopt(tensor: UniquePtr<AtTensor>) -> Option<Tensor> {
     if tensor.is_null() {
         return None;
