@@ -1,4 +1,4 @@
-//! TensorFlow tensors under the rules.
+//! TensorFlow's tensors for the rules.
 
 mod conversion;
 mod convolution;
@@ -18,7 +18,7 @@ use dlbacktrace_core::{BOUND, Binary, ConvGeometry, DType, Error, Range, Result,
 use ndarray::{ArrayD, ArrayViewD};
 use run::run;
 
-/// Names the operation in TensorFlow's message.
+/// Adds the operation to TensorFlow's message.
 fn failed<E: ToString>(operation: &'static str) -> impl Fn(E) -> Error {
     move |error| Error::tensor(operation, error)
 }
@@ -46,7 +46,7 @@ impl Tensor for TfTensor {
         if shape.is_empty() {
             return Ok(value.into());
         }
-        // Laid out as this tensor, which it is likely to meet.
+        // Laid out as this tensor, which it will probably meet.
         let (stored, order) = match self.order().len() == shape.len() {
             true => (self.as_stored(shape), self.order().to_vec()),
             false => (shape.to_vec(), (0..shape.len()).collect()),
@@ -128,7 +128,7 @@ impl Tensor for TfTensor {
         let name = "quotient";
         let none = Attributes::default();
         let (x, d, order) = self.aligned(denominator)?;
-        // Denominators are mostly sums of magnitudes without a zero among them: one look spares two passes.
+        // Most denominators are sums of magnitudes without a zero among them: one look saves two passes.
         let axes: Vec<usize> = (0..denominator.extents().len()).collect();
         let smallest = movement::reduce(name, c"Min", denominator, &axes, false)?;
         let least = self.dtype().negligible();
@@ -171,7 +171,7 @@ impl Tensor for TfTensor {
         Ok(movement::reduce("least", c"Min", self, &axes, false)?.to_array()?.sum())
     }
 
-    /// In double precision, which the balance of the ledger needs.
+    /// The sum in double precision, which the balance of the ledger needs.
     fn total(&self) -> Result<f64> {
         let axes: Vec<usize> = (0..self.extents().len()).collect();
         let sum = movement::reduce("total", c"Sum", &self.cast(DType::F64)?, &axes, false)?;

@@ -1,4 +1,4 @@
-//! TensorFlow's eager execution, made safe.
+//! A safe wrapper of TensorFlow's eager execution.
 
 mod attributes;
 mod context;

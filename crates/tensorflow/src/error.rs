@@ -1,4 +1,4 @@
-//! What can go wrong on the TensorFlow side.
+//! The errors of this crate.
 
 use crate::library::REMEDY;
 use std::path::PathBuf;
@@ -10,20 +10,20 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
-    /// There is no libtensorflow in any of the places it may be.
+    /// There is no libtensorflow in any of the places where it may be.
     #[error("TensorFlow 2.16 to 2.21 is needed, but none was found ({searched}). Run `{remedy}`")]
     LibraryMissing {
-        /// Where was looked, and what was there.
+        /// The places that were searched, and what was there.
         searched: String,
-        /// The command that mends it.
+        /// The command that installs it.
         remedy: &'static str,
     },
-    /// The library is there and cannot be loaded.
+    /// The library exists but cannot be loaded.
     #[error("TensorFlow cannot be loaded from {}: {reason}. Run `{REMEDY}`", path.display())]
     LibraryUnloadable {
         /// The library.
         path: PathBuf,
-        /// The system's words.
+        /// The system's message.
         reason: String,
     },
     /// The library is of a version that does not fit.
@@ -31,18 +31,18 @@ pub enum Error {
     LibraryVersion {
         /// The library.
         path: PathBuf,
-        /// What it says of itself.
+        /// The version that it states.
         found: String,
     },
     /// The library lacks a function.
-    #[error("{} is no whole TensorFlow: it lacks {symbol}. Run `{REMEDY}`", path.display())]
+    #[error("{} is not a complete TensorFlow: it lacks {symbol}. Run `{REMEDY}`", path.display())]
     LibrarySymbol {
         /// The library.
         path: PathBuf,
         /// The function.
         symbol: &'static str,
     },
-    /// The directory is no SavedModel, or a damaged one, or of a kind that cannot be read.
+    /// The directory is not a SavedModel, or is damaged, or is of a kind that cannot be read.
     #[error("cannot load the SavedModel {}: {reason}", path.display())]
     Load {
         /// The directory.
@@ -53,17 +53,17 @@ pub enum Error {
     /// The model has no graph with these tags.
     #[error("the SavedModel has no graph {asked}; it has {found}. Choose one of these")]
     NoTags {
-        /// What was asked for.
+        /// The requested tags.
         asked: String,
-        /// The sets of tags there are.
+        /// The existing sets of tags.
         found: String,
     },
     /// The graph has no such signature.
     #[error("the SavedModel has no signature {asked}; {}", signatures(found))]
     NoSignature {
-        /// What was asked for.
+        /// The requested signature.
         asked: String,
-        /// The signatures there are.
+        /// The existing signatures.
         found: String,
     },
     /// The inputs do not fit the signature.
@@ -71,7 +71,7 @@ pub enum Error {
     Inputs {
         /// The signature.
         signature: String,
-        /// Which input, and what was wanted.
+        /// The input, and what it takes.
         reason: String,
     },
     /// An operator of the model failed, or cannot be run.
@@ -79,15 +79,15 @@ pub enum Error {
     Operator {
         /// Its type, such as `Conv2D`.
         operator: String,
-        /// Its name, after those of the calls and loops it ran in.
+        /// Its name, after the names of the calls and loops in which it ran.
         place: String,
         /// Why.
         reason: String,
     },
-    /// A tensor cannot be made or read.
+    /// A tensor could not be made or read.
     #[error("cannot {action} a tensor: {reason}")]
     Tensor {
-        /// What was to be done with it.
+        /// What could not be done with it.
         action: &'static str,
         /// Why.
         reason: String,
@@ -99,7 +99,7 @@ pub enum Error {
 
 fn signatures(found: &str) -> String {
     match found {
-        "none" => "it was saved without any. Export it, or name the function to serve: tf.saved_model.save(module, PATH, \
+        "none" => "it was saved without any. Export the model, or name the function to serve: tf.saved_model.save(module, PATH, \
                    signatures=module.function)"
             .to_owned(),
         found => format!("it has {found}. Choose one of these (--signature)"),

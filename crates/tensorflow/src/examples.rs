@@ -1,11 +1,11 @@
-//! Messages of the kind `tf.Example`: which features a model reads of them, and how one is written.
+//! `tf.Example` messages: the features that a model reads from them, and how to write one.
 
 use crate::interpreter::Parsed;
 use crate::{DataType, Model};
 use prost::{Message, Oneof};
 use std::collections::BTreeMap;
 
-/// What a model reads of the serialised messages that one of its inputs takes.
+/// What a model reads from the serialised messages that one of its inputs takes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ExampleSpec {
     /// The input.
@@ -21,9 +21,9 @@ pub struct FeatureSpec {
     pub name: String,
     /// Its element type: numbers, 64-bit integers or texts.
     pub data_type: DataType,
-    /// The extent of each axis, `None` where open; `None` of a feature that may hold any number of values.
+    /// The extent of each axis, `None` for any; `None` for a feature with any number of values.
     pub shape: Option<Vec<Option<usize>>>,
-    /// Whether each message must hold it.
+    /// Whether each message must have it.
     pub required: bool,
 }
 
@@ -39,8 +39,7 @@ pub enum Feature {
 }
 
 impl Model {
-    /// The features that the model reads of serialised messages of the kind `tf.Example`, if it has one input of texts and parses
-    /// that.
+    /// The features that the model reads from serialised `tf.Example` messages, if it has one input of texts and parses that.
     pub fn examples(&self) -> Option<ExampleSpec> {
         let mut texts = self.inputs().iter().filter(|input| input.data_type == DataType::STRING);
         let (input, None) = (texts.next()?.name.clone(), texts.next()) else { return None };

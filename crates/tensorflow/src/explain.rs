@@ -1,4 +1,4 @@
-//! Explaining and checking a model.
+//! Explains and checks a model.
 
 use crate::lowering;
 use crate::table::{explained, keep, table};
@@ -16,15 +16,15 @@ impl Model {
     /// Runs the model and traces the chosen output back to the inputs.
     ///
     /// # Errors
-    /// As [`Model::forward`], and [`Error::Core`] when the options do not fit or the walk fails, above all on an
-    /// operator without a rule.
+    /// As [`Model::forward`], and [`Error::Core`] if the options do not fit or the walk fails, above all at an operator without a
+    /// rule.
     pub fn explain(&self, inputs: &[(String, Tensor)], options: &Options) -> Result<Explanation> {
         let mut options = options.clone();
         options.start.classes.get_or_insert(Classes::Last);
         Ok(explain::explain(self.on_tape(inputs, options.random_seed)?, &options, self.weights())?)
     }
 
-    /// Runs the model and says how it scales each input before it does anything else with it.
+    /// Runs the model and returns how it scales each input before anything else.
     ///
     /// # Errors
     /// As [`Model::forward`], and [`Error::Core`].
@@ -58,7 +58,7 @@ impl Model {
         })
     }
 
-    /// The outputs for the same inputs, in which each of so many rows has its last row in all of them.
+    /// The outputs for the same inputs, with the last row in every row of each input that has this many rows.
     fn with_last_row(
         &self,
         inputs: &[(String, Tensor)],
@@ -82,13 +82,13 @@ impl Model {
         Ok(outputs.into_iter().map(|(_, tensor)| TfTensor::from(tensor)).collect())
     }
 
-    /// Records a run whole and repeats each operator on what was recorded: the recording's own check.
+    /// Records a run with all tensors, and repeats each operator on the recorded ones, to check the recording.
     ///
     /// # Errors
     /// As [`Model::forward`].
     pub fn replay(&self, inputs: &[(String, Tensor)]) -> Result<Replay> {
         let recording = self.record(inputs, &|_| Keep::All)?;
-        // Kernels leave results unset that only training reads.
+        // Some kernels leave results unset that only training reads.
         let inputs = recording.records.iter().flat_map(|record| &record.inputs);
         let outputs = recording.outputs.iter().map(|port| port.value);
         let read: HashSet<_> = inputs.map(|slot| slot.value).chain(outputs).collect();
@@ -106,8 +106,7 @@ impl Model {
         Ok(replay)
     }
 
-    /// Whether an operator gives again what was recorded, bit for bit, as far as it is read; `None` where that cannot be
-    /// told.
+    /// Whether an operator gives the recorded results again, bit for bit, as far as they are read; `None` if this cannot be checked.
     fn repeated(&self, record: &Record, read: &HashSet<crate::ValueId>) -> Result<Option<bool>> {
         let tensors = |slots: &[crate::Slot]| -> Option<Vec<Tensor>> {
             let plain = |tensor: &Tensor| {

@@ -10,20 +10,20 @@ use std::collections::{BTreeMap, BTreeSet};
 /// What is known of a model without running it.
 #[derive(Debug, Clone)]
 pub struct Inspection {
-    /// The scopes of the operators' names, which in Keras are the layers: dotted paths, each before its parts.
+    /// The scopes in the operators' names, which in Keras are the layers: dotted paths, each before its parts.
     pub modules: Vec<String>,
-    /// Number of parameters, elements counted, as far as their shapes are stated.
+    /// The number of parameters, elements counted, as far as their shapes are stated.
     pub parameters: usize,
-    /// The operators of the functions that the signature calls, with the rule each has; loops count once.
+    /// The operators of the functions that the signature calls, with their rules; loops count once.
     pub operators: Vec<OperatorUse>,
     /// The share of them that has a rule, 0 to 1.
     pub coverage: f64,
-    /// The operators that give something by chance, with the scopes they stand in.
+    /// The operators whose results depend on random numbers or on the batch, with their scopes.
     pub random: Vec<RandomUse>,
 }
 
 impl Model {
-    /// What is known without running.
+    /// What is known of the model without running it.
     pub fn inspect(&self) -> Inspection {
         let (mut counts, mut variables, mut paths) = (BTreeMap::new(), BTreeMap::new(), BTreeSet::new());
         self.each_operation(&mut |operation| {

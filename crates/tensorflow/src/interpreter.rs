@@ -1,4 +1,4 @@
-//! The interpreter: function bodies of a graph, executed operator by operator on TensorFlow's own kernels.
+//! The interpreter: executes the function bodies of a graph operator by operator, on TensorFlow's own kernels.
 
 mod action;
 mod body;

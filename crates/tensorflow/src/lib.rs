@@ -1,9 +1,9 @@
-//! TensorFlow SavedModels, loaded, run and recorded without Python.
+//! Loads, runs and records TensorFlow SavedModels without Python.
 //!
-//! TensorFlow's own library is found and loaded at run time ([`Library`]); nothing of it is needed to build. A
-//! [`Model`] is a signature of a SavedModel. It is run by an interpreter of its functions, node by node on TensorFlow's
-//! kernels, so that a run can be written down: a [`Recording`] lists the operators that ran, loops as their rounds and
-//! branches as the side taken, with their tensors.
+//! This crate finds and loads TensorFlow's own library at run time ([`Library`]) and does not need it to build. A [`Model`] is a
+//! signature of a SavedModel. To record a run, the crate interprets the model's functions itself, node by node on TensorFlow's
+//! kernels. A [`Recording`] lists the operators that ran with their tensors: loops as their rounds, branches as the side that
+//! was taken.
 //!
 //! ```no_run
 //! use dlbacktrace_tensorflow::{DataType, Keep, Library, Model, ModelOptions};
@@ -15,7 +15,7 @@
 //! # Ok::<(), dlbacktrace_tensorflow::Error>(())
 //! ```
 
-// Unsafe code is for the two rooms that touch the library.
+// Only the two modules that call the library contain unsafe code.
 #![deny(unsafe_code)]
 
 mod backend;

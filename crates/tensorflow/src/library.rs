@@ -1,4 +1,4 @@
-//! TensorFlow's own library: found and loaded when it is first asked for.
+//! TensorFlow's own library, found and loaded when it is first needed.
 
 mod api;
 mod search;
@@ -16,17 +16,17 @@ use std::mem::ManuallyDrop;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
-/// Named by this variable, a libtensorflow (its file, or the directory it lies in) goes before all but one that the
-/// process has loaded already.
+/// The variable that names a libtensorflow (its file, or the directory that contains it). Only a library that the process has
+/// already loaded takes precedence.
 pub const VARIABLE: &str = "DLBACKTRACE_LIBTENSORFLOW";
 
-/// What brings a fitting libtensorflow to where it is found.
+/// The command that installs a libtensorflow where it will be found.
 pub const REMEDY: &str = "pip install tensorflow-cpu==2.21.0";
 
-/// How much TensorFlow itself logs: errors that end the process.
+/// What TensorFlow itself logs: only errors that end the process.
 const LOG_LEVEL: (&str, &str) = ("TF_CPP_MIN_LOG_LEVEL", "3");
 
-/// A process can hold one TensorFlow, and never lets it go again.
+/// A process can hold one TensorFlow, and can never unload it.
 static LOADED: Mutex<Option<&'static Library>> = Mutex::new(None);
 
 /// TensorFlow, loaded into this process for the rest of its life.
@@ -37,13 +37,13 @@ pub struct Library {
 }
 
 impl Library {
-    /// The TensorFlow of this process. The first call finds and loads it, looking in this order: what the process has
-    /// loaded already (two copies in one process do not work); `named`, the library's file or the directory it lies
-    /// in; the same by the environment variable [`VARIABLE`]; the active Python's package `tensorflow`; what
-    /// `cargo xtask setup --tensorflow` fetched; `LD_LIBRARY_PATH`; `/usr/local/lib`.
+    /// The TensorFlow of this process. The first call finds and loads it. It looks in this order: among the libraries that the
+    /// process has already loaded, because two copies in one process do not work; at `named`, the library's file or the
+    /// directory that contains it; at the same in the environment variable [`VARIABLE`]; in the active Python's package
+    /// `tensorflow`; in what `cargo xtask setup --tensorflow` fetched; in `LD_LIBRARY_PATH`; in `/usr/local/lib`.
     ///
-    /// Unless `TF_CPP_MIN_LOG_LEVEL` is set, the first call sets it to 3, so that TensorFlow keeps its notes to
-    /// itself. Call it before starting threads that read the environment from C.
+    /// Unless `TF_CPP_MIN_LOG_LEVEL` is set, the first call sets it to 3, so that TensorFlow writes no notes. Make this call before
+    /// starting threads that read the environment from C.
     ///
     /// # Errors
     /// [`Error::LibraryMissing`], [`Error::LibraryUnloadable`], [`Error::LibraryVersion`], [`Error::LibrarySymbol`].
@@ -59,15 +59,15 @@ impl Library {
 
     fn open(path: PathBuf) -> Result<Self> {
         if env::var_os(LOG_LEVEL.0).is_none() {
-            // SAFETY: Rust's own readers of the environment are synchronised with this; of readers in C, which are
-            // not, `load` tells its callers.
+            // SAFETY: Rust's own readers of the environment are synchronised with this; readers in C are not, and the documentation of
+            // `load` says so.
             unsafe { env::set_var(LOG_LEVEL.0, LOG_LEVEL.1) };
         }
-        // SAFETY: the initialisers of libtensorflow expect nothing of the process but to be alone of their kind, which
-        // `search` sees to. RTLD_LOCAL keeps its symbols, LLVM's among them, from other libraries.
+        // SAFETY: the initialisers of libtensorflow only require that no other copy is loaded, which `search` ensures. RTLD_LOCAL
+        // keeps its symbols, LLVM's among them, from other libraries.
         let object = unsafe { SharedObject::open(Some(&path), RTLD_NOW | RTLD_LOCAL) }
             .map_err(|error| Error::LibraryUnloadable { path: path.clone(), reason: error.to_string() })?;
-        // Never closed: threads of TensorFlow run its code for as long as the process lives.
+        // Never closed, because threads of TensorFlow run its code as long as the process lives.
         let object = ManuallyDrop::new(object);
         let missing = |symbol| Error::LibrarySymbol { path: path.clone(), symbol };
         let version = version_of(&object).map_err(missing)?;
@@ -80,7 +80,7 @@ impl Library {
         Ok(Self { api, path, version })
     }
 
-    /// Where it was loaded from.
+    /// The path from which it was loaded.
     pub fn path(&self) -> &Path {
         &self.path
     }
@@ -91,7 +91,7 @@ impl Library {
     }
 }
 
-/// What the library says its version is, asked before anything that a version may lack; else the missing symbol.
+/// The version that the library states, read before anything that a version may lack; else the missing symbol.
 fn version_of(object: &SharedObject) -> Result<String, &'static str> {
     // SAFETY: since TensorFlow 1.0 this is `const char* TF_Version(void)`, of static lifetime.
     unsafe {

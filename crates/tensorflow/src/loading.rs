@@ -1,4 +1,4 @@
-//! From a SavedModel to a program whose variables have their values.
+//! Turns a SavedModel into a program whose variables have their values.
 
 use crate::eager::registered_operators;
 use crate::interpreter::{Compiler, Entry, Program, Recorder, Run, Scope, State, Value};
@@ -12,7 +12,7 @@ use std::sync::Arc;
 /// The signature that fills the tables, in models of TensorFlow 2.
 const INIT: &str = "__saved_model_init_op";
 
-/// The collections that name the node that does, in models of TensorFlow 1, the first there is.
+/// The collections that name the node that fills the tables, in models of TensorFlow 1; the first one that exists is used.
 const INIT_COLLECTIONS: [&str; 2] = ["saved_model_main_op", "legacy_init_op"];
 
 /// A model ready to run.
@@ -23,11 +23,11 @@ pub(crate) struct Loaded {
     pub(crate) state: State,
     /// The paths of the assets, in the order of the body's last arguments.
     pub(crate) assets: Vec<Tensor>,
-    /// The values of the inputs that may be left out.
+    /// The values of inputs that may be left out.
     pub(crate) defaults: BTreeMap<String, Tensor>,
 }
 
-/// Compiles the signature, gives the variables it needs their values and fills the tables.
+/// Compiles the signature, gives its variables their values and fills the tables.
 pub(crate) fn load(chosen: &Chosen, values: &Values, context: &Arc<Context>) -> Result<Loaded, String> {
     let graph = &chosen.graph;
     let empty = GraphDef::default();
@@ -97,7 +97,7 @@ pub(crate) fn load(chosen: &Chosen, values: &Values, context: &Arc<Context>) -> 
     Ok(Loaded { program, body, state, assets, defaults })
 }
 
-/// The tensors of the graph that stand for files of the model, and the paths of these.
+/// The tensors of the graph that stand for files of the model, and the paths of these files.
 fn assets<'g>(chosen: &'g Chosen, context: &Arc<Context>) -> Result<(Vec<&'g str>, Vec<Tensor>), String> {
     let mut seen = HashSet::new();
     let (mut names, mut paths) = (Vec::new(), Vec::new());
@@ -126,7 +126,7 @@ fn init_node(graph: &MetaGraph) -> Option<&str> {
     name.split(':').next()
 }
 
-/// The values of inputs that may be left out: constants, serialised as such.
+/// The values of inputs that may be left out, from serialised constants.
 fn defaults(chosen: &Chosen, context: &Arc<Context>) -> Result<BTreeMap<String, Tensor>, String> {
     let constant = |(name, bytes): (&String, &Vec<u8>)| {
         let spec = chosen

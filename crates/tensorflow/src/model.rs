@@ -14,14 +14,14 @@ use std::fmt;
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
-/// Which part of a SavedModel to take, and how to run it.
+/// The part of a SavedModel to load, and how to run it.
 #[derive(Debug, Clone)]
 pub struct ModelOptions {
-    /// The tags of the graph, all of them; `serve` by default.
+    /// All tags of the graph; `serve` by default.
     pub tags: Vec<String>,
     /// The signature; `serving_default` by default.
     pub signature: String,
-    /// The number of threads that operators run on; by default that of the processors.
+    /// The number of threads for operators; by default one for each processor.
     pub threads: Option<usize>,
 }
 
@@ -31,9 +31,9 @@ impl Default for ModelOptions {
     }
 }
 
-/// A signature of a SavedModel, ready to run; may be shared between threads, whose runs take turns.
+/// A signature of a SavedModel, ready to run. Threads may share it; their runs take turns.
 ///
-/// Every run starts from the same state: what a run changes of variables, tables and generators of random numbers is
+/// Every run starts from the same state: changes of variables, tables and random number generators are undone after it.
 /// put back after it.
 pub struct Model {
     context: Arc<Context>,
@@ -50,8 +50,8 @@ impl Model {
     /// Loads a signature: compiles its functions, reads the variables it needs, fills its tables.
     ///
     /// # Errors
-    /// [`Error::Load`] with a reason when the directory is no SavedModel, or a damaged one, or one of a kind that cannot
-    /// be read; [`Error::NoTags`], [`Error::NoSignature`].
+    /// [`Error::Load`] with a reason if the directory is not a SavedModel, or is damaged, or is of a kind that cannot be read;
+    /// [`Error::NoTags`], [`Error::NoSignature`].
     pub fn load(
         library: &'static Library,
         directory: impl AsRef<Path>,
@@ -80,13 +80,13 @@ impl Model {
             ordered: chosen.ordered,
             outputs: chosen.outputs,
             loaded: Mutex::new(loaded),
-            // Room for three parts of every weight: default mode makes |W| once, contrastive mode W⁺ and W⁻ too.
+            // Room for three parts of every weight: default mode computes |W| once, contrastive mode W⁺ and W⁻ too.
             weights: WeightCache::new(3 * stored(&chosen.directory)),
             samples: SampleCache::default(),
         })
     }
 
-    /// Where its tensors live; makes tensors for its inputs.
+    /// The context of its tensors, which makes tensors for its inputs.
     pub fn context(&self) -> &Arc<Context> {
         &self.context
     }
@@ -96,15 +96,15 @@ impl Model {
         &self.signature
     }
 
-    /// The inputs: in the order in which the model takes them where that is known ([`Model::ordered`]), else in that of
-    /// their names.
+    /// The inputs, in the order in which the model takes them if that is known ([`Model::ordered`]), else in the order of their
+    /// names.
     pub fn inputs(&self) -> &[TensorSpec] {
         &self.inputs
     }
 
-    /// Whether the order of the inputs is the model's own: that of the arguments of its function, or of the inputs of a
-    /// Keras model. A signature is sorted by name, so that it is not known of graphs without functions, nor of functions that
-    /// take a dictionary. Of a single input it is.
+    /// Whether the order of the inputs is the model's own: that of the arguments of its function, or of the inputs of a Keras model.
+    /// A signature is sorted by name, so the order is unknown for graphs without functions, and for functions that take a
+    /// dictionary. For a single input it is known.
     pub fn ordered(&self) -> bool {
         self.ordered
     }
@@ -128,7 +128,7 @@ impl Model {
         loaded.program.each_operation(loaded.body, show);
     }
 
-    /// Shows each operator of the signature that gives something by chance.
+    /// Shows each operator of the signature whose result depends on random numbers or on the batch.
     pub(crate) fn each_chance(&self, show: &mut dyn FnMut(&Operation, Chance)) {
         let loaded = self.loaded.lock().unwrap_or_else(PoisonError::into_inner);
         loaded.program.each_chance(loaded.body, show);
@@ -140,17 +140,16 @@ impl Model {
         loaded.program.each_parser(loaded.body, show);
     }
 
-    /// Runs the model without recording; the outputs with their names.
+    /// Runs the model without recording; returns the outputs with their names.
     ///
     /// # Errors
-    /// [`Error::Inputs`] when an input is missing, unknown, or of another type or shape than the signature says;
-    /// [`Error::Operator`] when an operator fails.
+    /// [`Error::Inputs`] if an input is missing, unknown, or of another type or shape than the signature says;
+    /// [`Error::Operator`] if an operator fails.
     pub fn forward(&self, inputs: &[(String, Tensor)]) -> Result<Vec<(String, Tensor)>> {
         self.forward_seeded(inputs, None)
     }
 
-    /// Runs the model and writes down what ran; `keep` tells by an operator's type which of its tensors stay in
-    /// memory.
+    /// Runs the model and records what ran; `keep` decides by an operator's type which of its tensors stay in memory.
     ///
     /// # Errors
     /// As [`Model::forward`].
@@ -250,7 +249,7 @@ impl Model {
     }
 }
 
-/// The bytes of the graph, which holds the constants, and of the variables.
+/// The bytes of the graph, which contains the constants, and of the variables.
 fn stored(directory: &Path) -> usize {
     let size = |path: &Path| std::fs::metadata(path).map_or(0, |file| file.len() as usize);
     let variables = std::fs::read_dir(directory.join("variables")).into_iter().flatten().flatten();
@@ -260,7 +259,7 @@ fn stored(directory: &Path) -> usize {
 fn fits(spec: &TensorSpec, tensor: &Tensor) -> Result<(), String> {
     let name = &spec.name;
     if tensor.data_type() != spec.data_type {
-        return Err(format!("{name} is {} and was given {}", spec.data_type, tensor.data_type()));
+        return Err(format!("{name} takes {}, but got {}", spec.data_type, tensor.data_type()));
     }
     let Some(wanted) = &spec.shape else { return Ok(()) };
     let shape = tensor.shape().map_err(|error| error.to_string())?;
@@ -270,7 +269,7 @@ fn fits(spec: &TensorSpec, tensor: &Tensor) -> Result<(), String> {
     }
     let wanted: Vec<String> =
         wanted.iter().map(|extent| extent.map_or("any".into(), |extent| extent.to_string())).collect();
-    Err(format!("{name} has the shape [{}] and was given {shape:?}", wanted.join(", ")))
+    Err(format!("{name} takes the shape [{}], but got {shape:?}", wanted.join(", ")))
 }
 
 impl fmt::Debug for Model {

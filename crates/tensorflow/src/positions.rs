@@ -1,13 +1,13 @@
-//! In which order the model's own function takes the inputs of a signature.
+//! The order in which the model's own function takes the inputs of a signature.
 //!
-//! A signature is a map, sorted by name. What is saved for it is a function that takes its inputs so, and calls the
-//! model's own; that call tells the order.
+//! A signature is a map, sorted by name. The function that is saved for it takes its inputs in that order, and calls the model's
+//! own function; this call shows the order.
 
 use crate::proto::{ConcreteFunction, FunctionDef, MetaGraph, NodeDef, Structure};
 use crate::tensor_spec::TensorSpec;
 use prost::Message;
 
-/// Puts the inputs into that order; whether it is known.
+/// Puts the inputs into that order; returns whether it is known.
 pub(crate) fn arrange(graph: &MetaGraph, inputs: &mut [TensorSpec]) -> bool {
     if inputs.len() < 2 {
         return true;
@@ -47,12 +47,12 @@ fn tells(graph: &MetaGraph, name: &str, sorted: bool, count: usize) -> bool {
         function.arguments.as_ref().filter(|arguments| arguments.tensors() == count).map(Structure::ordered)
     };
     let itself = functions().find(|(known, _)| *known == name).and_then(|(_, function)| takes(function));
-    // What was traced once more for the signature is described where it was traced first.
+    // A function that was traced again for the signature is described where it was traced first.
     let traced = || {
         let same = functions().filter(|(known, _)| stem(known) == stem(name));
         same.filter_map(|(_, function)| takes(function)).reduce(|all, ordered| all && ordered)
     };
-    // Keys that are not sorted are none.
+    // Keys that are not sorted are not a dictionary's.
     itself.or_else(traced).unwrap_or(!sorted)
 }
 
@@ -61,7 +61,7 @@ fn stem(name: &str) -> &str {
     name.trim_end_matches(|character: char| character.is_ascii_digit())
 }
 
-/// A call that some values are given to, and the place of each among what the call takes.
+/// A call that takes some values, and the place of each among its inputs.
 struct Call<'g> {
     function: &'g str,
     places: Vec<usize>,

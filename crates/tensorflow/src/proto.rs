@@ -1,5 +1,5 @@
-//! TensorFlow's messages, as far as they are read. Field numbers are those of the `.proto` files that each is named
-//! after; what is only handed on stays bytes.
+//! TensorFlow's messages, as far as we read them. Field numbers are those of the `.proto` files that each module names; what is
+//! only passed on stays bytes.
 
 mod attribute;
 mod function;

@@ -10,12 +10,12 @@ use std::path::{Path, PathBuf};
 
 const FILE: &str = "saved_model.pb";
 
-/// Forms of a SavedModel that are not read, with what to do.
+/// Forms of a SavedModel that we do not read, with what to do.
 const OTHER_FORMS: [(&str, &str); 2] = [
     ("saved_model.pbtxt", "it is written as text (saved_model.pbtxt); save it in the binary form"),
     (
         "saved_model.cpb",
-        "it is cut into chunks (saved_model.cpb), as models beyond 2 GB are; save it without \
+        "it is split into chunks (saved_model.cpb), as models above 2 GB are; save it without \
          experimental_image_format",
     ),
 ];
@@ -23,7 +23,7 @@ const OTHER_FORMS: [(&str, &str); 2] = [
 /// Signatures that are not for users.
 const HIDDEN: &str = "__saved_model_";
 
-/// What is to be run of a SavedModel.
+/// The chosen part of a SavedModel.
 #[derive(Debug, Clone)]
 pub(crate) struct Chosen {
     pub(crate) directory: PathBuf,
@@ -44,14 +44,17 @@ pub(crate) fn read(directory: &Path, tags: &[String], signature: &str) -> Result
         let other = OTHER_FORMS.iter().find(|(name, _)| directory.join(name).is_file());
         return Err(failed(match other {
             Some((_, advice)) => (*advice).to_owned(),
-            None => format!("there is no {FILE} in it. From Keras, write one by `model.export(PATH)`"),
+            None => format!("there is no {FILE} in it. With Keras, write one by `model.export(PATH)`"),
         }));
     }
     let bytes = fs::read(&file).map_err(|error| failed(format!("{FILE}: {error}")))?;
     let model = SavedModel::decode(bytes.as_slice())
         .map_err(|error| failed(format!("{FILE} is damaged: {error}")))?;
     if model.schema_version > 1 {
-        return Err(failed(format!("its form has version {}; version 1 can be read", model.schema_version)));
+        return Err(failed(format!(
+            "its format has version {}, but only version 1 can be read",
+            model.schema_version
+        )));
     }
     if model.graphs.is_empty() {
         return Err(failed(format!("{FILE} is damaged: it holds no graph")));
@@ -59,7 +62,7 @@ pub(crate) fn read(directory: &Path, tags: &[String], signature: &str) -> Result
     choose(directory, tagged(model.graphs, tags)?, signature)
 }
 
-/// A signature of a graph; `directory` is where its files are.
+/// A signature of a graph; `directory` is the one with its files.
 pub(crate) fn choose(directory: &Path, graph: MetaGraph, signature: &str) -> Result<Chosen> {
     let failed = |reason: String| Error::Load { path: directory.to_path_buf(), reason };
     let chosen = signed(&graph, signature)?;

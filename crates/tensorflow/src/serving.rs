@@ -10,10 +10,10 @@ use std::path::Path;
 use std::sync::Arc;
 use tensorflow::{Graph, Operation, SavedModelBundle, SessionRunArgs, TensorType};
 
-/// What the reads of variables are called in the graph.
+/// The prefix of the nodes that we add to read variables.
 const READ: &str = "dlbacktrace/read";
 
-/// An element type that both have.
+/// An element type of both crates.
 pub trait Element: TensorType {
     /// The tensor in a context, copied.
     ///
@@ -54,11 +54,11 @@ impl Element for String {
 }
 
 impl Model {
-    /// A signature of a bundle that is being served, with the values its variables have in the bundle's session.
+    /// A signature of a bundle that is being served, with the values that its variables have in the bundle's session.
     ///
-    /// `graph` is the one the bundle was loaded into; operators that read variables are added to it, under the name
-    /// `dlbacktrace`. `directory` is the bundle's own, and is read for the vocabularies of lookup tables only. The
-    /// library is the one that the crate `tensorflow` has loaded.
+    /// `graph` is the one into which the bundle was loaded; operators that read variables are added to it, under the name
+    /// `dlbacktrace`. `directory` is the bundle's own, and is read only for the vocabularies of lookup tables. The library is the
+    /// one that the crate `tensorflow` has loaded.
     ///
     /// # Errors
     /// [`Error::Load`] with a reason, [`Error::NoSignature`], and those of [`Library::load`].
@@ -69,7 +69,7 @@ impl Model {
         options: &ModelOptions,
     ) -> Result<Self> {
         let failed = |reason: String| Error::Load { path: directory.as_ref().to_path_buf(), reason };
-        #[allow(deprecated, reason = "what is in place of it shows the signatures alone")]
+        #[allow(deprecated, reason = "its replacement shows only the signatures")]
         let definition = MetaGraph::decode(bundle.meta_graph_def.as_slice());
         let definition = definition.map_err(|error| failed(error.to_string()))?;
         let context = Context::new(Library::load(None)?, options.threads)?;
@@ -116,7 +116,7 @@ fn value(
     }
 }
 
-/// The operator that reads a variable, made once.
+/// The operator that reads a variable; it is added once.
 fn read(
     graph: &mut Graph,
     handle: &Operation,
@@ -140,7 +140,7 @@ fn fetched<T: Element>(
     let mut arguments = SessionRunArgs::new();
     let token = arguments.request_fetch(operation, 0);
     bundle.session.run(&mut arguments).map_err(|status| {
-        format!("it has no value in the session, where the model cannot run either ({status}); load the directory instead")
+        format!("it has no value in the session, so the model cannot run there either ({status}); load the directory instead")
     })?;
     let value = arguments.fetch::<T>(token).map_err(|status| status.to_string())?;
     T::tensor(context, &value).map_err(|error| error.to_string())

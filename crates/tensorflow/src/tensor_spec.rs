@@ -9,7 +9,7 @@ pub struct TensorSpec {
     pub name: String,
     /// Its element type.
     pub data_type: DataType,
-    /// The extent of each axis, `None` where open; `None` where even the number of axes is.
+    /// The extent of each axis, `None` for any; `None` if even the number of axes is unknown.
     pub shape: Option<Vec<Option<usize>>>,
     /// Whether a run may leave it out.
     pub optional: bool,

@@ -1,9 +1,9 @@
-//! Variables get their values, and tables their contents.
+//! Gives variables their values, and finds them in the checkpoint.
 //!
-//! A signature captures variables by handles of the graph. What values they have the graph's own restore operators do not
-//! always know (`tf.saved_model.save` of a Keras 3 model restores twins of other names). The object graph does: the
-//! captured handle is an object of the model, the object a path of attribute names, and the same path in the checkpoint
-//! leads to the key of its value. The restore operators serve models of TensorFlow 1, which have no objects.
+//! A signature captures variables by handles of the graph. The graph's own restore operators do not always know their values
+//! (`tf.saved_model.save` of a Keras 3 model restores twins of other names). The object graph does: a captured handle is an
+//! object of the model, the object has a path of attribute names, and the same path in the checkpoint leads to the key of its
+//! value. The restore operators serve models of TensorFlow 1, which have no objects.
 
 use crate::eager::{list_of_types, one_type};
 use crate::proto::{CheckpointGraph, MetaGraph, NodeDef, ObjectGraph};
@@ -13,13 +13,13 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use std::path::Path;
 use std::sync::Arc;
 
-/// Where a checkpoint keeps the description of its objects.
+/// The key under which a checkpoint describes its objects.
 const OBJECTS: &str = "_CHECKPOINTABLE_OBJECT_GRAPH";
 
-/// What the content of a variable is called among the tensors of its object.
+/// The name of a variable's content among the tensors of its object.
 const CONTENT: &str = "VARIABLE_VALUE";
 
-/// The operator that gives a handle to a variable.
+/// The operator that makes a handle to a variable.
 const HANDLE: &str = "VarHandleOp";
 
 /// Operators that are variables.
@@ -27,7 +27,7 @@ const VARIABLES: [&str; 3] = [HANDLE, "VariableV2", "Variable"];
 
 /// Why a model with variables cannot be loaded without their values.
 const MISSING: &str = "its directory `variables`, which holds the values of its variables, is missing or has no file \
-                       variables.index. Copy the SavedModel whole";
+                       variables.index. Copy the whole SavedModel";
 
 /// Whether a node is a variable, or a handle to one.
 pub(crate) fn is_variable(node: &NodeDef) -> bool {
@@ -39,31 +39,28 @@ pub(crate) fn is_variable(node: &NodeDef) -> bool {
 pub(crate) struct Variable<'g> {
     /// Its node.
     pub(crate) node: &'g str,
-    /// Where its value is, if the object graph knows.
+    /// Where its value is stored, if the object graph knows.
     pub(crate) stored: Option<Stored>,
 }
 
-/// Where the value of a variable is.
+/// Where the value of a variable is stored.
 #[derive(Debug, Clone)]
 pub(crate) struct Stored {
     key: String,
     data_type: DataType,
 }
 
-/// Where the values of variables come from.
+/// The source of the variables' values.
 pub(crate) enum Values {
     /// The model's checkpoint; a model without variables has none.
     Checkpoint(Option<Checkpoint>),
-    /// Read from a live session, by node.
-    #[cfg_attr(
-        not(feature = "tensorflow-crate"),
-        expect(dead_code, reason = "sessions are those of that crate")
-    )]
+    /// Values read from a live session, by node.
+    #[cfg_attr(not(feature = "tensorflow-crate"), expect(dead_code, reason = "only that crate has sessions"))]
     Live(HashMap<String, Tensor>),
 }
 
 impl Values {
-    /// The checkpoint, if that is where they come from.
+    /// The checkpoint, if it is the source.
     pub(crate) fn checkpoint(&self) -> Option<&Checkpoint> {
         match self {
             Self::Checkpoint(checkpoint) => checkpoint.as_ref(),
@@ -94,7 +91,7 @@ impl Values {
         }
     }
 
-    /// The values of variables of TensorFlow 1, which no handle leads to.
+    /// The values of variables of TensorFlow 1, which have no handle.
     pub(crate) fn references(&self, nodes: &[&NodeDef]) -> HashMap<String, Tensor> {
         let Self::Live(values) = self else { return HashMap::new() };
         let references = nodes.iter().filter(|node| is_variable(node) && node.operator != HANDLE);
@@ -110,8 +107,10 @@ impl Values {
     ) -> Result<(), String> {
         let value = match self {
             Self::Checkpoint(Some(checkpoint)) => checkpoint.read(context, &stored.key, stored.data_type)?,
-            Self::Checkpoint(None) => return Err("there is no checkpoint".into()),
-            Self::Live(values) => values.get(&stored.key).cloned().ok_or("the session has no value of it")?,
+            Self::Checkpoint(None) => return Err("the model has no checkpoint".into()),
+            Self::Live(values) => {
+                values.get(&stored.key).cloned().ok_or("the session has no value for it")?
+            }
         };
         let types = one_type(c"dtype", stored.data_type);
         context.execute(c"AssignVariableOp", &types, [handle, &value], 0).map(drop)
@@ -139,7 +138,7 @@ impl Checkpoint {
         context.strings(&[], &[&self.prefix]).map_err(|error| error.to_string())
     }
 
-    /// The variables among `nodes`, with what the object graph knows of those that calls capture.
+    /// The variables among `nodes`; for those that calls capture, with what the object graph knows.
     fn variables<'g>(
         &self,
         context: &Arc<Context>,
@@ -161,9 +160,9 @@ impl Checkpoint {
         let inputs = [text(&[], &self.prefix)?, text(&[1], key)?, text(&[1], "")?];
         let read = context.execute(c"RestoreV2", &list_of_types(c"dtypes", &[data_type]), &inputs, 1);
         let read = read.map_err(|reason| format!(
-                "its variables are damaged, or were not copied whole: {key} cannot be read ({reason}). Copy the SavedModel again"
+                "its variables are damaged or incomplete: {key} cannot be read ({reason}). Copy the SavedModel again"
             ))?;
-        read.into_iter().next().ok_or_else(|| format!("its variables hold no {key}"))
+        read.into_iter().next().ok_or_else(|| format!("its variables do not contain {key}"))
     }
 
     /// The variables that calls in the graph capture, by node.
@@ -191,7 +190,7 @@ impl Checkpoint {
     }
 }
 
-/// The inputs of a call that are captured, each a node of the graph and an object.
+/// The captured inputs of a call, each with its node in the graph and its object.
 fn captures<'g>(node: &'g NodeDef, objects: &'g ObjectGraph) -> Vec<(&'g str, i32)> {
     let function = node.function("f").and_then(|name| objects.functions.get(name));
     let Some(function) = function else { return Vec::new() };
@@ -202,7 +201,7 @@ fn captures<'g>(node: &'g NodeDef, objects: &'g ObjectGraph) -> Vec<(&'g str, i3
     handles.zip(function.bound_inputs.iter().copied()).collect()
 }
 
-/// The key of each variable object's value: both graphs are walked from their roots by the names of attributes.
+/// The key of each variable object's value, found by walking both graphs from their roots along the names of attributes.
 fn keys(objects: &ObjectGraph, described: &CheckpointGraph) -> HashMap<i32, String> {
     let mut keys = HashMap::new();
     let mut seen = HashSet::new();

@@ -1,4 +1,4 @@
-//! Element types, and the way in and out.
+//! Element types, and conversions to and from TensorFlow.
 
 use super::run::run;
 use super::{TfTensor, failed};
@@ -8,7 +8,7 @@ use dlbacktrace_core::{DType, Error, Result, Tensor as _};
 use ndarray::ArrayD;
 use std::sync::Arc;
 
-/// The core's name for an element type of TensorFlow.
+/// The core's element type for one of TensorFlow.
 pub(crate) fn dtype(data_type: DataType) -> DType {
     match data_type {
         DataType::HALF => DType::F16,
@@ -55,14 +55,14 @@ pub(crate) fn parts(tensor: &Handle) -> Result<TfTensor> {
     TfTensor::concat(&[real, imaginary], axis)
 }
 
-/// Extents, axes or indices for an operator, beside another tensor of it.
+/// Extents, axes or indices for an operator, in the context of another tensor that it takes.
 pub(super) fn numbers(operation: &'static str, beside: &Handle, numbers: &[usize]) -> Result<Handle> {
     let bytes: Vec<u8> = numbers.iter().flat_map(|&number| (number as i64).to_ne_bytes()).collect();
     let made = beside.context().tensor(DataType::INT64, &[numbers.len()], &bytes);
     made.map_err(failed(operation))
 }
 
-/// Doubles, in another element type.
+/// Doubles, converted to another element type.
 pub(super) fn doubles(
     operation: &'static str,
     context: &Arc<Context>,
@@ -80,7 +80,7 @@ pub(super) fn doubles(
     made.map_err(failed(operation))
 }
 
-/// A single number to meet the elements of `beside`.
+/// A single number, to be combined with the elements of `beside`.
 pub(super) fn scalar(operation: &'static str, beside: &Handle, value: f64) -> Result<Handle> {
     doubles(operation, beside.context(), beside.data_type(), &[], std::iter::once(value))
 }
@@ -91,7 +91,7 @@ pub(super) fn reshaped(operation: &'static str, tensor: Handle, shape: &[usize])
     run(operation, c"Reshape", &Attributes::default(), tensor, &[&shape])
 }
 
-/// Copies a tensor out in row-major order.
+/// Copies the elements of a tensor in row-major order.
 pub(super) fn read<T, const BYTES: usize>(
     tensor: &TfTensor,
     data_type: DataType,

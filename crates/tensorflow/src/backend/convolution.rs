@@ -1,13 +1,13 @@
 //! Convolutions and their adjoints.
 //!
-//! TensorFlow's kernels have channels last and two or three spatial axes; one axis is convolved as two. For processors
-//! there are none for groups (other than single channels), for dilations over three axes or in an adjoint. What is
-//! missing is made of what is there:
+//! TensorFlow's kernels take channels last and two or three spatial axes; a convolution over one axis runs as one over two. On
+//! processors there are no kernels for groups (except for single channels), for dilations over three axes, or for dilations in
+//! an adjoint. We build these from the existing ones:
 //!
 //! - groups are convolved one after the other;
 //! - a dilation over three axes becomes a kernel with zeros between its cells;
-//! - the adjoint of a dilated convolution becomes the convolution of y, zeros between its cells where it strides, with
-//!   the kernel turned round.
+//! - the adjoint of a dilated convolution becomes the convolution of y, with zeros between its cells if there is a stride, with
+//!   the reversed kernel.
 
 use super::TfTensor;
 use super::conversion::reshaped;
@@ -38,7 +38,7 @@ pub(super) fn convolve(x: &TfTensor, weight: &TfTensor, geometry: &ConvGeometry)
         return plan.by_groups(x, weight, convolve);
     }
     if plan.channels == 1 && geometry.stride.iter().any(|&stride| stride != geometry.stride[0]) {
-        // There TensorFlow 2.21 reads past the end of x, in single precision. A second channel of zeros spares that.
+        // In this case TensorFlow 2.21 reads past the end of x, in single precision. A second channel of zeros avoids it.
         return convolve(&of_two_channels(x)?, &of_two_channels(weight)?, geometry);
     }
     let filter = plan.filter(weight)?;
@@ -92,7 +92,7 @@ pub(super) fn convolve_adjoint(
     }
 }
 
-/// The same along a second spatial axis; before it one of a single cell. Some kernels want equal strides.
+/// The same geometry with a first spatial axis of a single cell. Its strides are equal, as some kernels require.
 fn over_two_axes(geometry: &ConvGeometry) -> ConvGeometry {
     let ConvGeometry { stride, padding, dilation, groups } = geometry;
     ConvGeometry {
@@ -103,7 +103,7 @@ fn over_two_axes(geometry: &ConvGeometry) -> ConvGeometry {
     }
 }
 
-/// With zeros as the second channel, axis 1.
+/// Adds a second channel of zeros on axis 1.
 fn of_two_channels(x: &TfTensor) -> Result<TfTensor> {
     let mut shape = x.shape();
     shape[1] = 2;
@@ -124,7 +124,7 @@ struct Plan<'a> {
     outputs: usize,
     kernel: &'a [usize],
     input: &'a [usize],
-    /// As many cells as the input gives.
+    /// The number of cells that the input gives.
     output: Vec<usize>,
 }
 
@@ -171,14 +171,14 @@ impl<'a> Plan<'a> {
         self.geometry.dilation.iter().any(|&distance| distance > 1)
     }
 
-    /// Whether each channel is convolved by itself, as the kernels for that do it.
+    /// Whether each channel is convolved by itself, as the depthwise kernels do.
     fn is_depthwise(&self) -> bool {
         let ConvGeometry { stride, groups, .. } = self.geometry;
         let even = stride.len() == 2 && stride[0] == stride[1];
         *groups > 1 && *groups == self.channels && even && !self.dilates()
     }
 
-    /// y, with zeros for the last outputs if it may lack them.
+    /// y, with zeros for the last outputs if it lacks them.
     fn completed(&self, y: &TfTensor) -> Result<TfTensor> {
         let ConvGeometry { stride, dilation, .. } = self.geometry;
         let mut shape = y.shape();
@@ -224,12 +224,12 @@ impl<'a> Plan<'a> {
         placed(weight, &shape, &region)
     }
 
-    /// How far the last cell of the kernel is from the first.
+    /// The distance from the first to the last cell of the kernel.
     fn reach(&self, axis: usize) -> usize {
         self.geometry.dilation[axis] * (self.kernel[axis] - 1)
     }
 
-    /// The adjoint, over x with its padding, then without.
+    /// The adjoint, computed over x with its padding, which is then cut off.
     fn turned_round(&self, y: &TfTensor, weight: &TfTensor) -> Result<TfTensor> {
         let ConvGeometry { stride, dilation, .. } = self.geometry;
         let mut shape = y.shape();
@@ -251,7 +251,7 @@ impl<'a> Plan<'a> {
         self.input.iter().zip(&self.geometry.padding).map(|(extent, padding)| extent + 2 * padding).collect()
     }
 
-    /// The part of a padded x that is not padding.
+    /// The region of a padded x that is not padding.
     fn inner(&self, x: &TfTensor) -> Vec<Range> {
         let spatial = self.geometry.padding.iter().zip(self.input);
         let spatial = spatial.map(|(&start, &len)| Range::span(start, len));
@@ -266,12 +266,12 @@ impl<'a> Plan<'a> {
         x.slice(&self.inner(x))
     }
 
-    /// `[O, C, kernel…]` as TensorFlow has it, `[kernel…, C, O]`.
+    /// `[O, C, kernel…]` in TensorFlow's order, `[kernel…, C, O]`.
     fn filter(&self, weight: &TfTensor) -> Result<Handle> {
         weight.permuted(&(2..weight.extents().len()).chain([1, 0]).collect::<Vec<_>>())?.to_tensor()
     }
 
-    /// `[O, 1, kernel…]` as TensorFlow has it, `[kernel…, C, O / C]`.
+    /// `[O, 1, kernel…]` in TensorFlow's order, `[kernel…, C, O / C]`.
     fn depthwise_filter(&self, weight: &TfTensor) -> Result<Handle> {
         let shape = [self.kernel, &[self.channels, self.outputs / self.channels]].concat();
         reshaped(self.operation, self.filter(weight)?, &shape)
@@ -285,7 +285,7 @@ impl<'a> Plan<'a> {
         made.map_err(super::failed(self.operation))
     }
 
-    /// Over three axes without padding, for which TensorFlow has no attribute.
+    /// The attributes; over three axes there is no padding, which has no attribute there.
     fn attributes(&self) -> Attributes {
         let ConvGeometry { stride, padding, dilation, .. } = self.geometry;
         let along = |each: &[usize]| {

@@ -10,22 +10,22 @@ use ndarray::ArrayD;
 use std::ffi::CStr;
 use std::fmt;
 
-/// A tensor of TensorFlow whose axes may be taken in another order than they are stored in. Cloning shares it.
+/// A tensor of TensorFlow whose axes may be in another order than they are stored in. Cloning shares it.
 ///
-/// TensorFlow's tensors are row-major, and its convolutions have channels last, where the rules have them first. So
-/// moving axes only notes their order, elements move when an operator needs them to, and operators that do not care
-/// keep the order they find.
+/// TensorFlow's tensors are row-major, and its convolutions take channels last, where the rules have them first. So moving axes
+/// only notes their order, and elements move when an operator needs them to. Operators to which the order does not matter
+/// keep the order that they find.
 #[derive(Clone)]
 pub struct TfTensor {
     stored: Handle,
     shape: Vec<usize>,
-    /// Axis `i` is axis `order[i]` of what is stored.
+    /// Axis `i` is stored as axis `order[i]`.
     order: Vec<usize>,
 }
 
 impl From<Handle> for TfTensor {
     fn from(stored: Handle) -> Self {
-        // Only tensors that are still being computed refuse to tell; this crate runs no operator that way.
+        // Only a tensor that is still being computed would refuse; this crate runs no operator in that way.
         let shape = stored.shape().unwrap_or_default();
         Self { stored, order: (0..shape.len()).collect(), shape }
     }
@@ -38,17 +38,17 @@ impl fmt::Debug for TfTensor {
 }
 
 impl TfTensor {
-    /// Of the elements of `stored`, whose axis `order[i]` becomes axis `i`.
+    /// A tensor whose axis `i` is axis `order[i]` of `stored`.
     pub(super) fn ordered(stored: Handle, order: Vec<usize>) -> Self {
         let mut tensor = Self::from(stored);
         tensor.shape = order.iter().map(|&axis| tensor.shape[axis]).collect();
         Self { order, ..tensor }
     }
 
-    /// Its elements if they are texts; bytes that are no UTF-8 are marked as such.
+    /// Its elements if they are texts; bytes that are not UTF-8 are marked as such.
     ///
     /// # Errors
-    /// [`Error::Tensor`] when they cannot be read.
+    /// [`Error::Tensor`] if they cannot be read.
     pub fn texts(&self) -> Result<Option<ArrayD<String>>> {
         if self.stored.data_type() != DataType::STRING {
             return Ok(None);
@@ -64,12 +64,12 @@ impl TfTensor {
         &self.shape
     }
 
-    /// What is stored, in whatever order.
+    /// The stored tensor, in whatever order.
     pub(super) fn stored(&self) -> &Handle {
         &self.stored
     }
 
-    /// What is stored and the order of its axes.
+    /// The stored tensor and the order of its axes.
     pub(super) fn into_parts(self) -> (Handle, Vec<usize>) {
         (self.stored, self.order)
     }
@@ -82,12 +82,12 @@ impl TfTensor {
         self.order.is_sorted()
     }
 
-    /// One thing for each axis, in the order of the stored axes.
+    /// One item for each axis, in the order of the stored axes.
     pub(super) fn as_stored<T: Copy>(&self, each: &[T]) -> Vec<T> {
         inverse(&self.order).into_iter().map(|axis| each[axis]).collect()
     }
 
-    /// Applies to all elements an operator that does not care where they are.
+    /// Applies an operator to all elements, to which their order does not matter.
     pub(super) fn elementwise(
         &self,
         operation: &'static str,
@@ -98,7 +98,7 @@ impl TfTensor {
         Ok(Self::ordered(stored, self.order.clone()))
     }
 
-    /// The tensor with its axes moved as [`permute`](dlbacktrace_core::Tensor::permute) tells.
+    /// The tensor with its axes moved as in [`permute`](dlbacktrace_core::Tensor::permute).
     pub(super) fn permuted(&self, order: &[usize]) -> Result<Self> {
         let mut seen = order.to_vec();
         seen.sort_unstable();
@@ -113,7 +113,7 @@ impl TfTensor {
         })
     }
 
-    /// The tensor in TensorFlow, axes and elements in order.
+    /// The tensor in TensorFlow, with axes and elements in order.
     ///
     /// # Errors
     /// [`Error::Tensor`] with TensorFlow's reason.
@@ -131,7 +131,7 @@ impl TfTensor {
         run(name, operator, &Attributes::default(), self.stored.clone(), &[&numbers])
     }
 
-    /// The tensor in TensorFlow with axis `i` stored as axis `order[i]`.
+    /// The tensor in TensorFlow, with axis `i` stored as axis `order[i]`.
     pub(super) fn stored_as(&self, order: &[usize]) -> Result<Handle> {
         if self.order == order {
             Ok(self.stored.clone())
@@ -140,7 +140,7 @@ impl TfTensor {
         }
     }
 
-    /// With `count` axes of extent 1 before axis `at`.
+    /// Adds `count` axes of extent 1 before axis `at`.
     pub(super) fn inserted(&self, at: usize, count: usize) -> Result<Self> {
         if count == 0 {
             return Ok(self.clone());
@@ -155,7 +155,7 @@ impl TfTensor {
         Ok(Self::ordered(stored, order))
     }
 
-    /// Without axis `at`, which has extent 1.
+    /// Removes axis `at`, which has extent 1.
     pub(super) fn removed(&self, at: usize) -> Result<Self> {
         let (mut shape, mut order) = (self.as_stored(&self.shape), self.order.clone());
         let place = order.remove(at);
@@ -164,12 +164,12 @@ impl TfTensor {
         Ok(Self::ordered(reshaped("reshape", self.stored.clone(), &shape)?, order))
     }
 
-    /// With axes of extent 1 in front up to the given rank.
+    /// Adds leading axes of extent 1 up to the given rank.
     pub(super) fn with_rank(&self, rank: usize) -> Result<Self> {
         self.inserted(0, rank.saturating_sub(self.shape.len()))
     }
 
-    /// Both tensors, for an operator that broadcasts, stored in one order of axes: that of the larger.
+    /// Both tensors, for an operator that broadcasts, stored in the axis order of the larger one.
     pub(super) fn aligned(&self, other: &Self) -> Result<(Handle, Handle, Vec<usize>)> {
         let rank = self.shape.len().max(other.shape.len());
         if self.is_in_order() && other.is_in_order() {

@@ -6,7 +6,7 @@ use crate::Tensor as Handle;
 use crate::eager::one_bool;
 use dlbacktrace_core::{Error, Result};
 
-/// The matrices as they are stored, and whether that is with their axes exchanged, which the product can undo.
+/// The matrices as they are stored, and whether their axes are exchanged, which the product can undo.
 fn stored(x: &TfTensor) -> Result<(Handle, bool)> {
     let mut exchanged: Vec<usize> = (0..x.extents().len()).collect();
     let rank = exchanged.len();

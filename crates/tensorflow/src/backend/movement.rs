@@ -1,4 +1,4 @@
-//! Movements of elements, along axes that keep their order.
+//! Movements of elements along axes that keep their order.
 
 use super::TfTensor;
 use super::conversion::{numbers, reshaped};
@@ -9,13 +9,13 @@ use crate::{DataType, Tensor as Handle};
 use dlbacktrace_core::{Error, Result};
 use std::ffi::CStr;
 
-/// The stored axes of the given axes.
+/// The stored axes that belong to these axes.
 pub(super) fn stored_axes(operation: &'static str, x: &TfTensor, axes: &[usize]) -> Result<Vec<usize>> {
     let stored = axes.iter().map(|&axis| x.order().get(axis).copied()).collect::<Option<_>>();
     stored.ok_or_else(|| Error::tensor(operation, format!("{:?} has no such axes: {axes:?}", x.extents())))
 }
 
-/// The stored axis of an axis, for operators that take one.
+/// The stored axis that belongs to an axis, for operators that take one.
 fn stored_axis(operation: &'static str, x: &TfTensor, axis: usize) -> Result<Handle> {
     let axes = numbers(operation, x.stored(), &stored_axes(operation, x, &[axis])?)?;
     reshaped(operation, axes, &[])
@@ -24,7 +24,7 @@ fn stored_axis(operation: &'static str, x: &TfTensor, axis: usize) -> Result<Han
 pub(super) fn concat(parts: &[TfTensor], axis: usize) -> Result<TfTensor> {
     let name = "concat";
     let [first, others @ ..] = parts else {
-        return Err(Error::tensor(name, "there is no tensor to join"));
+        return Err(Error::tensor(name, "there is no tensor to concatenate"));
     };
     if others.is_empty() {
         return stored_axis(name, first, axis).map(|_| first.clone());
@@ -80,7 +80,7 @@ pub(super) fn index_select(x: &TfTensor, axis: usize, index: &TfTensor) -> Resul
     x.elementwise(name, c"GatherV2", &[index.stored(), &axis])
 }
 
-/// The axis is brought to the front, where TensorFlow adds; in place if nobody else holds the tensor.
+/// Moves the axis to the front, where TensorFlow adds; works in place if nobody else holds the tensor.
 pub(super) fn index_add(x: TfTensor, axis: usize, index: &TfTensor, source: &TfTensor) -> Result<TfTensor> {
     let name = "index_add";
     let length = one_axis(name, index)?;
@@ -102,7 +102,7 @@ pub(super) fn index_add(x: TfTensor, axis: usize, index: &TfTensor, source: &TfT
     TfTensor::from(sum).permuted(&inverse(&front))
 }
 
-/// Over some axes, by an operator that takes them and whether they stay with extent 1.
+/// Reduces over some axes, by an operator that takes these and whether they stay with extent 1.
 pub(super) fn reduce(
     operation: &'static str,
     operator: &CStr,
@@ -125,14 +125,14 @@ pub(super) fn reduce(
     Ok(TfTensor::ordered(stored, order))
 }
 
-/// `[N, C, spatial…]` as TensorFlow has it, `[N, spatial…, C]`.
+/// `[N, C, spatial…]` in TensorFlow's order, `[N, spatial…, C]`.
 pub(super) fn channels_last(x: &TfTensor) -> Result<Handle> {
     let mut order: Vec<usize> = (0..x.extents().len()).collect();
     order[1..].rotate_left(1);
     x.permuted(&order)?.to_tensor()
 }
 
-/// The way back from [`channels_last`].
+/// Undoes [`channels_last`].
 pub(super) fn channels_first(x: Handle) -> Result<TfTensor> {
     let x = TfTensor::from(x);
     let mut order: Vec<usize> = (0..x.extents().len()).collect();

@@ -1,7 +1,7 @@
-//! Regular parts of a tensor.
+//! Regions of a tensor.
 //!
-//! TensorFlow reads contiguous parts well, and others, or to write, an element at a time. These are taken as rows of
-//! cells that lie together: to read them is to gather rows, to add to them to scatter rows.
+//! TensorFlow reads contiguous regions well. It reads others, and writes to any, one element at a time. So we treat such a region as
+//! rows of contiguous cells: we read it by gathering rows, and add to it by scattering rows.
 
 use super::TfTensor;
 use super::conversion::{numbers, reshaped};
@@ -11,14 +11,14 @@ use crate::Tensor as Handle;
 use crate::eager::Attributes;
 use dlbacktrace_core::{Error, Range, Result, Tensor};
 
-/// A region of what is stored, checked to lie in it.
+/// A region of the stored tensor, checked to lie in it.
 struct Region {
     operation: &'static str,
-    /// Extent and range of each stored axis.
+    /// The extent and range of each stored axis.
     axes: Vec<(usize, Range)>,
 }
 
-/// Cells that lie together, and at which multiples of their number.
+/// Rows of contiguous cells, and the rows that the region consists of.
 struct Rows {
     cells: usize,
     places: Vec<usize>,
@@ -32,7 +32,10 @@ impl Region {
             range.step > 0 && last.is_none_or(|last| range.start.saturating_add(last) < extent)
         };
         if region.len() != shape.len() || !region.iter().zip(shape).all(inside) {
-            return Err(Error::tensor(operation, format!("{region:?} is no part of {shape:?}")));
+            return Err(Error::tensor(
+                operation,
+                format!("the region {region:?} does not lie in the shape {shape:?}"),
+            ));
         }
         let axes = x.as_stored(shape).into_iter().zip(x.as_stored(region)).collect();
         Ok(Self { operation, axes })
@@ -46,7 +49,7 @@ impl Region {
         self.axes.iter().map(|(_, range)| range.len).collect()
     }
 
-    /// Rows are the last axes as far as they are whole, and of the one before what divides start, length and extent.
+    /// A row covers the last axes as far as they are whole, and of the axis before them a divisor of start, length and extent.
     fn rows(&self) -> Rows {
         let is_part = |&(extent, range): &(usize, Range)| range != Range::full(extent);
         let last = self.axes.iter().rposition(is_part).unwrap_or(0);
@@ -67,7 +70,7 @@ impl Region {
         Rows { cells, places }
     }
 
-    /// A contiguous part.
+    /// Cuts out a contiguous region.
     fn cut(&self, stored: &Handle) -> Result<Handle> {
         let each = |of: fn(&Range) -> usize| {
             let each: Vec<usize> = self.axes.iter().map(|(_, range)| of(range)).collect();
@@ -103,10 +106,10 @@ impl Region {
     }
 }
 
-/// Rows of fewer cells cost more than storing the tensor so that rows are longer.
+/// With rows of fewer cells, it is cheaper to store the tensor in such a way that rows are longer.
 const SHORT: usize = 8;
 
-/// The tensor stored so that the axes that the region has whole come last, if its rows are short.
+/// The tensor stored with the whole axes of the region last, if its rows are short.
 fn in_long_rows(x: TfTensor, region: &[Range], short: &Region) -> Result<TfTensor> {
     if short.rows().cells >= SHORT {
         return Ok(x);
@@ -136,7 +139,7 @@ pub(super) fn slice(x: &TfTensor, region: &[Range]) -> Result<TfTensor> {
     Ok(TfTensor::ordered(part, x.order().to_vec()))
 }
 
-/// In place if nobody else holds the tensor.
+/// Works in place if nobody else holds the tensor.
 pub(super) fn add_region(x: TfTensor, region: &[Range], part: &TfTensor) -> Result<TfTensor> {
     let name = "add_region";
     let checked = Region::new(name, &x, region)?;
@@ -156,7 +159,7 @@ pub(super) fn add_region(x: TfTensor, region: &[Range], part: &TfTensor) -> Resu
     Ok(TfTensor::ordered(checked.scattered(stored, &part)?, order))
 }
 
-/// A tensor of zeros that holds x in a region.
+/// A tensor of zeros with x in a region.
 pub(super) fn placed(x: &TfTensor, shape: &[usize], region: &[Range]) -> Result<TfTensor> {
     if x.extents() == shape { Ok(x.clone()) } else { add_region(x.zeros(shape)?, region, x) }
 }

@@ -1,4 +1,4 @@
-//! Attributes of an operator, in the form that TensorFlow takes them.
+//! The attributes of an operator, in the form that TensorFlow takes.
 
 use crate::proto::{Attribute, AttributeValue, List};
 use prost::Message;
@@ -9,7 +9,7 @@ use std::ffi::CString;
 pub(crate) struct Attributes(Vec<(CString, Vec<u8>)>);
 
 impl Attributes {
-    /// Those of a node; an attribute whose name holds a zero byte is an error.
+    /// The attributes of a node. An attribute whose name contains a zero byte is an error.
     pub(crate) fn new<'a>(
         attributes: impl IntoIterator<Item = (&'a str, &'a AttributeValue)>,
     ) -> Result<Self, String> {
@@ -28,7 +28,7 @@ impl Attributes {
         Self(vec![(name.to_owned(), AttributeValue { value: Some(value) }.encode_to_vec())])
     }
 
-    /// With those of `other` after its own.
+    /// Adds those of `other` after its own.
     pub(crate) fn and(mut self, other: Self) -> Self {
         self.0.extend(other.0);
         self

@@ -1,4 +1,4 @@
-//! A context of eager execution: it owns the variables and tables of one model, and runs operators.
+//! A context of eager execution. It owns the variables and tables of one model, and runs operators.
 
 use super::attributes::Attributes;
 use super::status::Status;
@@ -12,12 +12,12 @@ use std::fmt;
 use std::ptr;
 use std::sync::{Arc, Mutex, PoisonError};
 
-/// A context of eager execution. Variables of equal names are one variable within a context and never more than that,
-/// so each model has a context of its own.
+/// A context of eager execution. Within a context, all variables of one name are the same variable, so each model has a context
+/// of its own.
 pub struct Context {
     pub(super) library: &'static Library,
     pointer: *mut TFE_Context,
-    /// Operators at rest. Reusing one is a fifth faster than making one.
+    /// Operators that are not in use. Reusing one is a fifth faster than making one.
     idle: Mutex<Vec<Operator>>,
 }
 
@@ -32,7 +32,7 @@ struct Operator {
     pointer: *mut TFE_Op,
 }
 
-// SAFETY: an operator holds no state of the thread that made it; whoever owns it is alone with it.
+// SAFETY: an operator holds no state of the thread that made it, and only its owner uses it.
 unsafe impl Send for Operator {}
 
 impl Drop for Operator {
@@ -52,7 +52,7 @@ struct Config {
 }
 
 impl Context {
-    /// A context whose operators run on that many threads; by default as many as there are processors.
+    /// A context whose operators run on this many threads; by default on one for each processor.
     ///
     /// # Errors
     /// [`Error::Tensor`] with TensorFlow's reason.
@@ -87,7 +87,7 @@ impl Context {
         self.library
     }
 
-    /// Runs one operator, which gives at most `outputs` tensors; the error is TensorFlow's message.
+    /// Runs one operator, which returns at most `outputs` tensors; the error is TensorFlow's message.
     pub(crate) fn execute<'a>(
         self: &Arc<Self>,
         operator: &CStr,
@@ -98,8 +98,7 @@ impl Context {
         self.call(operator, attributes, inputs.into_iter(), outputs)
     }
 
-    /// As [`execute`](Self::execute), giving the inputs away: the memory of one that nobody else holds may become that
-    /// of an output.
+    /// As [`execute`](Self::execute), but gives the inputs away: an output may reuse the memory of an input that nobody else holds.
     pub(crate) fn consume(
         self: &Arc<Self>,
         operator: &CStr,
@@ -147,7 +146,7 @@ impl Context {
         status.check()?;
         handles.truncate(usize::try_from(count).unwrap_or_default());
         self.idle.lock().unwrap_or_else(PoisonError::into_inner).push(op);
-        // SAFETY: each is a new handle of this context, given to us.
+        // SAFETY: each is a new handle of this context, which we own.
         Ok(handles.into_iter().map(|handle| unsafe { Tensor::adopt(handle, self) }).collect())
     }
 
@@ -157,7 +156,7 @@ impl Context {
         let idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
         let operator = match idle {
             Some(operator) => {
-                // SAFETY: the operator is ours alone; a null device leaves the choice to TensorFlow.
+                // SAFETY: only we use the operator; a null device leaves the choice to TensorFlow.
                 unsafe { (api.TFE_OpReset)(operator.pointer, name.as_ptr(), ptr::null(), status.pointer()) };
                 status.check()?;
                 operator
@@ -172,7 +171,7 @@ impl Context {
         Ok(operator)
     }
 
-    /// Makes a function (a serialised `FunctionDef`) known to operators that call functions themselves.
+    /// Registers a function (a serialised `FunctionDef`) for operators that call functions themselves.
     pub(crate) fn add_function(&self, definition: &[u8]) -> Result<(), String> {
         let status = Status::new(self.library);
         // SAFETY: the bytes live through the call, which parses them.
@@ -187,14 +186,14 @@ impl Context {
         status.check()
     }
 
-    /// Begins a run: what tensor arrays and stacks hold lives until the guard is dropped.
+    /// Begins a run: the content of tensor arrays and stacks lives until the guard is dropped.
     pub(crate) fn step(self: &Arc<Self>) -> StepGuard {
         // SAFETY: the context lives; steps are counted.
         unsafe { (self.library.api.TFE_ContextStartStep)(self.pointer) };
         StepGuard(Arc::clone(self))
     }
 
-    /// Forgets the kernels, and with them the states of their generators of random numbers.
+    /// Drops the kernels, and with them the states of their random number generators.
     pub(crate) fn forget_kernels(&self) {
         // SAFETY: the context lives; kernels in use are counted.
         unsafe { (self.library.api.TFE_ContextClearCaches)(self.pointer) }

@@ -6,7 +6,7 @@ use std::fmt;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct DataType(pub i32);
 
-/// Number, name and bytes an element.
+/// Number, name and bytes for each element.
 const TYPES: [(DataType, &str, usize); 17] = [
     (DataType::FLOAT, "float32", 4),
     (DataType::DOUBLE, "float64", 8),
@@ -58,7 +58,7 @@ impl DataType {
     pub const HALF: Self = Self(19);
     /// A handle to a variable, a table, a queue …
     pub const RESOURCE: Self = Self(20);
-    /// A list of tensors, a data set …: what only operators read.
+    /// A list of tensors, a data set …: something that only operators read.
     pub const VARIANT: Self = Self(21);
     /// 32 bits, unsigned.
     pub const UINT32: Self = Self(22);
@@ -74,12 +74,12 @@ impl DataType {
         }
     }
 
-    /// Bytes an element; `None` where elements are no plain bytes.
+    /// Bytes for each element; `None` if elements are not plain bytes.
     pub fn size(self) -> Option<usize> {
         TYPES.iter().find(|(data_type, ..)| *data_type == self).map(|(.., size)| *size)
     }
 
-    /// Without the mark of TensorFlow 1 for references to variables.
+    /// The type without TensorFlow 1's mark for references to variables.
     pub(crate) fn without_reference(self) -> Self {
         if self.0 > 100 { Self(self.0 - 100) } else { self }
     }

@@ -6,11 +6,11 @@ use prost::Message;
 use std::collections::HashMap;
 use std::sync::OnceLock;
 
-/// The definitions by name. Asking TensorFlow takes 25 ms, hence once a process.
+/// The definitions by name. Asking TensorFlow takes 25 ms, so each process asks once.
 pub(crate) fn registered_operators(library: &'static Library) -> &'static HashMap<String, OpDef> {
     static OPERATORS: OnceLock<HashMap<String, OpDef>> = OnceLock::new();
     OPERATORS.get_or_init(|| {
-        // SAFETY: gives a buffer that is ours to delete, below.
+        // SAFETY: returns a buffer that we own and delete below.
         let buffer = unsafe { (library.api.TF_GetAllOpList)() };
         // SAFETY: the buffer holds `length` bytes until it is deleted.
         let list = unsafe {

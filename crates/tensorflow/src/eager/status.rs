@@ -1,4 +1,4 @@
-//! What TensorFlow answers to a call.
+//! TensorFlow's answer to a call.
 
 use crate::library::{Library, types::TF_Status};
 use std::ffi::CStr;
@@ -11,16 +11,16 @@ pub(super) struct Status {
 
 impl Status {
     pub(super) fn new(library: &'static Library) -> Self {
-        // SAFETY: takes nothing; gives a status that `drop` deletes.
+        // SAFETY: takes nothing; returns a status that `drop` deletes.
         Self { library, pointer: unsafe { (library.api.TF_NewStatus)() } }
     }
 
-    /// To be written by a call.
+    /// The pointer for a call to write to.
     pub(super) fn pointer(&self) -> *mut TF_Status {
         self.pointer
     }
 
-    /// What the last call wrote; an error is TensorFlow's message, without its marks of source nodes.
+    /// The result of the last call. An error is TensorFlow's message, without its marks of source nodes.
     pub(super) fn check(&self) -> Result<(), String> {
         // SAFETY: the pointer is this status's own.
         if unsafe { (self.library.api.TF_GetCode)(self.pointer) } == 0 {

@@ -1,4 +1,4 @@
-//! Tensors in TensorFlow.
+//! TensorFlow's tensors.
 
 use super::attributes::{Attributes, one_type};
 use super::context::Context;
@@ -21,14 +21,14 @@ struct Handle {
     context: Arc<Context>,
 }
 
-// SAFETY: a handle is counted atomically and locks what it computes late; TensorFlow hands it from thread to thread.
+// SAFETY: a handle counts atomically and locks what it computes lazily; TensorFlow itself moves it between threads.
 unsafe impl Send for Handle {}
 // SAFETY: as above; nothing changes a tensor through a shared handle.
 unsafe impl Sync for Handle {}
 
 impl Drop for Handle {
     fn drop(&mut self) {
-        // SAFETY: the handle was given to us and is deleted once.
+        // SAFETY: we own the handle, and it is deleted once.
         unsafe { (self.context.library.api.TFE_DeleteTensorHandle)(self.pointer) }
     }
 }
@@ -41,7 +41,7 @@ struct Elements {
 
 impl Drop for Elements {
     fn drop(&mut self) {
-        // SAFETY: the tensor was given to us and is deleted once.
+        // SAFETY: we own the tensor, and it is deleted once.
         unsafe { (self.library.api.TF_DeleteTensor)(self.pointer) }
     }
 }
@@ -55,7 +55,7 @@ impl Elements {
     ) -> Result<Self> {
         let failed = |reason: &str| Error::Tensor { action: "make", reason: reason.to_owned() };
         let extents: Result<Vec<i64>, _> = shape.iter().map(|&extent| i64::try_from(extent)).collect();
-        let extents = extents.map_err(|_| failed("an extent is beyond 2⁶³"))?;
+        let extents = extents.map_err(|_| failed("an extent is 2⁶³ or more"))?;
         let rank = i32::try_from(extents.len()).ok().filter(|&rank| rank <= 254);
         let rank = rank.ok_or_else(|| failed("it has more axes than TensorFlow allows"))?;
         // SAFETY: `extents` has `rank` elements; TensorFlow allocates the bytes itself.
@@ -71,7 +71,7 @@ impl Elements {
         // SAFETY: the handle shares the elements and counts itself among their holders.
         let pointer = unsafe { (self.library.api.TFE_NewTensorHandle)(self.pointer, status.pointer()) };
         status.check().map_err(|reason| Error::Tensor { action: "make", reason })?;
-        // SAFETY: a new handle, given to us.
+        // SAFETY: a new handle, which we own.
         Ok(unsafe { Tensor::adopt(pointer, context) })
     }
 
@@ -98,15 +98,15 @@ impl Context {
     /// A tensor of plain elements, from their bytes in row-major order and the machine's byte order.
     ///
     /// # Errors
-    /// [`Error::Tensor`] where the bytes do not fit type and shape.
+    /// [`Error::Tensor`] if the bytes do not fit type and shape.
     pub fn tensor(self: &Arc<Self>, data_type: DataType, shape: &[usize], bytes: &[u8]) -> Result<Tensor> {
         let size = data_type.size().and_then(|size| count(shape).ok()?.checked_mul(size));
         if size != Some(bytes.len()) {
-            let reason = format!("{} bytes are no {data_type} of shape {shape:?}", bytes.len());
+            let reason = format!("{} bytes do not make a {data_type} tensor of shape {shape:?}", bytes.len());
             return Err(Error::Tensor { action: "make", reason });
         }
         let elements = Elements::allocate(self.library, data_type, shape, bytes.len())?;
-        // SAFETY: the tensor is new, ours alone and of this many bytes.
+        // SAFETY: the tensor is new, nobody else uses it, and it has this many bytes.
         unsafe {
             let data = (self.library.api.TF_TensorData)(elements.pointer);
             if !data.is_null() {
@@ -119,17 +119,17 @@ impl Context {
     /// A tensor of byte strings, in row-major order.
     ///
     /// # Errors
-    /// [`Error::Tensor`] where their number does not fit the shape.
+    /// [`Error::Tensor`] if their number does not fit the shape.
     pub fn strings<S: AsRef<[u8]>>(self: &Arc<Self>, shape: &[usize], strings: &[S]) -> Result<Tensor> {
         if count(shape)? != strings.len() {
-            let reason = format!("{} strings are no tensor of shape {shape:?}", strings.len());
+            let reason = format!("{} strings do not make a tensor of shape {shape:?}", strings.len());
             return Err(Error::Tensor { action: "make", reason });
         }
         let api = &self.library.api;
         let bytes = strings.len().saturating_mul(size_of::<TF_TString>());
         let elements = Elements::allocate(self.library, DataType::STRING, shape, bytes)?;
-        // SAFETY: the tensor is new, ours alone and has room for each descriptor. A view owns nothing, so that its
-        // never being destroyed loses nothing; the strings live until the tensor is copied, below.
+        // SAFETY: the tensor is new, nobody else uses it, and it has room for each descriptor. A view owns nothing, so nothing is lost
+        // if it is never destroyed; the strings live until the tensor is copied, below.
         unsafe {
             let descriptors = (api.TF_TensorData)(elements.pointer).cast::<TF_TString>();
             for (index, string) in strings.iter().enumerate() {
@@ -140,20 +140,20 @@ impl Context {
         }
         let views = elements.into_tensor(self)?;
         let number = |number: i32| self.tensor(DataType::INT32, &[], &number.to_ne_bytes());
-        // The whole of each string, in memory that TensorFlow owns.
+        // Copies the strings into memory that TensorFlow owns.
         let whole = [&views, &number(0)?, &number(i32::MAX)?];
         let copied = self.execute(c"Substr", &Attributes::default(), whole, 1);
         let copied = copied.map_err(|reason| Error::Tensor { action: "make", reason })?;
         copied
             .into_iter()
             .next()
-            .ok_or(Error::Tensor { action: "make", reason: "it was not given back".into() })
+            .ok_or(Error::Tensor { action: "make", reason: "TensorFlow did not return it".into() })
     }
 }
 
 impl Tensor {
     /// # Safety
-    /// `pointer` must be a handle of `context` or of none, given to the caller.
+    /// `pointer` is a handle of `context` or of none, and the caller owns it.
     pub(super) unsafe fn adopt(pointer: *mut TFE_TensorHandle, context: &Arc<Context>) -> Self {
         Self(Arc::new(Handle { pointer, context: Arc::clone(context) }))
     }
@@ -162,7 +162,7 @@ impl Tensor {
         self.0.pointer
     }
 
-    /// Where its handle lies: a name for as long as the handle lives.
+    /// The address of its handle, which identifies the tensor as long as the handle lives.
     pub(crate) fn address(&self) -> usize {
         self.0.pointer as usize
     }
@@ -193,10 +193,10 @@ impl Tensor {
         status.check().map(|()| extents).map_err(|reason| Error::Tensor { action: "measure", reason })
     }
 
-    /// The same numbers in another element type; itself in its own.
+    /// The same numbers in another element type; itself if it has that type.
     ///
     /// # Errors
-    /// [`Error::Tensor`] where TensorFlow knows no such conversion.
+    /// [`Error::Tensor`] if TensorFlow has no such conversion.
     pub fn cast(&self, data_type: DataType) -> Result<Self> {
         if self.data_type() == data_type {
             return Ok(self.clone());
@@ -206,13 +206,13 @@ impl Tensor {
         let made = made.map_err(|reason| Error::Tensor { action: "convert", reason })?;
         made.into_iter()
             .next()
-            .ok_or(Error::Tensor { action: "convert", reason: "it was not given back".into() })
+            .ok_or(Error::Tensor { action: "convert", reason: "TensorFlow did not return it".into() })
     }
 
     /// Its elements in row-major order and the machine's byte order.
     ///
     /// # Errors
-    /// [`Error::Tensor`] for elements that are no plain bytes.
+    /// [`Error::Tensor`] for elements that are not plain bytes.
     pub fn bytes(&self) -> Result<Vec<u8>> {
         self.read(|elements| elements.bytes().to_vec(), |data_type| data_type.size().is_some())
     }
@@ -223,7 +223,7 @@ impl Tensor {
     /// [`Error::Tensor`] for elements of another type.
     pub fn strings(&self) -> Result<Vec<Vec<u8>>> {
         let api = &self.0.context.library.api;
-        // SAFETY: a descriptor tells where its string lies and how long it is, for as long as the tensor lives.
+        // SAFETY: a descriptor holds address and length of its string, valid as long as the tensor lives.
         let string = |descriptor: *const TF_TString| unsafe {
             let length = (api.TF_StringGetSize)(descriptor);
             slice::from_raw_parts((api.TF_StringGetDataPointer)(descriptor).cast::<u8>(), length).to_vec()
@@ -238,12 +238,12 @@ impl Tensor {
     fn read<T>(&self, what: impl Fn(&Elements) -> T, readable: impl Fn(DataType) -> bool) -> Result<T> {
         let data_type = self.data_type();
         if !readable(data_type) {
-            let reason = format!("its elements are {data_type}, not what was asked for");
+            let reason = format!("its elements are {data_type}, not of the requested type");
             return Err(Error::Tensor { action: "read", reason });
         }
         let library = self.0.context.library;
         let status = Status::new(library);
-        // SAFETY: the handle lives; the tensor it gives is ours.
+        // SAFETY: the handle lives; we own the tensor that it returns.
         let pointer = unsafe { (library.api.TFE_TensorHandleResolve)(self.0.pointer, status.pointer()) };
         status.check().map_err(|reason| Error::Tensor { action: "read", reason })?;
         Ok(what(&Elements { library, pointer }))

@@ -3,16 +3,16 @@
 use super::operation::Operation;
 use super::write::Write;
 
-/// What the interpreter does with a node; functions are numbers of bodies.
+/// What the interpreter does with a node; functions are given by the numbers of their bodies.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) enum Action {
     /// TensorFlow runs it.
     Execute,
-    /// TensorFlow runs it once; what it gives serves for the life of the model: constants, handles.
+    /// TensorFlow runs it once; the result serves for the life of the model: constants, handles.
     ExecuteOnce,
     /// Its outputs are its inputs.
     Pass,
-    /// It is there for the order only.
+    /// It only orders other nodes.
     Nothing,
     Call(usize),
     While {
@@ -24,9 +24,9 @@ pub(super) enum Action {
         otherwise: usize,
     },
     Case(Vec<usize>),
-    /// The value of a variable of TensorFlow 1, which the interpreter keeps itself.
+    /// Reads a variable of TensorFlow 1, which the interpreter keeps itself.
     ReadVariable,
-    /// A new value for such a variable, its first input being left out.
+    /// Writes such a variable; the node's first input, the variable, is left out.
     WriteVariable {
         variable: String,
         write: Write,
@@ -35,7 +35,7 @@ pub(super) enum Action {
 }
 
 impl Action {
-    /// The bodies whose operators count as those of the node.
+    /// The bodies whose operators count as the node's own.
     pub(super) fn bodies(&self) -> Vec<usize> {
         match self {
             Self::Call(body) | Self::While { body, .. } => vec![*body],
@@ -56,7 +56,7 @@ pub(super) enum Frame {
     Next,
 }
 
-/// Those that are not for TensorFlow to run, by operator.
+/// The operators that TensorFlow does not run by itself, with their actions.
 const ACTIONS: [(&str, Action); 20] = [
     ("Const", Action::ExecuteOnce),
     ("NoOp", Action::Nothing),
@@ -80,7 +80,7 @@ const ACTIONS: [(&str, Action); 20] = [
     ("RefNextIteration", Action::Frame(Frame::Next)),
 ];
 
-/// The action of an operator; `function` gives the number of a function by its name.
+/// The action of an operator; `function` returns the number of a function by name.
 pub(super) fn action(
     operation: &Operation,
     inputs: usize,
@@ -88,7 +88,7 @@ pub(super) fn action(
 ) -> Result<Action, String> {
     let mut named = |attribute: &str| match operation.function(attribute) {
         Some(name) => function(name),
-        None => Err(format!("it does not say which function its {attribute} is")),
+        None => Err(format!("its attribute {attribute} does not name a function")),
     };
     Ok(match operation.operator.as_str() {
         "PartitionedCall" | "StatefulPartitionedCall" => Action::Call(named("f")?),
@@ -106,7 +106,7 @@ pub(super) fn action(
     })
 }
 
-/// Whether the operator looks a variable or table up by its name.
+/// Whether the operator looks up a variable or table by its name.
 fn makes_a_handle(operator: &str) -> bool {
     operator == "VarHandleOp" || (operator.contains("HashTable") && !operator.starts_with("Anonymous"))
 }

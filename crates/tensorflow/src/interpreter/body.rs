@@ -1,4 +1,4 @@
-//! A function, or the part of the graph that makes some tensors, ready to run.
+//! A function, or the part of the graph that computes some tensors, ready to run.
 
 use super::action::Action;
 use super::operation::Operation;
@@ -13,9 +13,9 @@ pub(crate) struct Body {
     pub(super) arguments: usize,
     pub(super) slots: usize,
     pub(super) nodes: Vec<Node>,
-    /// The slots it gives back.
+    /// The slots that it returns.
     pub(super) results: Vec<usize>,
-    /// Nodes to run for what they do.
+    /// Nodes that are run for their effects.
     pub(super) targets: Vec<usize>,
     /// Whether it branches or loops by TensorFlow 1's Switch, Merge, Enter, Exit and NextIteration.
     pub(super) framed: bool,
@@ -27,33 +27,33 @@ pub(super) struct Node {
     pub(super) operation: Arc<Operation>,
     pub(super) action: Action,
     pub(super) inputs: Vec<usize>,
-    /// The nodes that must have run before.
+    /// The nodes that must run before.
     pub(super) controls: Vec<usize>,
     pub(super) first_output: usize,
     pub(super) outputs: usize,
-    /// The slots that nobody reads after this node.
+    /// The slots that no later node reads.
     pub(super) release: Vec<usize>,
-    /// How it draws random numbers, if it does and the graph does not fix them.
+    /// How it draws random numbers, if it draws any that the graph does not fix.
     pub(super) drawing: Option<Drawing>,
     /// Why it may give something else for the same sample.
     pub(super) chance: Option<Chance>,
-    /// What it made for good.
+    /// The tensors that it made once for the life of the model.
     pub(super) made: OnceLock<Vec<Tensor>>,
 }
 
 /// How an operator draws.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) enum Drawing {
-    /// By a state of its own kernel, which starts anew at random.
+    /// From a state of its own kernel, which starts at random.
     Kernel,
-    /// By a state in a variable.
+    /// From a state in a variable.
     Variable,
-    /// By a seed that it is given.
+    /// From a seed that it takes as an input.
     Seed,
 }
 
 impl Body {
-    /// Finds what can be let go after each node.
+    /// Finds the slots that can be released after each node.
     pub(super) fn plan_release(&mut self) {
         let mut last = vec![None; self.slots];
         for (index, node) in self.nodes.iter().enumerate() {
@@ -72,7 +72,7 @@ impl Body {
         }
     }
 
-    /// Which node makes each slot, and which of its outputs it is; `None` for arguments.
+    /// The node that makes each slot, and the number of the output; `None` for arguments.
     pub(super) fn producers(&self) -> Vec<Option<(usize, usize)>> {
         let mut producers = vec![None; self.slots];
         for (index, node) in self.nodes.iter().enumerate() {

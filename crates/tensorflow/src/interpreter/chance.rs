@@ -1,5 +1,5 @@
-//! Which operators give something by chance: those that draw random numbers, unless the graph itself fixes their seed, and
-//! norms that take statistics of the batch.
+//! Finds operators whose results depend on random numbers, unless the graph itself fixes their seed, and norms that take
+//! statistics of the batch.
 
 use super::Program;
 use super::body::{Body, Drawing, Node};
@@ -12,7 +12,7 @@ use std::collections::HashSet;
 use std::sync::Arc;
 
 impl Drawing {
-    /// How a node draws; `None` also where the graph fixes what is drawn.
+    /// How a node draws; `None` also if the graph fixes what it draws.
     fn of(body: &Body, node: &Node) -> Option<Self> {
         let operation = &node.operation;
         let operator = operation.operator.as_str();
@@ -38,7 +38,7 @@ impl Drawing {
     }
 }
 
-/// The input that holds the seed, or the key that was made of one; `None` of an operator that makes such a key.
+/// The input that holds the seed, or the key made from one; `None` for an operator that makes such a key.
 fn seed_of(operator: &str) -> Option<usize> {
     match operator {
         "StatelessMultinomial" => Some(2),
@@ -49,7 +49,7 @@ fn seed_of(operator: &str) -> Option<usize> {
 }
 
 impl Body {
-    /// Notes which nodes give something by chance.
+    /// Notes the nodes whose results depend on random numbers or on the batch.
     pub(super) fn mark_chance(&mut self) {
         let marks: Vec<_> =
             self.nodes.iter().map(|node| (Drawing::of(self, node), of_batch(self, node))).collect();
@@ -62,7 +62,7 @@ impl Body {
         }
     }
 
-    /// Whether all that a slot is made of within the body begins with such nodes.
+    /// Whether everything from which a slot is computed within the body begins with such nodes.
     fn made_of(&self, slot: usize, is: impl Fn(&Operation) -> bool) -> bool {
         let producers = self.producers();
         let (mut waiting, mut seen) = (vec![slot], HashSet::new());
@@ -78,7 +78,7 @@ impl Body {
     }
 }
 
-/// Whether a batch norm takes statistics of its batch. A layer norm is written as one that scales by ones.
+/// Whether a batch norm takes statistics of its batch. One that scales by ones is a layer norm.
 fn of_batch(body: &Body, node: &Node) -> bool {
     let operation = &node.operation;
     let norm = operation.operator.starts_with("FusedBatchNorm") && !operation.operator.contains("Grad");
@@ -91,7 +91,7 @@ fn of_batch(body: &Body, node: &Node) -> bool {
 }
 
 impl Program {
-    /// Shows each operator that gives something by chance, of a body and all it calls.
+    /// Shows each operator of a body, and of all that it calls, whose result depends on random numbers or on the batch.
     pub(crate) fn each_chance(&self, body: usize, show: &mut dyn FnMut(&Operation, Chance)) {
         let (mut waiting, mut seen) = (vec![body], HashSet::from([body]));
         while let Some(body) = waiting.pop().and_then(|body| self.bodies.get(body)) {
@@ -106,7 +106,7 @@ impl Program {
 }
 
 impl Node {
-    /// Runs a node that draws from `seed` on; `None` of one that does not draw.
+    /// Runs a node that draws, starting from `seed`; `None` for a node that does not draw.
     pub(super) fn seeded(
         &self,
         context: &Arc<Context>,
@@ -116,7 +116,7 @@ impl Node {
         let (called, passed) = (self.operation.called(), self.operation.passed());
         match self.drawing? {
             Drawing::Kernel => {
-                // Both 0 would be no seed.
+                // TensorFlow takes two zeros for no seed.
                 let seeds = one_int(c"seed", seed as i64).and(one_int(c"seed2", 1));
                 let attributes = passed.clone().and(seeds);
                 Some(context.execute(called, &attributes, inputs.iter().copied(), self.outputs))
@@ -126,14 +126,14 @@ impl Node {
         }
     }
 
-    /// With the seed added to the key of the generator, which is the last number of its state, while it runs.
+    /// Runs a node with the seed added to the key of its generator, which is the last number of the generator's state.
     fn run_keyed(
         &self,
         context: &Arc<Context>,
         inputs: &[&Tensor],
         seed: u64,
     ) -> Result<Vec<Tensor>, String> {
-        let generator = *inputs.first().ok_or("it is given no generator")?;
+        let generator = *inputs.first().ok_or("it gets no generator")?;
         let types = one_type(c"dtype", DataType::INT64);
         let shift = |by: u64| {
             let read = context.execute(c"ReadVariableOp", &types, [generator], 1)?;
@@ -162,15 +162,15 @@ impl Node {
         made
     }
 
-    /// As given, but with another seed for each `seed`.
+    /// Runs a node that gets its seed as an input; each `seed` gives another one.
     fn run_from(&self, context: &Arc<Context>, inputs: &[&Tensor], seed: u64) -> Result<Vec<Tensor>, String> {
         let place = seed_of(&self.operation.operator).unwrap_or_default();
-        let own = *inputs.get(place).ok_or("it is given no seed")?;
+        let own = *inputs.get(place).ok_or("it gets no seed")?;
         let added = context.tensor(DataType::UINT64, &[], &seed.to_ne_bytes());
         let added = added.and_then(|added| added.cast(own.data_type())).map_err(|error| error.to_string())?;
         let types = one_type(c"T", own.data_type());
         let sum = context.execute(c"AddV2", &types, [own, &added], 1)?;
-        let sum = sum.first().ok_or("its seed was not made")?;
+        let sum = sum.first().ok_or("its seed could not be computed")?;
         let given = inputs.iter().enumerate().map(|(index, input)| if index == place { sum } else { *input });
         context.execute(self.operation.called(), self.operation.passed(), given, self.outputs)
     }

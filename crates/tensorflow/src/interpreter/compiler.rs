@@ -11,24 +11,24 @@ use prost::Message;
 use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, OnceLock};
 
-/// Operators of a kind that nobody can look into, with what to say of them.
+/// Operators into which nobody can look, with the message for each.
 const OPAQUE: [(&str, &str); 3] = [
     (
         "XlaCallModule",
-        "it holds a program compiled for XLA (by jax2tf or Keras on JAX), which cannot be looked into; export the model from TensorFlow instead",
+        "it holds a program compiled for XLA (by jax2tf or Keras on JAX), whose operators cannot be seen; export the model from TensorFlow instead",
     ),
     ("TPUPartitionedCall", "it runs on a TPU; export the model for the CPU"),
     ("PyFunc", "it calls Python; export the model without tf.py_function"),
 ];
 
-/// The part of the graph that makes some tensors. Tensors are named as in the graph, `node:0`.
+/// The part of the graph that computes some tensors. Tensors are named as in the graph, `node:0`.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Entry<'a> {
-    /// The tensors given.
+    /// The given tensors.
     pub(crate) feeds: &'a [&'a str],
-    /// The tensors wanted.
+    /// The wanted tensors.
     pub(crate) fetches: &'a [&'a str],
-    /// The nodes to run for what they do.
+    /// The nodes to run for their effects.
     pub(crate) targets: &'a [&'a str],
 }
 
@@ -36,12 +36,12 @@ pub(crate) struct Entry<'a> {
 #[derive(Debug)]
 pub(crate) struct Program {
     pub(super) bodies: Vec<Body>,
-    /// The functions, serialised, if operators that TensorFlow runs call them.
+    /// The functions, serialised, if TensorFlow runs operators that call them.
     pub(crate) shared: Vec<Vec<u8>>,
 }
 
 impl Program {
-    /// Shows each operator that a body and all it calls run, once; the conditions of loops are left out.
+    /// Shows once each operator that a body, and all that it calls, run; the conditions of loops are left out.
     pub(crate) fn each_operation(&self, body: usize, show: &mut dyn FnMut(&Operation)) {
         let (mut waiting, mut seen) = (vec![body], HashSet::from([body]));
         while let Some(body) = waiting.pop().and_then(|body| self.bodies.get(body)) {
@@ -64,7 +64,7 @@ impl Program {
 pub(crate) struct Compiler<'a> {
     graph: &'a GraphDef,
     functions: HashMap<String, Arc<FunctionDef>>,
-    /// The operators of this TensorFlow.
+    /// The operators of the loaded TensorFlow.
     here: &'a HashMap<String, OpDef>,
     /// The operators as they were where the model was saved.
     there: HashMap<&'a str, &'a OpDef>,
@@ -75,7 +75,7 @@ pub(crate) struct Compiler<'a> {
     shares: bool,
 }
 
-/// What a body is made of.
+/// The source of a body.
 struct Source<'a> {
     name: &'a str,
     nodes: &'a [NodeDef],
@@ -85,11 +85,11 @@ struct Source<'a> {
     targets: Vec<&'a str>,
 }
 
-/// A node before its inputs are known by slot.
+/// A node whose inputs have no slots yet.
 struct Draft<'a> {
     node: Node,
     inputs: Vec<Reference<'a>>,
-    /// Name, first slot and number of each output.
+    /// Name, first slot and number of tensors of each output.
     outputs: Vec<(String, usize, usize)>,
 }
 
@@ -124,7 +124,7 @@ impl<'a> Compiler<'a> {
         Ok(Self { graph, functions, here, there, numbers, waiting, bodies, shares: false })
     }
 
-    /// Adds a body for a part of the graph; its number.
+    /// Adds a body for a part of the graph; returns its number.
     pub(crate) fn entry(&mut self, name: &str, entry: Entry<'_>) -> Result<usize, String> {
         let graph = self.graph;
         let arguments = entry.feeds.iter().copied().map(tensor_of_graph).collect::<Result<_, String>>()?;
@@ -134,7 +134,7 @@ impl<'a> Compiler<'a> {
         Ok(self.bodies.len() - 1)
     }
 
-    /// The program, with all functions that the entries lead to.
+    /// The program, with all functions that the entries call.
     pub(crate) fn finish(mut self) -> Result<Program, String> {
         while let Some((number, name)) = self.waiting.pop() {
             let function = self.functions.get(&name).ok_or_else(|| format!("there is no function {name}"))?;
@@ -145,7 +145,7 @@ impl<'a> Compiler<'a> {
                 *place = Some(body);
             }
         }
-        let bodies = self.bodies.into_iter().collect::<Option<_>>().ok_or("a function was left out")?;
+        let bodies = self.bodies.into_iter().collect::<Option<_>>().ok_or("a function was not compiled")?;
         let shared =
             self.graph.library.iter().filter(|_| self.shares).flat_map(|library| library.functions.clone());
         Ok(Program { bodies, shared: shared.collect() })
@@ -155,7 +155,7 @@ impl<'a> Compiler<'a> {
         let signature = function.signature.as_ref().ok_or("it has no signature")?;
         let result = |output: &'_ ArgumentDef| {
             let result = function.results.get(&output.name).map(String::as_str);
-            result.ok_or_else(|| format!("nothing makes its output {}", output.name))
+            result.ok_or_else(|| format!("no node makes its output {}", output.name))
         };
         let results = signature.outputs.iter().map(result).collect::<Result<_, String>>()?;
         let arguments = signature.inputs.iter().map(|input| (input.name.as_str(), 0)).collect();
@@ -232,7 +232,7 @@ impl<'a> Compiler<'a> {
         let operation = Operation::new(node, here, self.there.get(node.operator.as_str()).copied())?;
         if let Some(attribute) = operation.placeholder() {
             return Err(format!(
-                "its attribute {attribute} is open until it is called, which is not supported"
+                "its attribute {attribute} gets its value only from the caller, which is not supported"
             ));
         }
         let mut outputs = Vec::with_capacity(definition.outputs.len());
@@ -245,7 +245,7 @@ impl<'a> Compiler<'a> {
         let action = if function.is_some() {
             Action::Call(self.number(&node.operator)?)
         } else if let Some(write) = Write::of(&node.operator) {
-            let variable = inputs.first().ok_or("it names no variable")?.node().to_owned();
+            let variable = inputs.first().ok_or("it does not name a variable")?.node().to_owned();
             inputs.remove(0);
             Action::WriteVariable { variable, write }
         } else {
@@ -267,7 +267,7 @@ impl<'a> Compiler<'a> {
         Ok(Draft { node, inputs, outputs })
     }
 
-    /// The number of a function; it is compiled later.
+    /// The number of a function, which is compiled later.
     fn number(&mut self, name: &str) -> Result<usize, String> {
         if let Some(&number) = self.numbers.get(name) {
             return Ok(number);
@@ -284,7 +284,7 @@ impl<'a> Compiler<'a> {
 fn tensor_of_graph(name: &str) -> Result<(&str, usize), String> {
     match Reference::parse(name)? {
         Reference::Position(node, position) => Ok((node, position)),
-        _ => Err(format!("{name:?} is no tensor of the graph")),
+        _ => Err(format!("{name:?} is not a tensor of the graph")),
     }
 }
 
@@ -296,7 +296,7 @@ fn in_order<'a>(source: &Source<'a>) -> Result<Vec<&'a NodeDef>, String> {
             return Err(format!("there are two nodes {}", node.name));
         }
     }
-    // What a reference leads to; nothing where it leads to an argument.
+    // The node of a reference; none if it refers to an argument.
     let producer = |text: &str| -> Result<Option<usize>, String> {
         let reference = Reference::parse(text)?;
         let given = |&(node, position): &(&str, usize)| match reference {
@@ -323,7 +323,7 @@ fn in_order<'a>(source: &Source<'a>) -> Result<Vec<&'a NodeDef>, String> {
             continue;
         }
         let Some(node) = source.nodes.get(number) else { continue };
-        // The variable that is written is no value that is read.
+        // The variable that is written is not read as a value.
         let written = usize::from(Write::of(&node.operator).is_some());
         let inputs = node.inputs.iter().skip(written);
         let inputs = inputs.map(|text| producer(text)).collect::<Result<Vec<_>, _>>()?;
@@ -335,7 +335,7 @@ fn in_order<'a>(source: &Source<'a>) -> Result<Vec<&'a NodeDef>, String> {
     chosen.sort_unstable();
     let place: HashMap<usize, usize> =
         chosen.iter().enumerate().map(|(place, &number)| (number, place)).collect();
-    // Loops of TensorFlow 1 close by these; all else must be free of circles.
+    // Loops of TensorFlow 1 close by these; anything else must have no cycles.
     let closes = |number: &usize| {
         source.nodes.get(*number).is_some_and(|node| node.operator.ends_with("NextIteration"))
     };

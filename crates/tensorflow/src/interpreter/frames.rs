@@ -1,8 +1,8 @@
 //! Branches and loops of TensorFlow 1, which are nodes among nodes.
 //!
-//! A Switch gives its input to one of two outputs; the other is *dead*, and so is all that reads it. A Merge gives on
-//! what is not dead. A loop runs in a frame of its own, which Enter leads into and Exit out of; NextIteration leads
-//! from one round to the next. Values are asked for from the results back, each once a frame and round.
+//! A Switch gives its input to one of two outputs; the other output is *dead*, and so is everything that reads it. A Merge passes
+//! on the input that is not dead. A loop runs in a frame of its own: Enter leads into it, Exit out of it, and NextIteration
+//! from one round to the next. Values are requested backwards from the results, each once for each frame and round.
 
 use super::action::{Action, Frame};
 use super::body::{Body, Node};
@@ -13,21 +13,21 @@ use crate::{DataType, Result};
 use std::collections::HashMap;
 use std::sync::Arc;
 
-/// The outputs of a node in one round, each `None` where dead; `None` for a node that did not run.
+/// The outputs of a node in one round, `None` for a dead one; `None` for a node that did not run.
 type Outputs = Option<Vec<Option<Value>>>;
 
 /// The number of a round.
 type RoundId = usize;
 
-/// One round of a loop; the first is no loop but what stands around all.
+/// One round of a loop; round 0 is the graph outside every loop.
 struct Round {
-    /// The round around it and the loop's name in it.
+    /// The round around it, and the loop's name there.
     outer: Option<(RoundId, String)>,
     count: usize,
     scope: Arc<Scope>,
 }
 
-/// What came of asking for a node.
+/// The answer to a request for a node.
 enum Answer {
     Outputs(Outputs),
     /// This node is needed first, in this round.
@@ -42,7 +42,7 @@ struct Evaluation<'b> {
     rounds: Vec<Round>,
     round_ids: HashMap<(RoundId, String, usize), RoundId>,
     known: HashMap<(usize, RoundId), Outputs>,
-    /// How many rounds an Exit knows to be over.
+    /// For each Exit, how many rounds are known to be over.
     passed: HashMap<(usize, RoundId), usize>,
 }
 
@@ -76,7 +76,7 @@ impl Run<'_, '_> {
             _ => Err(crate::Error::Operator {
                 operator: body.name.clone(),
                 place: scope.path.clone(),
-                reason: "an output lies in a branch that was not taken".into(),
+                reason: "an output belongs to a branch that was not taken".into(),
             }),
         });
         results.collect()
@@ -84,7 +84,7 @@ impl Run<'_, '_> {
 }
 
 impl Evaluation<'_> {
-    /// Makes the outputs of a node in the outermost round, and all that they need.
+    /// Computes the outputs of a node in the outermost round, and all that they need.
     fn evaluate(&mut self, run: &mut Run<'_, '_>, node: usize) -> Result<()> {
         let mut open = vec![(node, 0)];
         while let Some(&(node, round)) = open.last() {
@@ -103,7 +103,7 @@ impl Evaluation<'_> {
         Ok(())
     }
 
-    /// A value in a round, `None` where dead; else the node that is needed first.
+    /// A value in a round, `None` if it is dead; or the node that is needed first.
     fn value(&self, slot: usize, round: RoundId) -> Result<Option<Value>, usize> {
         match self.producers.get(slot).copied().flatten() {
             None => Ok(self.arguments.get(slot).cloned()),
@@ -117,7 +117,7 @@ impl Evaluation<'_> {
     fn ask(&mut self, run: &mut Run<'_, '_>, index: usize, round: RoundId) -> Result<Answer> {
         let body = self.body;
         let Some(node) = body.nodes.get(index) else { return Ok(Answer::Outputs(None)) };
-        // A Merge, and what stands for the order only, runs whether or not what it waited for is dead.
+        // A Merge, and a node that only orders others, run even if what they wait for is dead.
         let tolerant = matches!(node.action, Action::Frame(Frame::Merge) | Action::Nothing);
         for &control in &node.controls {
             match self.known.get(&(control, round)) {
@@ -154,11 +154,10 @@ impl Evaluation<'_> {
         }
     }
 
-    /// A value of the round around this one.
+    /// A value from the round around this one.
     fn enter(&self, node: &Node, round: RoundId) -> Result<Answer> {
         let outer = self.rounds.get(round).and_then(|round| round.outer.as_ref()).map(|(outer, _)| *outer);
-        let outer =
-            outer.ok_or_else(|| self.malformed(node, "it leads into a loop that nothing leads out of"))?;
+        let outer = outer.ok_or_else(|| self.malformed(node, "it leads into a loop that has no exit"))?;
         let slot = node.inputs.first().ok_or_else(|| self.malformed(node, "it has no input"))?;
         Ok(match self.value(*slot, outer) {
             Ok(value) => Answer::Outputs(value.map(|value| vec![Some(value)])),
@@ -166,7 +165,7 @@ impl Evaluation<'_> {
         })
     }
 
-    /// The first live input and its number; in a loop, what Enter gives in the first round and NextIteration later.
+    /// The first live input and its number; in a loop, that of Enter in the first round and that of NextIteration later.
     fn merge(&self, run: &mut Run<'_, '_>, node: &Node, round: RoundId) -> Result<Answer> {
         let is_next = |slot: &usize| {
             let producer = self.producer(*slot).map(|(_, node)| node.action.clone());
@@ -194,7 +193,7 @@ impl Evaluation<'_> {
         Ok(Answer::Outputs(None))
     }
 
-    /// What the round before handed to a NextIteration, whose output `slot` is.
+    /// What the round before gave to a NextIteration, whose output is `slot`.
     fn last_round(
         &self,
         node: &Node,
@@ -205,14 +204,14 @@ impl Evaluation<'_> {
             let (outer, name) = this.outer.clone()?;
             self.round_ids.get(&(outer, name, this.count.checked_sub(1)?)).copied()
         });
-        let last = last.ok_or_else(|| self.malformed(node, "there was no round before"))?;
+        let last = last.ok_or_else(|| self.malformed(node, "there is no round before it"))?;
         let handed = self.producer(slot).and_then(|(_, next)| next.inputs.first().copied());
         let handed = handed.ok_or_else(|| self.malformed(node, "nothing leads to its next round"))?;
         Ok(self.value(handed, last).map_err(|needed| (needed, last)))
     }
 
-    /// What leaves a loop once its condition fails. The input is the Switch that the condition sets; the Switch reads
-    /// a Merge, and the Merge an Enter, which knows the name of the loop.
+    /// The value that leaves a loop when its condition fails. The input of an Exit is the Switch that the condition sets. The Switch
+    /// reads a Merge, and the Merge reads an Enter, which knows the name of the loop.
     fn exit(&mut self, node: &Node, index: usize, round: RoundId) -> Result<Answer> {
         let lost = |what: &str| {
             failed(&node.operation, &self.scope(round), format!("it leaves a loop without {what}"))
@@ -244,7 +243,7 @@ impl Evaluation<'_> {
         }
     }
 
-    /// The number of a round of the loop `name` that stands in the round `outer`.
+    /// The number of round `count` of the loop `name` within the round `outer`.
     fn round(&mut self, outer: RoundId, name: &str, count: usize) -> RoundId {
         let key = (outer, name.to_owned(), count);
         if let Some(&round) = self.round_ids.get(&key) {

@@ -1,4 +1,4 @@
-//! A node of the graph, as recordings show it.
+//! A node of the graph, as it appears in recordings.
 
 use super::state::draws;
 use super::write::Write;
@@ -9,9 +9,9 @@ use std::collections::{BTreeMap, HashMap};
 use std::ffi::{CStr, CString};
 use std::sync::Arc;
 
-/// An operator of the model with its attributes, those left at their defaults included.
+/// An operator of the model with its attributes, including those left at their defaults.
 ///
-/// An accessor gives `None` where there is no such attribute or it holds something else.
+/// An accessor returns `None` if there is no such attribute, or if it holds something else.
 #[derive(Debug)]
 pub struct Operation {
     /// The node's name in its function or graph. Keras puts the layers' path into it, such as
@@ -25,15 +25,14 @@ pub struct Operation {
 }
 
 impl Operation {
-    /// A node as this TensorFlow would run it, or why it cannot. `there` is the operator as it was where the graph was
-    /// saved.
+    /// A node as the loaded TensorFlow would run it, or why it cannot. `there` is the operator as it was where the graph was saved.
     pub(crate) fn new(node: &NodeDef, here: Option<&OpDef>, there: Option<&OpDef>) -> Result<Self, String> {
         let mut attributes = node.attributes.clone();
         attributes.retain(|name, _| !name.starts_with('_'));
         if let Some(here) = here {
             let known: HashMap<&str, Option<&AttributeValue>> =
                 here.attributes.iter().map(|def| (def.name.as_str(), def.default.as_ref())).collect();
-            // Attributes of a later TensorFlow may stay away as long as they say nothing new.
+            // Attributes of a later TensorFlow may be left out if they have their default values.
             let usual = |name: &str, value: &AttributeValue| {
                 there.is_some_and(|there| {
                     let def = there.attributes.iter().find(|def| def.name == name);
@@ -41,7 +40,7 @@ impl Operation {
                 })
             };
             attributes.retain(|name, value| known.contains_key(name.as_str()) || !usual(name, value));
-            // TensorFlow's own loader names resources after their nodes, too; else all nameless ones would be one.
+            // TensorFlow's own loader names resources after their nodes too; otherwise all nameless ones would be one.
             let nameless = |value: &AttributeValue| matches!(&value.value, Some(Attribute::Bytes(name)) if name.is_empty());
             if known.contains_key("shared_name") && attributes.get("shared_name").is_none_or(nameless) {
                 let name = Attribute::Bytes(node.name.clone().into_bytes());
@@ -59,17 +58,17 @@ impl Operation {
         Ok(Self { name: node.name.clone(), operator: node.operator.clone(), attributes, called, passed })
     }
 
-    /// The operator's type as TensorFlow is called with it.
+    /// The operator's type for calls of TensorFlow.
     pub(super) fn called(&self) -> &CStr {
         &self.called
     }
 
-    /// The attributes that TensorFlow is called with.
+    /// The attributes for calls of TensorFlow.
     pub(super) fn passed(&self) -> &Attributes {
         &self.passed
     }
 
-    /// Runs it again, on other inputs.
+    /// Runs the operator again on other inputs.
     pub(crate) fn run(
         &self,
         context: &Arc<Context>,
@@ -79,7 +78,7 @@ impl Operation {
         context.execute(&self.called, &self.passed, inputs, outputs)
     }
 
-    /// Runs it again, on inputs with elements of type `to` instead of `from`.
+    /// Runs the operator again on inputs with elements of type `to` instead of `from`.
     pub(crate) fn run_as(
         &self,
         context: &Arc<Context>,
@@ -103,8 +102,8 @@ impl Operation {
         Ok(Self { name, operator, attributes, called, passed })
     }
 
-    /// Whether it gives the same whenever it is run on the same tensors: it draws no random numbers, and writes to no
-    /// variable of TensorFlow 1, which the interpreter does itself.
+    /// Whether it always gives the same result for the same tensors: it draws no random numbers, and it does not write to a variable
+    /// of TensorFlow 1, which the interpreter does itself.
     pub(crate) fn repeats(&self) -> bool {
         !draws(&self.operator) && Write::of(&self.operator).is_none()
     }
@@ -170,7 +169,7 @@ impl Operation {
         }
     }
 
-    /// A shape: its extents, each `None` where open; `None` also where even their number is open.
+    /// A shape: its extents, each `None` for any; `None` also if even their number is unknown.
     pub fn shape(&self, name: &str) -> Option<Vec<Option<usize>>> {
         match self.attribute(name)? {
             Attribute::Shape(value) => value.extents(),
@@ -233,7 +232,7 @@ impl Operation {
         })
     }
 
-    /// The attribute that waits for the caller of a polymorphic function to say what it is.
+    /// The attribute whose value the caller of a polymorphic function gives.
     pub(super) fn placeholder(&self) -> Option<&str> {
         let waits = |value: &AttributeValue| matches!(value.value, Some(Attribute::Placeholder(_)));
         self.attributes.iter().find(|(_, value)| waits(value)).map(|(name, _)| name.as_str())

@@ -2,8 +2,8 @@
 
 use std::collections::BTreeSet;
 
-/// The nodes `0..before.len()` such that each comes after those in its `before`, and otherwise in their own order;
-/// `None` if some wait for each other.
+/// The nodes `0..before.len()` in an order in which each comes after those in its `before`, and otherwise as they are; `None` if
+/// some wait for each other.
 pub(super) fn order(before: &[Vec<usize>]) -> Option<Vec<usize>> {
     let mut after = vec![Vec::new(); before.len()];
     let mut waiting: Vec<usize> = vec![0; before.len()];

@@ -1,4 +1,4 @@
-//! Operators that parse messages, with the constants that say what.
+//! Operators that parse messages, with the constants that say what to parse.
 
 use super::body::Body;
 use super::{Operation, Program};
@@ -10,7 +10,7 @@ use std::sync::Arc;
 /// The operators.
 const PARSERS: [&str; 3] = ["ParseExample", "ParseExampleV2", "ParseSingleExample"];
 
-/// An operator that parses messages, and where it stands.
+/// An operator that parses messages, and its place.
 pub(crate) struct Parsed<'p> {
     pub(crate) operation: &'p Arc<Operation>,
     body: &'p Body,
@@ -18,7 +18,7 @@ pub(crate) struct Parsed<'p> {
 }
 
 impl Program {
-    /// Shows each parser that a body and all it calls run.
+    /// Shows each parser that a body, and all that it calls, run.
     pub(crate) fn each_parser(&self, body: usize, show: &mut dyn FnMut(&Parsed<'_>)) {
         let (mut waiting, mut seen) = (vec![body], HashSet::from([body]));
         while let Some(body) = waiting.pop().and_then(|body| self.bodies.get(body)) {
@@ -33,7 +33,7 @@ impl Program {
 }
 
 impl Parsed<'_> {
-    /// The constant that an input is.
+    /// The constant at an input.
     fn constant(&self, input: usize) -> Option<TensorProto> {
         let slot = *self.inputs.get(input)?;
         let maker =
@@ -60,7 +60,7 @@ impl Parsed<'_> {
         }
     }
 
-    /// The names of features of any number of values.
+    /// The names of features with any number of values.
     pub(crate) fn sparse_keys(&self) -> Vec<String> {
         self.keys("sparse_keys", 2, 2..2 + self.count("Nsparse"))
     }
@@ -76,7 +76,7 @@ impl Parsed<'_> {
         self.keys("", 4, 0..0)
     }
 
-    /// Whether a dense feature may be left out: what it is then is no empty constant.
+    /// Whether a dense feature may be left out: its default is not an empty constant.
     pub(crate) fn has_default(&self, dense: usize) -> bool {
         let first = match self.operation.operator.as_str() {
             "ParseExampleV2" => 5,

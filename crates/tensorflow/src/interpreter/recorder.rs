@@ -1,4 +1,4 @@
-//! Writes down what runs.
+//! Records what runs.
 
 use super::Operation;
 use super::recording::{Keep, Origin, Record, Scope, Slot, ValueId, ValueInfo};
@@ -14,15 +14,15 @@ pub(crate) struct Value {
     pub(crate) tensor: Tensor,
 }
 
-/// Which tensors of an operator to keep, by its type.
+/// Which tensors of an operator to keep, by the operator's type.
 pub(crate) type Policy<'a> = &'a dyn Fn(&str) -> Keep;
 
-/// Writes down what runs; without a policy it only numbers the values.
+/// Records what runs; without a policy it only numbers the values.
 pub(crate) struct Recorder<'a> {
     policy: Option<Policy<'a>>,
     paused: usize,
     numbered: usize,
-    /// What was made for good has one identity a run, by the address of its node.
+    /// Tensors made for the life of the model keep one identity during a run, by the address of their node.
     lasting: HashMap<(usize, usize), ValueId>,
     records: Vec<Record>,
     values: Vec<ValueInfo>,
@@ -34,7 +34,7 @@ impl<'a> Recorder<'a> {
         Self { policy, paused: 0, numbered: 0, lasting, records, values }
     }
 
-    /// What was written down.
+    /// Takes out the recording.
     pub(crate) fn take(&mut self) -> (Vec<Record>, Vec<ValueInfo>) {
         (std::mem::take(&mut self.records), std::mem::take(&mut self.values))
     }
@@ -52,7 +52,7 @@ impl<'a> Recorder<'a> {
         Ok(Value { id, tensor })
     }
 
-    /// An output of a node that was made for good.
+    /// An output of a node that was made for the life of the model.
     pub(super) fn lasting(&mut self, key: (usize, usize), tensor: &Tensor, origin: Origin) -> Result<Value> {
         if let Some(&id) = self.lasting.get(&key) {
             return Ok(Value { id, tensor: tensor.clone() });
@@ -62,7 +62,7 @@ impl<'a> Recorder<'a> {
         Ok(value)
     }
 
-    /// An operator ran.
+    /// Records an operator that ran.
     pub(super) fn record(
         &mut self,
         operation: &Arc<Operation>,
@@ -85,7 +85,7 @@ impl<'a> Recorder<'a> {
         });
     }
 
-    /// Writes nothing down until as many calls of [`Recorder::resume`].
+    /// Records nothing until [`Recorder::resume`] has been called as often.
     pub(super) fn pause(&mut self) {
         self.paused += 1;
     }

@@ -3,13 +3,13 @@
 use super::operation::Operation;
 use crate::proto::ArgumentDef;
 
-/// More outputs than any operator has: a number above is damage.
+/// More outputs than any operator has: a larger number means damage.
 const MOST_OUTPUTS: usize = 1 << 16;
 
 /// An input of a node.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Reference<'a> {
-    /// `^node`: the node must have run.
+    /// `^node`: the node must run before.
     Control(&'a str),
     /// `node` or `node:2` in a graph, `argument` in a function.
     Position(&'a str, usize),
@@ -23,7 +23,7 @@ impl<'a> Reference<'a> {
         if let Some(node) = text.strip_prefix('^') {
             return Ok(Self::Control(node));
         }
-        let index = |text: &str| text.parse().map_err(|_| format!("{text:?} is no number of an output"));
+        let index = |text: &str| text.parse().map_err(|_| format!("{text:?} is not the number of an output"));
         let mut parts = text.split(':');
         match (parts.next(), parts.next(), parts.next(), parts.next()) {
             (Some(node), None, ..) => Ok(Self::Position(node, 0)),
@@ -31,7 +31,7 @@ impl<'a> Reference<'a> {
             (Some(node), Some(output), Some(position), None) => {
                 Ok(Self::Part(node, output, index(position)?))
             }
-            _ => Err(format!("{text:?} names no tensor")),
+            _ => Err(format!("{text:?} does not name a tensor")),
         }
     }
 
@@ -43,7 +43,7 @@ impl<'a> Reference<'a> {
     }
 }
 
-/// The number of tensors that an argument stands for.
+/// The number of tensors that make up an argument.
 pub(super) fn tensors(argument: &ArgumentDef, operation: &Operation) -> Result<usize, String> {
     let count = if !argument.number.is_empty() {
         operation.int(&argument.number).and_then(|count| usize::try_from(count).ok())

@@ -1,4 +1,4 @@
-//! Running bodies.
+//! Runs bodies.
 
 use super::action::Action;
 use super::body::{Body, Node};
@@ -13,19 +13,19 @@ use crate::{Context, DataType, Error, Result, Tensor};
 use std::collections::HashMap;
 use std::sync::Arc;
 
-/// Functions call each other no deeper than this; deeper is a function that calls itself.
+/// The deepest nesting of calls; beyond it, a function must be calling itself.
 const DEEPEST: usize = 200;
 
-/// One run of a body and all it calls.
+/// One run of a body and all that it calls.
 pub(crate) struct Run<'a, 'p> {
     pub(crate) program: &'a Program,
     pub(crate) context: &'a Arc<Context>,
     pub(crate) state: &'a mut State,
     pub(crate) recorder: Recorder<'p>,
-    /// Where random numbers start from, if not at random.
+    /// The seed of random numbers; without it they start at random.
     pub(crate) seed: Option<u64>,
     depth: usize,
-    /// The values of TensorFlow 1's variables that this run has numbered.
+    /// The values that this run has numbered for variables of TensorFlow 1.
     variables: HashMap<String, Value>,
 }
 
@@ -39,7 +39,7 @@ impl<'a, 'p> Run<'a, 'p> {
         Self { program, context, state, recorder, seed: None, depth: 0, variables: HashMap::new() }
     }
 
-    /// Runs a body; its results.
+    /// Runs a body and returns its results.
     pub(crate) fn call(
         &mut self,
         number: usize,
@@ -55,11 +55,11 @@ impl<'a, 'p> Run<'a, 'p> {
         let body =
             program.bodies.get(number).ok_or_else(|| failed("call", "there is no such function".into()))?;
         if body.arguments != arguments.len() {
-            let reason = format!("it takes {} arguments and was given {}", body.arguments, arguments.len());
+            let reason = format!("it takes {} arguments, but got {}", body.arguments, arguments.len());
             return Err(failed(&body.name, reason));
         }
         if self.depth >= DEEPEST {
-            return Err(failed(&body.name, "functions call each other without an end".into()));
+            return Err(failed(&body.name, "functions call each other without end".into()));
         }
         self.depth += 1;
         let results = match body.framed {
@@ -70,7 +70,7 @@ impl<'a, 'p> Run<'a, 'p> {
         results
     }
 
-    /// Node after node.
+    /// Runs node after node.
     fn straight(
         &mut self,
         number: usize,
@@ -88,7 +88,7 @@ impl<'a, 'p> Run<'a, 'p> {
         let lost = |name: &str| Error::Operator {
             operator: body.name.clone(),
             place: scope.place(name),
-            reason: "one of its inputs was not made".into(),
+            reason: "one of its inputs was not computed".into(),
         };
         for (index, node) in body.nodes.iter().enumerate() {
             let inputs = read(&slots, &node.inputs).ok_or_else(|| lost(&node.operation.name))?;
@@ -103,7 +103,7 @@ impl<'a, 'p> Run<'a, 'p> {
         read(&slots, &body.results).ok_or_else(|| lost("results"))
     }
 
-    /// Runs one node, any but a frame's; `key` is the number of its body and its place in it.
+    /// Runs one node that is not a part of a frame; `key` is the number of its body and its place there.
     pub(super) fn perform(
         &mut self,
         node: &Node,
@@ -129,7 +129,7 @@ impl<'a, 'p> Run<'a, 'p> {
             Action::Case(branches) => {
                 let (decides, arguments) = split(operation, inputs, scope)?;
                 let chosen = integer(&decides.tensor)?;
-                // What is out of range takes the last branch.
+                // An index out of range takes the last branch.
                 let branch =
                     usize::try_from(chosen).ok().and_then(|chosen| branches.get(chosen)).or(branches.last());
                 let branch = *branch.ok_or_else(|| failed(operation, scope, "it has no branch".into()))?;
@@ -145,12 +145,12 @@ impl<'a, 'p> Run<'a, 'p> {
                 return Err(failed(
                     operation,
                     scope,
-                    "it stands outside the graph's loops and branches".into(),
+                    "it is not part of a loop or branch of the graph".into(),
                 ));
             }
         };
         if outputs.len() < node.outputs {
-            let reason = format!("it gave {} of {} outputs", outputs.len(), node.outputs);
+            let reason = format!("it returned {} of {} outputs", outputs.len(), node.outputs);
             return Err(failed(operation, scope, reason));
         }
         Ok(outputs)
@@ -188,7 +188,7 @@ impl<'a, 'p> Run<'a, 'p> {
         made.map(|tensor| self.recorder.lasting(key, tensor, origin())).collect()
     }
 
-    /// A loop; its body is a call each round.
+    /// Runs a loop; each round is a call of its body.
     fn repeat(
         &mut self,
         operation: &Operation,
@@ -247,7 +247,7 @@ impl<'a, 'p> Run<'a, 'p> {
                 let types = one_type(c"T", given.tensor.data_type());
                 let made = self.context.execute(arithmetic, &types, [&old.tensor, &given.tensor], 1);
                 let made = made.map_err(|reason| failed(operation, scope, reason))?.into_iter().next();
-                let made = made.ok_or_else(|| failed(operation, scope, "it gave nothing".into()))?;
+                let made = made.ok_or_else(|| failed(operation, scope, "it returned nothing".into()))?;
                 let value = self.recorder.value(made, Origin::Computed)?;
                 self.recorder.record(
                     operation,
@@ -271,10 +271,10 @@ pub(super) fn failed(operation: &Operation, scope: &Scope, reason: String) -> Er
 
 /// The input that decides, and the others.
 fn split<'v>(operation: &Operation, inputs: &'v [Value], scope: &Scope) -> Result<(&'v Value, &'v [Value])> {
-    inputs.split_first().ok_or_else(|| failed(operation, scope, "it has nothing to decide by".into()))
+    inputs.split_first().ok_or_else(|| failed(operation, scope, "it has no input that decides".into()))
 }
 
-/// Whether a tensor counts as true: a number other than zero, a text other than empty, else any element at all.
+/// Whether a tensor counts as true: a number other than zero, a text that is not empty, or else any element at all.
 pub(super) fn truth(tensor: &Tensor) -> Result<bool> {
     if !tensor.shape()?.is_empty() {
         return Ok(!tensor.shape()?.contains(&0));
@@ -283,7 +283,7 @@ pub(super) fn truth(tensor: &Tensor) -> Result<bool> {
         return Ok(tensor.strings()?.iter().any(|text| !text.is_empty()));
     }
     let bytes = tensor.bytes()?;
-    // A minus before zero is no number other than zero.
+    // −0 is zero too.
     let sign = match tensor.data_type() {
         DataType::FLOAT | DataType::DOUBLE | DataType::HALF | DataType::BFLOAT16 => 0x7f,
         _ => 0xff,
@@ -298,6 +298,6 @@ pub(super) fn integer(tensor: &Tensor) -> Result<i32> {
     let first = bytes.first_chunk().filter(|_| tensor.data_type() == DataType::INT32);
     first.map(|bytes| i32::from_ne_bytes(*bytes)).ok_or_else(|| Error::Tensor {
         action: "read",
-        reason: "a branch is chosen by a 32-bit integer".into(),
+        reason: "the input that chooses a branch is not a 32-bit integer".into(),
     })
 }

@@ -1,4 +1,4 @@
-//! What a run changes beyond its own values, and how it is put back.
+//! The changes of a run beyond its own values, and how they are undone.
 
 use super::Operation;
 use crate::eager::{Attributes, one_bool, one_type};
@@ -6,16 +6,16 @@ use crate::{Context, DataType, Error, Result, Tensor};
 use std::collections::HashMap;
 use std::sync::Arc;
 
-/// The variables of TensorFlow 1, and what was there before this run changed it.
+/// The variables of TensorFlow 1, and the contents from before this run changed them.
 #[derive(Debug, Default)]
 pub(crate) struct State {
-    /// The values of variables that TensorFlow can only keep in a session, by their nodes.
+    /// The values of variables that TensorFlow can keep only in a session, by their nodes.
     pub(super) variables: HashMap<String, Tensor>,
     saved: Vec<Saved>,
     draws: bool,
 }
 
-/// A content to put back.
+/// A content to restore.
 #[derive(Debug)]
 enum Saved {
     Variable {
@@ -37,17 +37,17 @@ enum Saved {
 #[derive(Debug, Clone, Copy, PartialEq)]
 enum Effect {
     Nothing,
-    /// The variable it is given, whose elements are of the type that this attribute tells.
+    /// The variable that it takes; this attribute gives its element type.
     Variable(&'static str),
-    /// The variable that a generator of random numbers keeps its state in.
+    /// The variable with the state of a random number generator.
     Generator,
-    /// The table it is given.
+    /// The table that it takes.
     Table,
     /// The state of its own kernel.
     Kernel,
 }
 
-/// Those that draw random numbers by a state that their kernels keep.
+/// Operators that draw random numbers from a state that their kernels keep.
 pub(super) const DRAWING: [&str; 18] = [
     "RandomUniform",
     "RandomUniformInt",
@@ -69,7 +69,7 @@ pub(super) const DRAWING: [&str; 18] = [
     "AllCandidateSampler",
 ];
 
-/// Those that draw random numbers by a state in a variable.
+/// Operators that draw random numbers from a state in a variable.
 pub(super) const GENERATING: [&str; 8] = [
     "RngSkip",
     "RngReadAndSkip",
@@ -109,7 +109,7 @@ fn effect(operator: &str) -> Effect {
 }
 
 impl State {
-    /// Keeps what `operation` is about to change.
+    /// Saves what `operation` is about to change.
     pub(super) fn before(
         &mut self,
         context: &Arc<Context>,
@@ -126,7 +126,7 @@ impl State {
                 }
             }
             Effect::Variable(attribute) => {
-                let data_type = operation.data_type(attribute).ok_or("it does not tell its element type")?;
+                let data_type = operation.data_type(attribute).ok_or("it does not state its element type")?;
                 for handle in handles() {
                     self.save_variable(context, handle, data_type)?;
                 }
@@ -165,7 +165,7 @@ impl State {
     ) -> Result<(), String> {
         let types = operation.data_type("Tin").zip(operation.data_type("Tout"));
         let (keys, values) =
-            types.ok_or("what it takes out of a table could not be put back after the run")?;
+            types.ok_or("it removes entries from a table, which could not be restored after the run")?;
         let types = one_type(c"Tkeys", keys).and(one_type(c"Tvalues", values));
         let mut content = context.execute(c"LookupTableExportV2", &types, [handle], 2)?.into_iter();
         if let (Some(keys), Some(values)) = (content.next(), content.next()) {
@@ -174,10 +174,10 @@ impl State {
         Ok(())
     }
 
-    /// Puts back what the run changed, the last change first.
+    /// Undoes the changes of the run, the last one first.
     pub(crate) fn restore(&mut self, context: &Arc<Context>) -> Result<()> {
         while let Some(saved) = self.saved.pop() {
-            saved.restore(context).map_err(|reason| Error::Tensor { action: "put back", reason })?;
+            saved.restore(context).map_err(|reason| Error::Tensor { action: "restore", reason })?;
         }
         if std::mem::take(&mut self.draws) {
             context.forget_kernels();
@@ -185,17 +185,17 @@ impl State {
         Ok(())
     }
 
-    /// Takes what was done so far for the state that every run starts from.
+    /// Makes the present state the one from which every run starts.
     pub(crate) fn settle(&mut self) {
         self.saved.clear();
     }
 
-    /// The variables of TensorFlow 1 as they are.
+    /// The present values of the variables of TensorFlow 1.
     pub(crate) fn variables(&self) -> HashMap<String, Tensor> {
         self.variables.clone()
     }
 
-    /// Puts the variables of TensorFlow 1 back.
+    /// Sets the variables of TensorFlow 1.
     pub(crate) fn set_variables(&mut self, variables: HashMap<String, Tensor>) {
         self.variables = variables;
     }

@@ -1,4 +1,4 @@
-//! The functions of TensorFlow's C API that are used: those of `tensorflow/c/c_api.h` and `tensorflow/c/eager/c_api.h`.
+//! The functions of TensorFlow's C API that we use, from `tensorflow/c/c_api.h` and `tensorflow/c/eager/c_api.h`.
 
 // Named as in TensorFlow's headers.
 #![allow(non_snake_case, non_camel_case_types)]
@@ -12,7 +12,7 @@ pub(crate) mod types {
     use std::ffi::{c_char, c_void};
     use std::marker::{PhantomData, PhantomPinned};
 
-    /// Something of C++ that is only ever pointed to. The parameter tells one kind from another.
+    /// A type of C++ that is used only through pointers. The parameter distinguishes such types.
     #[repr(C)]
     pub(crate) struct Opaque<Kind> {
         _bytes: [u8; 0],
@@ -56,10 +56,10 @@ macro_rules! functions {
         }
 
         impl Api {
-            /// All functions of `object`, or the name of the first that it lacks.
+            /// Loads all functions of `object`; the error is the name of the first that it lacks.
             pub(super) fn load(object: &SharedObject) -> Result<Self, &'static str> {
-                // SAFETY: the types are those of the headers, which TensorFlow keeps from version to version. The
-                // pointers stay valid as the library is never closed.
+                // SAFETY: the types are those of the headers, which TensorFlow keeps from version to version. The pointers stay valid,
+                // because the library is never closed.
                 unsafe { Ok(Self { $($name: *object.get(stringify!($name)).map_err(|_| stringify!($name))?,)* }) }
             }
         }

@@ -1,4 +1,4 @@
-//! Where libtensorflow may be.
+//! Searches for libtensorflow.
 
 use super::{REMEDY, VARIABLE, Version};
 use crate::{Error, Result};
@@ -6,19 +6,19 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::{env, fs};
 
-/// The library in Python's package and that of the C distribution; both hold the whole C API.
+/// The names of the library in Python's package and in the C distribution; both contain the whole C API.
 const FILES: [&str; 3] = ["libtensorflow_cc.so.2", "libtensorflow.so.2", "libtensorflow.so"];
 
-/// Where it lies below a directory that one would name: the package, the C distribution, the packages of a Python.
+/// Where it lies below a directory that a user might name: the package, the C distribution, the packages of a Python.
 const BELOW: [&str; 3] = ["", "lib", "tensorflow"];
 
-/// What `cargo xtask setup --tensorflow` makes in the cache.
+/// The directory that `cargo xtask setup --tensorflow` makes in the cache.
 const FETCHED: &str = "tensorflow-2.21.0-cpu";
 
 /// Finds the directory of the package without importing it, which would take seconds.
 const FIND_PACKAGE: &str = "import importlib.util as u; s = u.find_spec('tensorflow'); print(s.submodule_search_locations[0] if s else '')";
 
-/// The file of the library to load, by the order that [`Library::load`](super::Library::load) tells.
+/// The file of the library to load, in the order that [`Library::load`](super::Library::load) describes.
 pub(super) fn find(named: Option<&Path>) -> Result<PathBuf> {
     let maps = fs::read_to_string("/proc/self/maps").unwrap_or_default();
     if let Some(path) = mapped(&maps) {
@@ -42,7 +42,7 @@ pub(super) fn find(named: Option<&Path>) -> Result<PathBuf> {
     Err(Error::LibraryMissing { searched: searched.join("; "), remedy: REMEDY })
 }
 
-/// The places to look in, each with what to call it.
+/// The places to search, each with its name for messages.
 fn places() -> Vec<(String, Option<PathBuf>)> {
     let python = python();
     let mut places = vec![
@@ -67,7 +67,7 @@ fn mapped(maps: &str) -> Option<PathBuf> {
         .map(Path::to_path_buf)
 }
 
-/// The library that a path leads to: itself, or a file in the directory it is.
+/// The library at a path: the file itself, or a file in the directory.
 fn in_place(place: &Path) -> Option<PathBuf> {
     if place.is_file() {
         return Some(place.to_path_buf());
@@ -77,8 +77,8 @@ fn in_place(place: &Path) -> Option<PathBuf> {
     candidates.into_iter().find(|path| path.is_file())
 }
 
-/// The version of a Python package that does not fit, as its neighbour `tensorflow….dist-info` tells without loading
-/// it: a library once loaded stays in the process.
+/// The version of a Python package that does not fit. Its neighbour `tensorflow….dist-info` states the version, so the library
+/// need not be loaded, which could not be undone.
 fn unfit(package: &Path) -> Option<String> {
     let neighbours = fs::read_dir(package.parent()?).ok()?;
     let names = neighbours.filter_map(|entry| entry.ok()?.file_name().into_string().ok());
@@ -89,7 +89,7 @@ fn unfit(package: &Path) -> Option<String> {
     versions.into_iter().find(|version| !version.parse::<Version>().is_ok_and(|version| version.fits()))
 }
 
-/// The Python that counts as active.
+/// The active Python.
 fn python() -> PathBuf {
     match env::var_os("VIRTUAL_ENV").filter(|home| !home.is_empty()) {
         Some(home) => Path::new(&home).join("bin/python"),

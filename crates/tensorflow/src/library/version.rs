@@ -1,10 +1,10 @@
-//! Which releases of TensorFlow fit.
+//! The releases of TensorFlow that fit.
 
 use std::fmt;
 use std::ops::RangeInclusive;
 use std::str::FromStr;
 
-/// Those that the tests were passed with, at both ends.
+/// The tests have been run with the first and the last of these.
 const FITTING: RangeInclusive<(u32, u32)> = (2, 16)..=(2, 21);
 
 /// The version of a TensorFlow, such as 2.21.0; patch levels do not matter here.
@@ -29,7 +29,7 @@ impl FromStr for Version {
         let mut parts = text.split('.').map(str::parse);
         match (parts.next(), parts.next()) {
             (Some(Ok(major)), Some(Ok(minor))) => Ok(Self { major, minor }),
-            _ => Err(format!("{text:?} is no version")),
+            _ => Err(format!("{text:?} is not a version")),
         }
     }
 }

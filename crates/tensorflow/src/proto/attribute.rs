@@ -70,7 +70,7 @@ pub(crate) struct Shape {
     pub(crate) unknown_rank: bool,
 }
 
-/// `tensor.proto`, as far as texts go.
+/// `tensor.proto`, as far as texts need it.
 #[derive(Clone, PartialEq, Message)]
 pub(crate) struct TensorProto {
     #[prost(message, optional, tag = "2")]
@@ -89,7 +89,7 @@ pub(crate) struct Axis {
 }
 
 impl Shape {
-    /// The extents, each `None` where unknown; `None` where even their number is.
+    /// The extents, each `None` if unknown; `None` if even their number is unknown.
     pub(crate) fn extents(&self) -> Option<Vec<Option<usize>>> {
         let extents = self.axes.iter().map(|axis| usize::try_from(axis.size).ok());
         (!self.unknown_rank).then(|| extents.collect())

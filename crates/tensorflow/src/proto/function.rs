@@ -25,7 +25,7 @@ pub(crate) struct NodeDef {
 }
 
 impl NodeDef {
-    /// The name of the function that an attribute holds.
+    /// The name of the function in an attribute.
     pub(crate) fn function(&self, attribute: &str) -> Option<&str> {
         match self.attributes.get(attribute)?.value.as_ref()? {
             Attribute::Function(function) => Some(&function.name),
@@ -36,7 +36,7 @@ impl NodeDef {
 
 #[derive(Clone, PartialEq, Message)]
 pub(crate) struct FunctionLibrary {
-    /// Each a [`FunctionDef`], whole for those operators that call functions themselves.
+    /// Each is a [`FunctionDef`], kept whole for operators that call functions themselves.
     #[prost(bytes = "vec", repeated, tag = "1")]
     pub(crate) functions: Vec<Vec<u8>>,
 }
@@ -71,7 +71,7 @@ pub(crate) struct OpDef {
     pub(crate) attributes: Vec<AttributeDef>,
 }
 
-/// An argument; one tensor, or as many as the attribute `number` or the list of types `types` says.
+/// An argument: one tensor, or as many as the attribute `number` or the list of types `types` says.
 #[derive(Clone, PartialEq, Message)]
 pub(crate) struct ArgumentDef {
     #[prost(string, tag = "1")]

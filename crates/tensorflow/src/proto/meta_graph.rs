@@ -75,12 +75,12 @@ pub(crate) struct SignatureDef {
     pub(crate) inputs: BTreeMap<String, TensorInfo>,
     #[prost(btree_map = "string, message", tag = "2")]
     pub(crate) outputs: BTreeMap<String, TensorInfo>,
-    /// `TensorProto`s of inputs that may be left out.
+    /// The `TensorProto`s of inputs that may be left out.
     #[prost(btree_map = "string, bytes", tag = "4")]
     pub(crate) defaults: BTreeMap<String, Vec<u8>>,
 }
 
-/// A tensor of the graph; without a name it is a sparse or composite one.
+/// A tensor of the graph; a sparse or composite one has no name.
 #[derive(Clone, PartialEq, Message)]
 pub(crate) struct TensorInfo {
     #[prost(string, tag = "1")]

@@ -1,5 +1,5 @@
-//! `saved_object_graph.proto` and `trackable_object_graph.proto`: the Python objects that the model was, by the names
-//! of their attributes, once in the model and once in its checkpoint.
+//! `saved_object_graph.proto` and `trackable_object_graph.proto`: the Python objects of the model with the names of their
+//! attributes, once in the model and once in its checkpoint.
 
 use prost::Message;
 use std::collections::BTreeMap;
@@ -36,10 +36,10 @@ pub(crate) struct SavedVariable {
 
 #[derive(Clone, PartialEq, Message)]
 pub(crate) struct ConcreteFunction {
-    /// The objects that the last arguments of the function are.
+    /// The objects that are the last arguments of the function.
     #[prost(int32, repeated, tag = "2")]
     pub(crate) bound_inputs: Vec<i32>,
-    /// What it takes beside these: a tuple of the arguments by position and a dictionary of the others.
+    /// What it takes besides these: a tuple of the arguments by position, and a dictionary of the others.
     #[prost(message, optional, tag = "3")]
     pub(crate) arguments: Option<Structure>,
 }
@@ -94,13 +94,13 @@ impl Structure {
         values.chain(fields).chain(pairs.filter_map(|pair| pair.value.as_ref()))
     }
 
-    /// How many tensors it holds.
+    /// The number of tensors in it.
     pub(crate) fn tensors(&self) -> usize {
         let own = usize::from(self.tensor.is_some()) + usize::from(self.bounded_tensor.is_some());
         own + self.parts().map(Self::tensors).sum::<usize>()
     }
 
-    /// Whether its tensors have an order of their own: those of a dictionary have none.
+    /// Whether its tensors have an order of their own; those of a dictionary have none.
     pub(crate) fn ordered(&self) -> bool {
         let alone = self.dictionary.is_none() || self.tensors() < 2;
         alone && self.parts().all(Self::ordered)

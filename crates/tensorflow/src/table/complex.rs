@@ -1,4 +1,4 @@
-//! Complex numbers and their parts (rules §9).
+//! Complex numbers and their parts (rules, "Complex numbers").
 
 use super::Entry;
 use crate::Record;

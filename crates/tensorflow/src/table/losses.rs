@@ -1,4 +1,4 @@
-//! Losses, as anomaly scores are: what they are written out (rules §9). The gradients beside them have no rule.
+//! Losses, which serve as anomaly scores, as their written-out forms (rules, "Losses"). The gradients beside them have no rule.
 
 use super::Entry;
 use super::arithmetic::computed;

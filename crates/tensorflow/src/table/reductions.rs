@@ -1,4 +1,4 @@
-//! Reductions along axes and over segments (rules §2, §3, §9).
+//! Reductions along axes and over segments (rules §2, §3 and "Statistics that are not part of a norm").
 
 use super::Entry;
 use super::arguments::{axes, flag, integer};

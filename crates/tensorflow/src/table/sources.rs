@@ -1,5 +1,5 @@
-//! What reads files and messages inside the model (rules §9). Bytes are no evidence by themselves: the numbers and texts that are
-//! read of them are inputs of their own, by names such as `image:DecodeJpeg` and `examples[age]`.
+//! Operators that read files and messages inside the model (rules, "Files and messages"). Bytes say nothing by themselves: the
+//! numbers and texts decoded from them are inputs of their own, with names such as `image:DecodeJpeg` and `examples[age]`.
 
 use super::Entry;
 use crate::lowering::{Lowering, input, not_kept};

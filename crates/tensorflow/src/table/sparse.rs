@@ -1,4 +1,4 @@
-//! Sparse tables: places, values and a shape (rules §2, §5 and §9). Places and shapes carry nothing.
+//! Sparse tables: places, values and a shape (rules §2, §5 and "Sparse tables and matrices"). Places and shapes carry nothing.
 
 use super::Entry;
 use super::arguments::{axes, flag};

@@ -1,4 +1,4 @@
-//! Known, and without a rule (rules §9): listed so that `ops` shows that they are.
+//! Known operators without a rule; they are listed so that `ops` shows them.
 
 use super::{Entry, Lower};
 use crate::Keep;
