@@ -1,4 +1,4 @@
-//! Lets the tests find libtorch.
+//! Lets the tests find libtorch at run time.
 
 fn main() {
     #[cfg(feature = "torch")]

@@ -1,5 +1,4 @@
-//! What an explanation found, laid out for C. Everything is made when it is first asked for and lives as long as the
-//! handle.
+//! An explanation, laid out for C. Everything is computed when it is first requested, and lives as long as the handle.
 
 use crate::json;
 use crate::numbers::{
@@ -49,10 +48,10 @@ struct Named {
     doubles: Channels<f64>,
 }
 
-/// The channels in one element type, each made when it is first asked for; `None` where there is none.
+/// The channels in one element type, each computed when it is first requested; `None` if there is none.
 type Channels<T> = [OnceCell<Option<Floats<T>>>; 2];
 
-/// The texts that C is shown of an input, a value or a step.
+/// The texts that C sees of an input, a value or a step.
 #[derive(Default)]
 struct Texts {
     name: CString,
@@ -73,7 +72,7 @@ impl Named {
     }
 }
 
-/// Relevance of an input or of a recorded value.
+/// The relevance of an input or of a recorded value.
 trait Relevant {
     fn channel(&self, channel: usize) -> Result<Option<ArrayD<f64>>>;
 }
@@ -90,7 +89,7 @@ impl Relevant for dlbacktrace::ValueRelevance {
     }
 }
 
-/// A channel in an element type, kept once it was made; an array of no data where there is none.
+/// A channel in an element type, kept once it is computed; an array without data if there is none.
 fn told<T: Clone>(
     kept: &Channels<T>,
     found: &impl Relevant,
@@ -182,7 +181,7 @@ impl Explanation {
         told(&named.doubles, found, channel, |relevance| relevance)
     }
 
-    /// The relevance as the `at::Tensor` it is; null where there is none.
+    /// A pointer to the relevance as an `at::Tensor`; null if there is none.
     pub(crate) fn input_torch(&self, index: usize, channel: c_int) -> Result<*const c_void> {
         let (found, _) = self.found_input(index)?;
         tensor_of(found, channel_of(channel)?)
@@ -275,7 +274,7 @@ fn out_of_range(what: &str, index: usize, count: usize) -> Error {
     Error::Usage(format!("there is no {what} {index} among {count}"))
 }
 
-/// In the order of `dlb_loss`; what is new to the header counts as unexplained.
+/// Losses in the order of `dlb_loss`; a reason that the header does not know counts as unexplained.
 fn lost(losses: &BTreeMap<Loss, dlbacktrace::Amount>) -> [Amount; LOSSES] {
     let mut lost = [dlbacktrace::Amount::default(); LOSSES];
     for (loss, amount) in losses {
@@ -295,12 +294,12 @@ fn lost(losses: &BTreeMap<Loss, dlbacktrace::Amount>) -> [Amount; LOSSES] {
     lost.map(Amount::from)
 }
 
-/// The place of a channel.
+/// The index of a channel.
 fn channel_of(channel: c_int) -> Result<usize> {
     match channel {
         DLB_POSITIVE => Ok(0),
         DLB_NEGATIVE => Ok(1),
-        other => Err(Error::Usage(format!("{other} is no channel"))),
+        other => Err(Error::Usage(format!("{other} is not a channel"))),
     }
 }
 
@@ -315,7 +314,7 @@ fn tensor_of(_: &dlbacktrace::InputRelevance, _: usize) -> Result<*const c_void>
     Ok(ptr::null())
 }
 
-/// Threads may share models and hand explanations on: the compiler says so of what they hold.
+/// Has the compiler check that threads may share models and hand explanations on.
 const _: () = {
     const fn shared<T: Send + Sync>() {}
     const fn handed_on<T: Send>() {}

@@ -1,4 +1,4 @@
-//! An explanation as JSON, in the words of the command's `explanation.json`.
+//! An explanation as JSON, with the fields of the command's `explanation.json`.
 
 use dlbacktrace::{
     Amount, Entry, Error, Explanation, InputRelevance, Loss, ModuleRelevance, OperatorUse, Result,
@@ -6,7 +6,7 @@ use dlbacktrace::{
 use serde::Serialize;
 use std::collections::BTreeMap;
 
-/// As of `explanation.json`: it rises when a field changes its meaning or goes away.
+/// The same as in `explanation.json`: it rises when a field changes its meaning or disappears.
 const SCHEMA_VERSION: u32 = 1;
 
 #[derive(Serialize)]

@@ -1,12 +1,12 @@
 //! The plain-C interface of dlbacktrace, as a table of functions.
 //!
 //! A program sees `cpp/include/dlbacktrace/dlbacktrace.h`. Behind it are shared objects, one for each framework, so that a
-//! program needs no framework that it does not use: `libdlbacktrace.so` (`crates/capi`) explains SavedModels and loads
-//! `libdlbacktrace_torch.so` (`crates/capi-torch`) when it meets a TorchScript model. Both are this crate over the
-//! facade, built with one framework each, and between them stands nothing but the [`Table`]: every handle begins with
-//! the address of the table of the object that made it, and every call goes by that. No Rust type crosses.
+//! program needs no framework that it does not use. `libdlbacktrace.so` (`crates/capi`) explains SavedModels, and loads
+//! `libdlbacktrace_torch.so` (`crates/capi-torch`) when it meets a TorchScript model. Both consist of this crate over the
+//! public interface `dlbacktrace`, built with one framework each. Only the [`Table`] connects them: every handle begins with
+//! the address of the table of the object that made it, and every call goes through that table. No Rust type crosses.
 //!
-//! Every function catches panics, returns a status ([`Error::exit_code`](dlbacktrace::Error::exit_code)) and leaves the
+//! Every function catches panics, returns a status ([`Error::exit_code`](dlbacktrace::Error::exit_code)) and leaves its
 //! message to [`last_error`]. Handles own what they need, so they may be freed in any order.
 
 mod arrays;

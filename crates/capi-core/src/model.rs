@@ -28,7 +28,7 @@ unsafe fn texts<'a>(texts: *const *const c_char, count: usize) -> Result<Vec<&'a
     if texts.is_null() {
         return Ok(Vec::new());
     }
-    // SAFETY: not null, and the caller vouches for the rest.
+    // SAFETY: not null; the caller guarantees the rest.
     unsafe { slice::from_raw_parts(texts, count) }
         .iter()
         .map(|&text| {
@@ -39,11 +39,11 @@ unsafe fn texts<'a>(texts: *const *const c_char, count: usize) -> Result<Vec<&'a
 }
 
 /// # Safety
-/// `options` is null or as the header wants it.
+/// `options` is null or as the header requires.
 unsafe fn load_options(options: *const LoadOptions) -> Result<dlbacktrace::LoadOptions> {
-    // SAFETY: the caller vouches for it.
+    // SAFETY: the caller guarantees it.
     let Some(options) = (unsafe { options.as_ref() }) else { return Ok(dlbacktrace::LoadOptions::default()) };
-    // SAFETY: the caller vouches for all pointers in the options.
+    // SAFETY: the caller guarantees all pointers in the options.
     let (signature, tensorflow, tags, libraries) = unsafe {
         (
             given(options.signature)?,
@@ -83,17 +83,17 @@ pub(crate) unsafe extern "C" fn dlb_model_load(
     })
 }
 
-/// That the libtorch of the process is the one that the recorder was compiled against.
+/// Checks that the libtorch of the process is the one that the recorder was compiled against.
 #[cfg(feature = "torch")]
 fn fits() -> Result<()> {
     let found = dlbacktrace::torch::libtorch_version();
     let needed = dlbacktrace_libtorch::VERSION;
-    // A release of its own build says 2.13.0a0 or 2.13.0+cpu.
+    // A release that the user built says 2.13.0a0 or 2.13.0+cpu.
     if found.starts_with(needed) {
         return Ok(());
     }
     Err(Error::Library(format!(
-        "libtorch {needed} is needed, and this process has loaded {found}: link the program to libtorch {needed}, or let \
+        "libtorch {needed} is needed, but this process has loaded {found}: link the program to libtorch {needed}, or let \
          LD_LIBRARY_PATH name its lib directory"
     )))
 }
@@ -114,7 +114,7 @@ pub(crate) unsafe extern "C" fn dlb_model_share_torch(
 
 #[cfg(not(feature = "torch"))]
 pub(crate) unsafe extern "C" fn dlb_model_share_torch(_: *const c_void, _: *mut *mut Model) -> c_int {
-    guarded(|| Err(Error::Library("this object explains no modules of libtorch".into())))
+    guarded(|| Err(Error::Library("this object does not explain modules of libtorch".into())))
 }
 
 pub(crate) unsafe extern "C" fn dlb_model_free(model: *mut Model) {

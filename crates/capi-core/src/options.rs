@@ -1,4 +1,4 @@
-//! The choices of a request.
+//! The options of a request.
 
 use crate::arrays::array;
 use crate::numbers::{
@@ -14,7 +14,7 @@ use std::ffi::{c_char, c_int, c_void};
 
 /// A coordinate of a target: every index.
 pub const DLB_EVERY: i64 = i64::MIN;
-/// A coordinate of a target: where the output is largest.
+/// A coordinate of a target: the index of the largest value.
 pub const DLB_LARGEST: i64 = i64::MAX;
 
 /// Replaces the options of a request by what `change` makes of them.
@@ -23,7 +23,7 @@ pub const DLB_LARGEST: i64 = i64::MAX;
 /// `request` is as the header asks.
 unsafe fn change(request: *mut Request, change: impl FnOnce(Options) -> Result<Options>) -> c_int {
     guarded(|| {
-        // SAFETY: the caller vouches for it.
+        // SAFETY: the caller guarantees it.
         let request = unsafe { request_behind(request) }?;
         request.options = change(request.options.clone())?;
         Ok(())
@@ -34,7 +34,7 @@ pub(crate) unsafe extern "C" fn dlb_request_mode(request: *mut Request, mode: c_
     let chosen = |options: Options| match mode {
         DLB_DEFAULT => Ok(options.mode(Mode::Default)),
         DLB_CONTRASTIVE => Ok(options.mode(Mode::Contrastive)),
-        other => Err(Error::Usage(format!("{other} is no mode"))),
+        other => Err(Error::Usage(format!("{other} is not a mode"))),
     };
     // SAFETY: the header asks for a request.
     unsafe { change(request, chosen) }
@@ -50,7 +50,7 @@ pub(crate) unsafe extern "C" fn dlb_request_task(
         DLB_BOUNDING_BOX => Ok(options.task(Task::BoundingBox)),
         DLB_SEGMENTATION => Ok(options.task(Task::Segmentation { threshold })),
         DLB_NEXT_TOKEN => Ok(options.task(Task::NextToken)),
-        other => Err(Error::Usage(format!("{other} is no task"))),
+        other => Err(Error::Usage(format!("{other} is not a task"))),
     };
     // SAFETY: the header asks for a request.
     unsafe { change(request, chosen) }
@@ -67,7 +67,7 @@ pub(crate) unsafe extern "C" fn dlb_request_target(
         DLB_ALL => Ok(options.target(Target::AllOutputs)),
         DLB_BOX => Ok(options.target(Target::Box(unit))),
         DLB_BOX_OF => Ok(options.target(Target::BoxOf(unit.try_into().unwrap_or(i64::MAX)))),
-        other => Err(Error::Usage(format!("{other} is no target"))),
+        other => Err(Error::Usage(format!("{other} is not a target"))),
     };
     // SAFETY: the header asks for a request.
     unsafe { change(request, chosen) }
@@ -83,7 +83,7 @@ pub(crate) unsafe extern "C" fn dlb_request_target_at(
         DLB_LARGEST => Ok(Coordinate::Argmax),
         index => isize::try_from(index)
             .map(Coordinate::At)
-            .map_err(|_| Error::Usage(format!("{index} is no index"))),
+            .map_err(|_| Error::Usage(format!("{index} is not an index"))),
     };
     let chosen = |options: Options| {
         // SAFETY: the header asks for as many coordinates.
@@ -226,11 +226,11 @@ pub(crate) unsafe extern "C" fn dlb_request_random_seed(request: *mut Request, s
     unsafe { change(request, |options| Ok(options.random_seed(seed))) }
 }
 
-/// What the program wants to see again in its callback.
+/// The pointer that the program receives back in its callback.
 #[derive(Clone, Copy)]
 struct User(*mut c_void);
 
-// SAFETY: the callback is called in the thread that explains, within `dlb_request_explain`; nothing is read here.
+// SAFETY: the callback is called on the explaining thread, within `dlb_request_explain`; nothing is read here.
 unsafe impl Send for User {}
 // SAFETY: as above.
 unsafe impl Sync for User {}

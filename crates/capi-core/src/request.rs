@@ -1,4 +1,4 @@
-//! What a model is given, and how it is to be explained.
+//! The inputs and options of an explanation.
 
 use crate::arrays;
 use crate::explanation::Explanation;
@@ -20,13 +20,13 @@ pub struct Request {
     model: Arc<dlbacktrace::Model>,
     inputs: Inputs,
     pub(crate) options: Options,
-    /// Containers that are being filled, the innermost last.
+    /// The containers being filled, the innermost last.
     open: Vec<Open>,
     /// What `dlb_request_scalings` handed out.
     pub(crate) asked: Option<Asked>,
 }
 
-/// A container that is being filled.
+/// A container being filled.
 struct Open {
     name: Option<String>,
     kind: Container,
@@ -51,7 +51,9 @@ impl Request {
         match (self.open.last_mut(), name) {
             (Some(open), name) => {
                 if name.is_some() != (open.kind == Container::Dict) {
-                    return Err(Error::Usage("items of dictionaries have names, others have none".into()));
+                    return Err(Error::Usage(
+                        "items of dictionaries need a name, items of other containers must have none".into(),
+                    ));
                 }
                 open.items.push((name.map(str::to_owned), value));
             }
@@ -75,12 +77,14 @@ impl Request {
         self.add(name.as_deref(), value)
     }
 
-    /// The inputs, which are whole.
+    /// The inputs, if no container is still open.
     fn inputs(&self) -> Result<&Inputs> {
         if self.open.is_empty() {
             Ok(&self.inputs)
         } else {
-            Err(Error::Usage("a container of the inputs is still open: dlb_request_close closes it".into()))
+            Err(Error::Usage(
+                "a container of the inputs is still open: close it with dlb_request_close".into(),
+            ))
         }
     }
 
@@ -92,17 +96,17 @@ impl Request {
 /// # Safety
 /// `request` is null or a live request that no one else uses now.
 pub(crate) unsafe fn request_behind<'a>(request: *mut Request) -> Result<&'a mut Request> {
-    // SAFETY: the caller vouches for it.
+    // SAFETY: the caller guarantees it.
     unsafe { request.as_mut() }.ok_or_else(|| Error::Usage("the request is null".into()))
 }
 
-/// Adds what `value` makes.
+/// Adds the value that `value` returns.
 ///
 /// # Safety
 /// `request` and `name` are as the header asks.
 unsafe fn add(request: *mut Request, name: *const c_char, value: impl FnOnce() -> Result<Value>) -> c_int {
     guarded(|| {
-        // SAFETY: the caller vouches for both.
+        // SAFETY: the caller guarantees both.
         let (request, name) = unsafe { (request_behind(request)?, given(name)?) };
         request.add(name, value()?)
     })
@@ -139,7 +143,7 @@ pub(crate) unsafe extern "C" fn dlb_request_torch(
         // borrowed handle is copied, not freed.
         let borrowed = mem::ManuallyDrop::new(unsafe { tch::Tensor::from_ptr(tensor.cast_mut().cast()) });
         if !borrowed.defined() {
-            return Err(Error::Inputs("a tensor is undefined".into()));
+            return Err(Error::Inputs("the tensor is undefined".into()));
         }
         Ok(Value::Tensor(borrowed.shallow_clone()))
     };
@@ -153,7 +157,8 @@ pub(crate) unsafe extern "C" fn dlb_request_torch(
     name: *const c_char,
     _: *const c_void,
 ) -> c_int {
-    let refuse = || Err(Error::Inputs("a tensor of libtorch is no input of a SavedModel".into()));
+    let refuse =
+        || Err(Error::Inputs("a SavedModel does not take a tensor of libtorch; give an array".into()));
     // SAFETY: the header asks for a request and a name or null.
     unsafe { add(request, name, refuse) }
 }
@@ -226,7 +231,7 @@ pub(crate) unsafe extern "C" fn dlb_request_open(
             DLB_LIST => Container::List,
             DLB_TUPLE => Container::Tuple,
             DLB_DICT => Container::Dict,
-            other => return Err(Error::Usage(format!("{other} is no container"))),
+            other => return Err(Error::Usage(format!("{other} is not a container"))),
         };
         request.open.push(Open { name: name.map(str::to_owned), kind, items: Vec::new() });
         Ok(())

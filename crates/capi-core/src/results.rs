@@ -1,4 +1,4 @@
-//! What C asks of an explanation.
+//! The results of an explanation, for C.
 
 use crate::explanation::Explanation;
 use crate::handle::{behind, free, write};
@@ -12,7 +12,7 @@ pub(crate) unsafe extern "C" fn dlb_explanation_free(explanation: *mut Explanati
     unsafe { free(explanation) };
 }
 
-/// Writes what `read` finds in an explanation.
+/// Writes what `read` returns for an explanation.
 ///
 /// # Safety
 /// `explanation` is null or a live one; `place` is null or valid for a write.
@@ -21,7 +21,7 @@ unsafe fn tell<T>(
     place: *mut T,
     read: impl FnOnce(&Explanation) -> Result<T>,
 ) -> c_int {
-    // SAFETY: the caller vouches for both.
+    // SAFETY: the caller guarantees both.
     guarded(|| unsafe { write(place, read(behind(explanation)?)?) })
 }
 

@@ -1,4 +1,4 @@
-//! How a model first scales its inputs: what tells the range of pixels that it takes.
+//! How a model first scales its inputs, which shows the range of pixels that it takes.
 
 use crate::handle::write;
 use crate::numbers::{DLB_PIXELS_BYTES, DLB_PIXELS_UNIT, DLB_PIXELS_UNKNOWN};
@@ -9,7 +9,7 @@ use crate::types::{Scaling, Scalings};
 use dlbacktrace::PixelRange;
 use std::ffi::{CString, c_int};
 
-/// The scalings that were asked of a request, and the texts that they name.
+/// The scalings of a request, and the texts that they refer to.
 pub(crate) struct Asked {
     scalings: Vec<Scaling>,
     _names: Vec<CString>,

@@ -14,7 +14,7 @@ thread_local! {
 /// The status of a defect or a failure of the framework.
 const INTERNAL: c_int = 1;
 
-/// The message of the last call on this thread that failed; valid until the next one fails.
+/// The message of this thread's last failed call, valid until the next one fails.
 pub extern "C" fn last_error() -> *const c_char {
     LAST_ERROR.with_borrow(|text| text.as_ptr())
 }
@@ -26,7 +26,7 @@ pub fn set_last_error(text: &str) {
 
 /// Runs `work`; its error, or its panic, becomes the status and the message.
 pub fn guarded(work: impl FnOnce() -> Result<()>) -> c_int {
-    // What a panic leaves half done is a handle's own affair: each is written as its last step.
+    // A panic leaves no handle half written, because each is written in its last step.
     match catch_unwind(AssertUnwindSafe(work)) {
         Ok(Ok(())) => 0,
         Ok(Err(error)) => {
@@ -35,7 +35,7 @@ pub fn guarded(work: impl FnOnce() -> Result<()>) -> c_int {
         }
         Err(panic) => {
             set_last_error(&format!(
-                "this is a defect of dlbacktrace, please report it: {}",
+                "this is a defect of dlbacktrace. Please report it: {}",
                 message(&*panic)
             ));
             INTERNAL
@@ -64,7 +64,7 @@ mod tests {
         assert_eq!(guarded(|| Err(Error::Inputs("x is missing".into()))), 5);
         assert_eq!(said(), "x is missing");
         assert_eq!(guarded(|| panic!("no {}", "luck")), 1);
-        assert!(said().ends_with("please report it: no luck"), "{}", said());
+        assert!(said().ends_with("Please report it: no luck"), "{}", said());
         assert_eq!(guarded(|| Ok(())), 0);
     }
 }

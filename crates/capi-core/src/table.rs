@@ -1,10 +1,10 @@
-//! The table of functions, and the list that it, the exported functions and the header's test are made of.
+//! The table of functions, and the list from which it, the exported functions and the header's test are made.
 
 use crate::{Explanation, Model, Request};
 use crate::{model, request, results, status, types};
 use std::ffi::{c_char, c_int, c_void};
 
-/// Rises when a function or a type of a released version changes or goes away. The same number as `DLB_ABI_VERSION`.
+/// Rises when a function or a type of a released version changes or disappears. Equals `DLB_ABI_VERSION`.
 pub const ABI: u32 = 1;
 
 /// Calls `$use!` with every function that takes a handle, as `fn name(handle: Handle, argument: type, …);`. All return
@@ -82,7 +82,7 @@ macro_rules! table {
         #[repr(C)]
         #[allow(missing_docs)]
         pub struct Table {
-            /// [`ABI`]; of another one, nothing that follows may be read.
+            /// [`ABI`]. If it differs, nothing that follows may be read.
             pub abi: u32,
             pub last_error: extern "C" fn() -> *const c_char,
             pub dlb_model_load: unsafe extern "C" fn(

@@ -1,9 +1,9 @@
-//! Texts that cross.
+//! Texts that cross to and from C.
 
 use dlbacktrace::{Error, Result};
 use std::ffi::{CStr, CString, c_char};
 
-/// The text for C, which ends at the first NUL.
+/// The text for C; it ends at the first NUL.
 pub fn c_string(text: &str) -> CString {
     CString::new(text.replace('\0', "␀")).unwrap_or_default()
 }
@@ -11,7 +11,7 @@ pub fn c_string(text: &str) -> CString {
 /// The text of a C string; `None` for null.
 ///
 /// # Errors
-/// [`Error::Usage`] when it is not UTF-8.
+/// [`Error::Usage`] if it is not UTF-8.
 ///
 /// # Safety
 /// `text` is null or points to a C string that outlives the result.
@@ -19,16 +19,16 @@ pub unsafe fn given<'a>(text: *const c_char) -> Result<Option<&'a str>> {
     if text.is_null() {
         return Ok(None);
     }
-    // SAFETY: not null, and the caller vouches for the rest.
+    // SAFETY: not null; the caller guarantees the rest.
     let text = unsafe { CStr::from_ptr(text) };
     text.to_str().map(Some).map_err(|_| Error::Usage(format!("{text:?} is not UTF-8")))
 }
 
-/// As [`given`], where a text is needed.
+/// As [`given`], for a text that is required.
 ///
 /// # Safety
-/// As of [`given`].
+/// As for [`given`].
 pub(crate) unsafe fn needed<'a>(text: *const c_char, what: &str) -> Result<&'a str> {
-    // SAFETY: the caller vouches for the pointer.
+    // SAFETY: the caller guarantees the pointer.
     unsafe { given(text) }?.ok_or_else(|| Error::Usage(format!("{what} is null")))
 }

@@ -94,7 +94,7 @@ pub struct Value {
     pub step: usize,
 }
 
-/// As many as there are reasons in `dlb_loss`.
+/// The number of reasons in `dlb_loss`.
 pub const LOSSES: usize = 9;
 
 #[repr(C)]
@@ -128,5 +128,5 @@ pub struct Summary {
     pub relevance_seconds: f64,
 }
 
-/// Called for each walked step; it must not throw.
+/// Called after each step of the walk; it must not throw.
 pub type Progress = Option<unsafe extern "C" fn(user: *mut c_void, done: usize, total: usize)>;

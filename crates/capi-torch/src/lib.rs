@@ -1,4 +1,4 @@
-//! `libdlbacktrace_torch`: the C interface over libtorch. It exports one function, for `libdlbacktrace` alone.
+//! `libdlbacktrace_torch`: the C interface over libtorch. It exports one function, which only `libdlbacktrace` calls.
 
 use dlbacktrace_capi_core::{TABLE, Table};
 

@@ -1,7 +1,7 @@
 //! `libdlbacktrace`: the functions of `cpp/include/dlbacktrace/dlbacktrace.h`.
 //!
-//! SavedModels are explained here, with a TensorFlow that is found at run time. TorchScript is another object's work,
-//! loaded when it is first needed. Each function calls the one of its name in the table that its handle begins with.
+//! It explains SavedModels itself, with a TensorFlow that is found at run time. For TorchScript it loads another object when
+//! that is first needed. Each function calls the function of its name in the table that its handle begins with.
 
 mod torch;
 
@@ -14,7 +14,7 @@ use std::ffi::{CStr, c_char, c_int, c_void};
 use std::path::Path;
 use std::ptr;
 
-/// Calls a function of a table; the message of another object's failure becomes this one's.
+/// Calls a function of a table. If it fails, the message of the other object becomes the message of this one.
 fn call(table: &Table, function: impl FnOnce(&Table) -> c_int) -> c_int {
     let status = function(table);
     if status != 0 && !ptr::eq(table, &raw const TABLE) {
@@ -30,7 +30,7 @@ fn call(table: &Table, function: impl FnOnce(&Table) -> c_int) -> c_int {
 /// # Safety
 /// `handle` is null or a live one.
 unsafe fn by_handle<T>(handle: *const T, function: impl FnOnce(&Table) -> c_int) -> c_int {
-    // SAFETY: every handle begins with the address of a table, which stays for good.
+    // SAFETY: every handle begins with the address of a table, which lives until the process ends.
     match unsafe { table_of(handle) } {
         Some(table) => call(table, function),
         None => guarded(|| Err(Error::Usage("the handle is null".into()))),
@@ -40,19 +40,19 @@ unsafe fn by_handle<T>(handle: *const T, function: impl FnOnce(&Table) -> c_int)
 /// # Safety
 /// `handle` is null or a live one.
 unsafe fn table_of<T>(handle: *const T) -> Option<&'static Table> {
-    // SAFETY: as said; the first word of a handle is the address of a table.
+    // SAFETY: the first word of a live handle is the address of a table.
     unsafe { handle.cast::<*const Table>().as_ref()?.as_ref() }
 }
 
 macro_rules! export {
     ($(fn $name:ident($handle:ident: $type:ty $(, $argument:ident: $other:ty)*);)*) => {$(
-        /// `dlbacktrace.h` tells.
+        /// See `dlbacktrace.h`.
         ///
         /// # Safety
-        /// As `dlbacktrace.h` tells.
+        /// As `dlbacktrace.h` requires.
         #[unsafe(no_mangle)]
         pub unsafe extern "C" fn $name($handle: $type $(, $argument: $other)*) -> c_int {
-            // SAFETY: the caller vouches for the arguments.
+            // SAFETY: the caller guarantees the arguments.
             unsafe { by_handle($handle, |table| (table.$name)($handle $(, $argument)*)) }
         }
     )*};
@@ -62,13 +62,13 @@ interface!(export);
 
 macro_rules! export_free {
     ($($name:ident: $type:ty),*) => {$(
-        /// `dlbacktrace.h` tells.
+        /// See `dlbacktrace.h`.
         ///
         /// # Safety
-        /// As `dlbacktrace.h` tells.
+        /// As `dlbacktrace.h` requires.
         #[unsafe(no_mangle)]
         pub unsafe extern "C" fn $name(handle: *mut $type) {
-            // SAFETY: the caller vouches for the handle.
+            // SAFETY: the caller guarantees the handle.
             unsafe {
                 if let Some(table) = table_of(handle) {
                     (table.$name)(handle);
@@ -80,25 +80,25 @@ macro_rules! export_free {
 
 export_free!(dlb_model_free: Model, dlb_request_free: Request, dlb_explanation_free: Explanation);
 
-/// `dlbacktrace.h` tells.
+/// See `dlbacktrace.h`.
 #[unsafe(no_mangle)]
 pub extern "C" fn dlb_abi_version() -> c_int {
     ABI as c_int
 }
 
-/// `dlbacktrace.h` tells.
+/// See `dlbacktrace.h`.
 #[unsafe(no_mangle)]
 pub extern "C" fn dlb_version() -> *const c_char {
     concat!(env!("CARGO_PKG_VERSION"), "\0").as_ptr().cast()
 }
 
-/// `dlbacktrace.h` tells.
+/// See `dlbacktrace.h`.
 #[unsafe(no_mangle)]
 pub extern "C" fn dlb_last_error() -> *const c_char {
     last_error()
 }
 
-/// Calls a function of the table that `find` finds.
+/// Calls a function of the table that `find` returns.
 fn by_choice(find: impl FnOnce() -> Result<&'static Table>, function: impl FnOnce(&Table) -> c_int) -> c_int {
     let mut found = None;
     let status = guarded(|| {
@@ -108,10 +108,10 @@ fn by_choice(find: impl FnOnce() -> Result<&'static Table>, function: impl FnOnc
     found.map_or(status, |table| call(table, function))
 }
 
-/// `dlbacktrace.h` tells.
+/// See `dlbacktrace.h`.
 ///
 /// # Safety
-/// As `dlbacktrace.h` tells.
+/// As `dlbacktrace.h` requires.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn dlb_model_load(
     path: *const c_char,
@@ -119,18 +119,18 @@ pub unsafe extern "C" fn dlb_model_load(
     model: *mut *mut Model,
 ) -> c_int {
     let by_kind = || {
-        // SAFETY: the caller vouches for the path.
+        // SAFETY: the caller guarantees the path.
         let path = unsafe { given(path) }?;
         if path.is_some_and(|path| Path::new(path).is_file()) { torch::table() } else { Ok(&TABLE) }
     };
-    // SAFETY: the caller vouches for the arguments.
+    // SAFETY: the caller guarantees the arguments.
     by_choice(by_kind, |table| unsafe { (table.dlb_model_load)(path, options, model) })
 }
 
-/// `dlbacktrace.h` tells.
+/// See `dlbacktrace.h`.
 ///
 /// # Safety
-/// As `dlbacktrace.h` tells.
+/// As `dlbacktrace.h` requires.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn dlb_model_share_torch(
     module: *const c_void,
@@ -138,10 +138,10 @@ pub unsafe extern "C" fn dlb_model_share_torch(
     model: *mut *mut Model,
 ) -> c_int {
     let fitting = || {
-        // SAFETY: the caller vouches for the text.
+        // SAFETY: the caller guarantees the text.
         torch::fits(unsafe { given(torch_version) }?)?;
         torch::table()
     };
-    // SAFETY: the caller vouches for the arguments.
+    // SAFETY: the caller guarantees the arguments.
     by_choice(fitting, |table| unsafe { (table.dlb_model_share_torch)(module, model) })
 }
