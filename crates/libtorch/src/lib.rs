@@ -1,26 +1,26 @@
-//! Which libtorch a build uses, whether it fits, and how the binaries built against it find it.
+//! Finds the libtorch that a build uses, checks that it fits, and lets the binaries built against it find it.
 //!
-//! The environment decides, by the variables that the crate `torch-sys` reads: `LIBTORCH_USE_PYTORCH` (any value)
-//! takes the PyTorch of the active Python, otherwise `LIBTORCH` is the directory of libtorch, of which
-//! `LIBTORCH_INCLUDE` and `LIBTORCH_LIB` may move one half elsewhere.
+//! The environment decides, through the variables that the crate `torch-sys` reads: `LIBTORCH_USE_PYTORCH` (any value) takes
+//! the PyTorch of the active Python. Otherwise `LIBTORCH` is the directory of libtorch; `LIBTORCH_INCLUDE` and
+//! `LIBTORCH_LIB` may move its halves elsewhere.
 //!
-//! For build scripts and for `cargo xtask`. No dependencies, so that a check with it comes before anything slow.
+//! For build scripts and for `cargo xtask`. It has no dependencies, so that its check comes before anything slow.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::{env, fmt, fs};
 
-/// The release that is needed, exactly: the recorder speaks to interfaces that other releases change.
+/// The exact release that is needed, because the recorder uses interfaces that other releases change.
 pub const VERSION: &str = "2.13.0";
 
 const VARIABLES: [&str; 4] = ["LIBTORCH", "LIBTORCH_INCLUDE", "LIBTORCH_LIB", USE_PYTORCH];
 
 const USE_PYTORCH: &str = "LIBTORCH_USE_PYTORCH";
 
-/// Headers that carry the version: where it is today, and where older releases had it.
+/// The headers that state the version: the one of today, and the one of older releases.
 const VERSION_HEADERS: [&str; 2] = ["torch/headeronly/version.h", "torch/csrc/api/include/torch/version.h"];
 
-/// Finds the directory of PyTorch without importing it, which would take seconds.
+/// Finds the directory of PyTorch without importing PyTorch, which would take seconds.
 const FIND_PYTORCH: &str = "import importlib.util as u; s = u.find_spec('torch'); print(s.submodule_search_locations[0] if s else '')";
 
 /// A libtorch of the needed [`VERSION`].
@@ -32,7 +32,7 @@ pub struct Libtorch {
     pub lib: PathBuf,
 }
 
-/// A libtorch that does not fit: one paragraph saying what was found, what is needed and what mends it.
+/// A libtorch that does not fit: a paragraph that says what was found, what is needed and how to get it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Unfit {
     named_by: &'static str,
@@ -49,7 +49,7 @@ impl fmt::Display for Unfit {
         write!(
             f,
             "libtorch {VERSION} is needed, but {found}. Run `cargo xtask setup` in the checkout of dlbacktrace, which \
-             fetches a fitting one (unset {named_by} first, if you have set it), or {own}."
+             fetches the right one (unset {named_by} first, if you have set it), or {own}."
         )
     }
 }
@@ -57,7 +57,7 @@ impl fmt::Display for Unfit {
 impl std::error::Error for Unfit {}
 
 impl Libtorch {
-    /// The libtorch that the environment names; `None` where it names none and `torch-sys` is left to its own means.
+    /// The libtorch that the environment names; `None` if it names none and `torch-sys` searches by itself.
     ///
     /// # Errors
     /// [`Unfit`] if what the environment names is absent or of another version.
@@ -76,7 +76,7 @@ impl Libtorch {
         libtorch.checked("LIBTORCH", found).map(Some)
     }
 
-    /// In the build script of a package that depends on `torch-sys` directly: the libtorch that `torch-sys` links.
+    /// For the build script of a package that depends on `torch-sys` directly: the libtorch that `torch-sys` links.
     ///
     /// # Errors
     /// [`Unfit`] if there is none, or one without headers beside it or of another version.
@@ -84,7 +84,7 @@ impl Libtorch {
         let lib = env::var_os("DEP_TCH_LIBTORCH_LIB").map(PathBuf::from).unwrap_or_default();
         let home = env::var_os("LIBTORCH_INCLUDE").map(PathBuf::from).or(lib.parent().map(Path::to_path_buf));
         let found =
-            format!("torch-sys links {:?}, beside which there are no headers of libtorch", lib.display());
+            format!("torch-sys links {:?}, but there are no headers of libtorch beside it", lib.display());
         Self { include: home.unwrap_or_default().join("include"), lib }.checked("LIBTORCH", found)
     }
 
@@ -101,7 +101,7 @@ impl Libtorch {
         Self { include: home.join("include"), lib: home.join("lib") }.checked(USE_PYTORCH, found)
     }
 
-    /// `absent` is what was found if there is no libtorch at all.
+    /// `absent` says what was found if there is no libtorch at all.
     fn checked(self, named_by: &'static str, absent: String) -> Result<Self, Unfit> {
         let unfit = |found| Err(Unfit { named_by, found });
         let library =
@@ -119,12 +119,12 @@ impl Libtorch {
     }
 }
 
-/// The Python that counts as active: the same choice as that of `torch-sys`.
+/// The active Python, by the same choice as that of `torch-sys`.
 pub fn python() -> &'static str {
     if env::var_os("VIRTUAL_ENV").is_some() { "python" } else { "python3" }
 }
 
-/// In a build script: run again when another libtorch is named, or the one named changes.
+/// For a build script: run it again when another libtorch is named, or when the named one changes.
 pub fn watch() {
     for variable in VARIABLES {
         println!("cargo::rerun-if-env-changed={variable}");
@@ -134,8 +134,8 @@ pub fn watch() {
     }
 }
 
-/// In the build script of a package that depends on `torch-sys` directly: its programs, tests and examples find
-/// libtorch where it was at build time, so that they run without any environment variable.
+/// For the build script of a package that depends on `torch-sys` directly: lets its programs, tests and examples find libtorch
+/// where it was at build time, so that they run without any environment variable.
 pub fn set_run_path() {
     if let Ok(lib) = env::var("DEP_TCH_LIBTORCH_LIB") {
         println!("cargo::rustc-link-arg=-Wl,-rpath,{lib}");

@@ -1,14 +1,14 @@
-//! Cargo within cargo: the commands that the chores are made of.
+//! Runs cargo from cargo, for the chores.
 
 use anyhow::{Context, Result};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::{env, fmt};
 
-/// A command that ended in failure and has told the reason itself.
+/// A command that failed and has already said why.
 #[derive(Debug)]
 pub struct Failed {
-    /// The exit code to hand on.
+    /// The exit code to pass on.
     pub code: u8,
 }
 
@@ -26,7 +26,7 @@ pub fn checkout() -> PathBuf {
     crates.map(Path::to_path_buf).unwrap_or_default()
 }
 
-/// Whether LIBTORCH comes from the user, not from this checkout's own `.cargo/`, which sets both variables alike.
+/// Whether LIBTORCH comes from the user, not from this checkout's own `.cargo/`, which sets both variables to the same value.
 pub fn libtorch_is_the_users() -> bool {
     match (env::var_os("LIBTORCH"), env::var_os("DLBACKTRACE_LIBTORCH")) {
         (Some(named), own) => Some(named) != own,
@@ -34,7 +34,7 @@ pub fn libtorch_is_the_users() -> bool {
     }
 }
 
-/// `cargo ARGUMENTS` at the top of the checkout. It reads `.cargo/` anew, as set-up may just have changed it.
+/// `cargo ARGUMENTS` at the top of the checkout. It reads `.cargo/` again, because set-up may just have changed it.
 pub fn cargo<S: AsRef<str>>(arguments: &[S]) -> Command {
     let mut command = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
     command.args(arguments.iter().map(AsRef::as_ref)).current_dir(checkout());

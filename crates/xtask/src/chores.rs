@@ -1,4 +1,4 @@
-//! The chores after set-up, each a few calls of cargo.
+//! The chores after set-up; each is a few calls of cargo.
 
 use crate::cargo::{cargo, checkout, finish};
 use anyhow::Result;
@@ -15,7 +15,7 @@ const DEMO: [(&str, &str, &str); 4] = [
     ("examples/models/breast_cancer_keras", "examples/data/breast_cancer.csv", "breast_cancer_keras"),
 ];
 
-/// Builds the command and explains the bundled models; results under `target/demo`.
+/// Builds the command and explains the bundled models; the results are in `target/demo`.
 pub fn demo() -> Result<()> {
     println!(
         "Building the command. The first time this compiles some 300 crates and the C++ of libtorch's bindings: about ten \
@@ -26,7 +26,7 @@ pub fn demo() -> Result<()> {
     for (model, input, name) in DEMO {
         let out = format!("target/demo/{name}");
         println!("{model}");
-        // SavedModels have the channels of pictures last.
+        // In SavedModels the channels of pictures come last.
         let layout = if name.ends_with("keras") { "nhwc" } else { "nchw" };
         let explain = ["explain", model, "--input", input, "--layout", layout, "--out", &out];
         finish(cargo(&["run", "--quiet", "--bin", "dlbacktrace", "--"]).args(explain))?;
@@ -56,13 +56,13 @@ pub fn lint() -> Result<()> {
     Ok(())
 }
 
-/// A tool that no toolchain of Rust brings.
+/// A tool that does not come with a Rust toolchain.
 ///
 /// # Errors
 /// How to install it, if it does not run.
 fn tool(name: &str) -> Result<Command> {
     let runs = Command::new(name).arg("--version").stdout(Stdio::null()).status();
-    let advice = "is not installed; `pip install -r python_shims/requirements/lint.txt` brings the version that is used here";
+    let advice = "is not installed; `pip install -r python_shims/requirements/lint.txt` installs the version that we use";
     match runs {
         Ok(status) if status.success() => Ok(Command::new(name)),
         _ => anyhow::bail!("{name} {advice}"),

@@ -1,4 +1,4 @@
-//! CMake: the machine's own, or one of the cache together with Ninja, as a machine with g++ alone has no make either.
+//! CMake: the machine's own, or one from the cache together with Ninja, because a machine with only g++ has no make either.
 
 use crate::layout::Layout;
 use crate::wheel::Wheel;
@@ -45,7 +45,7 @@ const NINJA: Layout = Layout {
     complete: executable,
 };
 
-/// Wheels do not say what can be run.
+/// Makes files executable, because wheels do not say which are.
 fn executable(tree: &Path) -> Result<()> {
     for program in fs::read_dir(tree.join("bin"))? {
         fs::set_permissions(program?.path(), fs::Permissions::from_mode(0o755))?;
@@ -55,13 +55,13 @@ fn executable(tree: &Path) -> Result<()> {
 
 /// A CMake that can be called.
 pub struct Cmake {
-    /// Where it is; `None` for that of the path.
+    /// The directory of its programs; `None` for the one on the path.
     bin: Option<PathBuf>,
     ninja: Option<PathBuf>,
 }
 
 impl Cmake {
-    /// The machine's own, else that of the cache, which is fetched if need be.
+    /// The machine's own CMake, else the one in the cache, which is fetched if needed.
     pub fn find() -> Result<Self> {
         let own = Command::new("cmake").arg("--version").stdout(Stdio::null()).status();
         if own.is_ok_and(|status| status.success()) {

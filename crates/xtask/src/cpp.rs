@@ -1,4 +1,4 @@
-//! The C and C++ library: installed, shown on the examples, tested.
+//! The C and C++ library: installs it, shows it in the examples, tests it.
 
 use crate::cargo::{cargo, checkout, finish, libtorch_is_the_users};
 use crate::cmake::Cmake;
@@ -13,7 +13,7 @@ use std::{env, fs, os::unix::fs::symlink};
 /// The version of the C interface, in the names of the files.
 const ABI: u32 = 1;
 
-/// The package that makes a library, what cargo calls its files, and what they are called when installed.
+/// The package that makes a library, the names that cargo gives its files, and their names when installed.
 const LIBRARIES: [(&str, &[(&str, &str)]); 2] = [
     (
         "dlbacktrace-capi",
@@ -22,7 +22,7 @@ const LIBRARIES: [(&str, &[(&str, &str)]); 2] = [
     ("dlbacktrace-capi-torch", &[("libdlbacktrace_capi_torch.so", "libdlbacktrace_torch.so.1")]),
 ];
 
-/// Where CMake and pkg-config look, and what they find there.
+/// Where CMake and pkg-config look, and the files for them.
 const DESCRIPTIONS: [(&str, &str); 3] = [
     ("lib/cmake/dlbacktrace", "dlbacktrace-config.cmake"),
     ("lib/cmake/dlbacktrace", "dlbacktrace-config-version.cmake"),
@@ -38,14 +38,14 @@ pub enum Build {
     Sanitized,
 }
 
-/// Builds the libraries and installs them with headers and what finds them.
+/// Builds the libraries and installs them with headers and the files by which CMake and pkg-config find them.
 pub fn install(prefix: &Path, build: Build) -> Result<()> {
     let (lib, include) = (prefix.join("lib"), prefix.join("include/dlbacktrace"));
     for directory in [&lib, &include] {
         fs::create_dir_all(directory).with_context(|| format!("cannot make {}", directory.display()))?;
     }
     for (package, files) in LIBRARIES {
-        // One package at a time: together they would share their features, and so the frameworks they are linked to.
+        // One package at a time: together they would share their features, and so the frameworks that they are linked to.
         let mut cargo = cargo(&["build", "--package", package]);
         let mut made = target()?;
         match build {
@@ -57,7 +57,7 @@ pub fn install(prefix: &Path, build: Build) -> Result<()> {
             Build::Sanitized => {
                 made.push("sanitized");
                 cargo.env("CARGO_TARGET_DIR", &made).env("DLBACKTRACE_SANITIZE", "address");
-                // What is watched is the C++; Rust without optimisation compiles in half the time.
+                // Only the C++ is checked; Rust without optimisation compiles in half the time.
                 cargo.env("CARGO_PROFILE_DEV_OPT_LEVEL", "0");
                 made.push("debug");
             }
@@ -108,8 +108,8 @@ pub fn demo() -> Result<()> {
     run(Command::new(build.join("plain")).arg(model("breast_cancer_mlp.pt")).args(row.split(',')))
 }
 
-/// Tests from the C++ side: the same numbers as from Rust, errors, lifetimes, threads, and the cost beside that in Rust; with
-/// `sanitize`, under the address and leak sanitizers, the recorder's C++ included.
+/// The tests in C++: the same numbers as in Rust, errors, lifetimes, threads, and the cost compared with Rust; with `sanitize`,
+/// under the address and leak sanitizers, the recorder's C++ included.
 pub fn test(sanitize: bool) -> Result<()> {
     let work = target()?.join(if sanitize { "cpp-sanitized" } else { "cpp" });
     let (prefix, reference) = (work.join("prefix"), work.join("reference"));
@@ -133,13 +133,13 @@ pub fn test(sanitize: bool) -> Result<()> {
     if sanitize {
         return Ok(());
     }
-    eprintln!("What an explanation costs, beside the run and the walk alone:");
+    eprintln!("What an explanation costs, compared with the run and the walk alone:");
     let explained = ["examples/models/digits_cnn.pt", "32", "1", "8", "8"];
     finish(example("cost").args(explained))?;
     run(Command::new(build.join("cost")).current_dir(checkout()).args(explained))
 }
 
-/// Configures and builds a project of CMake against the installed library.
+/// Configures and builds a CMake project against the installed library.
 fn compile(cmake: &Cmake, source: &Path, build: &Path, prefix: &Path, flags: &[&str]) -> Result<()> {
     let definition = |name: &str, path: &Path| {
         let mut definition = OsString::from(format!("-D{name}="));
@@ -164,7 +164,7 @@ fn libtorch() -> Result<PathBuf> {
     Ok(libtorch.include.parent().map(Path::to_path_buf).unwrap_or_default())
 }
 
-/// The directory that cargo builds in.
+/// The directory in which cargo builds.
 fn target() -> Result<PathBuf> {
     if let Some(named) = env::var_os("CARGO_TARGET_DIR") {
         return Ok(std::path::absolute(named)?);
@@ -173,7 +173,7 @@ fn target() -> Result<PathBuf> {
     Ok(program.ancestors().nth(2).context("cannot find the target directory")?.to_path_buf())
 }
 
-/// Beside and renamed, so that a library in use is replaced rather than overwritten.
+/// Writes beside the file and renames, so that a library in use is replaced rather than overwritten.
 fn replace(from: &Path, to: &Path) -> Result<()> {
     let mut new = to.as_os_str().to_owned();
     new.push(".new");

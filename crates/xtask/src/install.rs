@@ -5,8 +5,8 @@ use anyhow::{Context, Result};
 use std::path::Path;
 use std::{env, fs};
 
-/// The launcher and the library it loads: a libtorch that went missing is then an error message of the launcher,
-/// where a program linked to it would not start at all.
+/// The launcher and the library that it loads. If libtorch is missing, the launcher says so; a program linked to libtorch
+/// would not start at all.
 const FILES: [(&str, &str); 2] = [("dlbacktrace", "bin"), ("libdlbacktrace_cli.so", "lib")];
 
 /// Builds `dlbacktrace` optimised and copies it into `prefix`.
@@ -17,7 +17,7 @@ pub fn install(prefix: &Path) -> Result<()> {
     for (file, place) in FILES {
         let place = prefix.join(place);
         fs::create_dir_all(&place).with_context(|| format!("cannot make {}", place.display()))?;
-        // Beside and renamed, so that a running dlbacktrace is replaced rather than overwritten.
+        // Written beside the file and renamed, so that a running dlbacktrace is replaced rather than overwritten.
         let (new, old) = (place.join(format!(".{file}.new")), place.join(file));
         fs::copy(target.join("release").join(file), &new)
             .and_then(|_| fs::rename(&new, &old))

@@ -1,4 +1,4 @@
-//! Libraries in a cache that all checkouts share, each laid out of a wheel, once.
+//! Libraries in a cache that all checkouts share; each is made from a wheel, once.
 
 use crate::manifest;
 use crate::wheel::Wheel;
@@ -12,18 +12,18 @@ pub struct Layout {
     /// What it holds.
     pub what: &'static str,
     pub version: &'static str,
-    /// What it is made of.
+    /// The wheel it is made from.
     pub wheel: Wheel,
     /// Adds what the wheel lacks.
     pub complete: fn(&Path) -> Result<()>,
 }
 
 impl Layout {
-    /// Makes sure that the directory is whole; gives its path. Takes milliseconds when it is; with `verify` every byte is
+    /// Makes sure that the directory is complete; returns its path. This takes milliseconds if it is. With `verify`, every byte is
     /// read again.
     pub fn make(&self, verify: bool) -> Result<PathBuf> {
         let cache = cache().with_context(|| format!("no place for {}", self.what))?;
-        // A layout made otherwise than here must get another name, as older checkouts share the cache.
+        // A layout made in another way needs another name, because older checkouts share the cache.
         let home = cache.join(format!("{}-{}-cpu", self.what, self.version));
         if verify || !manifest::is_untouched(&home) {
             let _lock = lock(&cache)?;
@@ -32,18 +32,18 @@ impl Layout {
         Ok(home)
     }
 
-    /// Makes the directory anew unless it is whole.
+    /// Makes the directory again unless it is complete.
     fn mend(&self, home: &Path, verify: bool) -> Result<()> {
         if !verify && manifest::is_untouched(home) {
-            return Ok(()); // Another set-up made it while this one waited.
+            return Ok(()); // Another set-up has made it while this one waited.
         }
         if manifest::is_intact(home) {
-            return manifest::write(home); // Whole, if of another age: copied, perhaps.
+            return manifest::write(home); // The content is right, only the age differs: it was copied, perhaps.
         }
         if home.exists() {
-            eprintln!("The {} in {} is damaged; making it anew", self.what, home.display());
+            eprintln!("The {} in {} is damaged; making it again", self.what, home.display());
         }
-        // Everything grows in one directory beside. Of an interrupted set-up only a fetched wheel is of use.
+        // Everything is made in one directory beside it. From an interrupted set-up, only a fetched wheel can be reused.
         let mut partial = home.as_os_str().to_owned();
         partial.push(".partial");
         let [wheel, scratch, tree, old] =
@@ -77,7 +77,7 @@ fn cache() -> Result<PathBuf> {
     Ok(cache)
 }
 
-/// Only one set-up works in the cache at a time; the lock goes with the process, however it ends.
+/// Only one set-up works in the cache at a time; the lock ends with the process, however that ends.
 fn lock(cache: &Path) -> Result<File> {
     let path = cache.join("lock");
     let file = File::create(&path).with_context(|| format!("cannot write {}", path.display()))?;

@@ -19,22 +19,22 @@ pub const LIBTORCH: Layout = Layout {
         platform: "manylinux_2_28_x86_64",
         sha256: "60fcdcb2f3876e21146cb4524ef06397d727ca9ad5f020818547e25075fe3cb7",
         described: "libtorch (530 MB)",
-        instead: "let LIBTORCH name a libtorch of that version of your own",
+        instead: "let LIBTORCH name your own libtorch of that version",
         place,
     },
     complete,
 };
 
-/// What the wheel lacks of the layout that `torch-sys` expects.
+/// Adds what the wheel lacks of the layout that `torch-sys` expects.
 fn complete(tree: &Path) -> Result<()> {
     stubs::make(&tree.join("lib/libtorch_cpu.so"))?;
-    // torch-sys links `torch`, an empty library whose only work is to bring in the CUDA ones; a linker script suffices.
+    // torch-sys links `torch`, an empty library that only brings in the CUDA ones; a linker script suffices.
     fs::write(tree.join("lib/libtorch.so"), "INPUT(libtorch_cpu.so)\n")?;
     fs::write(tree.join("build-version"), format!("{VERSION}+cpu\n"))?;
     Ok(())
 }
 
-/// Where a file of the wheel belongs in the layout of libtorch, if it does.
+/// The place of a wheel's file in the layout of libtorch, if it has one.
 fn place(name: &Path) -> Option<PathBuf> {
     let inside = name.strip_prefix("torch").ok()?;
     let library = LIBRARIES.iter().any(|library| inside == Path::new("lib").join(library));

@@ -19,7 +19,7 @@ use dlbacktrace_libtorch::Unfit;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-/// The exit code for a framework library that is missing or wrong, as of the command `dlbacktrace`.
+/// The exit code for a framework library that is missing or wrong, the same as that of `dlbacktrace`.
 const UNFIT: u8 = 6;
 
 /// Set-up and chores of dlbacktrace. Every command sets the checkout up first.
@@ -32,9 +32,9 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Command {
-    /// Fetches and lays out libtorch, unless the environment names one (LIBTORCH, LIBTORCH_USE_PYTORCH)
+    /// Fetches and unpacks libtorch, unless the environment names one (LIBTORCH, LIBTORCH_USE_PYTORCH)
     Setup {
-        /// Reads every file that was laid out again and compares its SHA-256
+        /// Reads every unpacked file again and compares its SHA-256
         #[arg(long)]
         verify: bool,
         /// Fetches TensorFlow too, unless the environment names one (DLBACKTRACE_LIBTENSORFLOW)
@@ -43,7 +43,7 @@ enum Command {
     },
     /// Explains the bundled models on real data
     Demo,
-    /// Passes the tests; those of SavedModels need TensorFlow, which is fetched first
+    /// Runs the tests; those of SavedModels need TensorFlow, which is fetched first
     Test {
         /// Arguments for `cargo test`, such as `--test fixtures`
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
@@ -63,7 +63,7 @@ enum Command {
         #[arg(long)]
         prefix: PathBuf,
     },
-    /// Installs the C and C++ library: headers, libraries, and what CMake and pkg-config find them by
+    /// Installs the C and C++ library: headers, libraries, and the files by which CMake and pkg-config find them
     CppInstall {
         /// The directory that gets include/ and lib/
         #[arg(long)]
@@ -71,7 +71,7 @@ enum Command {
     },
     /// Builds the C and C++ examples against the installed library and runs them
     CppDemo,
-    /// Passes the tests from the C++ side
+    /// Runs the tests written in C++
     CppTest {
         /// Under the address and leak sanitizers, the recorder included
         #[arg(long)]

@@ -1,4 +1,4 @@
-//! The manifest of a laid out directory: how big, how old and what its files were when it was made.
+//! The manifest of a directory in the cache: the size, age and hash of each file when it was made.
 
 use anyhow::{Context, Result};
 use sha2::{Digest, Sha256};
@@ -31,14 +31,14 @@ pub fn write(directory: &Path) -> Result<()> {
     fs::write(directory.join(NAME), text).with_context(|| format!("cannot write to {}", directory.display()))
 }
 
-/// Whether every file has the size and age it had: a matter of milliseconds.
+/// Whether every file has its size and age of that time; takes milliseconds.
 pub fn is_untouched(directory: &Path) -> bool {
     holds(directory, |entry, file| {
         size_and_time(file).is_ok_and(|(size, modified)| (size, modified) == (entry.size, entry.modified))
     })
 }
 
-/// Whether every file has the content it had, by SHA-256.
+/// Whether every file has its content of that time, by SHA-256.
 pub fn is_intact(directory: &Path) -> bool {
     holds(directory, |entry, file| sha256(file).is_ok_and(|sha256| sha256 == entry.sha256))
 }

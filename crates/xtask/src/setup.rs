@@ -1,5 +1,4 @@
-//! Set-up: libtorch and TensorFlow in a cache that all checkouts share, and this checkout's `.cargo/` pointing to the
-//! former.
+//! Set-up: puts libtorch and TensorFlow into a cache that all checkouts share, and points this checkout's `.cargo/` to libtorch.
 
 use crate::cargo::{checkout, libtorch_is_the_users};
 use crate::libtorch::LIBTORCH;
@@ -10,11 +9,11 @@ use dlbacktrace_libtorch::{Libtorch, VERSION};
 use std::path::Path;
 use std::{env, fs};
 
-/// Names the user's own TensorFlow, to the library as to set-up.
+/// The variable that names the user's own TensorFlow, for the library as for set-up.
 const TENSORFLOW_VARIABLE: &str = "DLBACKTRACE_LIBTENSORFLOW";
 
-/// Makes sure that a fitting libtorch is there and that cargo finds it. Takes milliseconds when it is; with `verify`
-/// every byte is read again.
+/// Makes sure that the right libtorch is there and that cargo finds it. This takes milliseconds if it is. With `verify`, every
+/// byte is read again.
 pub fn set_up(verify: bool) -> Result<()> {
     if env::var_os("LIBTORCH_USE_PYTORCH").is_some() || libtorch_is_the_users() {
         if let Some(libtorch) = Libtorch::from_env()? {
@@ -33,8 +32,7 @@ pub fn set_up(verify: bool) -> Result<()> {
     point_cargo_to(&home)
 }
 
-/// Makes sure that a TensorFlow is in the cache, where the library finds it by itself, unless the environment names
-/// one.
+/// Makes sure that a TensorFlow is in the cache, where the library finds it by itself, unless the environment names one.
 pub fn set_up_tensorflow(verify: bool) -> Result<()> {
     if let Some(named) = env::var_os(TENSORFLOW_VARIABLE).filter(|named| !named.is_empty()) {
         eprintln!("Using the TensorFlow of the environment, {}.", named.display());
@@ -50,7 +48,7 @@ pub fn set_up_tensorflow(verify: bool) -> Result<()> {
     TENSORFLOW.make(verify).map(drop)
 }
 
-/// Lets every cargo in this checkout use `home`: by a file beside the committed configuration, which includes it.
+/// Lets every cargo in this checkout use `home`, by a file beside the committed configuration, which includes it.
 fn point_cargo_to(home: &Path) -> Result<()> {
     let path = checkout().join(".cargo/libtorch.toml");
     let text = configuration(home)?;

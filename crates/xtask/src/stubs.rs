@@ -1,5 +1,5 @@
-//! Stand-ins for the CUDA libraries that the CPU library of PyTorch's wheel asks for although it computes without:
-//! libraries of the same names whose functions all answer that there is no device. They spare 3 GB of download.
+//! Stand-ins for the CUDA libraries that the CPU library of PyTorch's wheel is linked to but does not use: libraries of the
+//! same names whose functions all answer that there is no device. They save a download of 3 GB.
 
 use anyhow::{Context, Result, bail};
 use object::LittleEndian;
@@ -12,7 +12,7 @@ use std::fs::{self, File};
 use std::path::Path;
 use std::process::Command;
 
-/// Functions that must fill in a result before they answer with an error.
+/// Functions that must fill in a result before they return an error.
 const PARTICULAR: [(&str, &str); 4] = [
     ("cudaGetDeviceCount", "int NAME(int *count) { *count = 0; return 100; }"),
     ("cudaGetErrorString", "const char *NAME(int error) { return \"no CUDA device\"; }"),
@@ -27,7 +27,7 @@ const NO_DEVICE: &str = "int NAME(void) { return 100; }";
 /// `CUPTI_ERROR_NOT_INITIALIZED`.
 const NOT_INITIALIZED: &str = "int NAME(void) { return 15; }";
 
-/// Makes a stand-in beside `library` for each CUDA library that it asks for.
+/// Makes a stand-in beside `library` for each CUDA library that it is linked to.
 pub fn make(library: &Path) -> Result<()> {
     let directory = library.parent().context("a library lies in a directory")?;
     for (name, functions) in cuda_functions(library)? {
@@ -36,7 +36,7 @@ pub fn make(library: &Path) -> Result<()> {
     Ok(())
 }
 
-/// Compiles a library; `version` is that of all its symbols, `needed` a library that it asks for.
+/// Compiles a library; `version` is that of all its symbols, `needed` a library that it is linked to.
 fn compile(
     directory: &Path,
     name: &str,
@@ -68,12 +68,12 @@ fn compile(
     Ok(())
 }
 
-/// The directory of stand-ins beside the libraries. They lie apart, as `torch-sys` takes a `libtorch_cuda.so` for a sign of
-/// CUDA, and older checkouts know the rest as it is.
+/// The directory of stand-ins beside the libraries. They lie apart, because `torch-sys` takes a `libtorch_cuda.so` for a sign of
+/// CUDA, and because older checkouts know the other files as they are.
 const STAND_INS: &str = "stand-ins";
 
-/// Makes stand-ins for the parts of PyTorch that libraries of operators ask for without using them on the CPU, unless they are
-/// there.
+/// Makes stand-ins for the parts of PyTorch that operator libraries are linked to but do not use on the CPU, unless they exist
+/// already.
 pub fn make_stand_ins(lib: &Path) -> Result<()> {
     let home = lib.join(STAND_INS);
     if home.exists() {
@@ -101,7 +101,7 @@ const fn standing(name: &'static str, source: &'static str) -> Standing {
     Standing { name, source, version: None }
 }
 
-/// What a library looks up when it is opened; functions it would call on a GPU are never looked up.
+/// What a library looks up when it is opened; functions that it would call on a GPU are never looked up.
 const STANDING: [Standing; 5] = [
     standing("libtorch.so", ""),
     standing("libtorch_cuda.so", ""),

