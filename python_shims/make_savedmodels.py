@@ -34,7 +34,7 @@ from themes import Themes  # noqa: E402
 THEMES = Themes(savedmodels.every())
 
 
-# Equal in what they give, not in relevance (docs/rules.md §9): a shift that is a table and no vector of features keeps its
+# Equal in their outputs, not in relevance (docs/rules.md, "Written out and in one operator", "Gates"): a shift that is a table and no vector of features keeps its
 # share behind a fused norm; a slice between a sum and tanh leaves the sum without a gate.
 OTHERWISE = {"layer_norm_tf_keras", "pair_linear_convolved"}
 

@@ -9,7 +9,7 @@ pub enum Error {
     /// The file system refused.
     #[error("cannot write {path}: {source}. Choose another directory, or free space there", path = path.display())]
     Io {
-        /// What was to be written.
+        /// The file or directory.
         path: PathBuf,
         /// The system's error.
         source: std::io::Error,

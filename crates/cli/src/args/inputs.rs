@@ -12,7 +12,7 @@ NAME=VALUE with a number, true, false, a JSON list or, where the model takes tex
 In a file of several arrays (.npz, .safetensors, a JSON object) each array fills the input of the same name; \
 NAME=FILE:KEY takes one of them. The same NAME again makes a list or tuple; NAME.KEY fills a dictionary, NAME.0 a list or tuple.";
 
-/// What the model is given.
+/// The inputs of the model.
 #[derive(Debug, Args)]
 pub struct InputArgs {
     #[arg(short, long = "input", value_name = "[NAME=]FILE", help = INPUT_HELP, num_args = 1.., help_heading = "Inputs")]

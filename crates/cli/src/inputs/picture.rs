@@ -135,7 +135,7 @@ mod tests {
 
     type Outcome = Result<(), Box<dyn std::error::Error>>;
 
-    /// What a file becomes with these options and nothing told by a model.
+    /// The array of a file for these options, without a model.
     fn pixels(bytes: &[u8], args: &ImageArgs) -> Result<ArrayD<f32>, String> {
         let channels = if args.grayscale { Some(1) } else { args.channels };
         let layout = args.layout.unwrap_or(Layout::Nchw);
