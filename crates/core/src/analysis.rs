@@ -52,8 +52,8 @@ impl<T: Tensor> Tape<T> {
     /// 2. `counts` and `decisions` come before all that look for the only consumer of a value (`biases`, `gates`, `rows`): they
     ///    take relevance away from operands, and an operand that receives nothing is not a consumer. `counts` is the first of
     ///    the two, because a decision is about the operands that still receive.
-    /// 3. `embeddings` looks for sums with constants, so it comes before `biases` and `normalisers`, which turn such sums into
-    ///    passes.
+    /// 3. `embeddings` looks for sums with constants, so it comes before `normalisers`, which may take such a sum for the centring
+    ///    of a norm and turn it into a pass.
     /// 4. `spectra` makes convolutions, so it comes before `biases` and `gates`, which a convolution takes.
     /// 5. `biases` comes before `normalisers`: a constant added to a product is its bias, even if a scale for each feature
     ///    follows. `normalisers` would take it for the mean of a norm, and it would receive nothing.
