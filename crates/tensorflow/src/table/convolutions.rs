@@ -33,7 +33,7 @@ fn convolution(lowering: &mut Lowering, record: &Record, depthwise: bool) -> Res
     let spatial = layout.spatial(&shape);
     let windows = windows(record, layout, &weight.meta.shape, spatial.len())?;
     let sides = padding(record, spatial, &windows)?;
-    // What both sides have is the convolution's own.
+    // Padding on both sides belongs to the convolution itself.
     let common: Vec<usize> = sides.iter().map(|&(before, after)| before.min(after)).collect();
     if sides.iter().any(|(before, after)| before != after) {
         let rest = |side: fn(&(usize, usize)) -> usize| {
@@ -51,7 +51,7 @@ fn convolution(lowering: &mut Lowering, record: &Record, depthwise: bool) -> Res
     finish(lowering, record, layout, Convolution { geometry }, vec![x, weight])
 }
 
-/// The input of a gradient: the convolution whose adjoint is applied has its paddings.
+/// Lowers a gradient of a convolution, which is a transposed convolution; its paddings are those of the convolution.
 fn transposed(lowering: &mut Lowering, record: &Record, depthwise: bool) -> Result<()> {
     let layout = Layout::of(record)?;
     let x = lowering.operand(input(record, 2)?)?;
@@ -61,7 +61,7 @@ fn transposed(lowering: &mut Lowering, record: &Record, depthwise: bool) -> Resu
     let windows = windows(record, layout, &weight.meta.shape, spatial.len())?;
     let sides = padding(record, &spatial, &windows)?;
     let wider = sides.iter().map(|&(before, after)| before.max(after)).collect();
-    // A kernel with zeros on one side has the longer padding on both, and its result remains one sum with a bias.
+    // A kernel widened by zeros on one side has the longer padding on both, so the result remains one sum with a bias.
     let zeros: Vec<(usize, usize)> = sides
         .iter()
         .map(|&(before, after)| (after.saturating_sub(before), before.saturating_sub(after)))
@@ -117,7 +117,7 @@ fn geometry(windows: &[Window], padding: Vec<usize>, groups: usize) -> ConvGeome
     }
 }
 
-/// Channels of the tensor by channels of the filter.
+/// The number of groups: channels of the tensor divided by channels of the filter.
 fn groups(channels: Option<&usize>, depth: Option<&usize>) -> Result<usize> {
     let groups = channels.zip(depth).and_then(|(channels, depth)| channels.checked_div(*depth));
     groups.ok_or_else(|| Error::Uncovered("the filter has no channels".into()))
@@ -135,7 +135,7 @@ fn filter(lowering: &mut Lowering, slot: &Slot, depthwise: bool) -> Result<Opera
     let shape: Vec<usize> = order.iter().map(|&axis| filter.meta.shape[axis]).collect();
     let single = || [&[shape[0] * shape[1], 1], &shape[2..]].concat();
     if filter.weight.is_none() {
-        // It may depend on the input.
+        // The filter may depend on the input.
         let turned = lowering.writer.permute(&filter, &order)?;
         return if depthwise { lowering.writer.reshape(&turned, &single()) } else { Ok(turned) };
     }
@@ -143,7 +143,7 @@ fn filter(lowering: &mut Lowering, slot: &Slot, depthwise: bool) -> Result<Opera
     Ok(in_form(filter, if depthwise { turned.reshape(&single())? } else { turned }, &order))
 }
 
-/// With cells of zero before and after the kernel.
+/// Adds cells of zero before and after the kernel.
 fn widened(
     lowering: &mut Lowering,
     weight: Operand<TfTensor>,
@@ -159,7 +159,7 @@ fn widened(
     Ok(in_form(weight, wide, zeros))
 }
 
-/// A variable in another form, which is another weight.
+/// A variable in another form, which is a weight of its own.
 fn in_form(mut weight: Operand<TfTensor>, data: TfTensor, form: impl Hash) -> Operand<TfTensor> {
     weight.meta.shape = data.shape();
     weight.data = Some(data);
@@ -171,7 +171,7 @@ fn in_form(mut weight: Operand<TfTensor>, data: TfTensor, form: impl Hash) -> Op
     weight
 }
 
-/// x with zeros around it.
+/// Adds zeros around x.
 fn padded(lowering: &mut Lowering, x: &Operand<TfTensor>, pad: Pad) -> Result<Operand<TfTensor>> {
     let data = with_zeros(x.data()?, &pad)?;
     Ok(lowering.writer.inner(Box::new(pad), vec![x.clone()], data))

@@ -9,7 +9,7 @@ pub(super) const ENTRIES: &[Entry] = &[Entry::by_data(&["Einsum"], Family::Weigh
 
 fn einsum(lowering: &mut Lowering, record: &Record) -> Result<()> {
     let operands = record.inputs.iter().map(|slot| lowering.operand(slot)).collect::<Result<Vec<_>>>()?;
-    let no_equation = || Error::Uncovered("there is no equation".into());
+    let no_equation = || Error::Uncovered("the operator has no equation".into());
     let equation = record.operation.text("equation").ok_or_else(no_equation)?;
     let (op, operands) = lowering.writer.einsum(equation, operands, &[])?;
     lowering.step(record, op, operands)

@@ -1,4 +1,4 @@
-//! Discrete Fourier transforms of the last axes (rules §2). Spectrograms and cepstra are made of them.
+//! Discrete Fourier transforms of the last axes (rules §2). Spectrograms and cepstra are composed of them.
 
 use super::Entry;
 use crate::lowering::{Lowering, input, integers};
@@ -24,13 +24,13 @@ pub(super) const ENTRIES: &[Entry] = &[
     Entry::by_data(&["IRFFT", "IRFFT2D", "IRFFT3D"], Family::WeightedSum, to_real).of_complex(),
 ];
 
-/// A transform along one axis; one back is a mean.
+/// A transform along one axis. A transform back takes the mean.
 fn along(transform: Transform, axis: usize, points: usize) -> Fourier {
     let back = matches!(transform, Transform::Between { forward: false } | Transform::ToReal);
     Fourier { transform, axis, points, factor: if back { 1.0 / points as f64 } else { 1.0 } }
 }
 
-/// The last `count` axes of x, not counting that of parts.
+/// The last `count` axes of x, not counting the axis of parts.
 fn last_axes(x: &Operand<TfTensor>, count: usize) -> Result<std::ops::Range<usize>> {
     let rank = x.meta.shape.len() - usize::from(x.meta.complex);
     let first = rank.checked_sub(count);
@@ -48,7 +48,7 @@ fn between(lowering: &mut Lowering, record: &Record, count: usize, forward: bool
     lowering.step(record, op, operands)
 }
 
-/// So many points along each axis: what there is more is left out, what lacks is 0.
+/// Transforms real numbers after cutting each axis to the requested number of points, or padding it with 0.
 fn from_real(lowering: &mut Lowering, record: &Record) -> Result<()> {
     let mut x = lowering.operand(input(record, 0)?)?;
     let lengths = natural("fft_length", &integers(record, 1)?)?;
@@ -64,7 +64,7 @@ fn from_real(lowering: &mut Lowering, record: &Record) -> Result<()> {
     lowering.step(record, op, operands)
 }
 
-/// To so many points along each axis.
+/// Transforms back to the requested number of points along each axis.
 fn to_real(lowering: &mut Lowering, record: &Record) -> Result<()> {
     let mut x = lowering.operand(input(record, 0)?)?;
     let lengths = natural("fft_length", &integers(record, 1)?)?;

@@ -1,10 +1,10 @@
-//! Windows that slide over a tensor: how convolutions and poolings say where.
+//! Windows that slide over a tensor, as convolutions and poolings describe them.
 
 use crate::Record;
 use crate::lowering::{Lowering, input};
 use dlbacktrace_core::{Error, Result};
 
-/// Where the channels of a record's tensors are.
+/// The position of the channels in a record's tensors.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Layout {
     /// `[N, spatial…, C]`
@@ -22,7 +22,7 @@ impl Layout {
         }
     }
 
-    /// Of one number for each axis, those of the spatial axes.
+    /// The numbers of the spatial axes, from one number for each axis.
     pub(super) fn spatial<T>(self, each: &[T]) -> &[T] {
         match self {
             Self::ChannelsLast => each.get(1..each.len().saturating_sub(1)).unwrap_or_default(),
@@ -38,7 +38,7 @@ pub(super) fn extents(record: &Record, name: &str) -> Result<Vec<usize>> {
     natural(name, numbers)
 }
 
-/// Numbers that count.
+/// Numbers that must not be negative.
 pub(super) fn natural(name: &str, numbers: &[i64]) -> Result<Vec<usize>> {
     let negative = |_| Error::Uncovered(format!("negative {name}: {numbers:?}"));
     numbers.iter().map(|&number| usize::try_from(number).map_err(negative)).collect()
@@ -52,8 +52,8 @@ pub(super) struct Window {
     pub(super) dilation: usize,
 }
 
-/// Cells that are not there before and after each axis, as many axes as there are windows. `extents` are those of the
-/// tensor that the windows slide over; `layout` tells which numbers of an explicit padding belong to these axes.
+/// The number of padded cells before and after each axis, for as many axes as there are windows. `extents` are those of the
+/// tensor over which the windows slide; `layout` decides which numbers of an explicit padding belong to these axes.
 pub(super) fn padding(record: &Record, extents: &[usize], windows: &[Window]) -> Result<Vec<(usize, usize)>> {
     let along = |(&extent, window): (&usize, &Window)| {
         let Window { kernel, stride, dilation } = *window;

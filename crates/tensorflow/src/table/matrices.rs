@@ -20,7 +20,7 @@ pub(super) const ENTRIES: &[Entry] = &[
     .of_complex(),
 ];
 
-/// Whether a factor is turned is told by a flag of its own; real matrices are their own conjugates.
+/// A flag says for each factor whether it is transposed; the conjugate of a real matrix is the matrix itself.
 fn product(lowering: &mut Lowering, record: &Record, turned: [&str; 2]) -> Result<()> {
     let (a, b) = (input(record, 0)?, input(record, 1)?);
     let (mut left, mut right) = (lowering.operand(a)?, lowering.operand(b)?);
@@ -38,7 +38,7 @@ fn product(lowering: &mut Lowering, record: &Record, turned: [&str; 2]) -> Resul
         left = upright(lowering, &left)?;
     }
     let mut transposed = flag(record, turned[1]);
-    // A weight stays as it is stored, so that what is made of it is found again.
+    // A weight stays as it is stored, so that the cache finds what is derived from it.
     if transposed && !lowering.is_stored(b) {
         right = upright(lowering, &right)?;
         transposed = false;

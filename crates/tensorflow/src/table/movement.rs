@@ -76,7 +76,7 @@ pub(super) const ENTRIES: &[Entry] = &[
         |lowering, record| rearrange::lower(lowering, record, &[0]),
     )
     .by_parts(),
-    // By its key, which is no integer that counts.
+    // A look-up by key, which is not an index.
     Entry::by_data(&["StatelessShuffle"], Family::Movement, |lowering, record| {
         rearrange::lower(lowering, record, &[0])
     }),
@@ -85,7 +85,7 @@ pub(super) const ENTRIES: &[Entry] = &[
         Family::Movement,
         blocks,
     ),
-    // The last input fills what is off the diagonals.
+    // The last input fills the cells off the diagonals.
     Entry::by_shape(&["MatrixDiagV2", "MatrixDiagV3"], Family::Movement, |lowering, record| {
         rearrange::lower_filling(lowering, record, &[0], Some(4))
     }),
@@ -123,7 +123,7 @@ fn slice(lowering: &mut Lowering, record: &Record) -> Result<()> {
     lowering.step(record, Box::new(Slice { regions: vec![region] }), operands)
 }
 
-/// Parts one after the other along an axis.
+/// Splits into parts along an axis.
 fn split(lowering: &mut Lowering, record: &Record, slot: &Slot, along: i64) -> Result<()> {
     let operand = lowering.unread(slot);
     let axis = axis(along, operand.meta.shape.len())?;
@@ -139,7 +139,7 @@ fn split(lowering: &mut Lowering, record: &Record, slot: &Slot, along: i64) -> R
     lowering.step(record, Box::new(Slice { regions }), vec![operand])
 }
 
-/// Each index of an axis as an output of its own.
+/// Makes each index of an axis an output.
 fn unpack(lowering: &mut Lowering, record: &Record) -> Result<()> {
     let shape = shape(lowering, record, 0)?;
     let axis = axis(record.operation.int("axis").unwrap_or(0), shape.len())?;
@@ -173,7 +173,7 @@ fn pad(lowering: &mut Lowering, record: &Record) -> Result<()> {
     lowering.step(record, Box::new(Pad { before: side(0), after: side(1) }), operands)
 }
 
-/// Places apart as samples of their own, and the reverse; cells are added on the way there and cropped on the way back.
+/// Takes cells apart as samples of their own, and the reverse; cells are padded on the way there and cropped on the way back.
 fn blocks(lowering: &mut Lowering, record: &Record) -> Result<()> {
     let blocks = match record.operation.int("block_size") {
         Some(size) => natural("block_size", &[size; 2])?,
@@ -190,7 +190,7 @@ fn reverse(lowering: &mut Lowering, record: &Record) -> Result<()> {
     lowering.step(record, Box::new(Flip { axes }), operands)
 }
 
-/// The condition of the first version may be one for each index of the first axis.
+/// In the first version, the condition may have one entry for each index of the first axis.
 fn select(lowering: &mut Lowering, record: &Record) -> Result<()> {
     let mut condition = lowering.operand(input(record, 0)?)?;
     let rank = lowering.output_shape(record)?.len();

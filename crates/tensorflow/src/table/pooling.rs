@@ -1,4 +1,4 @@
-//! Pooling (rules §2 and §3). Windows have one extent for each axis, those of samples and channels included.
+//! Pooling (rules §2 and §3). Windows have one extent for each axis, samples and channels included.
 
 use super::Entry;
 use super::geometry::{Layout, Window, extents, natural, padding, shape};
@@ -12,13 +12,13 @@ pub(super) const ENTRIES: &[Entry] = &[
     Entry::by_result(&["MaxPool", "MaxPoolV2", "MaxPool3D", "MaxPoolWithArgmax"], Family::Winner, max),
 ];
 
-/// The windows along all axes, and the cells missing before the first.
+/// The windows along all axes, and the number of padded cells before the first.
 fn windows(lowering: &Lowering, record: &Record) -> Result<(Vec<Window>, Vec<usize>)> {
     let (kernel, stride) = match record.operation.ints("ksize") {
         Some(_) => (extents(record, "ksize")?, extents(record, "strides")?),
         None => (natural("ksize", &integers(record, 1)?)?, natural("strides", &integers(record, 2)?)?),
     };
-    // Other formats split the channels.
+    // Other formats split the channels over two axes.
     Layout::of(record)?;
     let extents = shape(lowering, record, 0)?;
     if kernel.len() != extents.len() || stride.len() != extents.len() {
@@ -33,7 +33,7 @@ fn windows(lowering: &Lowering, record: &Record) -> Result<(Vec<Window>, Vec<usi
     Ok((windows, before))
 }
 
-/// What an average divides by cancels, so that only the cells of each window matter.
+/// The divisor of an average cancels, so only the cells of each window matter.
 fn average(lowering: &mut Lowering, record: &Record) -> Result<()> {
     let (windows, before) = windows(lowering, record)?;
     let operand = lowering.operand(input(record, 0)?)?;
@@ -44,7 +44,7 @@ fn average(lowering: &mut Lowering, record: &Record) -> Result<()> {
     lowering.step(record, Box::new(op), vec![operand])
 }
 
-/// The largest cells were found once: what the operator returned.
+/// Adds the largest cells, which the operator has found already: its result.
 fn max(lowering: &mut Lowering, record: &Record) -> Result<()> {
     let (windows, padding) = windows(lowering, record)?;
     let operand = lowering.operand(input(record, 0)?)?;

@@ -37,7 +37,7 @@ pub(super) const ENTRIES: &[Entry] = &[
     Entry::by_result(&["SegmentMax", "SegmentMin"], Family::Winner, segment_extremum),
 ];
 
-/// A reduction over no axis leaves all as it is.
+/// A reduction over no axis leaves everything as it is.
 fn over_axes(
     lowering: &mut Lowering,
     record: &Record,
@@ -80,7 +80,7 @@ fn cumulative(lowering: &mut Lowering, record: &Record) -> Result<()> {
     lowering.step(record, last, vec![x])
 }
 
-/// A product of all, factor after factor.
+/// A product of all elements, factor after factor.
 fn factors(lowering: &mut Lowering, record: &Record) -> Result<()> {
     let operand = lowering.number(record, input(record, 0)?)?;
     let axes = axes(record, 1, operand.meta.shape.len())?;
@@ -88,8 +88,8 @@ fn factors(lowering: &mut Lowering, record: &Record) -> Result<()> {
     lowering.step(record, Box::new(Reshape), vec![product])
 }
 
-/// What a combination of two makes of all elements up to each along an axis. Reversed: from the end. Exclusive: each lacks
-/// its own element, so that the first has nothing.
+/// Combines all elements up to each one along an axis, two at a time. Reversed: from the end. Exclusive: each result lacks its
+/// own element, so the first has none.
 fn running(
     lowering: &mut Lowering,
     record: &Record,
@@ -115,10 +115,10 @@ fn running(
     lowering.step(record, Box::new(Concat { axis, new_axis: false }), found)
 }
 
-/// The largest of each row move back to where the indices beside them say.
+/// The largest elements of each row; relevance goes back to the places that the indices beside them name.
 fn largest(lowering: &mut Lowering, record: &Record) -> Result<()> {
     let operand = lowering.unread(input(record, 0)?);
-    let nothing = || Error::Uncovered("there are no indices to go by".into());
+    let nothing = || Error::Uncovered("the operator returned no indices".into());
     let indices = record.outputs.get(1).ok_or_else(nothing)?;
     let indices = lowering.operand(indices)?.data()?.to_indices()?;
     let extent = operand.meta.shape.last().copied().unwrap_or(1) as i64;
@@ -130,7 +130,7 @@ fn largest(lowering: &mut Lowering, record: &Record) -> Result<()> {
     lowering.step(record, Box::new(Rearrange::of(indices)), vec![operand])
 }
 
-/// The number of the segment of each row.
+/// The number of each row's segment.
 fn segments(record: &Record) -> Result<TfTensor> {
     let numbers = input(record, 1)?.tensor.clone();
     let not_kept = || Error::NotKept { what: "the numbers of the segments".into() };

@@ -1,4 +1,4 @@
-//! Regular parts in the notation of Python's slices (rules §5).
+//! Regions in the notation of Python's slices (rules §5).
 
 use super::Entry;
 use super::geometry::shape;
@@ -9,7 +9,7 @@ use dlbacktrace_core::{Error, Family, Range, Result};
 
 pub(super) const ENTRIES: &[Entry] = &[
     Entry::by_shape(&["StridedSlice"], Family::Movement, strided_slice).by_parts(),
-    // A part of a tensor exchanged for another.
+    // Replaces a region of a tensor by another.
     Entry::by_shape(&["TensorStridedSliceUpdate"], Family::Movement, |lowering, record| {
         rearrange::lower(lowering, record, &[0, 4])
     }),
@@ -17,25 +17,27 @@ pub(super) const ENTRIES: &[Entry] = &[
 
 fn strided_slice(lowering: &mut Lowering, record: &Record) -> Result<()> {
     let shape = shape(lowering, record, 0)?;
-    // Backwards is no regular part.
+    // A range that runs backwards is not a region.
     let Some(region) = region(record, &shape)? else { return rearrange::lower(lowering, record, &[0]) };
     let volume = |extents: &mut dyn Iterator<Item = usize>| extents.product::<usize>();
     let output = lowering.output_shape(record)?;
     if volume(&mut region.iter().map(|range| range.len)) != volume(&mut output.iter().copied()) {
-        return Err(Error::Uncovered(format!("a part {region:?} of {shape:?} does not make {output:?}")));
+        return Err(Error::Uncovered(format!(
+            "the region {region:?} of shape {shape:?} does not have the shape {output:?}"
+        )));
     }
     let operand = lowering.unread(input(record, 0)?);
     lowering.step(record, Box::new(Slice { regions: vec![region] }), vec![operand])
 }
 
-/// One range for each axis; `None` where one runs backwards.
+/// One range for each axis; `None` if one runs backwards.
 fn region(record: &Record, shape: &[usize]) -> Result<Option<Vec<Range>>> {
     let mask = |name: &str| record.operation.int(name).unwrap_or(0);
     let at = |mask: i64, place: usize| place < 64 && mask >> place & 1 == 1;
     let (begin, end, step) = (integers(record, 1)?, integers(record, 2)?, integers(record, 3)?);
     let [begins, ends, ellipsis, new, single] =
         ["begin_mask", "end_mask", "ellipsis_mask", "new_axis_mask", "shrink_axis_mask"].map(mask);
-    // Axes that the notation names; those it does not name belong to the ellipsis, or to one at the end.
+    // The axes that the notation names; the others belong to the ellipsis, or to one at the end.
     let named = (0..begin.len()).filter(|&place| !at(ellipsis, place) && !at(new, place)).count();
     let unnamed = shape.len().saturating_sub(named);
     let mut region = Vec::with_capacity(shape.len());
@@ -48,7 +50,7 @@ fn region(record: &Record, shape: &[usize]) -> Result<Option<Vec<Range>>> {
         if at(new, place) {
             continue;
         }
-        let too_many = || Error::Uncovered(format!("a part of {shape:?} names too many axes"));
+        let too_many = || Error::Uncovered(format!("a slice of shape {shape:?} names too many axes"));
         let extent = *shape.get(region.len()).ok_or_else(too_many)? as i64;
         let counted = |index: i64| if index < 0 { index + extent } else { index };
         let start =

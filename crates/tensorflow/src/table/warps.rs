@@ -1,5 +1,5 @@
-//! Pictures that are turned, shifted and stretched, as layers of augmentation do (rules §2): each pixel is a weighted sum of those
-//! around the point that it is taken from.
+//! Rotated, shifted and stretched pictures, as in layers of augmentation (rules §2 and "Sampling at a grid"): each pixel is a
+//! weighted sum of the pixels around the point from which it is taken.
 
 use super::Entry;
 use crate::lowering::{Lowering, input};
@@ -34,8 +34,8 @@ fn projected(lowering: &mut Lowering, record: &Record) -> Result<()> {
     let mut entries = Entries::default();
     for sample in 0..samples {
         let transform = transforms.get(sample).or(transforms.first().filter(|_| transforms.len() == 1));
-        let transform =
-            transform.ok_or_else(|| Error::Uncovered("it has no transform for a picture".into()))?;
+        let transform = transform
+            .ok_or_else(|| Error::Uncovered("the operator has no transform for a picture".into()))?;
         for row in 0..rows {
             for column in 0..columns {
                 let to = (sample * rows + row) * columns + column;
@@ -45,7 +45,7 @@ fn projected(lowering: &mut Lowering, record: &Record) -> Result<()> {
                     within += weight;
                 }
                 if filled && within < 1.0 - 1e-6 {
-                    return Err(Error::Uncovered("filling in other numbers than 0 has no rule".into()));
+                    return Err(Error::Uncovered("filling with a number other than 0 has no rule".into()));
                 }
             }
         }
@@ -57,7 +57,7 @@ fn projected(lowering: &mut Lowering, record: &Record) -> Result<()> {
     lowering.step(record, Box::new(Reshape), vec![made])
 }
 
-/// What stands beyond the edge of a picture.
+/// What lies beyond the edge of a picture.
 #[derive(Debug, Clone, Copy)]
 enum Edge {
     Constant,
@@ -73,11 +73,11 @@ impl Edge {
             "REFLECT" => Self::Reflect,
             "WRAP" => Self::Wrap,
             "NEAREST" => Self::Nearest,
-            other => return Err(Error::Uncovered(format!("there is no rule for edges of the kind {other}"))),
+            other => return Err(Error::Uncovered(format!("edges of the kind {other} have no rule"))),
         })
     }
 
-    /// The coordinate within an axis that one beyond it stands for, as TensorFlow's kernel finds it.
+    /// The coordinate inside an axis that replaces one beyond it, as TensorFlow's kernel finds it.
     fn within(self, at: f64, extent: usize) -> f64 {
         let (length, last) = (extent as f64, extent as f64 - 1.0);
         if matches!(self, Self::Constant) {
@@ -105,8 +105,8 @@ impl Edge {
     }
 }
 
-/// The pixels around the point that (row, column) is taken from, by their number in the picture, and their weights. The transform
-/// a₀ … c₁ takes (x, y) to ((a₀x + a₁y + a₂) / k, (b₀x + b₁y + b₂) / k) with k = c₀x + c₁y + 1.
+/// The pixels around the point from which (row, column) is taken, by their numbers in the picture, with their weights. The
+/// transform a₀ … c₁ takes (x, y) to ((a₀x + a₁y + a₂) / k, (b₀x + b₁y + b₂) / k) with k = c₀x + c₁y + 1.
 fn around(
     transform: &[f64],
     [row, column]: [usize; 2],
