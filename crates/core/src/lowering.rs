@@ -1,5 +1,5 @@
-//! From a recording of a framework's operators to a tape. The road is the same for every framework: a [`Framework`] says what
-//! a call of its own is, and a [`Table`] which rule each operator has.
+//! Lowers a recording of a framework's operators to a tape. This works alike for every framework: a [`Framework`] describes its
+//! calls, and a [`Table`] says which rule each operator has.
 
 mod framework;
 mod table;
@@ -14,7 +14,7 @@ use crate::{
     ValueId,
 };
 
-/// The tape in the making.
+/// A tape while it is written.
 pub struct Lowering<F: Framework> {
     /// Writes the steps.
     pub writer: TapeWriter<F::Tensor>,
@@ -38,7 +38,7 @@ impl<F: Framework> Lowering<F> {
         self.part(call)
     }
 
-    /// Gives what is written from now on the name and the place of a call.
+    /// Gives the steps that follow the name and place of a call.
     pub fn begin(&mut self, call: &F::Call) {
         self.writer.operator = F::operator(call).to_owned();
         self.writer.place = Place {
@@ -51,7 +51,7 @@ impl<F: Framework> Lowering<F> {
         }
     }
 
-    /// Adds a call that the operator at hand is made of.
+    /// Adds a call that is a part of the present operator.
     ///
     /// # Errors
     /// As [`Lowering::record`].
@@ -64,7 +64,7 @@ impl<F: Framework> Lowering<F> {
             Some(row) if row.of_complex == OfComplex::Parts => self.by_parts(call, row),
             _ => self.all(call, Box::new(Unruled::default())),
         };
-        // What a rule does not cover matters only if relevance reaches it: integers that count axes take the same
+        // A call that no rule covers matters only if relevance reaches it: integers that count axes take the same
         // operators.
         lowered.or_else(|error| match error {
             Error::Uncovered(reason) => {
@@ -75,7 +75,7 @@ impl<F: Framework> Lowering<F> {
         })
     }
 
-    /// By the row of its operator.
+    /// Lowers a call by the row of its operator.
     fn lower(&mut self, call: &F::Call, row: &Row<F>) -> Result<()> {
         match &row.lower {
             Lower::Function(function) => self.function(call, *function),
@@ -88,7 +88,7 @@ impl<F: Framework> Lowering<F> {
         }
     }
 
-    /// A call on complex numbers, as the same call on their real parts and on their imaginary parts.
+    /// Lowers a call on complex numbers as the same call on their real parts and on their imaginary parts.
     fn by_parts(&mut self, call: &F::Call, row: &Row<F>) -> Result<()> {
         let mut made = [Vec::new(), Vec::new()];
         for (index, made) in made.iter_mut().enumerate() {
@@ -102,7 +102,7 @@ impl<F: Framework> Lowering<F> {
                         made.push(value);
                         value
                     }
-                    // Indices are those of both parts.
+                    // Indices are the same for both parts.
                     (false, false) if !dtype.is_float() => {
                         let tensor = slot.tensor.as_ref().map(F::share);
                         return Ok(Slot { value: slot.value, tensor });
@@ -124,14 +124,14 @@ impl<F: Framework> Lowering<F> {
         Ok(())
     }
 
-    /// The first operand unchanged, or in another type.
+    /// Adds a step that hands on the first operand unchanged, or in another type.
     fn identity(&mut self, call: &F::Call) -> Result<()> {
         let (operand, output) = (self.unread(first::<F>(call)?), self.output_meta(call)?);
         let (op, operands) = self.writer.converted(operand, &output)?;
         self.step(call, op, operands)
     }
 
-    /// A function of each element of the first operand. A gate reads what it was applied to.
+    /// Adds a function of each element of the first operand. A gate reads the function's argument.
     fn function(&mut self, call: &F::Call, function: Function) -> Result<()> {
         let slot = first::<F>(call)?;
         let reads = slot.tensor.is_some() && Gate::of(function).is_some();
@@ -139,19 +139,19 @@ impl<F: Framework> Lowering<F> {
         self.step(call, Box::new(Pass::function(function)), vec![operand])
     }
 
-    /// A pass of the first operand.
+    /// Adds a pass of the first operand.
     ///
     /// # Errors
-    /// [`Error::Uncovered`] when there is none.
+    /// [`Error::Uncovered`] if there is no operand.
     pub fn pass(&mut self, call: &F::Call, pass: Pass) -> Result<()> {
         let operand = self.unread(first::<F>(call)?);
         self.step(call, Box::new(pass), vec![operand])
     }
 
-    /// Every tensor that the call read is an operand that the rule does not read.
+    /// Adds a step that has every tensor of the call as an operand whose data the rule does not read.
     ///
     /// # Errors
-    /// None; as every function of a row.
+    /// None; it has the signature of a row's function.
     pub fn all(&mut self, call: &F::Call, op: Box<dyn BacktraceOp<F::Tensor>>) -> Result<()> {
         let operands = F::operands(call).map(|slot| self.unread(slot)).collect();
         self.step(call, op, operands)
@@ -160,7 +160,7 @@ impl<F: Framework> Lowering<F> {
     /// Adds a step that makes the call's outputs.
     ///
     /// # Errors
-    /// None; as every function of a row.
+    /// None; it has the signature of a row's function.
     pub fn step(
         &mut self,
         call: &F::Call,
@@ -172,12 +172,12 @@ impl<F: Framework> Lowering<F> {
         Ok(())
     }
 
-    /// The values that a call makes.
+    /// The values of a call's outputs.
     pub fn made(&mut self, call: &F::Call) -> Vec<ValueId> {
         F::outputs(call)
             .map(|(slot, fresh)| match fresh {
                 true => slot.value,
-                // The value existed before: what flows to it flows through its own maker.
+                // The value existed before: relevance that flows to it goes to its own maker.
                 false => {
                     let meta = self.meta(slot);
                     self.writer.tape.value(meta)
@@ -194,7 +194,7 @@ impl<F: Framework> Lowering<F> {
     /// Shape and element type of the call's first output.
     ///
     /// # Errors
-    /// [`Error::Uncovered`] when it gave no tensor.
+    /// [`Error::Uncovered`] if it returned no tensor.
     pub fn output_meta(&self, call: &F::Call) -> Result<Meta> {
         Ok(self.meta(output::<F>(call)?))
     }
@@ -218,7 +218,7 @@ impl<F: Framework> Lowering<F> {
     /// An operand that the rule reads, in its compute type.
     ///
     /// # Errors
-    /// [`Error::NotKept`], [`Error::Tensor`], and [`Error::Uncovered`] of a kind of tensor that no rule reads.
+    /// [`Error::NotKept`], [`Error::Tensor`], and [`Error::Uncovered`] for a kind of tensor that no rule reads.
     pub fn operand(&self, slot: &Slot<F::Raw>) -> Result<Operand<F::Tensor>> {
         let mut operand = self.unread(slot);
         let raw = slot.tensor.as_ref().ok_or_else(|| Error::NotKept {
@@ -230,7 +230,7 @@ impl<F: Framework> Lowering<F> {
         Ok(operand)
     }
 
-    /// An operand of arithmetic, in the element type it ran in: integers count as numbers.
+    /// An operand of arithmetic, in the element type in which it ran: integers count as numbers.
     ///
     /// # Errors
     /// Those of [`Lowering::operand`].
@@ -242,7 +242,7 @@ impl<F: Framework> Lowering<F> {
         Ok(operand)
     }
 
-    /// An operand of which the rule reads the shape only.
+    /// An operand of which the rule reads only the shape.
     pub fn unread(&self, slot: &Slot<F::Raw>) -> Operand<F::Tensor> {
         Operand::shape_only(slot.value, self.meta(slot))
     }

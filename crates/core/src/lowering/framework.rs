@@ -1,66 +1,66 @@
-//! What the road from a recording to a tape asks of a framework.
+//! What lowering needs of a framework.
 
 use crate::recording::Slot;
 use crate::{Chance, Meta, Place, Result, Tensor, ValueId, WeightKey};
 
-/// What becomes of a slot; it is told whether that of an output.
+/// Gives the slot that replaces a slot; the flag says whether it is an output's.
 pub type OfSlot<'a, R> = dyn FnMut(&Slot<R>, bool) -> Result<Slot<R>> + 'a;
 
 /// A framework whose operators are recorded, and what is known of the values of one of its recordings.
 pub trait Framework: Sized + 'static {
-    /// Its tensors under the rules.
+    /// Its tensors for the rules.
     type Tensor: Tensor;
-    /// Its own tensors, which a recording holds.
+    /// Its own tensors, which a recording contains.
     type Raw;
     /// One operator that ran.
     type Call;
     /// Which tensors of a call its recorder keeps.
     type Keep: Copy + Send + Sync + 'static;
 
-    /// Keeps integers and truth values, which say how or where; of numbers the shapes alone.
+    /// Keeps integers and truth values, which say how or where; of numbers only the shapes.
     const INDICES: Self::Keep;
-    /// Keeps what a gating function is applied to, where that costs no copy.
+    /// Keeps the argument of a gating function, if that needs no copy.
     const GATED: Self::Keep;
     /// Keeps all operands.
     const OPERANDS: Self::Keep;
     /// Keeps all operands and results.
     const ALL: Self::Keep;
 
-    /// The operator's name, as a report shows it.
+    /// The operator's name, as reports show it.
     fn operator(call: &Self::Call) -> &str;
 
-    /// The name of the operator's row: several operators may share one, as an operator and its twin that works in place do.
+    /// The name of the operator's row. Several operators may share a row, such as an operator and its in-place twin.
     fn row(call: &Self::Call) -> &str {
         Self::operator(call)
     }
 
-    /// Where the call ran. The number of the step and the shapes of the operands are filled in.
+    /// The place of the call. The number of the step and the shapes of the operands are filled in later.
     fn place(call: &Self::Call) -> Place;
 
     /// Why the call may give something else for the same sample, if it may.
     fn chance(call: &Self::Call) -> Option<Chance>;
 
-    /// The tensors it read, in order, lists flattened.
+    /// The tensors that it read, in order, with lists flattened.
     fn operands(call: &Self::Call) -> impl Iterator<Item = &Slot<Self::Raw>>;
 
-    /// The tensors it gave, in order, lists flattened, each with whether this call made its value. A value that existed
-    /// before keeps its own maker.
+    /// The tensors that it returned, in order, with lists flattened, and for each whether this call made its value. A value that
+    /// existed before keeps its own maker.
     fn outputs(call: &Self::Call) -> impl Iterator<Item = (&Slot<Self::Raw>, bool)>;
 
-    /// The same call on other tensors: `slot` says what each becomes, operands first, then those of the outputs, for which
-    /// it is told `true`.
+    /// The same call on other tensors: `slot` gives what replaces each, first for the operands and then, with `true`, for the
+    /// outputs.
     ///
     /// # Errors
     /// What `slot` returns.
     fn on(call: &Self::Call, slot: &mut OfSlot<'_, Self::Raw>) -> Result<Self::Call>;
 
-    /// A kept tensor as the rules read it. Complex numbers get their parts as the last axis.
+    /// A kept tensor in the form that the rules read. Complex numbers have their parts along the last axis.
     ///
     /// # Errors
-    /// [`Error::Uncovered`](crate::Error::Uncovered) of a kind of tensor that no rule reads.
+    /// [`Error::Uncovered`](crate::Error::Uncovered) for a kind of tensor that no rule reads.
     fn tensor(&self, raw: &Self::Raw, meta: &Meta) -> Result<Self::Tensor>;
 
-    /// The same tensor once more.
+    /// Another handle of the same tensor.
     fn share(raw: &Self::Raw) -> Self::Raw;
 
     /// The real parts (0) or the imaginary parts (1) of complex numbers.

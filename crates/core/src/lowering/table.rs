@@ -1,4 +1,4 @@
-//! Which rule each operator of a framework has.
+//! The table of a framework: which rule each of its operators has.
 
 use super::{Framework, Lowering};
 use crate::ops::Decision;
@@ -9,13 +9,13 @@ use std::collections::HashMap;
 pub struct Row<F: Framework> {
     /// The operators, by the name of [`Framework::row`].
     pub names: &'static [&'static str],
-    /// The kind of rule as lists of operators show it; it decides nothing.
+    /// The kind of rule in lists of operators; it decides nothing.
     pub listed: Family,
     /// Which tensors the rule reads.
     pub keep: F::Keep,
     /// How a call becomes steps.
     pub lower: Lower<F>,
-    /// What becomes of a call on complex numbers.
+    /// How a call on complex numbers is lowered.
     pub of_complex: OfComplex,
 }
 
@@ -23,17 +23,17 @@ pub struct Row<F: Framework> {
 pub enum Lower<F: Framework> {
     /// A function of each element of the first operand.
     Function(Function),
-    /// The first operand unchanged, or in another type.
+    /// The first operand unchanged, or in another element type.
     Identity,
     /// A normalisation of the first operand.
     Norm,
-    /// What numbers decide.
+    /// A decision about numbers.
     Decision(Decision),
-    /// Nothing flows.
+    /// No relevance flows.
     Constant,
-    /// By a function of its own.
+    /// Lowered by a function of its own.
     By(LowerBy<F>),
-    /// Known, and without a rule.
+    /// Known to have no rule.
     Unruled,
 }
 
@@ -51,22 +51,22 @@ impl<F: Framework> Row<F> {
         Self::new(names, Family::Pass, F::INDICES, Lower::Function(function))
     }
 
-    /// A function that gates the weighted sum before it, which reads what the function was applied to.
+    /// A function that gates the weighted sum before it; the gate reads the function's argument.
     pub const fn gating(names: &'static [&'static str], function: Function) -> Self {
         Self::new(names, Family::Pass, F::GATED, Lower::Function(function))
     }
 
-    /// What numbers decide.
+    /// A decision about numbers.
     pub const fn decision(names: &'static [&'static str], decision: Decision) -> Self {
         Self::new(names, Family::Decision, F::INDICES, Lower::Decision(decision))
     }
 
-    /// What carries nothing, real or complex.
+    /// An operator that carries nothing, on real or complex numbers.
     pub const fn constant(names: &'static [&'static str]) -> Self {
         Self::new(names, Family::Constant, F::INDICES, Lower::Constant).of_complex()
     }
 
-    /// What is known to have no rule.
+    /// An operator that is known to have no rule.
     pub const fn unruled(names: &'static [&'static str]) -> Self {
         Self::new(names, Family::Unruled, F::INDICES, Lower::Unruled)
     }
@@ -86,13 +86,13 @@ impl<F: Framework> Row<F> {
         Self::new(names, listed, F::ALL, Lower::By(lower))
     }
 
-    /// Its rule is one of complex numbers, too.
+    /// The rule also holds for complex numbers.
     pub const fn of_complex(mut self) -> Self {
         self.of_complex = OfComplex::Ruled;
         self
     }
 
-    /// Of complex numbers it does to each part what it does to real numbers.
+    /// On complex numbers, the operator does to each part what it does to real numbers.
     pub const fn by_parts(mut self) -> Self {
         self.of_complex = OfComplex::Parts;
         self
@@ -116,7 +116,7 @@ impl<F: Framework> Table<F> {
         self.rows.get(operator).copied()
     }
 
-    /// All operators with their rows, in no order.
+    /// All operators with their rows, in no particular order.
     pub fn iter(&self) -> impl Iterator<Item = (&'static str, &'static Row<F>)> {
         self.rows.iter().map(|(&name, &row)| (name, row))
     }
