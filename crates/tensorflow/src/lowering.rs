@@ -1,4 +1,4 @@
-//! What a recording of TensorFlow is to the road from recordings to tapes.
+//! Describes recordings of TensorFlow to the core's lowering.
 
 use crate::backend::{dtype, part, parts};
 use crate::{Context, DataType, Keep, Origin, Record, Slot, TfTensor, ValueInfo};
@@ -10,24 +10,24 @@ use std::collections::{HashMap, HashSet};
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
 
-/// The tape in the making.
+/// A tape while it is written.
 pub(crate) type Lowering = lowering::Lowering<TensorFlow>;
 
 /// TensorFlow, and what is known of the values of a recording.
 pub(crate) struct TensorFlow {
     pub(crate) context: Arc<Context>,
     pub(crate) origins: Vec<Origin>,
-    /// The variable that a value was read from; `None` for constants of the graph.
+    /// The variable from which a value was read; `None` for constants of the graph.
     pub(crate) stored: HashMap<usize, Option<String>>,
-    /// Variables that this run writes to: what is derived from them is not kept.
+    /// Variables that this run writes to; nothing derived from them is kept.
     written: HashSet<String>,
-    /// What this run wrote to variables so far (`table/variables.rs`).
+    /// What this run has written to variables (`table/variables.rs`).
     pub(crate) assigned: HashMap<String, Assigned>,
-    /// What is read of files and messages: inputs of their own (`table/sources.rs`).
+    /// Values decoded from files and messages, which are inputs of their own (`table/sources.rs`).
     pub(crate) ports: Vec<Port<TfTensor>>,
-    /// The names of the inputs that these are read of.
+    /// The names of the inputs from which these are decoded.
     pub(crate) owners: HashSet<String>,
-    /// The elements of each list of tensors (`table/lists.rs`), `None` where nothing was written.
+    /// The elements of each list of tensors (`table/lists.rs`), `None` if nothing was written.
     pub(crate) lists: HashMap<usize, Vec<Option<Element>>>,
 }
 
@@ -36,13 +36,13 @@ pub(crate) type Element = ValueId;
 
 /// What was written to a variable.
 pub(crate) struct Assigned {
-    /// The values that its value depends on.
+    /// The values on which its value depends.
     pub(crate) values: Vec<ValueId>,
-    /// Whether it is the only one of them.
+    /// Whether the variable's value is just this one value.
     pub(crate) whole: bool,
 }
 
-/// An empty tape over the values of a recording.
+/// An empty tape for the values of a recording.
 pub(crate) fn begin(
     context: &Arc<Context>,
     values: Vec<ValueInfo>,
@@ -55,7 +55,7 @@ pub(crate) fn begin(
         metas.push(meta(&value));
         match &value.origin {
             Origin::Constant(_) => drop(stored.insert(index, None)),
-            // The value of a variable of TensorFlow 1; others are handles, to be read.
+            // The value of a variable of TensorFlow 1; other variables are handles, which are read later.
             Origin::Variable(name) if value.data_type != DataType::RESOURCE => {
                 stored.insert(index, Some(name.clone()));
             }
@@ -91,7 +91,7 @@ impl TensorFlow {
         self.variable(record.inputs.first().filter(|_| writes)?).map(str::to_owned)
     }
 
-    /// The variable that a handle leads to.
+    /// The variable of a handle.
     pub(crate) fn variable(&self, handle: &Slot) -> Option<&str> {
         match self.origins.get(handle.value.0) {
             Some(Origin::Variable(name)) => Some(name),
@@ -145,7 +145,7 @@ impl Framework for TensorFlow {
         match meta {
             Meta { complex: true, .. } => parts(raw),
             Meta { dtype: DType::Other, .. } => {
-                Err(Error::Uncovered("there is no rule for values of this type".into()))
+                Err(Error::Uncovered("values of this type have no rule".into()))
             }
             _ => Ok(TfTensor::from(raw.clone())),
         }
@@ -159,8 +159,7 @@ impl Framework for TensorFlow {
         part(raw, index)
     }
 
-    /// A constant keeps its address for the life of the model; a variable has a name, and every run starts from the
-    /// same values.
+    /// A constant keeps its address for the life of the model. A variable has a name, and every run starts from the same values.
     fn weight(&self, slot: &Slot) -> Option<WeightKey> {
         let mut identity = DefaultHasher::new();
         match self.stored.get(&slot.value.0)? {
@@ -177,7 +176,7 @@ impl Framework for TensorFlow {
     }
 }
 
-/// The number that a scalar constant of the graph is, which other frameworks would have as an argument.
+/// The number in a scalar constant of the graph, which other frameworks would pass as an argument.
 pub(crate) fn number_of_graph(lowering: &Lowering, slot: &Slot) -> Result<Option<f64>> {
     let constant = matches!(lowering.framework.stored.get(&slot.value.0), Some(None));
     match &slot.tensor {
@@ -195,14 +194,14 @@ pub(crate) fn input(record: &Record, index: usize) -> Result<&Slot> {
     record.inputs.get(index).ok_or_else(missing)
 }
 
-/// The numbers of an integer input that tells how: axes, a shape, a permutation.
+/// The numbers of an integer input that says how: axes, a shape, a permutation.
 pub(crate) fn integers(record: &Record, index: usize) -> Result<Vec<i64>> {
     let slot = input(record, index)?;
     let tensor = slot.tensor.as_ref().ok_or_else(|| not_kept(slot))?;
     Ok(TfTensor::from(tensor.clone()).to_indices()?.into_iter().collect())
 }
 
-/// An axis that may count from the end.
+/// An axis, which may be counted from the end.
 pub(crate) fn axis(index: i64, rank: usize) -> Result<usize> {
     let from_front = if index < 0 { index + rank as i64 } else { index };
     let axis = usize::try_from(from_front).ok().filter(|&axis| axis < rank);

@@ -1,7 +1,7 @@
-//! Movement of elements by applying the operator to the elements' numbers (rules §5).
+//! Lowers movement by applying the operator to the elements' numbers (rules §5).
 //!
-//! An operator that only moves elements moves their numbers just the same. So its map is found by running it
-//! once more with every moving operand replaced by numbers, whatever the operator is.
+//! An operator that only moves elements moves their numbers in the same way. So we find its map by running it once more with
+//! every moving operand replaced by numbers, whatever the operator is.
 
 use crate::lowering::{Lowering, input, not_kept};
 use crate::{Context, DataType, Record, Slot, Tensor as Handle, TfTensor};
@@ -11,13 +11,12 @@ use std::ffi::CStr;
 use std::ops::Range;
 use std::sync::Arc;
 
-/// Lowers an operator whose `moving` inputs move. Of the others, integers and truth values say how; numbers are filled
-/// in.
+/// Lowers an operator whose `moving` inputs move. Among the others, integers and truth values say how; numbers are filled in.
 pub(crate) fn lower(lowering: &mut Lowering, record: &Record, moving: &[usize]) -> Result<()> {
     lower_filling(lowering, record, moving, None)
 }
 
-/// As [`lower`], with the input that is filled in, whatever its type.
+/// As [`lower`], with an input that is filled in, whatever its type.
 pub(crate) fn lower_filling(
     lowering: &mut Lowering,
     record: &Record,
@@ -27,12 +26,12 @@ pub(crate) fn lower_filling(
     lower_as(lowering, record, moving, filled, None)
 }
 
-/// As [`lower`], of one input whose axes turn.
+/// As [`lower`], for one input whose axes turn.
 pub(crate) fn lower_turning(lowering: &mut Lowering, record: &Record, turn: Turn) -> Result<()> {
     lower_as(lowering, record, &[0], None, Some(turn))
 }
 
-/// As [`lower`], of an operator of whose outputs only these hold what moved; the others carry nothing.
+/// As [`lower`], for an operator of which only these outputs hold what moved; the others carry nothing.
 pub(crate) fn lower_outputs(
     lowering: &mut Lowering,
     record: &Record,
@@ -66,7 +65,7 @@ fn lower_as(
     Ok(())
 }
 
-/// What moves, and what the operator makes of its elements' numbers.
+/// The operands that move, and the result of the operator for their elements' numbers.
 fn renumbered(
     lowering: &Lowering,
     record: &Record,
@@ -87,7 +86,7 @@ fn renumbered(
         } else if let Some(tensor) = slot.tensor.as_ref().filter(|_| filled != Some(index)) {
             tensor.clone()
         } else {
-            // What is filled in is a constant, not an element.
+            // A filled-in element is a constant.
             let zero = failed(lowering.framework.context.tensor(DataType::DOUBLE, &[], &[0; 8]))?;
             TfTensor::from(failed(zero.cast(types.1))?).full(&shape, 0.0)?.to_tensor()?
         });
@@ -96,8 +95,8 @@ fn renumbered(
     Ok((operands, made))
 }
 
-/// The type of a value's elements, and the one that their numbers take: doubles, which count exactly up to 2⁵³, where
-/// the type itself does not count far enough.
+/// The type of a value's elements, and the type for their numbers: doubles, which count exactly up to 2⁵³, if the type itself
+/// does not count far enough.
 pub(crate) fn types(lowering: &Lowering, slot: &Slot) -> Result<(DataType, DataType)> {
     let from = match (&slot.tensor, lowering.meta(slot).dtype) {
         (_, DType::F16) => DataType::HALF,
@@ -125,8 +124,7 @@ pub(crate) fn again(
     failed(record.operation.run_as(&lowering.framework.context, types, inputs, record.outputs.len()))
 }
 
-/// The numbers of a tensor's elements, from 1 after the `used` ones: what an operator fills in is 0 and stands for a
-/// constant.
+/// The numbers of a tensor's elements, from 1 after the `used` ones; 0 is what an operator fills in, and stands for a constant.
 pub(crate) fn numbers(
     context: &Arc<Context>,
     data_type: DataType,
@@ -138,15 +136,15 @@ pub(crate) fn numbers(
     failed(context.tensor(DataType::DOUBLE, shape, &bytes).and_then(|numbers| numbers.cast(data_type)))
 }
 
-/// Numbers from 1, moved, as one row of indices from 0; −1 where a constant was filled in.
+/// Takes moved numbers from 1 to one row of indices from 0, with −1 for a filled-in constant.
 pub(crate) fn to_index(moved: Handle) -> Result<TfTensor> {
     let numbers = TfTensor::from(failed(moved.cast(DataType::INT64))?).affine(1.0, -1.0)?;
     let count = numbers.shape().iter().product();
     numbers.reshape(&[count])
 }
 
-/// Where the elements of a tensor of this shape go by an operator that moves its first input: [`to_index`] of what it
-/// makes of their numbers.
+/// Where an operator that moves its first input takes the elements of a tensor of this shape: [`to_index`] of its result for
+/// their numbers.
 pub(crate) fn places(
     context: &Arc<Context>,
     operator: &CStr,
@@ -155,7 +153,7 @@ pub(crate) fn places(
 ) -> Result<TfTensor> {
     let numbers = numbers(context, DataType::INT64, shape, 0)?;
     let made = failed(context.execute(operator, &Default::default(), [&numbers, how], 1))?;
-    to_index(made.into_iter().next().ok_or_else(|| Error::tensor(MOVEMENT, "nothing was moved"))?)
+    to_index(made.into_iter().next().ok_or_else(|| Error::tensor(MOVEMENT, "the operator moved nothing"))?)
 }
 
 const MOVEMENT: &str = "movement of element numbers";

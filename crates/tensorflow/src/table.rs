@@ -1,4 +1,4 @@
-//! Which rule each of TensorFlow's operators has. What is not here has none.
+//! The rule of each of TensorFlow's operators. An operator that is not here has none.
 
 mod arguments;
 mod arithmetic;

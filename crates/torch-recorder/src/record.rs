@@ -1,4 +1,4 @@
-//! What a recording says of one step of the computation.
+//! One step of a recording.
 
 use crate::bridge::ffi::{self, ArgumentKind};
 use crate::tensor;
@@ -8,17 +8,17 @@ pub use ffi::Chance;
 
 pub use dlbacktrace_core::ValueId;
 
-/// A tensor in a call. Two tensors that show the same elements of the same storage, with no write between, are one value; writing
+/// A tensor in a call. Two tensors that show the same elements of the same storage, with no write between, are one value. Writing
 /// in place gives the tensor a new value.
 pub type Slot = dlbacktrace_core::Slot<Tensor>;
 
 /// A tensor that a call gave.
 #[derive(Debug)]
 pub struct Output {
-    /// Which value, and the tensor where kept.
+    /// The value, and the tensor if it is kept.
     pub slot: Slot,
-    /// Whether this call made the value. If not, the value existed before (a no-op, or a view back to the elements of
-    /// an earlier value), and the call did nothing to it: a walk back may pass over this output.
+    /// Whether this call made the value. If not, the value existed before (a no-op, or a view back to the elements of an earlier
+    /// value) and the call did nothing to it, so a walk back may skip this output.
     pub fresh: bool,
 }
 
@@ -71,9 +71,9 @@ pub struct Call {
     pub path: String,
     /// The class of that module, such as `"Conv2d"`; empty outside TorchScript.
     pub class_name: String,
-    /// `"file.py:123"` where the archive tells.
+    /// `"file.py:123"`, if the archive has it.
     pub source: Option<String>,
-    /// What it gave by chance.
+    /// How its result depends on random numbers or on the batch.
     pub chance: Chance,
     /// The arguments in the order of the schema.
     pub arguments: Vec<Argument>,
@@ -87,8 +87,8 @@ impl Call {
         self.arguments.iter().find(|argument| argument.name == name).map(|argument| &argument.value)
     }
 
-    /// The same call on other tensors: `slot` says what each becomes, those of the arguments first and then, as it is told,
-    /// those of the outputs.
+    /// The same call on other tensors: `slot` gives what replaces each, first for the arguments and then, with `true`, for the
+    /// outputs.
     ///
     /// # Errors
     /// What the function returns.
@@ -116,9 +116,9 @@ impl Call {
 /// A value as a region of its storage; offset and strides count elements of its own type.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Patch {
-    /// Which value.
+    /// The value.
     pub value: ValueId,
-    /// Where its first element lies in the storage.
+    /// The position of its first element in the storage.
     pub offset: i64,
     /// Its shape.
     pub sizes: Vec<i64>,
@@ -126,13 +126,13 @@ pub struct Patch {
     pub strides: Vec<i64>,
 }
 
-/// A value that no operator returned: a tensor read after a write through another view of its storage.
+/// A value that no operator returned: a tensor that is read after a write through another view of its storage.
 ///
-/// Each element of `target` is the one that the *last* source covering its place holds; an element that no source covers
-/// comes from nowhere.
+/// Each element of `target` is the one that the *last* source covering its place holds. An element that no source covers comes
+/// from nowhere.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Alias {
-    /// The values that make it up, in the order in which they were written.
+    /// The values of which it consists, in the order in which they were written.
     pub sources: Vec<Patch>,
     /// The value that is read.
     pub target: Patch,
@@ -143,7 +143,7 @@ pub struct Alias {
 pub enum Record {
     /// An operator ran.
     Call(Call),
-    /// A value was read that earlier writes made.
+    /// A value was read that consists of earlier writes.
     Alias(Alias),
 }
 

@@ -13,7 +13,7 @@ use tch::{Kind, Tensor};
 pub enum Origin {
     /// A record of this recording made it.
     Computed,
-    /// It was given, under this name, as in [`Recording::inputs`].
+    /// It was given as an input of this name, as in [`Recording::inputs`].
     Input(String),
     /// A parameter of the module, by its dotted path.
     Parameter(String),
@@ -36,17 +36,17 @@ pub struct Value {
 
 pub use dlbacktrace_core::Replay;
 
-/// A named tensor at the edge of the computation: the argument's name for inputs and `"output"` for outputs, followed by the way
-/// into lists and tuples (`[0]`), dictionaries and NamedTuples (`.key`): `"batch.ids"`, `"feats[0]"`, `"output.logits"`.
-/// Always kept.
+/// A named tensor at the edge of the computation, which is always kept. The name is the argument's for inputs and `"output"` for
+/// outputs, followed by the path into lists and tuples (`[0]`), dictionaries and NamedTuples (`.key`): `"batch.ids"`,
+/// `"feats[0]"`, `"output.logits"`.
 pub type Port = dlbacktrace_core::Port<Tensor>;
 
-/// A computation, written down.
+/// A recorded computation.
 ///
-/// The fields are plain data: take `records` apart one by one, and each record's tensors are freed as it is dropped
-/// (unless the recording was made with [`Policy::keeping_all`](crate::Policy::keeping_all), which holds them for the replay).
+/// The fields are plain data. If you take `records` apart one by one, each record's tensors are freed as it is dropped (unless
+/// the recording was made with [`Policy::keeping_all`](crate::Policy::keeping_all), which holds them for the replay).
 pub struct Recording {
-    /// The steps; what makes a value stands before what reads it.
+    /// The steps. The step that makes a value comes before those that read it.
     pub records: Vec<Record>,
     /// The values by [`ValueId`].
     pub values: Vec<Value>,
@@ -68,11 +68,11 @@ impl Recording {
         Ok(Recording { records, values, inputs, outputs, recording })
     }
 
-    /// Runs every recorded call again on copies of its recorded arguments and compares the results bit by bit: the
-    /// recording's own check that no later write reached what it keeps. Works for [`Policy::keeping_all`](crate::Policy::keeping_all) only.
+    /// Runs every recorded call again on copies of its recorded arguments, and compares the results bit by bit. This checks that no
+    /// later write reached what the recording keeps. It needs [`Policy::keeping_all`](crate::Policy::keeping_all).
     ///
     /// # Errors
-    /// [`Error::Record`] when the recording did not keep all tensors.
+    /// [`Error::Record`] if the recording did not keep all tensors.
     pub fn replay(&self) -> Result<Replay> {
         let raw =
             self.recording.replay().map_err(|error| Error::Record { reason: error.what().to_owned() })?;

@@ -1,4 +1,4 @@
-//! What a recording of libtorch is to the road from recordings to tapes.
+//! Describes recordings of libtorch to the core's lowering.
 
 use crate::TorchTensor;
 use crate::tensor::{dtype, part_of};
@@ -12,7 +12,7 @@ use dlbacktrace_torch_recorder::{
 };
 use std::hash::{DefaultHasher, Hash, Hasher};
 
-/// The tape in the making.
+/// A tape while it is written.
 pub(crate) type Lowering = lowering::Lowering<Torch>;
 
 /// libtorch, and what is known of the values of a recording.
@@ -20,7 +20,7 @@ pub(crate) struct Torch {
     origins: Vec<Origin>,
     /// Whether the module's parameters stay the same tensors from run to run.
     cache_weights: bool,
-    /// What is kept of a run.
+    /// The policy by which the run was recorded.
     pub(crate) policy: &'static Policy,
 }
 
@@ -31,7 +31,7 @@ impl Framework for Torch {
     type Keep = Keep;
 
     const INDICES: Keep = Keep::Indices;
-    // In place that would cost a copy, which costs more than it spares.
+    // In place, keeping the argument would need a copy, which costs more than it saves.
     const GATED: Keep = Keep::Unwritten;
     const OPERANDS: Keep = Keep::Read;
     const ALL: Keep = Keep::All;
@@ -67,9 +67,7 @@ impl Framework for Torch {
 
     fn tensor(&self, raw: &tch::Tensor, meta: &Meta) -> Result<TorchTensor> {
         if !is_strided(raw) {
-            return Err(Error::Uncovered(
-                "a tensor of another layout than the strided one is not read".into(),
-            ));
+            return Err(Error::Uncovered("tensors with a layout other than strided have no rule".into()));
         }
         if !meta.complex {
             return Ok(TorchTensor::from(raw.shallow_clone()));
@@ -87,8 +85,8 @@ impl Framework for Torch {
         part.map_err(|error| Error::tensor("parts of complex numbers", error))
     }
 
-    /// Weights keep their address for as long as the cache holds them, and count their writes. Two weights may be
-    /// one memory seen in two ways, as a decoder's that is the transpose of its encoder's.
+    /// Weights keep their address as long as the cache holds them, and count their writes. Two weights may be one memory seen in two
+    /// ways, as in a decoder that is the transpose of its encoder.
     fn weight(&self, slot: &Slot) -> Option<WeightKey> {
         let weight = matches!(self.origins.get(slot.value.0), Some(Origin::Parameter(_) | Origin::Constant));
         let tensor = slot.tensor.as_ref().filter(|_| weight && self.cache_weights)?;
@@ -103,7 +101,7 @@ impl Framework for Torch {
     }
 }
 
-/// An empty tape over the values of a recording that was made by `policy`.
+/// An empty tape for the values of a recording that was made by `policy`.
 pub(crate) fn begin(
     values: Vec<Value>,
     cache_weights: bool,
@@ -130,7 +128,7 @@ pub(crate) fn value(lowering: &mut Lowering, value: Value) -> ValueId {
     lowering.writer.tape.value(Meta { complex: part.is_some(), ..Meta::new(shape, dtype) })
 }
 
-/// Adds one record. Consumes it, so that what its rule does not read is freed.
+/// Adds one record. Consumes it, so that tensors which no rule reads are freed.
 pub(crate) fn record(lowering: &mut Lowering, record: Record) -> Result<()> {
     match &record {
         Record::Call(call) => lowering.begin(call),
@@ -142,10 +140,10 @@ pub(crate) fn record(lowering: &mut Lowering, record: Record) -> Result<()> {
     part(lowering, record)
 }
 
-/// As [`record`], of what the operator at hand is made of.
+/// As [`record`], for a part of the present operator.
 pub(crate) fn part(lowering: &mut Lowering, record: Record) -> Result<()> {
     match record {
-        // A call that made no value did nothing to what was there before.
+        // A call that made no value did nothing to the values that existed.
         Record::Call(call) if !call.outputs.iter().any(|output: &Output| output.fresh) => Ok(()),
         Record::Call(call) => lowering.part(&call),
         Record::Alias(alias) => self::alias(lowering, &alias),
@@ -161,7 +159,7 @@ fn alias(lowering: &mut Lowering, alias: &Alias) -> Result<()> {
             strides: Result::map_err(extents(&patch.strides), negative)?,
         };
         if lowering.writer.tape.meta(patch.value).complex {
-            // Real and imaginary part are cells side by side.
+            // The real and the imaginary part are neighbouring cells.
             cells.offset *= 2;
             cells.strides.iter_mut().for_each(|stride| *stride *= 2);
             cells.shape.push(2);
@@ -185,7 +183,7 @@ fn alias(lowering: &mut Lowering, alias: &Alias) -> Result<()> {
     Ok(())
 }
 
-/// A factor of a matrix product: a sparse one in full.
+/// A factor of a matrix product; a sparse one is written out.
 pub(crate) fn matrix(lowering: &Lowering, slot: &Slot) -> Result<Operand<TorchTensor>> {
     let sparse = slot.tensor.as_ref().filter(|tensor| !is_strided(tensor));
     let Some(tensor) = sparse else { return lowering.operand(slot) };
@@ -219,7 +217,7 @@ fn negative(_: std::num::TryFromIntError) -> Error {
     Error::Uncovered("a view with negative strides has no rule".into())
 }
 
-/// The tensor arguments of a call, in order; an `out=` argument is no operand.
+/// The tensor arguments of a call, in order; an `out=` argument is not an operand.
 pub(crate) fn slots(call: &Call) -> impl Iterator<Item = &Slot> {
     use dlbacktrace_torch_recorder::ArgumentValue::{Tensor, Tensors};
     call.arguments.iter().filter(|argument| argument.name != "out").flat_map(|argument| {

@@ -1,4 +1,4 @@
-//! Which rule each ATen operator has. What is not here and is no composite of operators that are has none.
+//! The rule of each ATen operator. An operator that is not here, and is not composed of operators that are, has none.
 
 mod arithmetic;
 mod attention;
@@ -71,19 +71,19 @@ fn entries() -> impl Iterator<Item = &'static Entry> {
     .flatten()
 }
 
-/// The table by operator name. A name is one without overload; twins that work in place or write to `out=` are meant too.
+/// The table by operator name. A name is one without overload; it includes in-place and `out=` twins.
 pub(crate) fn table() -> &'static Table<Torch> {
     static TABLE: OnceLock<Table<Torch>> = OnceLock::new();
     TABLE.get_or_init(|| Table::of(entries()))
 }
 
-/// What is kept of a run to explain it.
+/// The policy for runs that are explained.
 pub(crate) fn policy() -> &'static Policy {
     static POLICY: OnceLock<Policy> = OnceLock::new();
     POLICY.get_or_init(|| Policy::new(table().iter().map(|(name, entry)| (name, entry.keep))))
 }
 
-/// What is kept for a replay: everything.
+/// The policy for a replay, which keeps everything.
 pub(crate) fn policy_for_replays() -> Policy {
     Policy::keeping_all(table().iter().map(|(name, entry)| (name, entry.keep)))
 }

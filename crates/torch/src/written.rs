@@ -1,5 +1,5 @@
-//! Operators as they are written out: what they compute is computed once more under the recorder, by operators that have rules, and
-//! what was recorded takes their place. So an operator and its written-out form cannot differ.
+//! Operators as their written-out forms. Such an operator is computed once more under the recorder, by operators that have rules,
+//! and that recording takes its place. So an operator and its written-out form cannot differ.
 
 use crate::arguments::Arguments;
 use crate::lowering::{self, Lowering, value as value_of};
@@ -9,7 +9,7 @@ use dlbacktrace_torch_recorder::{ArgumentValue, Call, Record, Recorder, Recordin
 use std::collections::HashMap;
 use tch::{TchError, Tensor};
 
-/// Lowers a call by what `compute` makes of its tensor arguments of these names, of which the latter may be absent.
+/// Lowers a call by what `compute` makes of its tensor arguments with these names; the latter ones may be absent.
 pub(crate) fn lower<const N: usize, const M: usize>(
     lowering: &mut Lowering,
     call: &Call,
@@ -46,10 +46,10 @@ pub(crate) fn lower<const N: usize, const M: usize>(
 }
 
 fn failed(error: impl std::fmt::Display) -> Error {
-    Error::tensor("an operator written out", error)
+    Error::tensor("written-out form of an operator", error)
 }
 
-/// Puts what was recorded in the place of a call: its inputs are the call's operands, its output is the call's first.
+/// Puts a recording in the place of a call: its inputs are the call's operands, its output is the call's first output.
 fn insert(
     lowering: &mut Lowering,
     call: &Call,

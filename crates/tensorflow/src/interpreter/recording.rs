@@ -13,12 +13,11 @@ pub use dlbacktrace_core::ValueId;
 pub enum Origin {
     /// A record of this recording made it.
     Computed,
-    /// It was given, under this name.
+    /// It was given as an input of this name.
     Input(String),
     /// A constant of the graph, by the name of its node.
     Constant(String),
-    /// A handle to a variable or table, by the name that it is shared under, or the value of a variable of
-    /// TensorFlow 1.
+    /// A handle to a variable or table, by its shared name, or the value of a variable of TensorFlow 1.
     Variable(String),
 }
 
@@ -36,7 +35,7 @@ pub struct ValueInfo {
 /// Which tensors of a record are kept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Keep {
-    /// Integers, truth values and strings of the inputs; of no others.
+    /// Integers, truth values and strings among the inputs.
     #[default]
     Indices,
     /// All inputs.
@@ -45,13 +44,13 @@ pub enum Keep {
     All,
 }
 
-/// A value in a record. An operator that only hands a tensor on hands on its value.
+/// A value in a record. An operator that only passes a tensor on passes its value on.
 pub type Slot = dlbacktrace_core::Slot<Tensor>;
 
 /// Where an operator ran: the calls and loops around it.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Scope {
-    /// The names of the calls, `/` between; a loop is followed by `#` and the number of its round.
+    /// The names of the calls, separated by `/`; a loop is followed by `#` and the number of its round.
     pub path: String,
     /// The round of each loop around it, outermost first, from 0.
     pub rounds: Vec<usize>,
@@ -86,7 +85,7 @@ pub struct Record {
 }
 
 impl Record {
-    /// Scope and name of the operator.
+    /// The scope and name of the operator.
     pub fn place(&self) -> String {
         self.scope.place(&self.operation.name)
     }
@@ -95,9 +94,9 @@ impl Record {
 /// A named tensor at the edge of the computation, by its name in the signature.
 pub type Port = dlbacktrace_core::Port<Tensor>;
 
-/// A run of a model, written down. The conditions of loops are left out: they decide, and make nothing.
+/// A recorded run of a model. The conditions of loops are left out, because they decide but compute no results.
 pub struct Recording {
-    /// The operators in the order in which they ran; what makes a value stands before what reads it.
+    /// The operators in the order in which they ran. The one that makes a value comes before those that read it.
     pub records: Vec<Record>,
     /// The values by [`ValueId`].
     pub values: Vec<ValueInfo>,
