@@ -88,7 +88,7 @@ impl Model {
     /// Runs the model without explaining it; returns the tensors of its result, flattened.
     ///
     /// # Errors
-    /// [`Error::Inputs`] if the inputs do not fit or the model fails on them.
+    /// [`Error::Inputs`](crate::Error::Inputs) if the inputs do not fit or the model fails on them.
     pub fn forward(&self, inputs: &Inputs) -> Result<Vec<OutputTensor>> {
         self.inner.forward(inputs)
     }
@@ -96,8 +96,9 @@ impl Model {
     /// Runs the model once and traces its output back to its inputs.
     ///
     /// # Errors
-    /// [`Error::Inputs`] if the inputs do not fit or the model fails on them, [`Error::NoRule`] if relevance reaches an
-    /// operator without a rule, [`Error::Usage`] if the options do not fit.
+    /// [`Error::Inputs`](crate::Error::Inputs) if the inputs do not fit or the model fails on them,
+    /// [`Error::NoRule`](crate::Error::NoRule) if relevance reaches an operator without a rule,
+    /// [`Error::Usage`](crate::Error::Usage) if the options do not fit.
     pub fn explain(&self, inputs: &Inputs, options: &Options) -> Result<Explanation> {
         let mut explanation = self.inner.explain(inputs, options)?;
         explanation.timings.load = self.load;
@@ -108,7 +109,7 @@ impl Model {
     /// pixels of 0 to 255 or of 0 to 1.
     ///
     /// # Errors
-    /// [`Error::Inputs`] if the inputs do not fit or the model fails on them.
+    /// [`Error::Inputs`](crate::Error::Inputs) if the inputs do not fit or the model fails on them.
     pub fn scalings(&self, inputs: &Inputs) -> Result<Vec<(String, Scaling)>> {
         self.inner.scalings(inputs)
     }
@@ -140,7 +141,7 @@ impl Model {
     /// What is known of the model without running it.
     ///
     /// # Errors
-    /// [`Error::Load`] if the framework cannot inspect the model.
+    /// [`Error::Load`](crate::Error::Load) if the framework cannot inspect the model.
     pub fn inspect(&self) -> Result<Inspection> {
         let StaticInfo { outputs, modules, parameters, operators, random } = self.inner.inspect()?;
         Ok(Inspection {
