@@ -170,7 +170,7 @@ mod tests {
         for (content, words) in [
             (Vec::new(), "0 bytes"),
             (zip(&[("config.json", b"{}"), ("model.weights.h5", b"")])?, ".export(\"saved_model\")"),
-            (zip(&[("x.npy", b"")])?, "numpy (.npz)"),
+            (zip(&[("x.npy", b"")])?, "numpy arrays (.npz)"),
             (zip(&[("readme.txt", b"")])?, "zip archive without a TorchScript module"),
             (b"\x89HDF\r\n\x1a\n....".to_vec(), "keras.models.load_model("),
             (b"\x1c\0\0\0TFL3".to_vec(), "TensorFlow Lite"),

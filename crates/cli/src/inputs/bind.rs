@@ -336,7 +336,7 @@ mod tests {
     fn parts_of_an_input_are_told_how_to_be_given() {
         for (kind, contents, advice) in [
             ("Dict[str, Tensor]", vec![(Some("k"), number(1))], "--input a.k=FILE"),
-            ("List[Tensor]", vec![(None, number(1)), (None, number(1))], "--input a=FILE for each"),
+            ("List[Tensor]", vec![(None, number(1)), (None, number(1))], "each with --input a=FILE"),
         ] {
             let error = bind(&[("a", kind)], contents).map(|_| ()).map_err(|error| error.to_string());
             assert!(error.as_ref().is_err_and(|text| text.contains(advice)), "{error:?}");

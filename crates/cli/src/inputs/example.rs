@@ -267,8 +267,8 @@ mod tests {
         let numbers = |numbers: &[f64]| Value::F64(arr1(numbers).into_dyn());
         for (items, words) in [
             (vec![("count", numbers(&[1.0]))], "it has no age"),
-            (vec![("age", numbers(&[1.0])), ("count", numbers(&[0.5]))], "count is not int64"),
-            (vec![("age", numbers(&[1.0])), ("count", numbers(&[1.0, 2.0]))], "2 values of count, and 1"),
+            (vec![("age", numbers(&[1.0])), ("count", numbers(&[0.5]))], "count is not of type int64"),
+            (vec![("age", numbers(&[1.0])), ("count", numbers(&[1.0, 2.0]))], "2 rows for count, but 1"),
         ] {
             let told = written(items).expect_err("nonsense");
             assert!(told.contains(words), "{told}");
