@@ -157,16 +157,16 @@ void a_missing_library_is_told_and_may_come() {
 void options_reach_the_rules() {
   const Case& one = cases()[0];
   const Model model(file(one.model));
-  const auto seed_of = [&](const Options& options) { return model.explain(inputs(one), options).summary().seed; };
+  const auto start_of = [&](const Options& options) { return model.explain(inputs(one), options).summary().start; };
   Options scaled;
   scaled.scaler = 5;
-  CHECK(std::abs(seed_of(scaled).positive - 10) < 1e-6);  // 5 for each of two samples
+  CHECK(std::abs(start_of(scaled).positive - 10) < 1e-6);  // 5 for each of two samples
   Options twice;
   twice.multiplier = 2;
-  CHECK(std::abs(seed_of(twice).positive - 2 * seed_of({}).positive) < 1e-6);
+  CHECK(std::abs(start_of(twice).positive - 2 * start_of({}).positive) < 1e-6);
   Options own;
-  own.seed = Seed{{1, 0, 0, 0, 0, 3}, {2, 3}, {}, {}};
-  CHECK(std::abs(seed_of(own).positive - 4) < 1e-6);
+  own.start = Start{{1, 0, 0, 0, 0, 3}, {2, 3}, {}, {}};
+  CHECK(std::abs(start_of(own).positive - 4) < 1e-6);
 }
 
 void containers_hold_inputs() {
