@@ -150,7 +150,7 @@ fn tags_signatures_and_inputs_that_do_not_fit_are_told_with_those_that_do() {
     let renamed = [inputs[0].clone(), inputs[1].clone(), ("more".to_owned(), inputs[0].1.clone())];
     assert!(refused(&renamed).contains("no input more"));
     let swapped = [(inputs[0].0.clone(), inputs[1].1.clone()), (inputs[1].0.clone(), inputs[0].1.clone())];
-    assert!(refused(&swapped).contains("was given"));
+    assert!(refused(&swapped).contains("but got"));
 }
 
 #[test]
