@@ -1,6 +1,8 @@
 //! Every fixture explained: full coverage, closed ledger, equal to its twin, the same bits twice.
 
-use dlbacktrace::{Error, Explanation, Mode, Model, Options, Output, Target};
+use dlbacktrace::{Error, Explanation, Family, Mode, Model, Options, Output, Target};
+use dlbacktrace_torch::OperatorRule;
+use std::collections::{BTreeMap, BTreeSet};
 use tch::Tensor;
 use testkit_torch::fixtures::{Fixture, Node, agree, fixture, fixtures};
 
@@ -85,6 +87,30 @@ fn all_are_explained_in_default_mode() {
 #[test]
 fn all_are_explained_in_contrastive_mode() {
     report(problems(Mode::Contrastive));
+}
+
+#[test]
+fn the_table_lists_what_operators_do() {
+    let mut met: BTreeMap<String, BTreeSet<Family>> = BTreeMap::new();
+    for fixture in explained() {
+        let Ok(explanation) =
+            Model::load(fixture.path()).and_then(|model| explain(&fixture, &model, Mode::Default))
+        else {
+            continue;
+        };
+        for used in explanation.operators() {
+            let name = used.operator.strip_suffix('_').unwrap_or(&used.operator);
+            met.entry(name.to_owned()).or_default().extend(&used.families);
+        }
+    }
+    let rows = dlbacktrace_torch::operators();
+    let rows: Vec<_> = rows.iter().filter_map(|row| Some((row, met.get(row.operator)?))).collect();
+    assert!(rows.len() > 200, "{}", rows.len());
+    let wrong = rows.iter().filter(|(row, families)| !families.contains(&row.family));
+    let told = |(row, families): &(&OperatorRule, &BTreeSet<Family>)| {
+        (row.operator.to_owned(), format!("is listed as {}, is {families:?}", row.family))
+    };
+    report(wrong.map(told).collect());
 }
 
 #[test]

@@ -48,7 +48,7 @@ def sums(weights):
         return [
             x + row, x - column, row - x, tf.add_n([x, y, x]), x * y, x * row, x / y, 2.0 / y, tf.math.divide_no_nan(x, y), tf.maximum(x, y),
             tf.minimum(x, row), tf.math.squared_difference(x, y), tf.square(x), x ** 3.0, tf.pow(y, 0.5), -x, tf.abs(x), tf.nn.bias_add(x, row),
-            tf.clip_by_value(x, -0.5, 0.7), tf.math.multiply_no_nan(x, y), x * 0.5 + 1.0, tf.math.xlogy(y, y),
+            tf.clip_by_value(x, -0.5, 0.7), tf.math.multiply_no_nan(x, x - row), x * 0.5 + 1.0, tf.math.xlogy(y, y),
         ]
 
     return parts

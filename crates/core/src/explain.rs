@@ -22,7 +22,7 @@ use crate::{
 use modules::Modules;
 use noted::Noted;
 use start::ChosenStart;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
 pub use crate::recording::Port;
@@ -164,21 +164,16 @@ fn listed<'a>(names: impl Iterator<Item = &'a str>) -> String {
 
 /// The operators that relevance can reach, by name.
 fn uses<T: Tensor>(prepared: &Prepared<T>) -> Vec<OperatorUse> {
-    let mut counts: BTreeMap<&str, (usize, Family)> = BTreeMap::new();
+    let mut uses: BTreeMap<&str, (usize, BTreeSet<Family>)> = BTreeMap::new();
     for step in prepared.steps() {
         if step.inputs.iter().any(|operand| operand.depends) {
-            let entry = counts.entry(&step.operator).or_insert((0, step.op.family()));
-            entry.0 += 1;
+            let (count, families) = uses.entry(&step.operator).or_default();
+            *count += 1;
+            families.insert(step.op.family());
         }
     }
-    counts
-        .into_iter()
-        .map(|(operator, (count, family))| OperatorUse {
-            operator: operator.to_owned(),
-            count,
-            rule: (family != Family::Unruled).then(|| family.to_string()),
-        })
-        .collect()
+    let counted = |(operator, (count, families))| OperatorUse::new(operator, count, families);
+    uses.into_iter().map(counted).collect()
 }
 
 /// Warns that the relevance has another precision than the model.

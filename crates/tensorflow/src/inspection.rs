@@ -37,13 +37,10 @@ impl Model {
             let parts: Vec<&str> = operation.name.split('/').collect();
             paths.extend((1..parts.len()).map(|depth| parts[..depth].join(".")));
         });
-        let rule = |operator: &str| {
-            let family = table().get(operator).map(|entry| entry.listed);
-            family.filter(|&family| family != Family::Unruled).map(|family| family.to_string())
-        };
+        let family = |operator: &str| table().get(operator).map_or(Family::Unruled, |row| row.listed);
         let operators: Vec<OperatorUse> = counts
             .into_iter()
-            .map(|(operator, count)| OperatorUse { rule: rule(&operator), operator, count })
+            .map(|(operator, count)| OperatorUse::new(&operator, count, [family(&operator)]))
             .collect();
         let mut random = Vec::new();
         self.each_chance(&mut |operation, chance| {

@@ -2,9 +2,10 @@
 
 use dlbacktrace_core::explain::{InputRelevance, Options, Output};
 use dlbacktrace_core::start::{StartOptions, Target};
-use dlbacktrace_core::{Mode, Tensor as _};
-use dlbacktrace_tensorflow::{DataType, Error, Explanation, Model};
+use dlbacktrace_core::{Family, Mode, Tensor as _};
+use dlbacktrace_tensorflow::{DataType, Error, Explanation, Model, operators};
 use ndarray::{ArrayD, Axis, concatenate};
+use std::collections::{BTreeMap, BTreeSet};
 use testkit::saved_models::{self, Entry, Fixture, fixture, index, load};
 
 const FLOATING: [DataType; 4] = [DataType::FLOAT, DataType::DOUBLE, DataType::HALF, DataType::BFLOAT16];
@@ -89,6 +90,28 @@ fn all_are_explained_in_default_mode() {
 #[test]
 fn all_are_explained_in_contrastive_mode() {
     report(|fixture| problem(fixture, Mode::Contrastive));
+}
+
+#[test]
+fn the_table_lists_what_operators_do() {
+    let mut met: BTreeMap<String, BTreeSet<Family>> = BTreeMap::new();
+    for entry in index().iter().filter(|entry| entry.expect == "explained") {
+        let fixture = fixture(&entry.name);
+        let model = load(&fixture.directory).unwrap();
+        let Ok(explanation) = explain(&model, &fixture, Mode::Default) else { continue };
+        for used in explanation.operators {
+            met.entry(used.operator).or_default().extend(used.families);
+        }
+    }
+    let rows = operators();
+    let rows: Vec<_> = rows.iter().filter_map(|row| Some((row, met.get(row.operator)?))).collect();
+    assert!(rows.len() > 150, "{}", rows.len());
+    let wrong: Vec<String> = rows
+        .iter()
+        .filter(|(row, families)| !families.contains(&row.family))
+        .map(|(row, families)| format!("\n{} is listed as {}, is {families:?}", row.operator, row.family))
+        .collect();
+    assert!(wrong.is_empty(), "{} of {} rows:{}", wrong.len(), rows.len(), wrong.concat());
 }
 
 #[test]

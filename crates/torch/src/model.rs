@@ -158,24 +158,19 @@ impl Model {
     /// # Errors
     /// [`Error::Module`](crate::Error::Module).
     pub fn inspect(&self) -> Result<Inspection> {
-        // Composite operators that the table does not know are followed.
-        let rule = |operator: &OperatorCount| {
-            let name = operator.name.strip_suffix('_').unwrap_or(&operator.name);
-            match table().get(name) {
-                Some(entry) => (entry.listed != Family::Unruled).then(|| entry.listed.to_string()),
-                None => operator.composite.then(|| FOLLOWED.to_owned()),
-            }
+        let used = |OperatorCount { name, count, composite, .. }: OperatorCount| {
+            let row = table().get(name.strip_suffix('_').unwrap_or(&name));
+            let used = OperatorUse::new(name, count, [row.map_or(Family::Unruled, |row| row.listed)]);
+            // Composite operators that the table does not know are followed.
+            let followed = (row.is_none() && composite).then(|| FOLLOWED.to_owned());
+            OperatorUse { rule: used.rule.or(followed), ..used }
         };
         let operators: Vec<OperatorUse> = self
             .module
             .operators()?
             .into_iter()
             .filter(|operator| operator.computes && !OF_INTEGERS.contains(&operator.name.as_str()))
-            .map(|operator| OperatorUse {
-                rule: rule(&operator),
-                operator: operator.name,
-                count: operator.count,
-            })
+            .map(used)
             .collect();
         Ok(Inspection {
             arguments: self.module.arguments().unwrap_or_default(),

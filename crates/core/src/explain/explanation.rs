@@ -1,7 +1,8 @@
 //! The result of an explanation.
 
 use super::ModuleRelevance;
-use crate::{Amount, Ledger, Place, RandomUse, Relevance};
+use crate::{Amount, Family, Ledger, Place, RandomUse, Relevance};
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 /// Relevance of one input tensor.
@@ -33,8 +34,22 @@ pub struct OperatorUse {
     pub operator: String,
     /// How often.
     pub count: usize,
-    /// The kind of rule; absent if it has none.
+    /// The kinds of rule that it takes; empty if it has none.
+    #[serde(skip)]
+    pub families: BTreeSet<Family>,
+    /// These kinds in words; absent if there is none.
     pub rule: Option<String>,
+}
+
+impl OperatorUse {
+    /// The use of an operator whose steps are of these kinds.
+    pub fn new(operator: impl Into<String>, count: usize, families: impl Into<BTreeSet<Family>>) -> Self {
+        let mut families: BTreeSet<Family> = families.into();
+        families.remove(&Family::Unruled);
+        let words: Vec<String> = families.iter().map(Family::to_string).collect();
+        let rule = (!words.is_empty()).then(|| words.join(", "));
+        Self { operator: operator.into(), count, families, rule }
+    }
 }
 
 /// The share of uses with a rule, 0 to 1.

@@ -28,7 +28,7 @@ pub(super) const ENTRIES: &[Entry] = &[
             "LeftShift",
             "RightShift",
         ],
-        Family::Unruled,
+        Family::Pass,
         |lowering, record| discrete(lowering, record, None),
     ),
     Entry::by_data(&["Xlogy"], Family::Product, |lowering, record| {

@@ -48,7 +48,7 @@ pub(super) const ENTRIES: &[Entry] = &[
     Entry::by_shape(&["TensorArraySplitV3"], Family::Movement, |lowering, record| {
         split(lowering, record, 1, 2)
     }),
-    Entry::by_shape(&["TensorListGetItem", "TensorArrayReadV3"], Family::Movement, get),
+    Entry::by_shape(&["TensorListGetItem", "TensorArrayReadV3"], Family::Pass, get),
     Entry::by_shape(&["TensorListStack"], Family::Movement, |lowering, record| {
         let list = elements(lowering, record)?;
         joined(lowering, record, &list, true)

@@ -24,14 +24,14 @@ pub(super) const ENTRIES: &[Entry] = &[
             "ParseTensor",
             "StringToNumber",
         ],
-        Family::Constant,
+        Family::Pass,
         |lowering, record| {
             let operator = &record.operation.operator;
             // Beside a sound stands its rate.
             read(lowering, record, |owner, output| (output == 0).then(|| format!("{owner}:{operator}")))
         },
     ),
-    Entry::by_result(&["DecodeCSV"], Family::Constant, |lowering, record| {
+    Entry::by_result(&["DecodeCSV"], Family::Pass, |lowering, record| {
         read(lowering, record, |owner, column| Some(format!("{owner}[{column}]")))
     }),
     Entry::by_result(
@@ -43,7 +43,7 @@ pub(super) const ENTRIES: &[Entry] = &[
             "ParseSequenceExampleV2",
             "ParseSingleSequenceExample",
         ],
-        Family::Constant,
+        Family::Pass,
         parsed,
     ),
 ];

@@ -14,7 +14,7 @@ pub(super) const ENTRIES: &[Entry] = &[
     }),
     Entry::by_shape(&["RaggedGather"], Family::Movement, ragged_gather),
     // A name made from several names.
-    Entry::by_shape(&["StringJoin"], Family::Unruled, |lowering, record| {
+    Entry::by_shape(&["StringJoin"], Family::Pass, |lowering, record| {
         lowering.all(record, Box::new(Unruled { discrete: true, ..Unruled::default() }))
     }),
     Entry::new(

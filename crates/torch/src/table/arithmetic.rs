@@ -50,7 +50,7 @@ pub(super) const ENTRIES: &[Entry] = &[
             "aten::__lshift__",
             "aten::__rshift__",
         ],
-        Family::Unruled,
+        Family::Pass,
         |lowering, call| discrete(lowering, call, None),
     ),
     Entry::by_data(&["aten::logaddexp"], Family::WeightedSum, |lowering, call| {

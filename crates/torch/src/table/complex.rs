@@ -9,7 +9,7 @@ use dlbacktrace_torch_recorder::{Call, Keep};
 pub(super) const ENTRIES: &[Entry] = &[
     Entry::new(
         &["aten::view_as_complex", "aten::view_as_real"],
-        Family::Movement,
+        Family::Pass,
         Keep::Indices,
         Lower::Identity,
     )

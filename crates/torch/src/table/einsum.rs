@@ -9,7 +9,7 @@ use dlbacktrace_torch_recorder::Call;
 
 pub(super) const ENTRIES: &[Entry] = &[
     Entry::by_data(&["aten::einsum"], Family::WeightedSum, einsum).of_complex(),
-    Entry::by_result(&["aten::bilinear"], Family::Product, bilinear),
+    Entry::by_result(&["aten::bilinear"], Family::WeightedSum, bilinear),
 ];
 
 fn einsum(lowering: &mut Lowering, call: &Call) -> Result<()> {

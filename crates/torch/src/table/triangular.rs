@@ -11,7 +11,7 @@ use dlbacktrace_core::{Error, Family, Result, Tensor};
 use dlbacktrace_torch_recorder::Call;
 
 pub(super) const ENTRIES: &[Entry] =
-    &[Entry::by_data(&["aten::linalg_solve_triangular"], Family::Product, solve)];
+    &[Entry::by_data(&["aten::linalg_solve_triangular"], Family::WeightedSum, solve)];
 
 /// Row i of the solution is that of B minus the product of A and the rows before: xᵢ = bᵢ − aᵢ·x.
 fn solve(lowering: &mut Lowering, call: &Call) -> Result<()> {
