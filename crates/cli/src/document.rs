@@ -71,7 +71,7 @@ pub fn of(
         operators: explanation
             .operators()
             .iter()
-            .map(|OperatorUse { operator, count, rule }| OperatorEntry {
+            .map(|OperatorUse { operator, count, rule, .. }| OperatorEntry {
                 operator: operator.clone(),
                 count: *count,
                 rule: rule.clone(),

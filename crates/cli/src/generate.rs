@@ -38,48 +38,16 @@ pub fn run(args: &Generate) -> Result<()> {
     let model = model::load(&args.model)?;
     let interrupt = Interrupt::watch()?;
     progress.say("running the model");
-    let mut language = Language::new(&model, args.output.as_deref(), &prompt, interrupt.clone())?;
-    let ids = {
-        let shown = progress.steps("generating");
-        let most = args.choice.max_new_tokens as usize;
-        let mut told = Told { language: &mut language, told: &|length| shown(length - prompt.len(), most) };
-        search::generate(&mut told, &prompt, method(&args.choice), &constraints, most)?
-    };
-    let ended = ended(&language, &ids, &prompt, &constraints, args);
-    let wanted = args.explain.of(ids.len() - prompt.len());
-
-    let mut steps = Steps::open(
-        &args.out,
-        &Work {
-            model: model::identity(&model)?.sha256,
-            output: args.output.clone(),
-            ids: ids.clone(),
-            prompt: prompt.len(),
-            gates: args.gates,
-            whole_tokens: args.whole_tokens,
-            allow_unruled: args.allow_unruled,
-        },
-    )?;
-    steps.records.retain(|step, _| wanted.contains(step));
-    let options =
-        Options::new().gates(args.gates).whole_tokens(args.whole_tokens).allow_unruled(args.allow_unruled);
-    let shown = progress.steps("explaining tokens");
-    for (done, step) in wanted.iter().enumerate() {
-        shown(done, wanted.len());
-        if interrupt.seen() {
-            break;
-        }
-        let before = ids.get(..prompt.len() + step - 1).unwrap_or_default();
-        let id = ids.get(before.len()).copied().unwrap_or_default();
-        if !steps.records.contains_key(step) {
-            steps.add(language.explain(before, id, *step, &options)?)?;
-        }
-    }
+    let mut language = Language::new(&model, args.output.as_deref(), &prompt, interrupt)?;
+    let text = continued(args, &mut language, &prompt, &constraints, &progress)?;
+    let wanted = args.explain.of(text.generated().len());
+    let work = work(args, &model, &text)?;
+    let mut steps = Steps::open(&args.out, &work)?;
+    explain(args, &language, &text, &wanted, &mut steps, &progress)?;
 
     progress.say("writing");
-    let complete = steps.records.len() == wanted.len() && ended != "interrupted";
-    let tokens = results::tokens(&ids, &tokenizer);
-    let generated = ids.get(prompt.len()..).unwrap_or_default();
+    let complete = steps.records.len() == wanted.len() && text.ended != "interrupted";
+    let tokens = results::tokens(&text.ids, &tokenizer);
     let mut document = Generation {
         schema_version: SCHEMA_VERSION,
         versions: Versions {
@@ -87,17 +55,18 @@ pub fn run(args: &Generate) -> Result<()> {
             framework: model.framework(),
         },
         model: model::identity(&model)?,
-        text: tokenizer.decode(generated)?,
-        ended,
+        text: tokenizer.decode(text.generated())?,
+        ended: text.ended,
         settings: settings(&args.choice, &constraints),
-        prompt_tokens: prompt.len(),
-        steps: results::steps(&tokens, prompt.len(), &language.probabilities(&ids)?, &steps.records),
+        prompt_tokens: text.prompt,
+        steps: results::steps(&tokens, text.prompt, &language.probabilities(&text.ids)?, &steps.records),
         tokens,
         complete,
         warnings: warnings(&language, &steps),
         files: Vec::new(),
     };
     results::write(&mut document, &steps.records, &args.out)?;
+    let kept = steps.records.len();
     if complete {
         steps.remove()?;
     }
@@ -113,11 +82,79 @@ pub fn run(args: &Generate) -> Result<()> {
         return Ok(());
     }
     Err(Failure::Interrupted(format!(
-        "interrupted: {} of {} tokens are explained and kept in {}; run the same command again to resume",
-        steps.records.len(),
+        "interrupted: {kept} of {} tokens are explained and kept in {}; run the same command again to resume",
         wanted.len(),
         args.out.display()
     )))
+}
+
+/// The prompt with what the model added.
+struct Text {
+    ids: Vec<u32>,
+    /// The number of tokens of the prompt.
+    prompt: usize,
+    /// Why it ends.
+    ended: &'static str,
+}
+
+impl Text {
+    fn generated(&self) -> &[u32] {
+        &self.ids[self.prompt..]
+    }
+}
+
+/// Lets the model continue the prompt.
+fn continued(
+    args: &Generate,
+    language: &mut Language<'_>,
+    prompt: &[u32],
+    constraints: &Constraints,
+    progress: &Progress,
+) -> Result<Text> {
+    let shown = progress.steps("generating");
+    let most = args.choice.max_new_tokens as usize;
+    let mut told = Told { language, told: &|length| shown(length - prompt.len(), most) };
+    let ids = search::generate(&mut told, prompt, method(&args.choice), constraints, most)?;
+    let ended = ended(language, &ids, prompt, constraints, args);
+    Ok(Text { ids, prompt: prompt.len(), ended })
+}
+
+fn work(args: &Generate, model: &dlbacktrace::Model, text: &Text) -> Result<Work> {
+    Ok(Work {
+        model: model::identity(model)?.sha256,
+        output: args.output.clone(),
+        ids: text.ids.clone(),
+        prompt: text.prompt,
+        gates: args.gates,
+        whole_tokens: args.whole_tokens,
+        allow_unruled: args.allow_unruled,
+    })
+}
+
+/// Adds the wanted steps that are lacking, up to an interrupt.
+fn explain(
+    args: &Generate,
+    language: &Language<'_>,
+    text: &Text,
+    wanted: &[usize],
+    steps: &mut Steps,
+    progress: &Progress,
+) -> Result<()> {
+    steps.records.retain(|step, _| wanted.contains(step));
+    let options =
+        Options::new().gates(args.gates).whole_tokens(args.whole_tokens).allow_unruled(args.allow_unruled);
+    let shown = progress.steps("explaining tokens");
+    for (done, step) in wanted.iter().enumerate() {
+        shown(done, wanted.len());
+        if language.interrupted() {
+            break;
+        }
+        let (before, added) = text.ids.split_at(text.prompt + step - 1);
+        if let (Some(id), false) = (added.first(), steps.records.contains_key(step)) {
+            steps.add(language.explain(before, *id, *step, &options)?)?;
+        }
+    }
+    Ok(())
 }
 
 /// The tokens of the text to continue.

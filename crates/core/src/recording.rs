@@ -22,6 +22,14 @@ pub struct Port<T> {
     pub tensor: T,
 }
 
+impl<R> Port<R> {
+    /// The same ports with the framework's tensors as the rules take them.
+    pub fn of_rules<T: From<R>>(ports: Vec<Self>) -> Vec<Port<T>> {
+        let port = |Self { name, value, tensor }| Port { name, value, tensor: T::from(tensor) };
+        ports.into_iter().map(port).collect()
+    }
+}
+
 /// The result of checking a recording: every operator with all its tensors is run once more on what it read.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Replay {

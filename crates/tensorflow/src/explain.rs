@@ -41,13 +41,13 @@ impl Model {
         for record in recording.records {
             lowering.record(&record)?;
         }
-        let given = ports(recording.inputs);
-        let inputs_explained = explained(&mut lowering, given.clone());
+        let given = Port::of_rules(recording.inputs);
+        let explained = explained(&mut lowering, given.clone());
         Ok(Run {
             tape: lowering.writer.tape,
-            inputs: inputs_explained,
+            inputs: explained,
             given,
-            outputs: ports(recording.outputs),
+            outputs: Port::of_rules(recording.outputs),
             assumed: Vec::new(),
             recorded,
             forward,
@@ -141,9 +141,4 @@ fn same(a: &Tensor, b: &Tensor) -> Result<bool> {
         DataType::STRING => a.strings()? == b.strings()?,
         _ => a.bytes()? == b.bytes()?,
     })
-}
-
-fn ports(ports: Vec<Port>) -> Vec<explain::Port<TfTensor>> {
-    let port = |Port { name, value, tensor }| explain::Port { name, value, tensor: TfTensor::from(tensor) };
-    ports.into_iter().map(port).collect()
 }

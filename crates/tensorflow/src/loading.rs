@@ -30,71 +30,87 @@ pub(crate) struct Loaded {
 /// Compiles the signature, gives its variables their values and fills the tables.
 pub(crate) fn load(chosen: &Chosen, values: &Values, context: &Arc<Context>) -> Result<Loaded, String> {
     let graph = &chosen.graph;
-    let empty = GraphDef::default();
-    let nodes = graph.graph.as_ref().unwrap_or(&empty);
-    let there = graph.info.as_ref().and_then(|info| info.operators.as_ref());
-    let there = there.map_or(&[][..], |list| &list.operators);
-    let mut compiler = Compiler::new(nodes, registered_operators(context.library()), there)?;
-
     let outputs: Vec<&str> = chosen.outputs.iter().map(|output| output.tensor.as_str()).collect();
-    let inputs: Vec<&str> = chosen.inputs.iter().map(|input| input.tensor.as_str()).collect();
-    let (asset_names, assets) = assets(chosen, context)?;
-    let mut feeds = inputs;
-    feeds.extend(&asset_names);
-    let body = compiler.entry("signature", Entry { feeds: &feeds, fetches: &outputs, targets: &[] })?;
-
     let needed = needed(graph, &outputs);
     let variables = values.variables(context, graph, &needed)?;
     let (known, unknown): (Vec<_>, Vec<_>) = variables.iter().partition(|variable| variable.stored.is_some());
+    let (asset_names, assets) = assets(chosen, context)?;
+    let restore = values.checkpoint().filter(|_| !unknown.is_empty());
     let handles: Vec<&str> = known.iter().map(|variable| variable.node).collect();
-    let handles = compiler.entry("variables", Entry { fetches: &handles, ..Entry::default() })?;
-    let restore = match (values.checkpoint(), &graph.saver) {
-        (Some(checkpoint), Some(saver)) if !unknown.is_empty() && !saver.restore_node.is_empty() => {
-            let mut feeds = vec![saver.filename_tensor.as_str()];
-            feeds.extend(&asset_names);
-            let target = saver.restore_node.split(':').next().unwrap_or_default();
-            let body =
-                compiler.entry("restore", Entry { feeds: &feeds, fetches: &[], targets: &[target] })?;
-            Some((body, checkpoint.prefix(context)?))
-        }
-        _ => None,
-    };
-    let init = match init_node(graph) {
-        Some(node) => {
-            Some(compiler.entry("init", Entry { feeds: &asset_names, fetches: &[], targets: &[node] })?)
-        }
-        None => None,
-    };
-
-    let program = compiler.finish()?;
-    for function in &program.shared {
+    let compiled = compiled(chosen, context, &outputs, &handles, &asset_names, restore.is_some())?;
+    for function in &compiled.program.shared {
         context.add_function(function)?;
     }
+
     let mut state = State::default();
     state.set_variables(values.references(&needed));
     let mut run = |body: usize, arguments: Vec<Tensor>| -> Result<Vec<Value>, Error> {
-        let mut run = Run::new(&program, context, &mut state, Recorder::new(None));
+        let mut run = Run::new(&compiled.program, context, &mut state, Recorder::new(None));
         let given = arguments.into_iter().map(|tensor| run.recorder.value(tensor, Origin::Computed));
         let arguments = given.collect::<Result<Vec<_>, _>>()?;
         run.call(body, arguments, &Arc::new(Scope::default()))
     };
-    if let Some((body, prefix)) = restore {
-        let arguments = [prefix].into_iter().chain(assets.clone()).collect();
+    if let (Some(body), Some(checkpoint)) = (compiled.restore, restore) {
+        let arguments = [checkpoint.prefix(context)?].into_iter().chain(assets.clone()).collect();
         run(body, arguments).map_err(|error| format!("its variables cannot be restored: {error}"))?;
     }
-    let handles = run(handles, Vec::new()).map_err(|error| error.to_string())?;
+    let handles = run(compiled.variables, Vec::new()).map_err(|error| error.to_string())?;
     for (variable, handle) in known.iter().zip(handles) {
         if let Some(stored) = &variable.stored {
             let assigned = values.assign(context, &handle.tensor, stored);
             assigned.map_err(|reason| format!("variable {}: {reason}", variable.node))?;
         }
     }
-    if let Some(body) = init {
+    if let Some(body) = compiled.init {
         run(body, assets.clone()).map_err(|error| format!("its tables cannot be filled: {error}"))?;
     }
     state.settle();
-    let defaults = defaults(chosen, context)?;
-    Ok(Loaded { program, body, state, assets, defaults })
+    let Compiled { program, signature: body, .. } = compiled;
+    Ok(Loaded { program, body, state, assets, defaults: defaults(chosen, context)? })
+}
+
+/// A program with the bodies that serve a signature.
+struct Compiled {
+    program: Program,
+    signature: usize,
+    /// Makes the variables.
+    variables: usize,
+    /// Reads the variables of a model of TensorFlow 1 from its checkpoint.
+    restore: Option<usize>,
+    /// Fills the tables.
+    init: Option<usize>,
+}
+
+fn compiled(
+    chosen: &Chosen,
+    context: &Context,
+    outputs: &[&str],
+    variables: &[&str],
+    assets: &[&str],
+    restored: bool,
+) -> Result<Compiled, String> {
+    let graph = &chosen.graph;
+    let empty = GraphDef::default();
+    let nodes = graph.graph.as_ref().unwrap_or(&empty);
+    let there = graph.info.as_ref().and_then(|info| info.operators.as_ref());
+    let there = there.map_or(&[][..], |list| &list.operators);
+    let mut compiler = Compiler::new(nodes, registered_operators(context.library()), there)?;
+
+    let inputs = chosen.inputs.iter().map(|input| input.tensor.as_str());
+    let feeds: Vec<&str> = inputs.chain(assets.iter().copied()).collect();
+    let signature = compiler.entry("signature", Entry { feeds: &feeds, fetches: outputs, targets: &[] })?;
+    let variables = compiler.entry("variables", Entry { fetches: variables, ..Entry::default() })?;
+    let saver = graph.saver.as_ref().filter(|saver| restored && !saver.restore_node.is_empty());
+    let restore = saver.map(|saver| {
+        let feeds: Vec<&str> = [saver.filename_tensor.as_str()].iter().chain(assets).copied().collect();
+        let target = saver.restore_node.split(':').next().unwrap_or_default();
+        compiler.entry("restore", Entry { feeds: &feeds, fetches: &[], targets: &[target] })
+    });
+    let restore = restore.transpose()?;
+    let init = init_node(graph)
+        .map(|node| compiler.entry("init", Entry { feeds: assets, fetches: &[], targets: &[node] }))
+        .transpose()?;
+    Ok(Compiled { program: compiler.finish()?, signature, variables, restore, init })
 }
 
 /// The tensors of the graph that stand for files of the model, and the paths of these files.

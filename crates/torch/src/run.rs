@@ -3,8 +3,8 @@
 use crate::lowering;
 use crate::table::{policy, table};
 use crate::{Explanation, Result, TorchTensor};
+use dlbacktrace_core::WeightCache;
 use dlbacktrace_core::explain::{self, Again, Options, Run};
-use dlbacktrace_core::{ValueId, WeightCache};
 use dlbacktrace_torch_recorder::{Port, Recording};
 use std::time::{Duration, Instant};
 
@@ -21,12 +21,12 @@ pub(crate) fn on_tape(
     for record in recording.records {
         lowering::record(&mut lowering, record)?;
     }
-    let inputs = ports(recording.inputs);
+    let inputs = Port::of_rules(recording.inputs);
     Ok(Run {
         tape: lowering.writer.tape,
         given: inputs.clone(),
         inputs,
-        outputs: ports(recording.outputs),
+        outputs: Port::of_rules(recording.outputs),
         assumed: Vec::new(),
         recorded,
         forward,
@@ -42,13 +42,4 @@ pub(crate) fn explain(
 ) -> Result<Explanation> {
     let _no_gradients = tch::no_grad_guard();
     Ok(explain::explain(run, options, weights)?)
-}
-
-fn ports(ports: Vec<Port>) -> Vec<explain::Port<TorchTensor>> {
-    let port = |Port { name, value, tensor }| explain::Port {
-        name,
-        value: ValueId(value.0),
-        tensor: TorchTensor::from(tensor),
-    };
-    ports.into_iter().map(port).collect()
 }

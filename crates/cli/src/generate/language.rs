@@ -41,6 +41,11 @@ impl<'a> Language<'a> {
         Ok(Self { model, roles, output, prompt: prompt.len(), interrupt, end: None })
     }
 
+    /// Whether the user asked to stop.
+    pub fn interrupted(&self) -> bool {
+        self.interrupt.seen()
+    }
+
     /// The model's probabilities for the token after the prompt.
     ///
     /// # Errors
