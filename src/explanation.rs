@@ -88,22 +88,13 @@ impl InputRelevance {
     /// framework.
     #[cfg(feature = "torch")]
     pub fn tensor(&self) -> Option<&tch::Tensor> {
-        torch(&self.relevance.positive)
+        self.relevance.positive.as_tch()
     }
 
     /// The channel against as a libtorch tensor, not copied.
     #[cfg(feature = "torch")]
     pub fn negative_tensor(&self) -> Option<&tch::Tensor> {
-        self.relevance.negative.as_ref().and_then(torch)
-    }
-}
-
-#[cfg(feature = "torch")]
-fn torch(native: &FrameworkTensor) -> Option<&tch::Tensor> {
-    match native {
-        FrameworkTensor::Torch(tensor) => Some(tensor.as_tch()),
-        #[cfg(feature = "tensorflow")]
-        FrameworkTensor::TensorFlow(_) => None,
+        self.relevance.negative.as_ref().and_then(FrameworkTensor::as_tch)
     }
 }
 
@@ -142,6 +133,18 @@ impl ValueRelevance {
     pub fn negative(&self) -> Result<Option<ArrayD<f64>>> {
         self.relevance.negative()
     }
+
+    /// As [`InputRelevance::tensor`].
+    #[cfg(feature = "torch")]
+    pub fn tensor(&self) -> Option<&tch::Tensor> {
+        self.relevance.positive.as_tch()
+    }
+
+    /// As [`InputRelevance::negative_tensor`].
+    #[cfg(feature = "torch")]
+    pub fn negative_tensor(&self) -> Option<&tch::Tensor> {
+        self.relevance.negative.as_ref().and_then(FrameworkTensor::as_tch)
+    }
 }
 
 /// Why a model decided as it did.
@@ -150,6 +153,8 @@ pub struct Explanation {
     inputs: Vec<InputRelevance>,
     values: Vec<ValueRelevance>,
     output: ArrayD<f64>,
+    #[cfg(feature = "torch")]
+    output_tensor: FrameworkTensor,
     output_name: String,
     targets: Vec<usize>,
     sample_axis: Option<usize>,
@@ -180,6 +185,12 @@ impl Explanation {
     /// The explained output.
     pub fn output(&self) -> ArrayD<f64> {
         self.output.clone()
+    }
+
+    /// The explained output as a libtorch tensor, not copied. `None` for a model of another framework.
+    #[cfg(feature = "torch")]
+    pub fn output_tensor(&self) -> Option<&tch::Tensor> {
+        self.output_tensor.as_tch()
     }
 
     /// Its name: `output`, `output.logits`, `output[1]`.
@@ -322,6 +333,8 @@ impl Explanation {
             inputs,
             values: values.collect(),
             output,
+            #[cfg(feature = "torch")]
+            output_tensor: explanation.output.into(),
             output_name: explanation.output_name,
             targets: explanation.targets,
             sample_axis: explanation.sample_axis,

@@ -37,6 +37,16 @@ impl FrameworkTensor {
         }
     }
 
+    /// The tensor of libtorch; `None` for another framework.
+    #[cfg(feature = "torch")]
+    pub(crate) fn as_tch(&self) -> Option<&tch::Tensor> {
+        match self {
+            Self::Torch(tensor) => Some(tensor.as_tch()),
+            #[cfg(feature = "tensorflow")]
+            Self::TensorFlow(_) => None,
+        }
+    }
+
     /// Its texts, if its elements are texts.
     pub(crate) fn texts(&self) -> Result<Option<ArrayD<String>>> {
         Ok(match self {

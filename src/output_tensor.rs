@@ -35,6 +35,12 @@ impl OutputTensor {
         self.tensor.array()
     }
 
+    /// The tensor as one of libtorch, not copied. `None` for a model of another framework.
+    #[cfg(feature = "torch")]
+    pub fn tensor(&self) -> Option<&tch::Tensor> {
+        self.tensor.as_tch()
+    }
+
     /// The elements at one index of an axis; the result lacks that axis. This reads the scores of one position without those
     /// of all others.
     ///
