@@ -1,8 +1,10 @@
-# Until 1.0, what was written for a minor version needs that one.
+# Until 1.0, what was written for a minor version needs that one; find_package(dlbacktrace 0) takes any.
 set(PACKAGE_VERSION @VERSION@)
-string(REGEX MATCH "^[0-9]+\\.[0-9]+" _dlbacktrace_own "${PACKAGE_VERSION}")
-if(PACKAGE_FIND_VERSION_COUNT LESS 2)
+string(REGEX MATCH "^([0-9]+)\\.[0-9]+" _dlbacktrace_own "${PACKAGE_VERSION}")
+if(PACKAGE_FIND_VERSION_COUNT EQUAL 0)
   set(PACKAGE_VERSION_COMPATIBLE TRUE)
+elseif(PACKAGE_FIND_VERSION_COUNT EQUAL 1)
+  string(COMPARE EQUAL "${PACKAGE_FIND_VERSION_MAJOR}" "${CMAKE_MATCH_1}" PACKAGE_VERSION_COMPATIBLE)
 elseif("${PACKAGE_FIND_VERSION_MAJOR}.${PACKAGE_FIND_VERSION_MINOR}" STREQUAL "${_dlbacktrace_own}"
        AND NOT PACKAGE_FIND_VERSION VERSION_GREATER PACKAGE_VERSION)
   set(PACKAGE_VERSION_COMPATIBLE TRUE)

@@ -13,11 +13,13 @@ if(NOT TARGET dlbacktrace::dlbacktrace)
   set_target_properties(dlbacktrace::dlbacktrace PROPERTIES
     IMPORTED_LOCATION "${_dlbacktrace_prefix}/lib/libdlbacktrace.so.1"
     IMPORTED_SONAME libdlbacktrace.so.1
+    INTERFACE_COMPILE_FEATURES cxx_std_17
     INTERFACE_INCLUDE_DIRECTORIES "${_dlbacktrace_prefix}/include")
 
   add_library(dlbacktrace::static STATIC IMPORTED)
   set_target_properties(dlbacktrace::static PROPERTIES
     IMPORTED_LOCATION "${_dlbacktrace_prefix}/lib/libdlbacktrace.a"
+    INTERFACE_COMPILE_FEATURES cxx_std_17
     INTERFACE_LINK_LIBRARIES "gcc_s;pthread;m;dl;c"
     INTERFACE_INCLUDE_DIRECTORIES "${_dlbacktrace_prefix}/include")
 endif()
@@ -61,7 +63,7 @@ if("torch" IN_LIST dlbacktrace_FIND_COMPONENTS AND NOT TARGET dlbacktrace::torch
   if(_dlbacktrace_found STREQUAL "@TORCH_VERSION@")
     add_library(dlbacktrace::torch INTERFACE IMPORTED)
     set_target_properties(dlbacktrace::torch PROPERTIES
-      INTERFACE_COMPILE_FEATURES cxx_std_20
+      INTERFACE_COMPILE_FEATURES cxx_std_17
       INTERFACE_INCLUDE_DIRECTORIES "${_dlbacktrace_torch_includes}"
       INTERFACE_LINK_LIBRARIES "dlbacktrace::dlbacktrace;${_dlbacktrace_torch_libraries}")
     set(dlbacktrace_torch_FOUND TRUE)
