@@ -24,7 +24,7 @@ int main(int argc, char** argv) {
   const auto begin = Clock::now();
   while (ratios.size() < 20 || Clock::now() - begin < std::chrono::seconds(3)) {
     const auto start = Clock::now();
-    const auto explanation = model.explain(dlbacktrace::Inputs().push(dlbacktrace::array(given.data(), shape)));
+    const auto explanation = model.explain(dlbacktrace::Inputs().push(dlbacktrace::borrow(given.data(), shape)));
     CHECK(!explanation.inputs()[0].relevance().empty());
     const std::chrono::duration<double> all = Clock::now() - start;
     const auto summary = explanation.summary();

@@ -3,8 +3,11 @@
 #include "cases.hpp"
 
 #include <unistd.h>
+#include <algorithm>
 #include <cmath>
+#include <filesystem>
 #include <fstream>
+#include <limits>
 #include <numeric>
 #include <optional>
 #include <thread>
@@ -79,7 +82,7 @@ void cells_and_samples_are_chosen() {
   for (std::size_t i = 0; i < floats.size(); ++i) CHECK(floats[i] == same[i] && floats[i] == static_cast<float>(doubles[i]));
   const auto whole = explained(Target::at({1, Target::largest}), -1);
   CHECK(!whole.prediction().sample_axis && whole.prediction().targets.size() == 1);
-  fails(Code::usage, "2 axes", [&] { explained(Target::at({0}), std::nullopt); });
+  fails(Code::usage, "2 axes", [&] { return explained(Target::at({0}), std::nullopt); });
 }
 
 void the_range_of_pixels_is_told() {
@@ -96,7 +99,7 @@ void the_range_of_pixels_is_told() {
   CHECK(told("tests/savedmodels/pictures/pixels_rescaled", {1, 6, 6, 1}).pixels == Pixels::bytes);
   const auto mlp = Model(file("tests/fixtures/networks/mlp_traced.pt")).scalings(inputs(cases()[0]));
   CHECK(mlp.front().pixels == Pixels::unknown && mlp.front().factor == 1 && mlp.front().shift == 0);
-  fails(Code::inputs, "shape", [&] { told("tests/fixtures/starts/pixels_bytes.pt", {1, 2, 6, 6}); });
+  fails(Code::inputs, "shape", [&] { return told("tests/fixtures/starts/pixels_bytes.pt", {1, 2, 6, 6}); });
 }
 
 void a_seed_makes_random_models_repeat() {
@@ -117,18 +120,19 @@ void what_is_wrong_is_told() {
   const auto given = [&](auto... values) {
     Inputs inputs;
     (inputs.push(values), ...);
-    return [=, &model] { model.explain(inputs); };
+    return [=, &model] { return model.explain(inputs); };
   };
   fails(Code::inputs, "", given(array(std::vector<double>(8, 1.0), {2, 4})));
   fails(Code::inputs, "shape", given(array(std::vector<float>(10, 1.0f), {2, 5})));
   fails(Code::inputs, "x", given());
-  fails(Code::inputs, "has 7 elements, and its shape [2, 4] has 8", [] { array(std::vector<float>(7, 1.0f), {2, 4}); });
-  fails(Code::inputs, "larger than any memory", given(array<float>(nullptr, {std::size_t(1) << 40, std::size_t(1) << 40})));
+  fails(Code::inputs, "has 7 elements, which do not fill its shape [2, 4]",
+        [] { return array(std::vector<float>(7, 1.0f), {2, 4}); });
+  fails(Code::inputs, "larger than any memory", given(borrow<float>(nullptr, {std::size_t(1) << 40, std::size_t(1) << 40})));
   fails(Code::inputs, "", given("a text"));
 
   const Model unruled(file("tests/fixtures/failures/unsupported.pt"));
   const auto row = Inputs().push(array(samples({2, 8}), {2, 8}));
-  fails(Code::rule, "aten::linalg_matrix_exp", [&] { unruled.explain(row); });
+  fails(Code::rule, "aten::linalg_matrix_exp", [&] { return unruled.explain(row); });
   Options allowed;
   allowed.allow_unruled = true;
   CHECK(unruled.explain(row, allowed).summary().lost[Loss::unruled].positive != 0);
@@ -138,10 +142,10 @@ void what_is_wrong_is_told() {
   fails(Code::model, "", [] { Model(file("README.md")); });
   Options far;
   far.target = Target::unit(7);
-  fails(Code::usage, "", [&] { model.explain(inputs(one), far); });
+  fails(Code::usage, "", [&] { return model.explain(inputs(one), far); });
   Options named;
   named.output_name = "no such output";
-  fails(Code::usage, "no such output", [&] { model.explain(inputs(one), named); });
+  fails(Code::usage, "no such output", [&] { return model.explain(inputs(one), named); });
 }
 
 void a_missing_library_is_told_and_may_come() {
@@ -186,7 +190,7 @@ void exceptions_of_callbacks_come_back() {
     if (++told == 2) throw std::out_of_range("of the callback");
   };
   try {
-    model.explain(inputs(one), options);
+    (void)model.explain(inputs(one), options);
     CHECK(false);
   } catch (const std::out_of_range& error) {
     CHECK(std::string(error.what()) == "of the callback");
@@ -218,12 +222,98 @@ void eight_threads_share_a_model() {
       threads.emplace_back([&, thread] {
         for (int round = 0; round < 5; ++round) right[thread] += bits(model.explain(inputs(one), options(one))) == expected;
         // Each thread has its own last error.
-        fails(Code::inputs, "", [&] { model.explain(Inputs().push("a text")); });
+        fails(Code::inputs, "", [&] { return model.explain(Inputs().push("a text")); });
       });
     }
     for (auto& thread : threads) thread.join();
     for (int count : right) CHECK(count == 5);
   }
+}
+
+/// Everything const of one model, one explanation and one value, from four threads at once: all see the same.
+void const_means_shareable() {
+  for (const Case& one : {cases()[1], cases()[8], cases()[9]}) {
+    const Model model(file(one.model));
+    const Inputs given = inputs(one);
+    const Options chosen = options(one);
+    for (int round = 0; round < 20; ++round) {
+      const Explanation explanation = model.explain(given, chosen);
+      const auto input = explanation.inputs().at(0);
+      const auto all = [&] {
+        std::string told = bits(explanation) + explanation.json() + explanation.summary().framework + model.inspect();
+        for (const auto& entry : explanation.ledger()) {
+          told += entry.operator_name + entry.module + entry.source + std::to_string(entry.lost[Loss::bias].positive);
+        }
+        for (const auto& sentence : explanation.assumed()) told += sentence;
+        for (const auto& argument : model.arguments()) told += argument.name + argument.kind;
+        for (double relevance : input.relevance_f64()) told += std::to_string(relevance);
+        for (double score : model.forward(given).at(0).values()) told += std::to_string(score);
+        return told;
+      };
+      std::vector<std::string> told(4);
+      std::vector<std::thread> threads;
+      for (auto& mine : told) threads.emplace_back([&] { mine = all(); });
+      for (auto& thread : threads) thread.join();
+      const std::string expected = all();
+      for (const auto& other : told) CHECK(other == expected);
+    }
+  }
+}
+
+void a_run_without_an_explanation() {
+  for (const Case& one : {cases()[0], cases()[9]}) {
+    const Model model(file(one.model));
+    const auto outputs = model.forward(inputs(one));
+    const auto prediction = model.explain(inputs(one)).prediction();
+    CHECK(outputs.size() == 1 && outputs[0].name() == prediction.name);
+    const auto values = outputs[0].values_f64();
+    CHECK(values.shape() == prediction.values.shape());
+    CHECK(std::equal(values.begin(), values.end(), prediction.values.begin()));
+    CHECK(outputs[0].values()[0] == static_cast<float>(values[0]));
+
+    const auto verified = model.verify(inputs(one));
+    CHECK(verified.holds && verified.closes && verified.repeats && verified.failed == 0 && verified.replayed > 0);
+    CHECK(verified.json.find("\"repeats\":true") != std::string::npos);
+
+    const auto arguments = model.arguments();
+    CHECK(arguments.size() == 1 && !arguments[0].optional && model.framework().find(' ') != std::string::npos);
+    CHECK(is_saved_model(one) ? arguments[0].kind.rfind("Tensor float32 [", 0) == 0 : model.ordered());
+  }
+  CHECK(Model(file(cases()[0].model)).arguments()[0].name == "x");
+  fails(Code::inputs, "shape",
+        [] { return Model(file(cases()[0].model)).forward(Inputs().push(borrow(samples({2, 5}).data(), {2, 5}))); });
+}
+
+void arguments_arrive_as_they_are_or_are_refused() {
+  const Model model(file(cases()[0].model));
+  const char* const null = nullptr;
+  fails(Code::usage, "null", [&] { return Value(null); });
+  fails(Code::usage, "null", [&] { return Inputs().set(null, 1); });
+  fails(Code::usage, "null", [&] { return Model(null); });
+  const std::string nul("a\0b", 3);
+  fails(Code::usage, "NUL", [&] { return Value(nul); });
+  fails(Code::usage, "NUL", [&] { return Inputs().set(nul, 1); });
+  fails(Code::usage, "NUL", [&] { return Model(std::filesystem::path(nul)); });
+  Options named;
+  named.output_name = nul;
+  fails(Code::usage, "NUL", [&] { return model.explain(inputs(cases()[0]), named); });
+  fails(Code::inputs, "18446744073709551615", [] { return Value(std::numeric_limits<std::uint64_t>::max()); });
+  fails(Code::inputs, "do not fill",
+        [] { return array(std::vector<float>(), {std::size_t(1) << 32, std::size_t(1) << 32}); });
+  Options far;
+  far.target = Target::box_of(std::numeric_limits<std::size_t>::max());
+  fails(Code::usage, "18446744073709551615", [&] { return model.explain(inputs(cases()[0]), far); });
+  far = {};
+  far.sample_axis = -2;
+  fails(Code::usage, "-2 is not an axis", [&] { return model.explain(inputs(cases()[0]), far); });
+
+  Value deep = 1.0;
+  for (int i = 0; i < DLB_MAX_DEPTH; ++i) deep = Value::list({deep});
+  fails(Code::inputs, "containers in each other", [&] { return Value::tuple({deep}); });
+  fails(Code::inputs, "containers in each other", [&] { return Value::dict({{"deeper", deep}}); });
+  fails(Code::inputs, "", [&] { return model.explain(Inputs().push(deep)); });
+  fails(Code::inputs, "65 axes",
+        [&] { return model.explain(Inputs().push(array(std::vector<float>(1), std::vector<std::size_t>(65, 1)))); });
 }
 
 long resident() {
@@ -236,7 +326,7 @@ long resident() {
 void two_hundred_explanations_leave_no_memory() {
   for (const Case& one : {cases()[8], cases()[10]}) {
     const Model model(file(one.model));
-    for (int i = 0; i < 50; ++i) model.explain(inputs(one), options(one));
+    for (int i = 0; i < 50; ++i) (void)model.explain(inputs(one), options(one));
     const long before = resident();
     for (int i = 0; i < 200; ++i) bits(model.explain(inputs(one), options(one)));
     const long grown = resident() - before;
@@ -262,5 +352,8 @@ int main() {
   exceptions_of_callbacks_come_back();
   objects_die_in_any_order();
   eight_threads_share_a_model();
+  const_means_shareable();
+  a_run_without_an_explanation();
+  arguments_arrive_as_they_are_or_are_refused();
   two_hundred_explanations_leave_no_memory();
 }

@@ -80,13 +80,13 @@ void a_module_stays_as_it_was() {
     for (const auto& attribute : module.named_attributes()) {
       if (attribute.value.isTensor()) before.push_back(attribute.value.toTensor().clone());
     }
-    share(module).explain(shared(tensors(one)), options(one));
+    (void)share(module).explain(shared(tensors(one)), options(one));
     std::size_t i = 0;
     for (const auto& attribute : module.named_attributes()) {
       if (attribute.value.isTensor()) CHECK(attribute.value.toTensor().equal(before[i++]));
     }
     module.train();
-    fails(Code::model, "training mode", [&] { share(module); });
+    fails(Code::model, "training mode", [&] { return share(module); });
     CHECK(module.is_training());
   }
 }
@@ -125,23 +125,23 @@ void what_is_wrong_is_told() {
   const Case& one = cases()[0];
   const auto module = module_of(one);
   const Model model = share(module);
-  fails(Code::inputs, "", [&] { model.explain(shared({at::ones({2, 4}, at::kDouble)})); });
-  fails(Code::inputs, "[2, 5]", [&] { model.explain(shared({at::ones({2, 5})})); });
-  fails(Code::usage, "not finite", [&] { model.explain(shared({at::full({2, 4}, NAN)})); });
-  fails(Code::inputs, "undefined", [&] { model.explain(shared({at::Tensor()})); });
+  fails(Code::inputs, "", [&] { return model.explain(shared({at::ones({2, 4}, at::kDouble)})); });
+  fails(Code::inputs, "[2, 5]", [&] { return model.explain(shared({at::ones({2, 5})})); });
+  fails(Code::usage, "not finite", [&] { return model.explain(shared({at::full({2, 4}, NAN)})); });
+  fails(Code::inputs, "undefined", [&] { return model.explain(shared({at::Tensor()})); });
   const Case& saved = cases()[9];
-  fails(Code::inputs, "SavedModel", [&] { Model(file(saved.model)).explain(shared({at::ones({4, 8})})); });
+  fails(Code::inputs, "SavedModel", [&] { return Model(file(saved.model)).explain(shared({at::ones({4, 8})})); });
   CHECK(!tensor(Model(file(saved.model)).explain(inputs(saved)).inputs()[0]).defined());
 
-  fails(Code::model, "there is no module", [] { share(torch::jit::Module()); });
+  fails(Code::model, "there is no module", [] { return share(torch::jit::Module()); });
   auto packed = module_of(cases()[8]);
   packed = torch::jit::optimize_for_inference(packed);
-  fails(Code::model, "as it was before", [&] { share(packed); });
+  fails(Code::model, "as it was before", [&] { return share(packed); });
 
   dlb_model* none = nullptr;
-  CHECK(dlb_model_share_torch(&module, "1.13.1", &none) == DLB_LIBRARY && none == nullptr);
+  CHECK(dlb_model_share_torch(&module, "1.13.1", &none) == DLB_STATUS_LIBRARY && none == nullptr);
   CHECK(std::string(dlb_last_error()).find("compiled with the headers of 1.13.1") != std::string::npos);
-  CHECK(dlb_model_share_torch(nullptr, TORCH_VERSION, &none) == DLB_MODEL);
+  CHECK(dlb_model_share_torch(nullptr, TORCH_VERSION, &none) == DLB_STATUS_MODEL);
 }
 
 void threads_share_a_live_module() {
@@ -161,6 +161,27 @@ void threads_share_a_live_module() {
   for (int count : right) CHECK(count == 5);
 }
 
+void results_are_tensors() {
+  const Case& one = cases()[2];
+  const Model model = share(module_of(one));
+  at::Tensor predicted, relevance;
+  {
+    const auto explanation = model.explain(shared(tensors(one)), options(one));
+    const auto prediction = explanation.prediction();
+    predicted = tensor(prediction);
+    CHECK(predicted.numel() == static_cast<std::int64_t>(prediction.values.size()));
+    CHECK(predicted.view(-1)[0].item<double>() == prediction.values[0]);
+    const auto value = explanation.values().at(1);
+    relevance = tensor(value);
+    CHECK(relevance.contiguous().view(-1)[0].item<float>() == value.relevance()[0]);
+    CHECK(!tensor(value, Channel::negative).defined());
+  }
+  CHECK(tensor(model.forward(shared(tensors(one))).at(0)).equal(predicted));
+  CHECK(relevance.defined());
+  const Case& saved = cases()[9];
+  CHECK(!tensor(Model(file(saved.model)).forward(inputs(saved)).at(0)).defined());
+}
+
 void one_libtorch_is_loaded() { CHECK(loaded("/libtorch_cpu.so").size() == 1); }
 
 }  // namespace
@@ -174,5 +195,6 @@ int main() {
   strides_and_gradients_do_not_matter();
   what_is_wrong_is_told();
   threads_share_a_live_module();
+  results_are_tensors();
   one_libtorch_is_loaded();
 }

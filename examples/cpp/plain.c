@@ -8,8 +8,8 @@
 #include <stdlib.h>
 
 /* Ends the program with the status of a call that failed; it frees nothing, as the system does. */
-static void check(int status) {
-  if (status == DLB_OK) return;
+static void check(dlb_status status) {
+  if (status == DLB_STATUS_OK) return;
   fprintf(stderr, "error: %s\n", dlb_last_error());
   exit(status);
 }
@@ -17,11 +17,11 @@ static void check(int status) {
 int main(int argc, char** argv) {
   if (argc < 3) {
     fprintf(stderr, "usage: plain MODEL NUMBER...\n");
-    return DLB_USAGE;
+    return DLB_STATUS_USAGE;
   }
   const size_t shape[2] = {1, (size_t)(argc - 2)};
   float* row = malloc(shape[1] * sizeof *row);
-  if (row == NULL) return DLB_INTERNAL;
+  if (row == NULL) return DLB_STATUS_INTERNAL;
   for (int i = 2; i < argc; ++i) row[i - 2] = strtof(argv[i], NULL);
 
   dlb_model* model = NULL;
@@ -29,24 +29,26 @@ int main(int argc, char** argv) {
   dlb_explanation* explanation = NULL;
   check(dlb_model_load(argv[1], NULL, &model));
   check(dlb_request_new(model, &request));
-  check(dlb_request_array(request, NULL, DLB_F32, row, shape, 2));
-  check(dlb_request_mode(request, DLB_CONTRASTIVE));
+  check(dlb_request_array(request, NULL, DLB_TYPE_F32, row, shape, 2));
+  check(dlb_request_mode(request, DLB_MODE_CONTRASTIVE));
   check(dlb_request_from_logits(request, 1));
   check(dlb_request_explain(request, &explanation));
 
-  dlb_output output;
-  dlb_float_array supporting, opposing;
+  dlb_output output = DLB_SIZED(dlb_output);
+  dlb_array scores = DLB_SIZED(dlb_array), supporting = scores, opposing = scores;
   check(dlb_explanation_output(explanation, &output));
-  check(dlb_explanation_input_relevance(explanation, 0, DLB_POSITIVE, &supporting));
-  check(dlb_explanation_input_relevance(explanation, 0, DLB_NEGATIVE, &opposing));
-  printf("class %zu of %zu\n", output.targets[0], output.size);
+  check(dlb_explanation_output_array(explanation, DLB_TYPE_F32, &scores));
+  check(dlb_explanation_input_relevance(explanation, 0, DLB_CHANNEL_POSITIVE, DLB_TYPE_F32, &supporting));
+  check(dlb_explanation_input_relevance(explanation, 0, DLB_CHANNEL_NEGATIVE, DLB_TYPE_F32, &opposing));
+  const float *in_favour = supporting.data, *against = opposing.data;
+  printf("class %zu of %zu\n", output.targets[0], scores.size);
   for (size_t i = 0; i < supporting.size; ++i) {
-    printf("  input %2zu = %-10g for %.4f  against %.4f\n", i, row[i], supporting.data[i], opposing.data[i]);
+    printf("  input %2zu = %-10g for %.4f  against %.4f\n", i, row[i], in_favour[i], against[i]);
   }
 
   dlb_explanation_free(explanation);
   dlb_request_free(request);
   dlb_model_free(model);
   free(row);
-  return DLB_OK;
+  return DLB_STATUS_OK;
 }

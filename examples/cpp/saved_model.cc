@@ -39,7 +39,7 @@ int main(int argc, char** argv) try {
   for (const auto& cell : split(line)) values.push_back(std::stof(cell));
 
   const dlbacktrace::Model model(argv[1]);
-  const auto explanation = model.explain(dlbacktrace::Inputs().push(dlbacktrace::array(values.data(), {1, values.size()})));
+  const auto explanation = model.explain(dlbacktrace::Inputs().push(dlbacktrace::borrow(values.data(), {1, values.size()})));
 
   const auto prediction = explanation.prediction();
   std::printf("row %d: class %zu", row, prediction.targets.at(0));

@@ -1,30 +1,33 @@
-// The one exception, and the calls of the C functions.
+// The one exception, and the calls of the C functions. Functions may be called from several threads.
 #pragma once
 
 #include <dlbacktrace/dlbacktrace.h>
 
+#include <algorithm>
 #include <cstddef>
+#include <filesystem>
 #include <memory>
 #include <stdexcept>
 #include <string>
+#include <utility>
 #include <vector>
 
 namespace dlbacktrace {
 
 /// What the user has to correct; the numbers are the exit codes of the command.
 enum class Code {
-  internal = DLB_INTERNAL,
-  usage = DLB_USAGE,
-  model = DLB_MODEL,
-  rule = DLB_RULE,
-  inputs = DLB_INPUTS,
-  library = DLB_LIBRARY,
+  internal = DLB_STATUS_INTERNAL,
+  usage = DLB_STATUS_USAGE,
+  model = DLB_STATUS_MODEL,
+  rule = DLB_STATUS_RULE,
+  inputs = DLB_STATUS_INPUTS,
+  library = DLB_STATUS_LIBRARY,
 };
 
 class Error : public std::runtime_error {
  public:
   Error(Code code, const std::string& message) : std::runtime_error(message), code_(code) {}
-  Code code() const noexcept { return code_; }
+  [[nodiscard]] Code code() const noexcept { return code_; }
 
  private:
   Code code_;
@@ -32,9 +35,9 @@ class Error : public std::runtime_error {
 
 namespace detail {
 
-/// Throws unless the status is DLB_OK.
-inline void check(int status) {
-  if (status != DLB_OK) throw Error(static_cast<Code>(status), dlb_last_error());
+/// Throws unless the status is DLB_STATUS_OK.
+inline void check(dlb_status status) {
+  if (status != DLB_STATUS_OK) throw Error(static_cast<Code>(status), dlb_last_error());
 }
 
 /// Throws if the library has another interface than this header.
@@ -47,15 +50,47 @@ inline void check_interface() {
 
 /// Throws unless this many elements fill the shape.
 inline void check_size(Code code, const char* what, std::size_t size, const std::vector<std::size_t>& shape) {
-  std::size_t wanted = 1;
+  const bool empty = std::find(shape.begin(), shape.end(), 0u) != shape.end();
+  std::size_t rest = size;  // divided, because the product of the extents may be larger than any number
+  bool fills = !empty || size == 0;
   std::string text;
   for (std::size_t extent : shape) {
-    wanted *= extent;
+    if (!empty) {
+      fills = fills && rest % extent == 0;
+      rest /= extent;
+    }
     text += (text.empty() ? "" : ", ") + std::to_string(extent);
   }
-  if (size == wanted) return;
-  throw Error(code, what + (" has " + std::to_string(size)) + " elements, and its shape [" + text + "] has " +
-                        std::to_string(wanted));
+  if (fills && (empty || rest == 1)) return;
+  throw Error(code, what + (" has " + std::to_string(size)) + " elements, which do not fill its shape [" + text + "]");
+}
+
+/// The text for C, which ends texts at a NUL.
+inline const char* plain(const std::string& text, const char* what) {
+  if (text.find('\0') == std::string::npos) return text.c_str();
+  throw Error(Code::usage, std::string(what) + " contains a NUL, where C would end it");
+}
+
+inline const char* plain(const std::filesystem::path& path, const char* what) { return plain(path.native(), what); }
+
+/// A text that C can take: neither null nor with a NUL.
+class Text {
+ public:
+  Text(std::string text) : text_(std::move(text)) { plain(text_, "a text"); }
+  Text(const char* text) : Text(std::string(text ? text : throw Error(Code::usage, "a text is null"))) {}
+
+  const char* c_str() const { return text_.c_str(); }
+
+ private:
+  std::string text_;
+};
+
+/// A struct for C to fill.
+template <class T>
+T sized() {
+  T made{};
+  made.struct_size = sizeof made;
+  return made;
 }
 
 /// The object that C hands out; its owner frees it with `free`.

@@ -1,12 +1,10 @@
-// The result of an explanation.
+// The results of runs. Threads may read a result at the same time, and copies of it share what they refer to.
 #pragma once
 
 #include <dlbacktrace/error.hpp>
+#include <dlbacktrace/inputs.hpp>
 
-#include <algorithm>
-#include <array>
 #include <cstddef>
-#include <iterator>
 #include <memory>
 #include <optional>
 #include <string>
@@ -21,30 +19,45 @@ using Handle = std::shared_ptr<const dlb_explanation>;
 
 }  // namespace detail
 
-/// Elements in row-major order. They belong to the explanation, which the view keeps alive.
+/// Elements in row-major order. They belong to a result, which the view keeps alive.
 template <class T>
 class View {
  public:
-  View(detail::Handle owner, const T* data, std::size_t size, const std::size_t* shape, std::size_t rank)
-      : owner_(std::move(owner)), data_(data), size_(size), shape_(shape, shape + rank) {}
+  View(std::shared_ptr<const void> owner, const dlb_array& array)
+      : owner_(std::move(owner)),
+        data_(static_cast<const T*>(array.data)),
+        size_(array.size),
+        shape_(array.shape, array.shape + array.rank) {}
 
-  const T* data() const { return data_; }
-  std::size_t size() const { return size_; }
-  bool empty() const { return size_ == 0; }
-  const std::vector<std::size_t>& shape() const { return shape_; }
+  [[nodiscard]] const T* data() const { return data_; }
+  [[nodiscard]] std::size_t size() const { return size_; }
+  [[nodiscard]] bool empty() const { return size_ == 0; }
+  [[nodiscard]] const std::vector<std::size_t>& shape() const { return shape_; }
 
   const T* begin() const { return data_; }
   const T* end() const { return data_ + size_; }
   const T& operator[](std::size_t index) const { return data_[index]; }
 
  private:
-  detail::Handle owner_;
+  std::shared_ptr<const void> owner_;
   const T* data_;
   std::size_t size_;
   std::vector<std::size_t> shape_;
 };
 
-enum class Channel { positive = DLB_POSITIVE, negative = DLB_NEGATIVE };
+namespace detail {
+
+/// The array that C gives in this element type.
+template <class T, class Owner, class Ask>
+View<T> view(const Owner& owner, Ask&& ask) {
+  auto array = sized<dlb_array>();
+  check(ask(element_type<T>(), &array));
+  return {owner, array};
+}
+
+}  // namespace detail
+
+enum class Channel { positive = DLB_CHANNEL_POSITIVE, negative = DLB_CHANNEL_NEGATIVE };
 
 /// Relevance of both channels, `positive` and `negative`; the second is 0 in default mode.
 using Amount = dlb_amount;
@@ -65,53 +78,55 @@ enum class Loss {
 /// The loss for each reason.
 class Losses {
  public:
-  explicit Losses(const dlb_amount (&lost)[DLB_LOSSES]) { std::copy(std::begin(lost), std::end(lost), amounts_.begin()); }
+  Losses(const dlb_amount* lost, std::size_t count) : amounts_(lost, lost + count) {}
 
-  const Amount& operator[](Loss reason) const { return amounts_[static_cast<std::size_t>(reason)]; }
+  /// Nothing is lost for a reason that the library does not know.
+  Amount operator[](Loss reason) const {
+    const auto place = static_cast<std::size_t>(reason);
+    return place < amounts_.size() ? amounts_[place] : Amount{};
+  }
   auto begin() const { return amounts_.begin(); }
   auto end() const { return amounts_.end(); }
 
  private:
-  std::array<Amount, DLB_LOSSES> amounts_;
+  std::vector<Amount> amounts_;
 };
 
 /// The relevance of one input.
 class InputRelevance {
  public:
   InputRelevance(detail::Handle explanation, std::size_t index) : explanation_(std::move(explanation)), index_(index) {
-    dlb_input input;
+    auto input = detail::sized<dlb_input>();
     detail::check(dlb_explanation_input(explanation_.get(), index_, &input));
     name_ = input.name;
     total_ = input.total;
   }
 
   /// The name, with the path into lists, tuples and dictionaries: "x", "feats[0]", "batch.ids".
-  const std::string& name() const { return name_; }
-  Amount total() const { return total_; }
+  [[nodiscard]] const std::string& name() const { return name_; }
+  [[nodiscard]] Amount total() const { return total_; }
 
   /// The relevance, in the input's shape; for integers, one number for each token. The negative channel is empty in default
   /// mode.
-  View<float> relevance(Channel channel = Channel::positive) const {
-    dlb_float_array array;
-    detail::check(dlb_explanation_input_relevance(explanation_.get(), index_, static_cast<int>(channel), &array));
-    return {explanation_, array.data, array.size, array.shape, array.rank};
-  }
-
+  [[nodiscard]] View<float> relevance(Channel channel = Channel::positive) const { return view<float>(channel); }
   /// The same in double precision, for models that compute in it.
-  View<double> relevance_f64(Channel channel = Channel::positive) const {
-    dlb_double_array array;
-    detail::check(dlb_explanation_input_relevance_f64(explanation_.get(), index_, static_cast<int>(channel), &array));
-    return {explanation_, array.data, array.size, array.shape, array.rank};
-  }
+  [[nodiscard]] View<double> relevance_f64(Channel channel = Channel::positive) const { return view<double>(channel); }
 
   /// The at::Tensor behind it (torch.hpp returns it as one); null for another framework or an absent channel.
-  const void* torch_tensor(Channel channel = Channel::positive) const {
+  [[nodiscard]] const void* torch_tensor(Channel channel = Channel::positive) const {
     const void* tensor = nullptr;
     detail::check(dlb_explanation_input_torch(explanation_.get(), index_, static_cast<int>(channel), &tensor));
     return tensor;
   }
 
  private:
+  template <class T>
+  View<T> view(Channel channel) const {
+    return detail::view<T>(explanation_, [&](int type, dlb_array* array) {
+      return dlb_explanation_input_relevance(explanation_.get(), index_, static_cast<int>(channel), type, array);
+    });
+  }
+
   detail::Handle explanation_;
   std::size_t index_;
   std::string name_;
@@ -122,7 +137,7 @@ class InputRelevance {
 class ValueRelevance {
  public:
   ValueRelevance(detail::Handle explanation, std::size_t index) : explanation_(std::move(explanation)), index_(index) {
-    dlb_value value;
+    auto value = detail::sized<dlb_value>();
     detail::check(dlb_explanation_value(explanation_.get(), index_, &value));
     name_ = value.name;
     module_ = value.module;
@@ -130,25 +145,30 @@ class ValueRelevance {
     step_ = value.step;
   }
 
-  const std::string& name() const { return name_; }
+  [[nodiscard]] const std::string& name() const { return name_; }
   /// Dotted path of the module that computed it.
-  const std::string& module() const { return module_; }
-  const std::string& operator_name() const { return operator_name_; }
-  std::size_t step() const { return step_; }
+  [[nodiscard]] const std::string& module() const { return module_; }
+  [[nodiscard]] const std::string& operator_name() const { return operator_name_; }
+  [[nodiscard]] std::size_t step() const { return step_; }
 
-  View<float> relevance(Channel channel = Channel::positive) const {
-    dlb_float_array array;
-    detail::check(dlb_explanation_value_relevance(explanation_.get(), index_, static_cast<int>(channel), &array));
-    return {explanation_, array.data, array.size, array.shape, array.rank};
-  }
+  [[nodiscard]] View<float> relevance(Channel channel = Channel::positive) const { return view<float>(channel); }
+  [[nodiscard]] View<double> relevance_f64(Channel channel = Channel::positive) const { return view<double>(channel); }
 
-  View<double> relevance_f64(Channel channel = Channel::positive) const {
-    dlb_double_array array;
-    detail::check(dlb_explanation_value_relevance_f64(explanation_.get(), index_, static_cast<int>(channel), &array));
-    return {explanation_, array.data, array.size, array.shape, array.rank};
+  /// As of an input.
+  [[nodiscard]] const void* torch_tensor(Channel channel = Channel::positive) const {
+    const void* tensor = nullptr;
+    detail::check(dlb_explanation_value_torch(explanation_.get(), index_, static_cast<int>(channel), &tensor));
+    return tensor;
   }
 
  private:
+  template <class T>
+  View<T> view(Channel channel) const {
+    return detail::view<T>(explanation_, [&](int type, dlb_array* array) {
+      return dlb_explanation_value_relevance(explanation_.get(), index_, static_cast<int>(channel), type, array);
+    });
+  }
+
   detail::Handle explanation_;
   std::size_t index_;
   std::string name_, module_, operator_name_;
@@ -164,12 +184,57 @@ struct Entry {
   bool closes;  ///< whether received = delivered + lost
 };
 
+/// One tensor of a model's result.
+class Output {
+ public:
+  Output(std::shared_ptr<const dlb_outputs> outputs, std::size_t index) : outputs_(std::move(outputs)), index_(index) {
+    const char* name = nullptr;
+    detail::check(dlb_outputs_name(outputs_.get(), index_, &name));
+    name_ = name;
+  }
+
+  /// "output", "output.logits", "output[1]".
+  [[nodiscard]] const std::string& name() const { return name_; }
+
+  [[nodiscard]] View<float> values() const { return view<float>(); }
+  [[nodiscard]] View<double> values_f64() const { return view<double>(); }
+
+  /// The at::Tensor behind it (torch.hpp returns it as one); null for another framework.
+  [[nodiscard]] const void* torch_tensor() const {
+    const void* tensor = nullptr;
+    detail::check(dlb_outputs_torch(outputs_.get(), index_, &tensor));
+    return tensor;
+  }
+
+ private:
+  template <class T>
+  View<T> view() const {
+    return detail::view<T>(
+        outputs_, [&](int type, dlb_array* array) { return dlb_outputs_array(outputs_.get(), index_, type, array); });
+  }
+
+  std::shared_ptr<const dlb_outputs> outputs_;
+  std::size_t index_;
+  std::string name_;
+};
+
 /// The explained output.
 struct Prediction {
   std::string name;
   View<double> values;
   std::vector<std::size_t> targets;        ///< the explained unit of each sample; none if the start is not a single unit
   std::optional<std::size_t> sample_axis;  ///< the axis that counts samples; empty if the whole output is one sample
+  const void* torch_tensor;                ///< the at::Tensor behind it, as of an Output; lives as long as `values`
+};
+
+/// The checks of an explanation.
+struct Verification {
+  bool holds;                             ///< whether all checks passed
+  bool closes;                            ///< whether every step accounts for what it received
+  bool repeats;                           ///< whether a second run gave the same, bit by bit
+  std::size_t replayed, failed, skipped;  ///< operators that were run again, gave something else, cannot be run again
+  double coverage;
+  std::string json;  ///< the same with the names of the operators
 };
 
 struct Summary {
@@ -187,11 +252,11 @@ class Explanation {
   explicit Explanation(detail::Handle handle) : handle_(std::move(handle)) {}
 
   /// The explained inputs in the model's order.
-  std::vector<InputRelevance> inputs() const { return all<InputRelevance>(counts().input_count); }
+  [[nodiscard]] std::vector<InputRelevance> inputs() const { return all<InputRelevance>(counts().input_count); }
   /// Every recorded value, that of the last step first, if Options::all_values was set.
-  std::vector<ValueRelevance> values() const { return all<ValueRelevance>(counts().value_count); }
+  [[nodiscard]] std::vector<ValueRelevance> values() const { return all<ValueRelevance>(counts().value_count); }
   /// The values of a module, by its dotted path.
-  std::vector<ValueRelevance> values(const std::string& module) const {
+  [[nodiscard]] std::vector<ValueRelevance> values(const std::string& module) const {
     std::vector<ValueRelevance> found;
     for (auto& value : values()) {
       if (value.module() == module) found.push_back(std::move(value));
@@ -199,39 +264,51 @@ class Explanation {
     return found;
   }
 
-  Prediction prediction() const {
-    dlb_output output;
+  [[nodiscard]] Prediction prediction() const {
+    auto output = detail::sized<dlb_output>();
+    const void* tensor = nullptr;
     detail::check(dlb_explanation_output(handle_.get(), &output));
-    return {output.name,
-            {handle_, output.data, output.size, output.shape, output.rank},
+    detail::check(dlb_explanation_output_torch(handle_.get(), &tensor));
+    const auto ask = [&](int type, dlb_array* array) { return dlb_explanation_output_array(handle_.get(), type, array); };
+    return {output.name, detail::view<double>(handle_, ask),
             std::vector<std::size_t>(output.targets, output.targets + output.target_count),
-            output.sample_axis < 0 ? std::nullopt : std::optional<std::size_t>(output.sample_axis)};
+            output.sample_axis < 0 ? std::nullopt : std::optional<std::size_t>(output.sample_axis), tensor};
   }
 
   /// The account of every step, the last step first.
-  std::vector<Entry> ledger() const {
+  [[nodiscard]] std::vector<Entry> ledger() const {
     std::vector<Entry> entries;
     for (std::size_t i = 0, count = counts().entry_count; i < count; ++i) {
-      dlb_entry entry;
+      auto entry = detail::sized<dlb_entry>();
       detail::check(dlb_explanation_entry(handle_.get(), i, &entry));
       entries.push_back({entry.operator_name, entry.module, entry.source ? entry.source : "", entry.step, entry.received,
-                         entry.delivered, Losses(entry.lost), entry.closes != 0});
+                         entry.delivered, Losses(entry.lost, entry.lost_count), entry.closes != 0});
     }
     return entries;
   }
 
-  Summary summary() const {
+  [[nodiscard]] Summary summary() const {
     const dlb_summary found = counts();
-    return {found.framework, found.start,        Losses(found.lost),    found.closes != 0,
-            found.coverage,  found.load_seconds, found.forward_seconds, found.relevance_seconds};
+    return {found.framework,
+            found.start,
+            Losses(found.lost, found.lost_count),
+            found.closes != 0,
+            found.coverage,
+            found.load_seconds,
+            found.forward_seconds,
+            found.relevance_seconds};
   }
 
-  std::vector<std::string> warnings() const { return sentences(counts().warning_count, dlb_explanation_warning); }
+  [[nodiscard]] std::vector<std::string> warnings() const {
+    return sentences(counts().warning_count, dlb_explanation_warning);
+  }
   /// What was assumed because the model does not say it, one sentence each.
-  std::vector<std::string> assumed() const { return sentences(counts().assumed_count, dlb_explanation_assumed); }
+  [[nodiscard]] std::vector<std::string> assumed() const {
+    return sentences(counts().assumed_count, dlb_explanation_assumed);
+  }
 
   /// Everything except the arrays, as JSON.
-  std::string json() const {
+  [[nodiscard]] std::string json() const {
     const char* text = nullptr;
     detail::check(dlb_explanation_json(handle_.get(), &text));
     return text;
@@ -239,13 +316,13 @@ class Explanation {
 
  private:
   dlb_summary counts() const {
-    dlb_summary summary;
+    auto summary = detail::sized<dlb_summary>();
     detail::check(dlb_explanation_summary(handle_.get(), &summary));
     return summary;
   }
 
   std::vector<std::string> sentences(std::size_t count,
-                                     int (*tell)(const dlb_explanation*, std::size_t, const char**)) const {
+                                     dlb_status (*tell)(const dlb_explanation*, std::size_t, const char**)) const {
     std::vector<std::string> found;
     for (std::size_t i = 0; i < count; ++i) {
       const char* text = nullptr;

@@ -1,4 +1,4 @@
-// The options of an explanation.
+// The options of an explanation. Threads may read Options at the same time, but only one may change it.
 #pragma once
 
 #include <dlbacktrace/error.hpp>
@@ -28,12 +28,12 @@ struct Start {
   std::vector<double> negative;  ///< for contrastive mode; may be empty
 };
 
-enum class Mode { standard = DLB_DEFAULT, contrastive = DLB_CONTRASTIVE };
+enum class Mode { standard = DLB_MODE_DEFAULT, contrastive = DLB_MODE_CONTRASTIVE };
 enum class Task {
-  classification = DLB_CLASSIFICATION,
-  bounding_box = DLB_BOUNDING_BOX,
-  segmentation = DLB_SEGMENTATION,
-  next_token = DLB_NEXT_TOKEN,
+  classification = DLB_TASK_CLASSIFICATION,
+  bounding_box = DLB_TASK_BOUNDING_BOX,
+  segmentation = DLB_TASK_SEGMENTATION,
+  next_token = DLB_TASK_NEXT_TOKEN,
 };
 
 /// The explained unit of each sample; the largest output by default.
@@ -41,14 +41,16 @@ struct Target {
   static constexpr std::int64_t every = DLB_EVERY;      ///< a coordinate: every index
   static constexpr std::int64_t largest = DLB_LARGEST;  ///< a coordinate: where the output is largest
 
-  static Target argmax() { return {DLB_ARGMAX, 0, {}}; }
-  static Target unit(std::size_t unit) { return {DLB_UNIT, unit, {}}; }
-  static Target all() { return {DLB_ALL, 0, {}}; }
+  [[nodiscard]] static Target argmax() { return {DLB_TARGET_ARGMAX, 0, {}}; }
+  [[nodiscard]] static Target unit(std::size_t unit) { return {DLB_TARGET_UNIT, unit, {}}; }
+  [[nodiscard]] static Target all() { return {DLB_TARGET_ALL, 0, {}}; }
   /// The score of a detector's box: the box of this number, or the best box of this class.
-  static Target box(std::size_t number) { return {DLB_BOX, number, {}}; }
-  static Target box_of(std::size_t label) { return {DLB_BOX_OF, label, {}}; }
+  [[nodiscard]] static Target box(std::size_t number) { return {DLB_TARGET_BOX, number, {}}; }
+  [[nodiscard]] static Target box_of(std::size_t label) { return {DLB_TARGET_BOX_OF, label, {}}; }
   /// The cells at these coordinates, one for each axis of the output; negative indices count from the end.
-  static Target at(std::vector<std::int64_t> coordinates) { return {DLB_UNIT, 0, std::move(coordinates)}; }
+  [[nodiscard]] static Target at(std::vector<std::int64_t> coordinates) {
+    return {DLB_TARGET_UNIT, 0, std::move(coordinates)};
+  }
 
   int kind;
   std::size_t number;
@@ -87,7 +89,7 @@ struct Options {
     check(dlb_request_task(request, static_cast<int>(task), threshold));
     check(target.coordinates.empty() ? dlb_request_target(request, target.kind, target.number)
                                      : dlb_request_target_at(request, target.coordinates.data(), target.coordinates.size()));
-    if (output_name) check(dlb_request_output_named(request, output_name->c_str()));
+    if (output_name) check(dlb_request_output_named(request, detail::plain(*output_name, "the name of the output")));
     else if (output) check(dlb_request_output(request, *output));
     if (sample_axis) check(dlb_request_sample_axis(request, *sample_axis));
     if (class_axis) check(dlb_request_class_axis(request, *class_axis));
@@ -99,8 +101,10 @@ struct Options {
     check(dlb_request_from_logits(request, from_logits));
     check(dlb_request_all_values(request, all_values));
     check(dlb_request_modules(request, modules));
-    for (const auto& name : numeric_inputs) check(dlb_request_numeric_input(request, name.c_str()));
-    for (const auto& name : constant_inputs) check(dlb_request_constant_input(request, name.c_str()));
+    for (const auto& name : numeric_inputs)
+      check(dlb_request_numeric_input(request, detail::plain(name, "the name of an input")));
+    for (const auto& name : constant_inputs)
+      check(dlb_request_constant_input(request, detail::plain(name, "the name of an input")));
     check(dlb_request_whole_tokens(request, whole_tokens));
     check(dlb_request_allow_unruled(request, allow_unruled));
     if (random_seed) check(dlb_request_random_seed(request, *random_seed));
@@ -111,15 +115,20 @@ struct Options {
     const auto& [positive, shape, module, negative] = *start;
     detail::check_size(Code::usage, "a start", positive.size(), shape);
     if (!negative.empty()) detail::check_size(Code::usage, "a negative start", negative.size(), shape);
-    detail::check(dlb_request_start(request, module ? module->c_str() : nullptr, positive.data(),
-                                    negative.empty() ? nullptr : negative.data(), shape.data(), shape.size()));
+    detail::check(dlb_request_start(request, module ? detail::plain(*module, "the path of a module") : nullptr,
+                                    positive.data(), negative.empty() ? nullptr : negative.data(), shape.data(),
+                                    shape.size()));
   }
 
   static void add_gate(dlb_request* request, const std::string& module, const std::optional<Gate>& gate) {
+    const char* path = detail::plain(module, "the path of a module");
+    if (!gate) return detail::check(dlb_request_gate_of(request, path, nullptr));
     constexpr double none = std::numeric_limits<double>::quiet_NaN();
-    if (!gate) return detail::check(dlb_request_gate_of(request, module.c_str(), nullptr));
-    const dlb_gate bounds{gate->lower.value_or(none), gate->upper.value_or(none), gate->swish.value_or(none)};
-    detail::check(dlb_request_gate_of(request, module.c_str(), &bounds));
+    auto bounds = detail::sized<dlb_gate>();
+    bounds.lower = gate->lower.value_or(none);
+    bounds.upper = gate->upper.value_or(none);
+    bounds.swish = gate->swish.value_or(none);
+    detail::check(dlb_request_gate_of(request, path, &bounds));
   }
 };
 

@@ -3,30 +3,9 @@
 use crate::status::guarded;
 use dlbacktrace::{Error, Result};
 
-/// Hands a new handle out.
-///
-/// # Safety
-/// `place` is null or valid for a write.
-pub(crate) unsafe fn hand_out<T>(place: *mut *mut T, handle: T) -> Result<()> {
-    if place.is_null() {
-        return Err(Error::Usage("the place for the result is null".into()));
-    }
-    // SAFETY: not null; the caller guarantees the rest.
-    unsafe { place.write(Box::into_raw(Box::new(handle))) };
-    Ok(())
-}
-
-/// Writes a plain result.
-///
-/// # Safety
-/// `place` is null or valid for a write.
-pub(crate) unsafe fn write<T>(place: *mut T, result: T) -> Result<()> {
-    if place.is_null() {
-        return Err(Error::Usage("the place for the result is null".into()));
-    }
-    // SAFETY: not null; the caller guarantees the rest.
-    unsafe { place.write(result) };
-    Ok(())
+/// A new handle.
+pub(crate) fn handed_out<T>(object: T) -> *mut T {
+    Box::into_raw(Box::new(object))
 }
 
 /// The object behind a handle.

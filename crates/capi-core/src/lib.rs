@@ -9,26 +9,35 @@
 //! Every function catches panics, returns a status ([`Error::exit_code`](dlbacktrace::Error::exit_code)) and leaves its
 //! message to [`last_error`]. Handles own what they need, so they may be freed in any order.
 
+mod answer;
 mod arrays;
 mod explanation;
 mod handle;
 mod json;
+mod kept;
 mod model;
 mod numbers;
 mod options;
+mod outputs;
 mod request;
 mod results;
 mod scalings;
 mod status;
 mod table;
 mod text;
+mod torch;
 mod types;
+mod verification;
 
+pub use arrays::MAX_RANK;
 pub use explanation::Explanation;
-pub use model::Model;
+pub use model::{MAX_TEXTS, Model};
 pub use numbers::NUMBERS;
-pub use request::Request;
+pub use outputs::Outputs;
+pub use request::{MAX_DEPTH, Request};
+pub use scalings::Scalings;
 pub use status::{guarded, last_error, set_last_error};
 pub use table::{ABI, TABLE, Table};
 pub use text::{c_string, given};
 pub use types::*;
+pub use verification::Verification;

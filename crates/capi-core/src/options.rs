@@ -1,9 +1,11 @@
 //! The options of a request.
 
-use crate::arrays::array;
+use crate::answer::taken;
+use crate::arrays::{MAX_RANK, array};
 use crate::numbers::{
-    DLB_ALL, DLB_ARGMAX, DLB_BOUNDING_BOX, DLB_BOX, DLB_BOX_OF, DLB_CLASSIFICATION, DLB_CONTRASTIVE,
-    DLB_DEFAULT, DLB_NEXT_TOKEN, DLB_SEGMENTATION, DLB_UNIT,
+    DLB_MODE_CONTRASTIVE, DLB_MODE_DEFAULT, DLB_TARGET_ALL, DLB_TARGET_ARGMAX, DLB_TARGET_BOX,
+    DLB_TARGET_BOX_OF, DLB_TARGET_UNIT, DLB_TASK_BOUNDING_BOX, DLB_TASK_CLASSIFICATION, DLB_TASK_NEXT_TOKEN,
+    DLB_TASK_SEGMENTATION,
 };
 use crate::request::{Request, request_behind};
 use crate::status::guarded;
@@ -11,33 +13,77 @@ use crate::text::{given, needed};
 use crate::types::{Gate, Progress};
 use dlbacktrace::{Classes, Coordinate, Error, Mode, Options, Output, Result, Samples, Target, Task, core};
 use std::ffi::{c_char, c_int, c_void};
+use std::mem;
 
 /// A coordinate of a target: every index.
 pub const DLB_EVERY: i64 = i64::MIN;
 /// A coordinate of a target: the index of the largest value.
 pub const DLB_LARGEST: i64 = i64::MAX;
 
-/// Replaces the options of a request by what `change` makes of them.
+/// Sets an option of a request to what `read` makes of the program's arguments, unless it refuses them.
 ///
 /// # Safety
 /// `request` is as the header asks.
-unsafe fn change(request: *mut Request, change: impl FnOnce(Options) -> Result<Options>) -> c_int {
+unsafe fn set<V>(
+    request: *mut Request,
+    read: impl FnOnce() -> Result<V>,
+    set: impl FnOnce(Options, V) -> Options,
+) -> c_int {
     guarded(|| {
         // SAFETY: the caller guarantees it.
         let request = unsafe { request_behind(request) }?;
-        request.options = change(request.options.clone())?;
+        let value = read()?;
+        request.options = set(mem::take(&mut request.options), value);
         Ok(())
     })
 }
 
+macro_rules! plain {
+    ($($name:ident($argument:ident: $type:ty) = $value:expr => $set:expr;)*) => {$(
+        pub(crate) unsafe extern "C" fn $name(request: *mut Request, $argument: $type) -> c_int {
+            // SAFETY: the header asks for a request.
+            unsafe { set(request, || Ok($value), $set) }
+        }
+    )*};
+}
+
+plain! {
+    dlb_request_class_axis(axis: usize) = Classes::Axis(axis) => Options::classes;
+    dlb_request_output(index: usize) = Output::Index(index) => Options::output;
+    dlb_request_gates(gates: c_int) = gates != 0 => Options::gates;
+    dlb_request_scaler(scaler: f64) = scaler => Options::scaler;
+    dlb_request_multiplier(multiplier: f64) = multiplier => Options::multiplier;
+    dlb_request_from_logits(from_logits: c_int) = from_logits != 0 => Options::from_logits;
+    dlb_request_all_values(all_values: c_int) = all_values != 0 => Options::all_values;
+    dlb_request_modules(modules: c_int) = modules != 0 => Options::modules;
+    dlb_request_whole_tokens(whole: c_int) = whole != 0 => Options::whole_tokens;
+    dlb_request_allow_unruled(allow: c_int) = allow != 0 => Options::allow_unruled;
+    dlb_request_random_seed(seed: u64) = seed => Options::random_seed;
+}
+
+macro_rules! named {
+    ($($name:ident => $set:expr;)*) => {$(
+        pub(crate) unsafe extern "C" fn $name(request: *mut Request, name: *const c_char) -> c_int {
+            // SAFETY: the header asks for a request and a name.
+            unsafe { set(request, || needed(name, "the name"), $set) }
+        }
+    )*};
+}
+
+named! {
+    dlb_request_output_named => |options, name| options.output(Output::Name(name.to_owned()));
+    dlb_request_numeric_input => Options::numeric_input;
+    dlb_request_constant_input => Options::constant_input;
+}
+
 pub(crate) unsafe extern "C" fn dlb_request_mode(request: *mut Request, mode: c_int) -> c_int {
-    let chosen = |options: Options| match mode {
-        DLB_DEFAULT => Ok(options.mode(Mode::Default)),
-        DLB_CONTRASTIVE => Ok(options.mode(Mode::Contrastive)),
+    let read = || match mode {
+        DLB_MODE_DEFAULT => Ok(Mode::Default),
+        DLB_MODE_CONTRASTIVE => Ok(Mode::Contrastive),
         other => Err(Error::Usage(format!("{other} is not a mode"))),
     };
     // SAFETY: the header asks for a request.
-    unsafe { change(request, chosen) }
+    unsafe { set(request, read, Options::mode) }
 }
 
 pub(crate) unsafe extern "C" fn dlb_request_task(
@@ -45,15 +91,15 @@ pub(crate) unsafe extern "C" fn dlb_request_task(
     task: c_int,
     threshold: f64,
 ) -> c_int {
-    let chosen = |options: Options| match task {
-        DLB_CLASSIFICATION => Ok(options.task(Task::Classification)),
-        DLB_BOUNDING_BOX => Ok(options.task(Task::BoundingBox)),
-        DLB_SEGMENTATION => Ok(options.task(Task::Segmentation { threshold })),
-        DLB_NEXT_TOKEN => Ok(options.task(Task::NextToken)),
+    let read = || match task {
+        DLB_TASK_CLASSIFICATION => Ok(Task::Classification),
+        DLB_TASK_BOUNDING_BOX => Ok(Task::BoundingBox),
+        DLB_TASK_SEGMENTATION => Ok(Task::Segmentation { threshold }),
+        DLB_TASK_NEXT_TOKEN => Ok(Task::NextToken),
         other => Err(Error::Usage(format!("{other} is not a task"))),
     };
     // SAFETY: the header asks for a request.
-    unsafe { change(request, chosen) }
+    unsafe { set(request, read, Options::task) }
 }
 
 pub(crate) unsafe extern "C" fn dlb_request_target(
@@ -61,16 +107,18 @@ pub(crate) unsafe extern "C" fn dlb_request_target(
     target: c_int,
     unit: usize,
 ) -> c_int {
-    let chosen = |options: Options| match target {
-        DLB_ARGMAX => Ok(options.target(Target::Argmax)),
-        DLB_UNIT => Ok(options.target(Target::Class(unit))),
-        DLB_ALL => Ok(options.target(Target::AllOutputs)),
-        DLB_BOX => Ok(options.target(Target::Box(unit))),
-        DLB_BOX_OF => Ok(options.target(Target::BoxOf(unit.try_into().unwrap_or(i64::MAX)))),
+    let read = || match target {
+        DLB_TARGET_ARGMAX => Ok(Target::Argmax),
+        DLB_TARGET_UNIT => Ok(Target::Class(unit)),
+        DLB_TARGET_ALL => Ok(Target::AllOutputs),
+        DLB_TARGET_BOX => Ok(Target::Box(unit)),
+        DLB_TARGET_BOX_OF => i64::try_from(unit)
+            .map(Target::BoxOf)
+            .map_err(|_| Error::Usage(format!("{unit} is not the number of a class"))),
         other => Err(Error::Usage(format!("{other} is not a target"))),
     };
     // SAFETY: the header asks for a request.
-    unsafe { change(request, chosen) }
+    unsafe { set(request, read, Options::target) }
 }
 
 pub(crate) unsafe extern "C" fn dlb_request_target_at(
@@ -85,39 +133,29 @@ pub(crate) unsafe extern "C" fn dlb_request_target_at(
             .map(Coordinate::At)
             .map_err(|_| Error::Usage(format!("{index} is not an index"))),
     };
-    let chosen = |options: Options| {
+    let read = || {
+        if count > MAX_RANK {
+            return Err(Error::Usage(format!(
+                "a target has {count} coordinates, but an array at most {MAX_RANK} axes"
+            )));
+        }
         // SAFETY: the header asks for as many coordinates.
         let coordinates = unsafe { array(coordinates, &raw const count, 1) }?;
-        Ok(options.target(Target::At(coordinates.iter().map(coordinate).collect::<Result<_>>()?)))
+        Ok(Target::At(coordinates.iter().map(coordinate).collect::<Result<_>>()?))
     };
     // SAFETY: the header asks for a request.
-    unsafe { change(request, chosen) }
+    unsafe { set(request, read, Options::target) }
 }
 
 pub(crate) unsafe extern "C" fn dlb_request_sample_axis(request: *mut Request, axis: c_int) -> c_int {
-    let samples = usize::try_from(axis).map_or(Samples::One, Samples::Axis);
+    let read = || match axis {
+        -1 => Ok(Samples::One),
+        axis => usize::try_from(axis)
+            .map(Samples::Axis)
+            .map_err(|_| Error::Usage(format!("{axis} is not an axis: count from 0, or give -1 for none"))),
+    };
     // SAFETY: the header asks for a request.
-    unsafe { change(request, |options| Ok(options.samples(samples))) }
-}
-
-pub(crate) unsafe extern "C" fn dlb_request_class_axis(request: *mut Request, axis: usize) -> c_int {
-    // SAFETY: the header asks for a request.
-    unsafe { change(request, |options| Ok(options.classes(Classes::Axis(axis)))) }
-}
-
-pub(crate) unsafe extern "C" fn dlb_request_output(request: *mut Request, index: usize) -> c_int {
-    // SAFETY: the header asks for a request.
-    unsafe { change(request, |options| Ok(options.output(Output::Index(index)))) }
-}
-
-pub(crate) unsafe extern "C" fn dlb_request_output_named(
-    request: *mut Request,
-    name: *const c_char,
-) -> c_int {
-    // SAFETY: the header asks for a request and a name.
-    unsafe {
-        change(request, |options| Ok(options.output(Output::Name(needed(name, "the name")?.to_owned()))))
-    }
+    unsafe { set(request, read, Options::samples) }
 }
 
 pub(crate) unsafe extern "C" fn dlb_request_start(
@@ -128,26 +166,25 @@ pub(crate) unsafe extern "C" fn dlb_request_start(
     shape: *const usize,
     rank: usize,
 ) -> c_int {
-    let chosen = |options: Options| {
-        // SAFETY: the header asks for a path or null, and for arrays of this shape.
-        let (module, start) = unsafe { (given(module)?, array(positive, shape, rank)?) };
-        let options = match module {
-            Some(module) => options.start_at(module, start),
-            None => options.start(start),
-        };
-        if negative.is_null() {
-            return Ok(options);
+    let read = || {
+        // SAFETY: the header asks for a path or null, and for arrays of this shape; the second may be null.
+        unsafe {
+            let negative = if negative.is_null() { None } else { Some(array(negative, shape, rank)?) };
+            Ok((given(module)?, array(positive, shape, rank)?, negative))
         }
-        // SAFETY: as above.
-        Ok(options.negative_start(unsafe { array(negative, shape, rank) }?))
+    };
+    let start = |options: Options, (module, positive, negative): (Option<&str>, _, Option<_>)| {
+        let options = match module {
+            Some(module) => options.start_at(module, positive),
+            None => options.start(positive),
+        };
+        match negative {
+            Some(negative) => options.negative_start(negative),
+            None => options,
+        }
     };
     // SAFETY: the header asks for a request.
-    unsafe { change(request, chosen) }
-}
-
-pub(crate) unsafe extern "C" fn dlb_request_gates(request: *mut Request, gates: c_int) -> c_int {
-    // SAFETY: the header asks for a request.
-    unsafe { change(request, |options| Ok(options.gates(gates != 0))) }
+    unsafe { set(request, read, start) }
 }
 
 pub(crate) unsafe extern "C" fn dlb_request_gate_of(
@@ -155,75 +192,20 @@ pub(crate) unsafe extern "C" fn dlb_request_gate_of(
     module: *const c_char,
     gate: *const Gate,
 ) -> c_int {
-    let chosen = |options: Options| {
-        let bound = |bound: f64| (!bound.is_nan()).then_some(bound);
-        // SAFETY: the header asks for a path, and for a gate or null.
-        let (module, gate) = unsafe { (needed(module, "the module")?, gate.as_ref()) };
-        let gate = gate.map(|gate| core::Gate {
-            lower: bound(gate.lower),
-            upper: bound(gate.upper),
-            swish: bound(gate.swish),
-        });
-        Ok(options.gate_of(module, gate))
+    let bound = |bound: f64| (!bound.is_nan()).then_some(bound);
+    let read = || {
+        // SAFETY: the header asks for a path.
+        let module = unsafe { needed(module, "the module") }?;
+        if gate.is_null() {
+            return Ok((module, None));
+        }
+        // SAFETY: not null; the header asks for a gate.
+        let gate = unsafe { taken(gate) }?;
+        let (lower, upper, swish) = (bound(gate.lower), bound(gate.upper), bound(gate.swish));
+        Ok((module, Some(core::Gate { lower, upper, swish })))
     };
     // SAFETY: the header asks for a request.
-    unsafe { change(request, chosen) }
-}
-
-pub(crate) unsafe extern "C" fn dlb_request_scaler(request: *mut Request, scaler: f64) -> c_int {
-    // SAFETY: the header asks for a request.
-    unsafe { change(request, |options| Ok(options.scaler(scaler))) }
-}
-
-pub(crate) unsafe extern "C" fn dlb_request_multiplier(request: *mut Request, multiplier: f64) -> c_int {
-    // SAFETY: the header asks for a request.
-    unsafe { change(request, |options| Ok(options.multiplier(multiplier))) }
-}
-
-pub(crate) unsafe extern "C" fn dlb_request_from_logits(request: *mut Request, from_logits: c_int) -> c_int {
-    // SAFETY: the header asks for a request.
-    unsafe { change(request, |options| Ok(options.from_logits(from_logits != 0))) }
-}
-
-pub(crate) unsafe extern "C" fn dlb_request_all_values(request: *mut Request, all_values: c_int) -> c_int {
-    // SAFETY: the header asks for a request.
-    unsafe { change(request, |options| Ok(options.all_values(all_values != 0))) }
-}
-
-pub(crate) unsafe extern "C" fn dlb_request_modules(request: *mut Request, modules: c_int) -> c_int {
-    // SAFETY: the header asks for a request.
-    unsafe { change(request, |options| Ok(options.modules(modules != 0))) }
-}
-
-pub(crate) unsafe extern "C" fn dlb_request_numeric_input(
-    request: *mut Request,
-    name: *const c_char,
-) -> c_int {
-    // SAFETY: the header asks for a request and a name.
-    unsafe { change(request, |options| Ok(options.numeric_input(needed(name, "the name")?))) }
-}
-
-pub(crate) unsafe extern "C" fn dlb_request_constant_input(
-    request: *mut Request,
-    name: *const c_char,
-) -> c_int {
-    // SAFETY: the header asks for a request and a name.
-    unsafe { change(request, |options| Ok(options.constant_input(needed(name, "the name")?))) }
-}
-
-pub(crate) unsafe extern "C" fn dlb_request_whole_tokens(request: *mut Request, whole: c_int) -> c_int {
-    // SAFETY: the header asks for a request.
-    unsafe { change(request, |options| Ok(options.whole_tokens(whole != 0))) }
-}
-
-pub(crate) unsafe extern "C" fn dlb_request_allow_unruled(request: *mut Request, allow: c_int) -> c_int {
-    // SAFETY: the header asks for a request.
-    unsafe { change(request, |options| Ok(options.allow_unruled(allow != 0))) }
-}
-
-pub(crate) unsafe extern "C" fn dlb_request_random_seed(request: *mut Request, seed: u64) -> c_int {
-    // SAFETY: the header asks for a request.
-    unsafe { change(request, |options| Ok(options.random_seed(seed))) }
+    unsafe { set(request, read, |options, (module, gate)| options.gate_of(module, gate)) }
 }
 
 /// The pointer that the program receives back in its callback.
@@ -247,13 +229,13 @@ pub(crate) unsafe extern "C" fn dlb_request_progress(
     user: *mut c_void,
 ) -> c_int {
     let user = User(user);
-    let chosen = |options: Options| {
-        let Some(progress) = progress else { return Ok(options.progress(|_, _| ())) };
-        Ok(options.progress(move |done, total| {
+    let chosen = |options: Options, progress: Progress| {
+        let Some(progress) = progress else { return options.progress(|_, _| ()) };
+        options.progress(move |done, total| {
             // SAFETY: the header asks for a function that takes `user` and does not throw.
             unsafe { progress(user.pointer(), done, total) }
-        }))
+        })
     };
     // SAFETY: the header asks for a request.
-    unsafe { change(request, chosen) }
+    unsafe { set(request, || Ok(progress), chosen) }
 }

@@ -1,19 +1,22 @@
 //! The inputs and options of an explanation.
 
+use crate::answer::answer;
 use crate::arrays;
-use crate::explanation::Explanation;
-use crate::handle::{behind, free, hand_out};
-use crate::numbers::{DLB_DICT, DLB_LIST, DLB_TUPLE};
-use crate::scalings::Asked;
+use crate::handle::{behind, free, handed_out};
+use crate::numbers::{DLB_CONTAINER_DICT, DLB_CONTAINER_LIST, DLB_CONTAINER_TUPLE};
 use crate::status::guarded;
 use crate::table::{TABLE, Table};
 use crate::text::{given, needed};
+use crate::{Explanation, Outputs, Scalings, Verification};
 use dlbacktrace::{Error, Inputs, Options, Result, Value};
 use std::ffi::{c_char, c_int, c_void};
 use std::mem;
 use std::sync::Arc;
 
-/// A `dlb_request`, which belongs to one thread at a time.
+/// The most containers in each other.
+pub const MAX_DEPTH: usize = 64;
+
+/// A `dlb_request`. Threads may run it at the same time, but only one may change it.
 #[repr(C)]
 pub struct Request {
     table: *const Table,
@@ -22,8 +25,6 @@ pub struct Request {
     pub(crate) options: Options,
     /// The containers being filled, the innermost last.
     open: Vec<Open>,
-    /// What `dlb_request_scalings` handed out.
-    pub(crate) asked: Option<Asked>,
 }
 
 /// A container being filled.
@@ -43,7 +44,7 @@ enum Container {
 impl Request {
     pub(crate) fn new(model: Arc<dlbacktrace::Model>) -> Self {
         let (inputs, options) = Default::default();
-        Self { table: &raw const TABLE, model, inputs, options, open: Vec::new(), asked: None }
+        Self { table: &raw const TABLE, model, inputs, options, open: Vec::new() }
     }
 
     /// Adds to the innermost open container, or to the inputs.
@@ -87,10 +88,6 @@ impl Request {
             ))
         }
     }
-
-    pub(crate) fn scalings(&self) -> Result<Vec<(String, dlbacktrace::Scaling)>> {
-        self.model.scalings(self.inputs()?)
-    }
 }
 
 /// # Safety
@@ -130,7 +127,7 @@ pub(crate) unsafe extern "C" fn dlb_request_array(
 }
 
 #[cfg(feature = "torch")]
-pub(crate) unsafe extern "C" fn dlb_request_torch(
+pub(crate) unsafe extern "C" fn dlb_request_share_torch(
     request: *mut Request,
     name: *const c_char,
     tensor: *const c_void,
@@ -152,7 +149,7 @@ pub(crate) unsafe extern "C" fn dlb_request_torch(
 }
 
 #[cfg(not(feature = "torch"))]
-pub(crate) unsafe extern "C" fn dlb_request_torch(
+pub(crate) unsafe extern "C" fn dlb_request_share_torch(
     request: *mut Request,
     name: *const c_char,
     _: *const c_void,
@@ -228,11 +225,14 @@ pub(crate) unsafe extern "C" fn dlb_request_open(
         // SAFETY: the header asks for a request and a name or null.
         let (request, name) = unsafe { (request_behind(request)?, given(name)?) };
         let kind = match container {
-            DLB_LIST => Container::List,
-            DLB_TUPLE => Container::Tuple,
-            DLB_DICT => Container::Dict,
+            DLB_CONTAINER_LIST => Container::List,
+            DLB_CONTAINER_TUPLE => Container::Tuple,
+            DLB_CONTAINER_DICT => Container::Dict,
             other => return Err(Error::Usage(format!("{other} is not a container"))),
         };
+        if request.open.len() == MAX_DEPTH {
+            return Err(Error::Inputs(format!("{MAX_DEPTH} containers in each other are the most")));
+        }
         request.open.push(Open { name: name.map(str::to_owned), kind, items: Vec::new() });
         Ok(())
     })
@@ -243,15 +243,58 @@ pub(crate) unsafe extern "C" fn dlb_request_close(request: *mut Request) -> c_in
     guarded(|| unsafe { request_behind(request) }?.close())
 }
 
+/// Writes what `run` makes of the model and the inputs.
+///
+/// # Safety
+/// `request` and `place` are as the header asks.
+unsafe fn ran<T>(
+    request: *const Request,
+    place: *mut *mut T,
+    run: impl FnOnce(&dlbacktrace::Model, &Inputs, &Options) -> Result<T>,
+) -> c_int {
+    // SAFETY: the caller guarantees both.
+    unsafe {
+        answer(place, || {
+            let request = behind(request)?;
+            run(&request.model, request.inputs()?, &request.options).map(handed_out)
+        })
+    }
+}
+
 pub(crate) unsafe extern "C" fn dlb_request_explain(
     request: *const Request,
     explanation: *mut *mut Explanation,
 ) -> c_int {
-    guarded(|| {
-        // SAFETY: the header asks for a request.
-        let request = unsafe { behind(request) }?;
-        let explained = request.model.explain(request.inputs()?, &request.options)?;
-        // SAFETY: the header asks for a place.
-        unsafe { hand_out(explanation, Explanation::new(explained)) }
-    })
+    // SAFETY: the header asks for a request and a place.
+    unsafe {
+        ran(request, explanation, |model, inputs, options| {
+            Ok(Explanation::new(model.explain(inputs, options)?))
+        })
+    }
+}
+
+pub(crate) unsafe extern "C" fn dlb_request_forward(
+    request: *const Request,
+    outputs: *mut *mut Outputs,
+) -> c_int {
+    // SAFETY: the header asks for a request and a place.
+    unsafe { ran(request, outputs, |model, inputs, _| Ok(Outputs::new(model.forward(inputs)?))) }
+}
+
+pub(crate) unsafe extern "C" fn dlb_request_scalings(
+    request: *const Request,
+    scalings: *mut *mut Scalings,
+) -> c_int {
+    // SAFETY: the header asks for a request and a place.
+    unsafe { ran(request, scalings, |model, inputs, _| Ok(Scalings::new(model.scalings(inputs)?))) }
+}
+
+pub(crate) unsafe extern "C" fn dlb_request_verify(
+    request: *const Request,
+    verification: *mut *mut Verification,
+) -> c_int {
+    // SAFETY: the header asks for a request and a place.
+    unsafe {
+        ran(request, verification, |model, inputs, options| Verification::new(model.verify(inputs, options)?))
+    }
 }

@@ -1,24 +1,35 @@
 //! How a model first scales its inputs, which shows the range of pixels that it takes.
 
-use crate::handle::write;
+use crate::explanation::out_of_range;
 use crate::numbers::{DLB_PIXELS_BYTES, DLB_PIXELS_UNIT, DLB_PIXELS_UNKNOWN};
-use crate::request::{Request, request_behind};
-use crate::status::guarded;
+use crate::table::{TABLE, Table};
 use crate::text::c_string;
-use crate::types::{Scaling, Scalings};
-use dlbacktrace::PixelRange;
-use std::ffi::{CString, c_int};
+use crate::types::Scaling;
+use dlbacktrace::{PixelRange, Result};
+use std::ffi::CString;
 
-/// The scalings of a request, and the texts that they refer to.
-pub(crate) struct Asked {
-    scalings: Vec<Scaling>,
-    _names: Vec<CString>,
+/// A `dlb_scalings`. Threads may read it at the same time.
+#[repr(C)]
+pub struct Scalings {
+    table: *const Table,
+    found: Vec<(CString, dlbacktrace::Scaling)>,
 }
 
-impl Asked {
-    fn new(found: Vec<(String, dlbacktrace::Scaling)>) -> Self {
-        let names: Vec<CString> = found.iter().map(|(name, _)| c_string(name)).collect();
-        let scalings = names.iter().zip(&found).map(|(name, (_, scaling))| Scaling {
+impl Scalings {
+    pub(crate) fn new(found: Vec<(String, dlbacktrace::Scaling)>) -> Self {
+        let found = found.into_iter().map(|(name, scaling)| (c_string(&name), scaling));
+        Self { table: &raw const TABLE, found: found.collect() }
+    }
+
+    pub(crate) fn count(&self) -> Result<usize> {
+        Ok(self.found.len())
+    }
+
+    pub(crate) fn get(&self, index: usize) -> Result<Scaling> {
+        let (name, scaling) =
+            self.found.get(index).ok_or_else(|| out_of_range("scaling", index, self.found.len()))?;
+        Ok(Scaling {
+            struct_size: 0,
             name: name.as_ptr(),
             factor: scaling.factor,
             shift: scaling.shift,
@@ -27,23 +38,6 @@ impl Asked {
                 Some(PixelRange::Bytes) => DLB_PIXELS_BYTES,
                 None => DLB_PIXELS_UNKNOWN,
             },
-        });
-        Self { scalings: scalings.collect(), _names: names }
+        })
     }
-}
-
-pub(crate) unsafe extern "C" fn dlb_request_scalings(
-    request: *mut Request,
-    scalings: *mut Scalings,
-) -> c_int {
-    guarded(|| {
-        // SAFETY: the header asks for a request.
-        let request = unsafe { request_behind(request) }?;
-        let asked = Asked::new(request.scalings()?);
-        let result = Scalings { data: asked.scalings.as_ptr(), size: asked.scalings.len() };
-        // What was handed out before lives until here.
-        request.asked = Some(asked);
-        // SAFETY: the header asks for a place.
-        unsafe { write(scalings, result) }
-    })
 }

@@ -1,6 +1,6 @@
 //! The table of functions, and the list from which it, the exported functions and the header's test are made.
 
-use crate::{Explanation, Model, Request};
+use crate::{Explanation, Model, Outputs, Request, Scalings, Verification};
 use crate::{model, request, results, status, types};
 use std::ffi::{c_char, c_int, c_void};
 
@@ -13,12 +13,14 @@ pub const ABI: u32 = 1;
 macro_rules! interface {
     ($use:ident) => {
         $use! {
+            fn dlb_model_describe(model: *const Model, info: *mut ModelInfo);
+            fn dlb_model_argument(model: *const Model, index: usize, argument: *mut Argument);
             fn dlb_model_inspect(model: *const Model, json: *mut *const c_char);
             fn dlb_request_new(model: *const Model, request: *mut *mut Request);
 
             fn dlb_request_array(request: *mut Request, name: *const c_char, type_: c_int, data: *const c_void,
                 shape: *const usize, rank: usize);
-            fn dlb_request_torch(request: *mut Request, name: *const c_char, tensor: *const c_void);
+            fn dlb_request_share_torch(request: *mut Request, name: *const c_char, tensor: *const c_void);
             fn dlb_request_number(request: *mut Request, name: *const c_char, number: f64);
             fn dlb_request_integer(request: *mut Request, name: *const c_char, integer: i64);
             fn dlb_request_flag(request: *mut Request, name: *const c_char, flag: c_int);
@@ -51,25 +53,39 @@ macro_rules! interface {
             fn dlb_request_allow_unruled(request: *mut Request, allow: c_int);
             fn dlb_request_random_seed(request: *mut Request, seed: u64);
             fn dlb_request_progress(request: *mut Request, progress: Progress, user: *mut c_void);
-            fn dlb_request_scalings(request: *mut Request, scalings: *mut Scalings);
+
             fn dlb_request_explain(request: *const Request, explanation: *mut *mut Explanation);
+            fn dlb_request_forward(request: *const Request, outputs: *mut *mut Outputs);
+            fn dlb_request_scalings(request: *const Request, scalings: *mut *mut Scalings);
+            fn dlb_request_verify(request: *const Request, verification: *mut *mut Verification);
+
+            fn dlb_outputs_count(outputs: *const Outputs, count: *mut usize);
+            fn dlb_outputs_name(outputs: *const Outputs, index: usize, name: *mut *const c_char);
+            fn dlb_outputs_array(outputs: *const Outputs, index: usize, type_: c_int, array: *mut Array);
+            fn dlb_outputs_torch(outputs: *const Outputs, index: usize, tensor: *mut *const c_void);
+
+            fn dlb_scalings_count(scalings: *const Scalings, count: *mut usize);
+            fn dlb_scalings_get(scalings: *const Scalings, index: usize, scaling: *mut Scaling);
+
+            fn dlb_verification_checks(verification: *const Verification, checks: *mut Checks);
+            fn dlb_verification_json(verification: *const Verification, json: *mut *const c_char);
 
             fn dlb_explanation_summary(explanation: *const Explanation, summary: *mut Summary);
             fn dlb_explanation_warning(explanation: *const Explanation, index: usize, warning: *mut *const c_char);
             fn dlb_explanation_assumed(explanation: *const Explanation, index: usize, assumed: *mut *const c_char);
             fn dlb_explanation_output(explanation: *const Explanation, output: *mut Output);
+            fn dlb_explanation_output_array(explanation: *const Explanation, type_: c_int, array: *mut Array);
+            fn dlb_explanation_output_torch(explanation: *const Explanation, tensor: *mut *const c_void);
             fn dlb_explanation_input(explanation: *const Explanation, index: usize, input: *mut Input);
             fn dlb_explanation_input_relevance(explanation: *const Explanation, index: usize, channel: c_int,
-                relevance: *mut FloatArray);
-            fn dlb_explanation_input_relevance_f64(explanation: *const Explanation, index: usize, channel: c_int,
-                relevance: *mut DoubleArray);
+                type_: c_int, relevance: *mut Array);
             fn dlb_explanation_input_torch(explanation: *const Explanation, index: usize, channel: c_int,
                 tensor: *mut *const c_void);
             fn dlb_explanation_value(explanation: *const Explanation, index: usize, value: *mut Value);
             fn dlb_explanation_value_relevance(explanation: *const Explanation, index: usize, channel: c_int,
-                relevance: *mut FloatArray);
-            fn dlb_explanation_value_relevance_f64(explanation: *const Explanation, index: usize, channel: c_int,
-                relevance: *mut DoubleArray);
+                type_: c_int, relevance: *mut Array);
+            fn dlb_explanation_value_torch(explanation: *const Explanation, index: usize, channel: c_int,
+                tensor: *mut *const c_void);
             fn dlb_explanation_entry(explanation: *const Explanation, index: usize, entry: *mut Entry);
             fn dlb_explanation_json(explanation: *const Explanation, json: *mut *const c_char);
         }
@@ -91,6 +107,9 @@ macro_rules! table {
                 module: *const c_void, model: *mut *mut Model) -> c_int,
             pub dlb_model_free: unsafe extern "C" fn(model: *mut Model),
             pub dlb_request_free: unsafe extern "C" fn(request: *mut Request),
+            pub dlb_outputs_free: unsafe extern "C" fn(outputs: *mut Outputs),
+            pub dlb_scalings_free: unsafe extern "C" fn(scalings: *mut Scalings),
+            pub dlb_verification_free: unsafe extern "C" fn(verification: *mut Verification),
             pub dlb_explanation_free: unsafe extern "C" fn(explanation: *mut Explanation),
             $(pub $name: unsafe extern "C" fn($($argument: $type),*) -> c_int,)*
         }
@@ -103,13 +122,18 @@ macro_rules! table {
             dlb_model_share_torch: model::dlb_model_share_torch,
             dlb_model_free: model::dlb_model_free,
             dlb_request_free: request::dlb_request_free,
+            dlb_outputs_free: results::dlb_outputs_free,
+            dlb_scalings_free: results::dlb_scalings_free,
+            dlb_verification_free: results::dlb_verification_free,
             dlb_explanation_free: results::dlb_explanation_free,
             $($name: functions::$name,)*
         };
     };
 }
 
-use types::{DoubleArray, Entry, FloatArray, Gate, Input, Output, Progress, Scalings, Summary, Value};
+use types::{
+    Argument, Array, Checks, Entry, Gate, Input, ModelInfo, Output, Progress, Scaling, Summary, Value,
+};
 
 /// All functions that take a handle, from the files of their themes.
 mod functions {
@@ -117,7 +141,6 @@ mod functions {
     pub(super) use crate::options::*;
     pub(super) use crate::request::*;
     pub(super) use crate::results::*;
-    pub(super) use crate::scalings::*;
 }
 
 interface!(table);

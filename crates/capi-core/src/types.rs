@@ -1,19 +1,8 @@
 //! The plain types of the header `dlbacktrace.h`, which says what each field means.
 #![allow(missing_docs)]
 
+use crate::answer::Growing;
 use std::ffi::{c_char, c_int, c_void};
-
-#[repr(C)]
-#[derive(Debug, Clone, Copy)]
-pub struct LoadOptions {
-    pub signature: *const c_char,
-    pub tags: *const *const c_char,
-    pub tag_count: usize,
-    pub tensorflow: *const c_char,
-    pub threads: usize,
-    pub libraries: *const *const c_char,
-    pub library_count: usize,
-}
 
 #[repr(C)]
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
@@ -28,104 +17,114 @@ impl From<dlbacktrace::Amount> for Amount {
     }
 }
 
-#[repr(C)]
-#[derive(Debug, Clone, Copy)]
-pub struct Scaling {
-    pub name: *const c_char,
-    pub factor: f64,
-    pub shift: f64,
-    pub pixels: c_int,
+/// Structs that begin with their size in the program; the others of their fields follow.
+macro_rules! growing {
+    ($($name:ident { $($field:ident: $type:ty,)* })*) => {$(
+        #[repr(C)]
+        #[derive(Debug, Clone, Copy)]
+        pub struct $name {
+            pub struct_size: usize,
+            $(pub $field: $type,)*
+        }
+
+        // SAFETY: it begins with its size, and consists of numbers and pointers.
+        unsafe impl Growing for $name {}
+    )*};
 }
 
-#[repr(C)]
-#[derive(Debug, Clone, Copy)]
-pub struct Scalings {
-    pub data: *const Scaling,
-    pub size: usize,
-}
-
-#[repr(C)]
-#[derive(Debug, Clone, Copy)]
-pub struct Gate {
-    pub lower: f64,
-    pub upper: f64,
-    pub swish: f64,
-}
-
-#[repr(C)]
-#[derive(Debug, Clone, Copy)]
-pub struct NumberArray<T> {
-    pub data: *const T,
-    pub size: usize,
-    pub shape: *const usize,
-    pub rank: usize,
-}
-
-pub type FloatArray = NumberArray<f32>;
-pub type DoubleArray = NumberArray<f64>;
-
-#[repr(C)]
-#[derive(Debug, Clone, Copy)]
-pub struct Output {
-    pub name: *const c_char,
-    pub data: *const f64,
-    pub size: usize,
-    pub shape: *const usize,
-    pub rank: usize,
-    pub targets: *const usize,
-    pub target_count: usize,
-    pub sample_axis: c_int,
-}
-
-#[repr(C)]
-#[derive(Debug, Clone, Copy)]
-pub struct Input {
-    pub name: *const c_char,
-    pub total: Amount,
-    pub precision: c_int,
-}
-
-#[repr(C)]
-#[derive(Debug, Clone, Copy)]
-pub struct Value {
-    pub name: *const c_char,
-    pub module: *const c_char,
-    pub operator_name: *const c_char,
-    pub step: usize,
-}
-
-/// The number of reasons in `dlb_loss`.
-pub const LOSSES: usize = 9;
-
-#[repr(C)]
-#[derive(Debug, Clone, Copy)]
-pub struct Entry {
-    pub operator_name: *const c_char,
-    pub module: *const c_char,
-    pub source: *const c_char,
-    pub step: usize,
-    pub received: Amount,
-    pub delivered: Amount,
-    pub lost: [Amount; LOSSES],
-    pub closes: c_int,
-}
-
-#[repr(C)]
-#[derive(Debug, Clone, Copy)]
-pub struct Summary {
-    pub framework: *const c_char,
-    pub input_count: usize,
-    pub value_count: usize,
-    pub entry_count: usize,
-    pub warning_count: usize,
-    pub assumed_count: usize,
-    pub start: Amount,
-    pub lost: [Amount; LOSSES],
-    pub closes: c_int,
-    pub coverage: f64,
-    pub load_seconds: f64,
-    pub forward_seconds: f64,
-    pub relevance_seconds: f64,
+growing! {
+    LoadOptions {
+        signature: *const c_char,
+        tags: *const *const c_char,
+        tag_count: usize,
+        tensorflow: *const c_char,
+        threads: usize,
+        libraries: *const *const c_char,
+        library_count: usize,
+    }
+    ModelInfo {
+        framework: *const c_char,
+        argument_count: usize,
+        ordered: c_int,
+        precision: c_int,
+    }
+    Argument {
+        name: *const c_char,
+        kind: *const c_char,
+        optional: c_int,
+    }
+    Gate {
+        lower: f64,
+        upper: f64,
+        swish: f64,
+    }
+    Array {
+        data: *const c_void,
+        size: usize,
+        shape: *const usize,
+        rank: usize,
+        r#type: c_int,
+    }
+    Scaling {
+        name: *const c_char,
+        factor: f64,
+        shift: f64,
+        pixels: c_int,
+    }
+    Checks {
+        holds: c_int,
+        closes: c_int,
+        repeats: c_int,
+        replayed: usize,
+        failed: usize,
+        skipped: usize,
+        coverage: f64,
+    }
+    Summary {
+        framework: *const c_char,
+        input_count: usize,
+        value_count: usize,
+        entry_count: usize,
+        warning_count: usize,
+        assumed_count: usize,
+        start: Amount,
+        lost: *const Amount,
+        lost_count: usize,
+        closes: c_int,
+        coverage: f64,
+        load_seconds: f64,
+        forward_seconds: f64,
+        relevance_seconds: f64,
+    }
+    Output {
+        name: *const c_char,
+        targets: *const usize,
+        target_count: usize,
+        sample_axis: c_int,
+    }
+    Input {
+        name: *const c_char,
+        total: Amount,
+        precision: c_int,
+    }
+    Value {
+        name: *const c_char,
+        module: *const c_char,
+        operator_name: *const c_char,
+        step: usize,
+        precision: c_int,
+    }
+    Entry {
+        operator_name: *const c_char,
+        module: *const c_char,
+        source: *const c_char,
+        step: usize,
+        received: Amount,
+        delivered: Amount,
+        lost: *const Amount,
+        lost_count: usize,
+        closes: c_int,
+    }
 }
 
 /// Called after each step of the walk; it must not throw.

@@ -3,8 +3,9 @@
 
 use dlbacktrace::Error;
 use dlbacktrace_capi_core::{
-    ABI, Amount, DoubleArray, Entry, Explanation, FloatArray, Gate, Input, LOSSES, LoadOptions, Model,
-    NUMBERS, Output, Progress, Request, Scaling, Scalings, Summary, Value, interface,
+    ABI, Amount, Argument, Array, Checks, Entry, Explanation, Gate, Input, LoadOptions, MAX_DEPTH, MAX_RANK,
+    MAX_TEXTS, Model, ModelInfo, NUMBERS, Output, Outputs, Progress, Request, Scaling, Scalings, Summary,
+    Value, Verification, interface,
 };
 use std::collections::BTreeSet;
 use std::ffi::{c_char, c_int, c_void};
@@ -31,10 +32,11 @@ macro_rules! named {
 named! {
     c_int => "int", usize => "size_t", f64 => "double", f32 => "float", i64 => "int64_t", u64 => "uint64_t", c_char => "char",
     c_void => "void", Progress => "dlb_progress", Model => "dlb_model", Request => "dlb_request",
-    Explanation => "dlb_explanation", LoadOptions => "dlb_load_options", Gate => "dlb_gate", Amount => "dlb_amount",
-    Summary => "dlb_summary", Output => "dlb_output", Input => "dlb_input", FloatArray => "dlb_float_array",
-    DoubleArray => "dlb_double_array", Scaling => "dlb_scaling", Scalings => "dlb_scalings",
-    Value => "dlb_value", Entry => "dlb_entry",
+    Explanation => "dlb_explanation", Outputs => "dlb_outputs", Scalings => "dlb_scalings",
+    Verification => "dlb_verification", LoadOptions => "dlb_load_options", ModelInfo => "dlb_model_info",
+    Argument => "dlb_argument", Gate => "dlb_gate", Amount => "dlb_amount", Array => "dlb_array", Scaling => "dlb_scaling",
+    Checks => "dlb_checks", Summary => "dlb_summary", Output => "dlb_output", Input => "dlb_input", Value => "dlb_value",
+    Entry => "dlb_entry",
 }
 
 impl<T: C> C for *const T {
@@ -63,26 +65,27 @@ macro_rules! layouts {
     ($($type:ident { $($field:ident),* })*) => {
         /// The size of each type and the place of each field.
         fn layouts() -> Vec<(String, Vec<(&'static str, usize)>, usize)> {
-            vec![$((<$type as C>::name(), vec![$((stringify!($field), offset_of!($type, $field))),*], size_of::<$type>())),*]
+            vec![$((<$type as C>::name(), vec![$((stringify!($field).trim_start_matches("r#"), offset_of!($type, $field))),*], size_of::<$type>())),*]
         }
     };
 }
 
 layouts! {
-    LoadOptions { signature, tags, tag_count, tensorflow, threads, libraries, library_count }
+    LoadOptions { struct_size, signature, tags, tag_count, tensorflow, threads, libraries, library_count }
+    ModelInfo { struct_size, framework, argument_count, ordered, precision }
+    Argument { struct_size, name, kind, optional }
     Amount { positive, negative }
-    Gate { lower, upper, swish }
-    Scaling { name, factor, shift, pixels }
-    Scalings { data, size }
-    FloatArray { data, size, shape, rank }
-    DoubleArray { data, size, shape, rank }
-    Output { name, data, size, shape, rank, targets, target_count, sample_axis }
-    Input { name, total, precision }
-    Value { name, module, operator_name, step }
-    Entry { operator_name, module, source, step, received, delivered, lost, closes }
+    Gate { struct_size, lower, upper, swish }
+    Array { struct_size, data, size, shape, rank, r#type }
+    Scaling { struct_size, name, factor, shift, pixels }
+    Checks { struct_size, holds, closes, repeats, replayed, failed, skipped, coverage }
+    Output { struct_size, name, targets, target_count, sample_axis }
+    Input { struct_size, name, total, precision }
+    Value { struct_size, name, module, operator_name, step, precision }
+    Entry { struct_size, operator_name, module, source, step, received, delivered, lost, lost_count, closes }
     Summary {
-        framework, input_count, value_count, entry_count, warning_count, assumed_count, start, lost, closes, coverage, load_seconds,
-        forward_seconds, relevance_seconds
+        struct_size, framework, input_count, value_count, entry_count, warning_count, assumed_count, start, lost, lost_count,
+        closes, coverage, load_seconds, forward_seconds, relevance_seconds
     }
 }
 
@@ -91,14 +94,17 @@ fn include() -> PathBuf {
 }
 
 /// Functions that take no handle, or return nothing.
-const OTHERS: [(&str, &str, &str); 8] = [
+const OTHERS: [(&str, &str, &str); 11] = [
     ("int", "dlb_abi_version", "void"),
     ("const char *", "dlb_version", "void"),
     ("const char *", "dlb_last_error", "void"),
-    ("int", "dlb_model_load", "const char *, const dlb_load_options *, dlb_model **"),
-    ("int", "dlb_model_share_torch", "const void *, const char *, dlb_model **"),
+    ("dlb_status", "dlb_model_load", "const char *, const dlb_load_options *, dlb_model **"),
+    ("dlb_status", "dlb_model_share_torch", "const void *, const char *, dlb_model **"),
     ("void", "dlb_model_free", "dlb_model *"),
     ("void", "dlb_request_free", "dlb_request *"),
+    ("void", "dlb_outputs_free", "dlb_outputs *"),
+    ("void", "dlb_scalings_free", "dlb_scalings *"),
+    ("void", "dlb_verification_free", "dlb_verification *"),
     ("void", "dlb_explanation_free", "dlb_explanation *"),
 ];
 
@@ -106,13 +112,13 @@ const OTHERS: [(&str, &str, &str); 8] = [
 fn numbers() -> Vec<(&'static str, c_int)> {
     let none = String::new;
     let statuses = [
-        ("DLB_OK", 0),
-        ("DLB_INTERNAL", Error::Internal(none()).exit_code()),
-        ("DLB_USAGE", Error::Usage(none()).exit_code()),
-        ("DLB_MODEL", Error::Load(none()).exit_code()),
-        ("DLB_RULE", Error::NoRule(none()).exit_code()),
-        ("DLB_INPUTS", Error::Inputs(none()).exit_code()),
-        ("DLB_LIBRARY", Error::Library(none()).exit_code()),
+        ("DLB_STATUS_OK", 0),
+        ("DLB_STATUS_INTERNAL", Error::Internal(none()).exit_code()),
+        ("DLB_STATUS_USAGE", Error::Usage(none()).exit_code()),
+        ("DLB_STATUS_MODEL", Error::Load(none()).exit_code()),
+        ("DLB_STATUS_RULE", Error::NoRule(none()).exit_code()),
+        ("DLB_STATUS_INPUTS", Error::Inputs(none()).exit_code()),
+        ("DLB_STATUS_LIBRARY", Error::Library(none()).exit_code()),
     ];
     NUMBERS.iter().copied().chain(statuses).collect()
 }
@@ -122,12 +128,14 @@ fn numbers() -> Vec<(&'static str, c_int)> {
 fn types_and_functions_are_the_headers() -> std::io::Result<()> {
     let mut source = String::from("#include <dlbacktrace/dlbacktrace.h>\n");
     let _ = writeln!(source, "_Static_assert(DLB_ABI_VERSION == {ABI}, \"\");");
-    let _ = writeln!(source, "_Static_assert(DLB_LOSSES == {LOSSES}, \"\");");
+    for (name, number) in [("RANK", MAX_RANK), ("DEPTH", MAX_DEPTH), ("TEXTS", MAX_TEXTS)] {
+        let _ = writeln!(source, "_Static_assert(DLB_MAX_{name} == {number}, \"\");");
+    }
     for (name, number) in numbers() {
         let _ = writeln!(source, "_Static_assert({name} == {number}, \"{name}\");");
     }
     for (name, arguments) in prototypes() {
-        let _ = writeln!(source, "int {name}({arguments});");
+        let _ = writeln!(source, "dlb_status {name}({arguments});");
     }
     for (result, name, arguments) in OTHERS {
         let _ = writeln!(source, "{result} {name}({arguments});");
@@ -149,6 +157,17 @@ fn types_and_functions_are_the_headers() -> std::io::Result<()> {
         .args([&include(), &file])
         .output()?;
     assert!(compiled.status.success(), "{}", String::from_utf8_lossy(&compiled.stderr));
+    Ok(())
+}
+
+#[test]
+fn the_header_has_the_version_of_the_library() -> std::io::Result<()> {
+    let header = std::fs::read_to_string(include().join("dlbacktrace/dlbacktrace.h"))?;
+    let version = env!("CARGO_PKG_VERSION");
+    assert!(header.contains(&format!("#define DLB_VERSION \"{version}\"\n")));
+    for (part, number) in ["MAJOR", "MINOR", "PATCH"].iter().zip(version.split('.')) {
+        assert!(header.contains(&format!("#define DLB_VERSION_{part} {number}\n")), "{part}");
+    }
     Ok(())
 }
 

@@ -7,10 +7,12 @@ mod torch;
 
 use dlbacktrace::{Error, Result};
 use dlbacktrace_capi_core::{
-    ABI, DoubleArray, Entry, Explanation, FloatArray, Gate, Input, LoadOptions, Model, Output, Progress,
-    Request, Scalings, Summary, TABLE, Table, Value, given, guarded, interface, last_error, set_last_error,
+    ABI, Argument, Array, Checks, Entry, Explanation, Gate, Input, LoadOptions, Model, ModelInfo, Output,
+    Outputs, Progress, Request, Scaling, Scalings, Summary, TABLE, Table, Value, Verification, given,
+    guarded, interface, last_error, set_last_error,
 };
-use std::ffi::{CStr, c_char, c_int, c_void};
+use std::ffi::{CStr, OsStr, c_char, c_int, c_void};
+use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 use std::ptr;
 
@@ -30,11 +32,9 @@ fn call(table: &Table, function: impl FnOnce(&Table) -> c_int) -> c_int {
 /// # Safety
 /// `handle` is null or a live one.
 unsafe fn by_handle<T>(handle: *const T, function: impl FnOnce(&Table) -> c_int) -> c_int {
-    // SAFETY: every handle begins with the address of a table, which lives until the process ends.
-    match unsafe { table_of(handle) } {
-        Some(table) => call(table, function),
-        None => guarded(|| Err(Error::Usage("the handle is null".into()))),
-    }
+    // SAFETY: every handle begins with the address of a table, which lives until the process ends. Functions of this object
+    // refuse a null handle as well as any.
+    call(unsafe { table_of(handle) }.unwrap_or(&TABLE), function)
 }
 
 /// # Safety
@@ -78,7 +78,10 @@ macro_rules! export_free {
     )*};
 }
 
-export_free!(dlb_model_free: Model, dlb_request_free: Request, dlb_explanation_free: Explanation);
+export_free!(
+    dlb_model_free: Model, dlb_request_free: Request, dlb_outputs_free: Outputs, dlb_scalings_free: Scalings,
+    dlb_verification_free: Verification, dlb_explanation_free: Explanation
+);
 
 /// See `dlbacktrace.h`.
 #[unsafe(no_mangle)]
@@ -98,10 +101,22 @@ pub extern "C" fn dlb_last_error() -> *const c_char {
     last_error()
 }
 
-/// Calls a function of the table that `find` returns.
-fn by_choice(find: impl FnOnce() -> Result<&'static Table>, function: impl FnOnce(&Table) -> c_int) -> c_int {
+/// Calls a function of the table that `find` returns. If there is none, no model is handed out.
+///
+/// # Safety
+/// `model` is null or valid for a write.
+unsafe fn by_choice(
+    model: *mut *mut Model,
+    find: impl FnOnce() -> Result<&'static Table>,
+    function: impl FnOnce(&Table) -> c_int,
+) -> c_int {
     let mut found = None;
     let status = guarded(|| {
+        if model.is_null() {
+            return Err(Error::Usage("the place for the model is null".into()));
+        }
+        // SAFETY: not null; the caller guarantees the rest.
+        unsafe { model.write(ptr::null_mut()) };
         found = Some(find()?);
         Ok(())
     });
@@ -119,12 +134,15 @@ pub unsafe extern "C" fn dlb_model_load(
     model: *mut *mut Model,
 ) -> c_int {
     let by_kind = || {
-        // SAFETY: the caller guarantees the path.
-        let path = unsafe { given(path) }?;
-        if path.is_some_and(|path| Path::new(path).is_file()) { torch::table() } else { Ok(&TABLE) }
+        if path.is_null() {
+            return Err(Error::Usage("the path is null".into()));
+        }
+        // SAFETY: not null; the caller guarantees the rest.
+        let path = Path::new(OsStr::from_bytes(unsafe { CStr::from_ptr(path) }.to_bytes()));
+        if path.is_file() { torch::table() } else { Ok(&TABLE) }
     };
     // SAFETY: the caller guarantees the arguments.
-    by_choice(by_kind, |table| unsafe { (table.dlb_model_load)(path, options, model) })
+    unsafe { by_choice(model, by_kind, |table| (table.dlb_model_load)(path, options, model)) }
 }
 
 /// See `dlbacktrace.h`.
@@ -143,5 +161,5 @@ pub unsafe extern "C" fn dlb_model_share_torch(
         torch::table()
     };
     // SAFETY: the caller guarantees the arguments.
-    by_choice(fitting, |table| unsafe { (table.dlb_model_share_torch)(module, model) })
+    unsafe { by_choice(model, fitting, |table| (table.dlb_model_share_torch)(module, model)) }
 }
