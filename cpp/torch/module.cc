@@ -91,29 +91,28 @@ Module::Module(const torch::jit::Module& module, bool trained)
 
 Module::~Module() = default;
 
-void Module::check(const Arguments& arguments) const {
-  guarded([&] { arguments.bind(module_->get_method("forward").function().getSchema()); });
+std::unique_ptr<Bound> Module::bind(const Arguments& arguments) const {
+  return guarded(
+      [&] { return std::make_unique<Bound>(arguments.bind(module_->get_method("forward").function().getSchema())); });
 }
 
-std::unique_ptr<Recording> Module::forward(const Arguments& arguments) const {
-  return guarded([&] { return run(arguments, std::make_shared<Policy>(rust::Slice<const Leaf>(), false), false); });
+std::unique_ptr<Recording> Module::forward(std::unique_ptr<Bound> bound) const {
+  return guarded([&] { return run(std::move(*bound), std::make_shared<Policy>(rust::Slice<const Leaf>(), false), false); });
 }
 
-std::unique_ptr<Recording> Module::record(const Arguments& arguments, const std::shared_ptr<Policy>& policy) const {
+std::unique_ptr<Recording> Module::record(std::unique_ptr<Bound> bound, const std::shared_ptr<Policy>& policy) const {
   return guarded([&] {
     TORCH_CHECK(!Listening::active(), "this thread is recording already; finish or drop that recording first");
-    return run(arguments, policy, true);
+    return run(std::move(*bound), policy, true);
   });
 }
 
-std::unique_ptr<Recording> Module::run(const Arguments& arguments, const std::shared_ptr<const Policy>& policy,
-                                       bool listen) const {
+std::unique_ptr<Recording> Module::run(Bound bound, const std::shared_ptr<const Policy>& policy, bool listen) const {
   const c10::AutoGradMode no_grad(false);
   // Unoptimised, so that each operator that runs is the one in the code.
   const torch::jit::GraphOptimizerEnabledGuard unoptimised(false);
   const torch::jit::Module module = keeps_state_ ? module_->deepcopy() : *module_;
   auto forward = module.get_method("forward");
-  Bound bound = arguments.bind(forward.function().getSchema());
   const auto recorder = std::make_shared<Recorder>(policy, keeps_state_ ? names_of(module) : names_, sources_);
   for (const Given& given : bound.given) {
     each_tensor(given.name, given.value,

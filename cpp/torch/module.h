@@ -35,11 +35,11 @@ class Module {
   ~Module();
 
   /// Fails if the arguments do not fit the schema of `forward`.
-  void check(const Arguments& arguments) const;
+  std::unique_ptr<Bound> bind(const Arguments& arguments) const;
   /// Runs `forward`; the recording holds only its outputs.
-  std::unique_ptr<Recording> forward(const Arguments& arguments) const;
+  std::unique_ptr<Recording> forward(std::unique_ptr<Bound> bound) const;
   /// Runs `forward` and records it.
-  std::unique_ptr<Recording> record(const Arguments& arguments, const std::shared_ptr<Policy>& policy) const;
+  std::unique_ptr<Recording> record(std::unique_ptr<Bound> bound, const std::shared_ptr<Policy>& policy) const;
 
   rust::Vec<FormalArgument> arguments() const;
   rust::String returns() const;
@@ -53,7 +53,7 @@ class Module {
   bool left_training() const { return left_training_; }
 
  private:
-  std::unique_ptr<Recording> run(const Arguments& arguments, const std::shared_ptr<const Policy>& policy, bool listen) const;
+  std::unique_ptr<Recording> run(Bound bound, const std::shared_ptr<const Policy>& policy, bool listen) const;
 
   std::unique_ptr<torch::jit::Module> module_;
   std::shared_ptr<torch::jit::Graph> graph_;  ///< of `forward`; null if there is none

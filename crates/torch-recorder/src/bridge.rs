@@ -195,6 +195,7 @@ pub(crate) mod ffi {
         type AtTensor;
         type FixedGenerator;
         type Arguments;
+        type Bound;
         type JitModule;
         type Module;
         type Policy;
@@ -217,11 +218,11 @@ pub(crate) mod ffi {
         /// # Safety
         /// The pointer is null or points to a live module.
         unsafe fn share_module(module: *const JitModule) -> Result<UniquePtr<Module>>;
-        fn check(self: &Module, arguments: &Arguments) -> Result<()>;
-        fn forward(self: &Module, arguments: &Arguments) -> Result<UniquePtr<Recording>>;
+        fn bind(self: &Module, arguments: &Arguments) -> Result<UniquePtr<Bound>>;
+        fn forward(self: &Module, bound: UniquePtr<Bound>) -> Result<UniquePtr<Recording>>;
         fn record(
             self: &Module,
-            arguments: &Arguments,
+            bound: UniquePtr<Bound>,
             policy: &SharedPtr<Policy>,
         ) -> Result<UniquePtr<Recording>>;
         fn arguments(self: &Module) -> Result<Vec<FormalArgument>>;

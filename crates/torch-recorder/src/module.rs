@@ -71,8 +71,8 @@ impl Module {
     /// # Errors
     /// [`Error::Inputs`] if the inputs do not fit the schema, [`Error::Forward`] if the computation fails.
     pub fn record(&self, inputs: &Inputs, policy: &Policy) -> Result<Recording> {
-        let arguments = self.checked(inputs)?;
-        self.inner.record(&arguments, &policy.inner).map_err(forward_error).and_then(Recording::from_ffi)
+        let bound = self.bind(inputs)?;
+        self.inner.record(bound, &policy.inner).map_err(forward_error).and_then(Recording::from_ffi)
     }
 
     /// Runs `forward` without recording and returns its tensors, named as in [`Recording::outputs`].
@@ -80,9 +80,8 @@ impl Module {
     /// # Errors
     /// As [`Module::record`].
     pub fn forward(&self, inputs: &Inputs) -> Result<Vec<Port>> {
-        let arguments = self.checked(inputs)?;
-        let recording =
-            self.inner.forward(&arguments).map_err(forward_error).and_then(Recording::from_ffi)?;
+        let bound = self.bind(inputs)?;
+        let recording = self.inner.forward(bound).map_err(forward_error).and_then(Recording::from_ffi)?;
         Ok(recording.outputs)
     }
 
@@ -144,10 +143,9 @@ impl Module {
         self.inner.left_training()
     }
 
-    fn checked(&self, inputs: &Inputs) -> Result<UniquePtr<ffi::Arguments>> {
+    fn bind(&self, inputs: &Inputs) -> Result<UniquePtr<ffi::Bound>> {
         let arguments = inputs.to_ffi()?;
-        self.inner.check(&arguments).map_err(|error| Error::Inputs { reason: error.what().to_owned() })?;
-        Ok(arguments)
+        self.inner.bind(&arguments).map_err(|error| Error::Inputs { reason: error.what().to_owned() })
     }
 }
 
