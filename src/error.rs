@@ -1,5 +1,6 @@
 //! The errors of this crate, sorted by what their user has to correct.
 
+use dlbacktrace_core::explain::Progress;
 use std::path::PathBuf;
 
 /// The result of an explanation.
@@ -36,13 +37,16 @@ pub enum Error {
     /// The framework's library is missing or does not fit.
     #[error("{0}")]
     Library(String),
+    /// The progress of the options stopped the explanation.
+    #[error("the explanation was cancelled after {0}")]
+    Cancelled(Progress),
     /// A defect of dlbacktrace, or a failure of the framework.
     #[error("{0}")]
     Internal(String),
 }
 
 impl Error {
-    /// The exit code of the command: 1 internal, 2 usage, 3 model, 4 rule, 5 inputs, 6 library.
+    /// The exit code of the command: 1 internal, 2 usage, 3 model, 4 rule, 5 inputs, 6 library, 130 cancelled.
     pub fn exit_code(&self) -> i32 {
         match self {
             Self::Internal(_) => 1,
@@ -51,6 +55,7 @@ impl Error {
             Self::NoRule(_) => 4,
             Self::Inputs(_) => 5,
             Self::Library(_) => 6,
+            Self::Cancelled(_) => 130,
         }
     }
 }
@@ -61,6 +66,7 @@ impl From<dlbacktrace_core::Error> for Error {
         let text = error.to_string();
         match error {
             Core::NoRule { .. } | Core::Unsupported { .. } => Self::NoRule(text),
+            Core::Cancelled(progress) => Self::Cancelled(progress),
             Core::Start(_) | Core::NoOutput { .. } | Core::NoInput { .. } => Self::Usage(text),
             // A rule that refuses the shapes or arguments of a call does not cover that call.
             Core::Step { source, .. } if matches!(*source, Core::Uncovered(_)) => Self::NoRule(text),
@@ -75,7 +81,7 @@ impl From<dlbacktrace_torch::Error> for Error {
         use dlbacktrace_torch::{Error as Torch, ModuleError};
         let text = error.to_string();
         match error {
-            Torch::Core(error) => error.into(),
+            Torch::Core(error) | Torch::Module(ModuleError::Cancelled(error)) => error.into(),
             Torch::Module(
                 ModuleError::Load { .. } | ModuleError::Operator { .. } | ModuleError::Live { .. },
             ) => Self::Load(text),

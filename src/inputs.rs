@@ -1,5 +1,6 @@
 //! The inputs of a model.
 
+use crate::{Error, Result};
 use half::{bf16, f16};
 use ndarray::ArrayD;
 
@@ -51,6 +52,19 @@ pub enum Value {
 }
 
 impl Value {
+    /// How deep lists, tuples and dictionaries may stand in each other.
+    pub const MOST_NESTED: usize = 64;
+
+    /// Whether at most so many containers stand in each other.
+    fn is_nested_within(&self, most: usize) -> bool {
+        let inner = |value: &Self| most > 0 && value.is_nested_within(most - 1);
+        match self {
+            Self::List(values) | Self::Tuple(values) => most > 0 && values.iter().all(inner),
+            Self::Dict(entries) => most > 0 && entries.iter().all(|(_, value)| inner(value)),
+            _ => true,
+        }
+    }
+
     /// Whether its elements are texts or bytes.
     pub fn is_text(&self) -> bool {
         match self {
@@ -151,6 +165,18 @@ impl Inputs {
     /// The arguments by name, to change them before another run.
     pub fn named_mut(&mut self) -> &mut [(String, Value)] {
         &mut self.named
+    }
+
+    /// These inputs, if no value is nested so deep that reading it could exhaust the stack.
+    pub(crate) fn bounded(&self) -> Result<&Self> {
+        let mut values = self.positional.iter().chain(self.named.iter().map(|(_, value)| value));
+        match values.all(|value| value.is_nested_within(Value::MOST_NESTED)) {
+            true => Ok(self),
+            false => Err(Error::Inputs(format!(
+                "lists, tuples and dictionaries of the inputs are nested more than {} deep",
+                Value::MOST_NESTED
+            ))),
+        }
     }
 
     /// Adds an argument by name.

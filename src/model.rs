@@ -5,7 +5,7 @@ use crate::{
     Argument, Explanation, Inputs, Inspection, Options, OutputTensor, ReplayReport, Result, Verification,
 };
 use dlbacktrace_core::analysis::Scaling;
-use dlbacktrace_core::explain::coverage;
+use dlbacktrace_core::explain::{Watch, coverage};
 use dlbacktrace_core::{DType, RandomUse};
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -22,7 +22,7 @@ pub(crate) trait Loaded: Send + Sync {
     fn forward(&self, inputs: &Inputs) -> Result<Vec<OutputTensor>>;
     fn explain(&self, inputs: &Inputs, options: &Options) -> Result<Explanation>;
     fn scalings(&self, inputs: &Inputs) -> Result<Vec<(String, Scaling)>>;
-    fn replay(&self, inputs: &Inputs) -> Result<ReplayReport>;
+    fn replay(&self, inputs: &Inputs, watch: &Watch) -> Result<ReplayReport>;
     fn inspect(&self) -> Result<StaticInfo>;
     /// The features that it reads from serialised messages.
     #[cfg(feature = "tensorflow")]
@@ -90,7 +90,7 @@ impl Model {
     /// # Errors
     /// [`Error::Inputs`](crate::Error::Inputs) if the inputs do not fit or the model fails on them.
     pub fn forward(&self, inputs: &Inputs) -> Result<Vec<OutputTensor>> {
-        self.inner.forward(inputs)
+        self.inner.forward(inputs.bounded()?)
     }
 
     /// Runs the model once and traces its output back to its inputs.
@@ -98,9 +98,10 @@ impl Model {
     /// # Errors
     /// [`Error::Inputs`](crate::Error::Inputs) if the inputs do not fit or the model fails on them,
     /// [`Error::NoRule`](crate::Error::NoRule) if relevance reaches an operator without a rule,
-    /// [`Error::Usage`](crate::Error::Usage) if the options do not fit.
+    /// [`Error::Usage`](crate::Error::Usage) if the options do not fit, [`Error::Cancelled`](crate::Error::Cancelled) if their
+    /// [`progress`](Options::progress) stops it.
     pub fn explain(&self, inputs: &Inputs, options: &Options) -> Result<Explanation> {
-        let mut explanation = self.inner.explain(inputs, options)?;
+        let mut explanation = self.inner.explain(inputs.bounded()?, options)?;
         explanation.timings.load = self.load;
         Ok(explanation)
     }
@@ -111,7 +112,7 @@ impl Model {
     /// # Errors
     /// [`Error::Inputs`](crate::Error::Inputs) if the inputs do not fit or the model fails on them.
     pub fn scalings(&self, inputs: &Inputs) -> Result<Vec<(String, Scaling)>> {
-        self.inner.scalings(inputs)
+        self.inner.scalings(inputs.bounded()?)
     }
 
     /// Checks the recording and the ledger on these inputs.
@@ -119,7 +120,7 @@ impl Model {
     /// # Errors
     /// As [`explain`](Self::explain).
     pub fn verify(&self, inputs: &Inputs, options: &Options) -> Result<Verification> {
-        let replay = self.inner.replay(inputs)?;
+        let replay = self.inner.replay(inputs.bounded()?, &options.0.watch)?;
         let explanation = self.explain(inputs, options)?;
         let random = explanation.random().to_vec();
         let chance = RandomUse::any_drawn(&random) && options.0.random_seed.is_none();

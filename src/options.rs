@@ -1,8 +1,9 @@
 //! The options of an explanation.
 
-use dlbacktrace_core::explain::{self, OwnStart};
+use dlbacktrace_core::explain::{self, OwnStart, Progress, Watch};
 use dlbacktrace_core::{Gate, Mode, start};
 use ndarray::ArrayD;
+use std::ops::ControlFlow;
 use std::sync::Arc;
 
 pub use dlbacktrace_core::explain::{Output, Samples};
@@ -196,10 +197,28 @@ impl Options {
         self
     }
 
-    /// Is called for each step of the walk with the number of steps done and the number of all steps.
+    /// Is called before each operator of the model's run and after each step of the walk. With [`ControlFlow::Break`] it stops the
+    /// explanation, which then fails with [`Error::Cancelled`](crate::Error::Cancelled) and frees its memory:
+    ///
+    /// ```
+    /// # use dlbacktrace::Options;
+    /// # use std::ops::ControlFlow;
+    /// # use std::time::{Duration, Instant};
+    /// let limit = Instant::now() + Duration::from_secs(2);
+    /// let options = Options::new().progress(move |_| match Instant::now() < limit {
+    ///     true => ControlFlow::Continue(()),
+    ///     false => ControlFlow::Break(()),
+    /// });
+    /// # let _ = options;
+    /// ```
+    ///
+    /// A live computation is not stopped while it runs, and neither is the second run that finds the axis of samples.
     #[must_use]
-    pub fn progress(mut self, progress: impl Fn(usize, usize) + Send + Sync + 'static) -> Self {
-        self.0.progress = Some(Arc::new(progress));
+    pub fn progress(
+        mut self,
+        progress: impl Fn(Progress) -> ControlFlow<()> + Send + Sync + 'static,
+    ) -> Self {
+        self.0.watch = Watch::new(progress);
         self
     }
 }

@@ -7,6 +7,7 @@ use crate::{
     Result, Value,
 };
 use dlbacktrace_core::analysis::Scaling;
+use dlbacktrace_core::explain::Watch;
 use dlbacktrace_core::{DType, Tensor as _};
 use dlbacktrace_tensorflow as native;
 use native::TensorSpec;
@@ -55,8 +56,8 @@ impl Loaded for Model {
         Ok(self.scalings(&bound(self, inputs)?)?)
     }
 
-    fn replay(&self, inputs: &Inputs) -> Result<ReplayReport> {
-        let native::Replay { checked, skipped, failed } = self.replay(&bound(self, inputs)?)?;
+    fn replay(&self, inputs: &Inputs, watch: &Watch) -> Result<ReplayReport> {
+        let native::Replay { checked, skipped, failed } = self.replay(&bound(self, inputs)?, watch)?;
         Ok(ReplayReport { checked, skipped, failed })
     }
 

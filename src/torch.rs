@@ -8,6 +8,7 @@ use crate::{
 };
 use dlbacktrace_core::DType;
 use dlbacktrace_core::analysis::Scaling;
+use dlbacktrace_core::explain::Watch;
 use dlbacktrace_torch as native;
 use ndarray::ArrayD;
 use std::ffi::c_void;
@@ -85,8 +86,8 @@ impl Loaded for native::Model {
         Ok(self.scalings(&to_inputs(inputs)?)?)
     }
 
-    fn replay(&self, inputs: &Inputs) -> Result<ReplayReport> {
-        let native::Replay { checked, skipped, failed, .. } = self.replay(&to_inputs(inputs)?)?;
+    fn replay(&self, inputs: &Inputs, watch: &Watch) -> Result<ReplayReport> {
+        let native::Replay { checked, skipped, failed, .. } = self.replay(&to_inputs(inputs)?, watch)?;
         Ok(ReplayReport { checked, skipped, failed })
     }
 

@@ -1,8 +1,9 @@
 //! Explanations in a loop hold on to nothing. A test file of its own: the process runs nothing else.
 #![cfg(target_os = "linux")]
 
-use dlbacktrace::{Inputs, Mode, Model, Options};
+use dlbacktrace::{Inputs, Mode, Model, Options, Progress};
 use std::cell::Cell;
+use std::ops::ControlFlow;
 use tch::{Device, Kind, Tensor};
 use testkit::memory::resident;
 use testkit_torch::fixtures::{inputs, load};
@@ -28,7 +29,17 @@ fn stays_flat(model: &Model, inputs: &dyn Fn() -> Inputs) {
         model.explain(&inputs(), &options).unwrap()
     };
     (0..40).for_each(|round| drop(explain(round)));
+    // Some are cancelled, at each of the first operators.
+    let cancel = |round: usize| {
+        let options = Options::new().progress(move |at| match at {
+            Progress::Running { operators } if operators == round % 8 => ControlFlow::Break(()),
+            _ => ControlFlow::Continue(()),
+        });
+        model.explain(&inputs(), &options).unwrap_err();
+    };
+    (0..40).for_each(cancel);
     let before = resident();
+    (0..200).for_each(cancel);
     (0..200).for_each(|round| drop(explain(round)));
     let growth = resident().saturating_sub(before);
     assert!(growth < 5 << 20, "200 explanations of a small network left {growth} bytes behind");

@@ -97,23 +97,28 @@ std::unique_ptr<Bound> Module::bind(const Arguments& arguments) const {
 }
 
 std::unique_ptr<Recording> Module::forward(std::unique_ptr<Bound> bound) const {
-  return guarded([&] { return run(std::move(*bound), std::make_shared<Policy>(rust::Slice<const Leaf>(), false), false); });
+  return guarded(
+      [&] { return run(std::move(*bound), std::make_shared<Policy>(rust::Slice<const Leaf>(), false), std::nullopt); });
 }
 
-std::unique_ptr<Recording> Module::record(std::unique_ptr<Bound> bound, const std::shared_ptr<Policy>& policy) const {
+std::unique_ptr<Recording> Module::record(std::unique_ptr<Bound> bound, const std::shared_ptr<Policy>& policy,
+                                          rust::Box<Watcher> watcher) const {
   return guarded([&] {
     TORCH_CHECK(!Listening::active(), "this thread is recording already; finish or drop that recording first");
-    return run(std::move(*bound), policy, true);
+    return run(std::move(*bound), policy, std::move(watcher));
   });
 }
 
-std::unique_ptr<Recording> Module::run(Bound bound, const std::shared_ptr<const Policy>& policy, bool listen) const {
+std::unique_ptr<Recording> Module::run(Bound bound, const std::shared_ptr<const Policy>& policy,
+                                       std::optional<rust::Box<Watcher>> watcher) const {
   const c10::AutoGradMode no_grad(false);
   // Unoptimised, so that each operator that runs is the one in the code.
   const torch::jit::GraphOptimizerEnabledGuard unoptimised(false);
   const torch::jit::Module module = keeps_state_ ? module_->deepcopy() : *module_;
   auto forward = module.get_method("forward");
-  const auto recorder = std::make_shared<Recorder>(policy, keeps_state_ ? names_of(module) : names_, sources_);
+  const bool listen = watcher.has_value();
+  const auto recorder =
+      std::make_shared<Recorder>(policy, keeps_state_ ? names_of(module) : names_, sources_, std::move(watcher));
   for (const Given& given : bound.given) {
     each_tensor(given.name, given.value,
                 [&](const std::string& name, const at::Tensor& tensor) { recorder->input(name, tensor); });

@@ -5,6 +5,7 @@
 #include "values.h"
 
 #include <memory>
+#include <optional>
 
 namespace torch::jit {
 struct Graph;
@@ -22,6 +23,7 @@ struct NamedTensor;
 struct OperatorCount;
 struct ChanceUse;
 struct Submodule;
+struct Watcher;
 
 using JitModule = torch::jit::Module;
 
@@ -38,8 +40,9 @@ class Module {
   std::unique_ptr<Bound> bind(const Arguments& arguments) const;
   /// Runs `forward`; the recording holds only its outputs.
   std::unique_ptr<Recording> forward(std::unique_ptr<Bound> bound) const;
-  /// Runs `forward` and records it.
-  std::unique_ptr<Recording> record(std::unique_ptr<Bound> bound, const std::shared_ptr<Policy>& policy) const;
+  /// Runs `forward` and records it, as long as the watcher lets it go on.
+  std::unique_ptr<Recording> record(std::unique_ptr<Bound> bound, const std::shared_ptr<Policy>& policy,
+                                    rust::Box<Watcher> watcher) const;
 
   rust::Vec<FormalArgument> arguments() const;
   rust::String returns() const;
@@ -53,7 +56,9 @@ class Module {
   bool left_training() const { return left_training_; }
 
  private:
-  std::unique_ptr<Recording> run(Bound bound, const std::shared_ptr<const Policy>& policy, bool listen) const;
+  /// Records if there is a watcher.
+  std::unique_ptr<Recording> run(Bound bound, const std::shared_ptr<const Policy>& policy,
+                                 std::optional<rust::Box<Watcher>> watcher) const;
 
   std::unique_ptr<torch::jit::Module> module_;
   std::shared_ptr<torch::jit::Graph> graph_;  ///< of `forward`; null if there is none

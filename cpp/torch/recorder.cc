@@ -54,6 +54,7 @@ void Recorder::output(const std::string& name, const at::Tensor& tensor) {
 }
 
 void Recorder::call(const c10::OperatorHandle& op, c10::DispatchKeySet keys, c10::Stack* stack) {
+  TORCH_CHECK(!watcher_ || (*watcher_)->goes_on(), "the run was stopped");
   {
     // The run continued, so the earlier failure did not end it.
     std::lock_guard lock(mutex_);

@@ -14,6 +14,7 @@
 #include <exception>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -22,8 +23,10 @@ namespace dlbacktrace::torch_ {
 /// One recording. Forked TorchScript tasks of one run share it, hence the lock; it is never held while an operator runs.
 class Recorder {
  public:
-  Recorder(std::shared_ptr<const Policy> policy, std::shared_ptr<const Names> names, std::shared_ptr<Sources> sources)
-      : policy_(std::move(policy)), sources_(std::move(sources)), values_(std::move(names)) {}
+  /// A watcher may stop the run before any of its operators.
+  Recorder(std::shared_ptr<const Policy> policy, std::shared_ptr<const Names> names, std::shared_ptr<Sources> sources,
+           std::optional<rust::Box<Watcher>> watcher = std::nullopt)
+      : policy_(std::move(policy)), sources_(std::move(sources)), watcher_(std::move(watcher)), values_(std::move(names)) {}
 
   void input(const std::string& name, const at::Tensor& tensor);
   void output(const std::string& name, const at::Tensor& tensor);
@@ -65,6 +68,7 @@ class Recorder {
 
   std::shared_ptr<const Policy> policy_;
   std::shared_ptr<Sources> sources_;
+  std::optional<rust::Box<Watcher>> watcher_;
   std::mutex mutex_;
   bool open_ = true;
   Values values_;

@@ -14,6 +14,7 @@ use crate::types::{Gate, Progress};
 use dlbacktrace::{Classes, Coordinate, Error, Mode, Options, Output, Result, Samples, Target, Task, core};
 use std::ffi::{c_char, c_int, c_void};
 use std::mem;
+use std::ops::ControlFlow;
 
 /// A coordinate of a target: every index.
 pub const DLB_EVERY: i64 = i64::MIN;
@@ -230,10 +231,13 @@ pub(crate) unsafe extern "C" fn dlb_request_progress(
 ) -> c_int {
     let user = User(user);
     let chosen = |options: Options, progress: Progress| {
-        let Some(progress) = progress else { return options.progress(|_, _| ()) };
-        options.progress(move |done, total| {
-            // SAFETY: the header asks for a function that takes `user` and does not throw.
-            unsafe { progress(user.pointer(), done, total) }
+        let Some(progress) = progress else { return options.progress(|_| ControlFlow::Continue(())) };
+        options.progress(move |at| {
+            if let dlbacktrace::Progress::Walking { done, total } = at {
+                // SAFETY: the header asks for a function that takes `user` and does not throw.
+                unsafe { progress(user.pointer(), done, total) }
+            }
+            ControlFlow::Continue(())
         })
     };
     // SAFETY: the header asks for a request.

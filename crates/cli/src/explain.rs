@@ -22,8 +22,8 @@ pub fn run(args: &Explain) -> Result<()> {
     let out = args.out.clone().or_else(|| (!args.json).then(|| PathBuf::from(OUT)));
     if let Some(out) = &out {
         Staging::check(out).map_err(Failure::of_place)?;
-        interrupt::ends_at_once()?;
     }
+    interrupt::ends_at_once()?;
 
     let progress = Progress::new(args.quiet || args.json);
     progress.say("loading the model");
@@ -33,7 +33,7 @@ pub fn run(args: &Explain) -> Result<()> {
     let options = options::of(&args.rules, &bound, labels.as_ref())?
         .all_values(args.all_values)
         .modules(args.modules)
-        .progress(progress.steps("tracing relevance back"));
+        .progress(progress.walk());
     progress.say("running the model");
     let (explanation, bound) = inputs::run(&model, bound, |inputs| model.explain(inputs, &options))?;
     progress.say("writing");

@@ -1,4 +1,4 @@
-//! Ctrl-C while results are made: leaves none of them behind.
+//! Ctrl-C at work: leaves no results behind.
 
 use crate::failure::{Failure, Result};
 use dlbacktrace_report::Staging;
@@ -14,6 +14,7 @@ pub fn ends_at_once() -> Result<()> {
     thread::spawn(move || {
         if let Some(signal) = signals.forever().next() {
             Staging::abandon();
+            eprintln!("error: interrupted");
             // This skips the frameworks' destructors, because their threads are still at work.
             low_level::exit(128 + signal);
         }

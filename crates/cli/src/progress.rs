@@ -1,6 +1,7 @@
 //! A sign of life on a terminal during long work.
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use std::ops::ControlFlow;
 use std::sync::Once;
 use std::sync::mpsc::{self, RecvTimeoutError, Sender};
 use std::thread::{self, JoinHandle};
@@ -39,6 +40,17 @@ impl Progress {
     /// Names the work that begins now.
     pub fn say(&self, what: &'static str) {
         self.bar.set_message(what);
+    }
+
+    /// What the options of an explanation tell; nothing stops them here.
+    pub fn walk(&self) -> impl Fn(dlbacktrace::Progress) -> ControlFlow<()> + Send + Sync + 'static {
+        let steps = self.steps("tracing relevance back");
+        move |at| {
+            if let dlbacktrace::Progress::Walking { done, total } = at {
+                steps(done, total);
+            }
+            ControlFlow::Continue(())
+        }
     }
 
     /// Names the work that begins with the first call of the result; each call shows how many of how many steps are done.

@@ -3,7 +3,7 @@
 use crate::args::Verify;
 use crate::failure::{Failure, Result};
 use crate::progress::Progress;
-use crate::{inputs, model, options, output, text};
+use crate::{inputs, interrupt, model, options, output, text};
 use dlbacktrace::Verification;
 use std::fmt::Write;
 
@@ -12,14 +12,14 @@ const NAMED: usize = 10;
 
 /// Replays the recording and checks the account of every step.
 pub fn run(args: &Verify) -> Result<()> {
+    interrupt::ends_at_once()?;
     let progress = Progress::new(args.json);
     progress.say("loading the model");
     let model = model::load(&args.model)?;
     let bound = inputs::read(&model, &args.inputs)?;
     progress.say("running and replaying the model");
     let labels = text::labels(args.rules.labels.as_deref(), model::path(&model))?;
-    let options =
-        options::of(&args.rules, &bound, labels.as_ref())?.progress(progress.steps("tracing relevance back"));
+    let options = options::of(&args.rules, &bound, labels.as_ref())?.progress(progress.walk());
     let (verification, _) = inputs::run(&model, bound, |inputs| model.verify(inputs, &options))?;
     drop(progress);
 

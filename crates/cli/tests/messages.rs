@@ -164,6 +164,29 @@ fn what_a_framework_says_is_shown_when_it_is_asked_for() -> Outcome {
 }
 
 #[test]
+fn an_interrupt_ends_every_command_at_its_work() -> Outcome {
+    for (command, wanted) in [("explain", "--out"), ("explain", "--json"), ("verify", "--json")] {
+        let room = tempfile::tempdir()?;
+        let (table, out) = (room.path().join("table.csv"), room.path().join("deep/out"));
+        assert!(std::process::Command::new("mkfifo").arg(&table).status()?.success());
+        let mut child = program();
+        child.args([command, CANCER, "--input"]).arg(&table).arg(wanted);
+        if wanted == "--out" {
+            child.arg(&out);
+        }
+        let child = child.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn()?;
+        // Opening waits until the command reads its input. It then waits for data that never come.
+        let _never_written = fs::OpenOptions::new().write(true).open(&table)?;
+        std::process::Command::new("kill").args(["-INT", &child.id().to_string()]).status()?;
+        let output = child.wait_with_output()?;
+        assert_eq!(output.status.code(), Some(130), "{command} {wanted}");
+        assert_eq!(String::from_utf8(output.stderr)?, "error: interrupted\n", "{command} {wanted}");
+        assert!(output.stdout.is_empty() && !room.path().join("deep").exists(), "{command} {wanted}");
+    }
+    Ok(())
+}
+
+#[test]
 fn an_interrupt_leaves_nothing_behind() -> Outcome {
     let room = tempfile::tempdir()?;
     let out = room.path().join("deep/out");

@@ -17,9 +17,13 @@ pub struct WalkOptions {
 
 /// Follows the walk's progress.
 pub trait Observer<T> {
-    /// The walk has taken `done` of `total` steps.
-    fn walked(&mut self, done: usize, total: usize) {
+    /// The walk has taken `done` of `total` steps. Within steps that are walked together, it is called with the same numbers again.
+    ///
+    /// # Errors
+    /// The observer's own error, which ends the walk.
+    fn walked(&mut self, done: usize, total: usize) -> Result<()> {
         let _ = (done, total);
+        Ok(())
     }
 
     /// All relevance of a value has arrived; the step at `place` made that value.
@@ -67,7 +71,7 @@ impl<T: Tensor> Prepared<T> {
     ///
     /// # Errors
     /// [`Error::NoRule`] if relevance reaches an operator without a rule, [`Error::Step`] if a rule fails, [`Error::Start`] if
-    /// a starting relevance does not have its value's shape.
+    /// a starting relevance does not have its value's shape, or the observer's own error.
     pub fn backtrace(
         self,
         starts: Vec<(ValueId, Relevance<T>)>,
@@ -95,16 +99,25 @@ impl<T: Tensor> Prepared<T> {
             observer.handed(None, value, start.amount()?);
             arrived.add(value, start)?;
         }
-        let total = tape.steps.len();
-        let mut walk =
-            Walk { values: &tape.values, arrived, weights, options, observer, ledger: Ledger::default() };
+        let mut walk = Walk {
+            values: &tape.values,
+            arrived,
+            weights,
+            options,
+            observer,
+            ledger: Ledger::default(),
+            done: 0,
+            total: tape.steps.len(),
+        };
         while let Some(last) = tape.steps.pop() {
             let mut run = vec![last];
             while let Some(before) = tape.steps.pop_if(|step| step.joined) {
                 run.push(before);
             }
-            walk.observer.walked(total - tape.steps.len(), total);
+            let steps = run.len();
             walk.run(run)?;
+            walk.done += steps;
+            walk.tell()?;
         }
         let Walk { mut arrived, ledger, .. } = walk;
         let inputs = tape.inputs.iter().map(|&value| arrived.take(value)).collect();
@@ -145,6 +158,8 @@ struct Walk<'a, T> {
     options: WalkOptions,
     observer: &'a mut dyn Observer<T>,
     ledger: Ledger,
+    done: usize,
+    total: usize,
 }
 
 /// The result of a rule at a step.
@@ -155,6 +170,11 @@ struct Explained<T> {
 }
 
 impl<T: Tensor> Walk<'_, T> {
+    /// Tells the observer how far the walk is, which may end it.
+    fn tell(&mut self) -> Result<()> {
+        self.observer.walked(self.done, self.total)
+    }
+
     /// Walks steps together if they allow it, the last one first. Each is freed together with its tensors.
     fn run(&mut self, run: Vec<Step<T>>) -> Result<()> {
         if let Some(blocks) = by_rows::blocks(&run, self)? {

@@ -1,5 +1,6 @@
 //! The errors of the core.
 
+use crate::explain::Progress;
 use crate::tape::{Place, Step};
 
 /// The result of a core operation.
@@ -58,6 +59,9 @@ pub enum Error {
     /// A rule does not cover the call: its shapes or its arguments.
     #[error("{0}")]
     Uncovered(String),
+    /// Whoever watched the explanation stopped it.
+    #[error("the explanation was cancelled after {0}")]
+    Cancelled(Progress),
     /// The starting relevance does not fit the output.
     #[error("{0}")]
     Start(String),

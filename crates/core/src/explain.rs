@@ -6,13 +6,15 @@ mod inputs;
 mod modules;
 mod noted;
 mod options;
+mod progress;
 mod samples;
 mod start;
 
 pub use explanation::{Explanation, InputRelevance, OperatorUse, Timings, ValueRelevance, coverage};
 pub use inputs::scalings;
 pub use modules::ModuleRelevance;
-pub use options::{Options, Output, OwnStart, Progress, Samples};
+pub use options::{Options, Output, OwnStart, Samples};
+pub use progress::{Progress, Watch};
 pub use samples::{Again, SampleCache};
 
 use crate::{
@@ -51,8 +53,8 @@ pub struct Run<'a, T> {
 /// Traces the chosen output of a run back to its inputs.
 ///
 /// # Errors
-/// [`Error::NoOutput`], [`Error::NoInput`] and [`Error::Start`] if the options do not fit, otherwise those of
-/// [`Prepared::backtrace`].
+/// [`Error::NoOutput`], [`Error::NoInput`] and [`Error::Start`] if the options do not fit, [`Error::Cancelled`] if the watch of the
+/// options stops it, otherwise those of [`Prepared::backtrace`].
 pub fn explain<T: Tensor>(
     run: Run<'_, T>,
     options: &Options,
@@ -126,10 +128,8 @@ struct Watcher<'a, T> {
 }
 
 impl<T: Tensor> Observer<T> for Watcher<'_, T> {
-    fn walked(&mut self, done: usize, total: usize) {
-        if let Some(progress) = &self.options.progress {
-            progress(done, total);
-        }
+    fn walked(&mut self, done: usize, total: usize) -> Result<()> {
+        self.options.watch.tell(Progress::Walking { done, total })
     }
 
     fn arrived(

@@ -4,7 +4,7 @@ use crate::lowering;
 use crate::table::{explained, keep, table};
 use crate::{DataType, Error, Explanation, Keep, Model, Port, Record, Result, Tensor, TfTensor};
 use dlbacktrace_core::analysis::Scaling;
-use dlbacktrace_core::explain::{self, Again, Options, Run};
+use dlbacktrace_core::explain::{self, Again, Options, Run, Watch};
 use dlbacktrace_core::start::Classes;
 use dlbacktrace_core::{Range, Result as CoreResult, Tensor as _};
 use std::collections::HashSet;
@@ -21,7 +21,11 @@ impl Model {
     pub fn explain(&self, inputs: &[(String, Tensor)], options: &Options) -> Result<Explanation> {
         let mut options = options.clone();
         options.start.classes.get_or_insert(Classes::Last);
-        Ok(explain::explain(self.on_tape(inputs, options.random_seed)?, &options, self.weights())?)
+        Ok(explain::explain(
+            self.on_tape(inputs, options.random_seed, &options.watch)?,
+            &options,
+            self.weights(),
+        )?)
     }
 
     /// Runs the model and returns how it scales each input before anything else.
@@ -29,13 +33,18 @@ impl Model {
     /// # Errors
     /// As [`Model::forward`], and [`Error::Core`].
     pub fn scalings(&self, inputs: &[(String, Tensor)]) -> Result<Vec<(String, Scaling)>> {
-        Ok(explain::scalings(&self.on_tape(inputs, None)?))
+        Ok(explain::scalings(&self.on_tape(inputs, None, &Watch::default())?))
     }
 
     /// A run on a tape.
-    fn on_tape<'a>(&'a self, inputs: &'a [(String, Tensor)], seed: Option<u64>) -> Result<Run<'a, TfTensor>> {
+    fn on_tape<'a>(
+        &'a self,
+        inputs: &'a [(String, Tensor)],
+        seed: Option<u64>,
+        watch: &Watch,
+    ) -> Result<Run<'a, TfTensor>> {
         let start = Instant::now();
-        let recording = self.record_seeded(inputs, &keep, seed)?;
+        let recording = self.record_watched(inputs, &keep, seed, watch)?;
         let (recorded, forward) = (Instant::now(), start.elapsed());
         let mut lowering = lowering::begin(self.context(), recording.values, &recording.records, table());
         for record in recording.records {
@@ -82,12 +91,13 @@ impl Model {
         Ok(outputs.into_iter().map(|(_, tensor)| TfTensor::from(tensor)).collect())
     }
 
-    /// Records a run with all tensors, and repeats each operator on the recorded ones, to check the recording.
+    /// Records a run with all tensors, and repeats each operator on the recorded ones, to check the recording. The watch
+    /// may stop the run.
     ///
     /// # Errors
     /// As [`Model::forward`].
-    pub fn replay(&self, inputs: &[(String, Tensor)]) -> Result<Replay> {
-        let recording = self.record(inputs, &|_| Keep::All)?;
+    pub fn replay(&self, inputs: &[(String, Tensor)], watch: &Watch) -> Result<Replay> {
+        let recording = self.record_watched(inputs, &|_| Keep::All, None, watch)?;
         // Some kernels leave results unset that only training reads.
         let inputs = recording.records.iter().flat_map(|record| &record.inputs);
         let outputs = recording.outputs.iter().map(|port| port.value);

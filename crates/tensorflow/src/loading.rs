@@ -6,6 +6,7 @@ use crate::proto::{Attribute, AttributeValue, GraphDef, MetaGraph};
 use crate::saved_model::Chosen;
 use crate::variables::{Values, needed};
 use crate::{Context, Error, Origin, Tensor};
+use dlbacktrace_core::explain::Watch;
 use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 
@@ -45,7 +46,8 @@ pub(crate) fn load(chosen: &Chosen, values: &Values, context: &Arc<Context>) -> 
     let mut state = State::default();
     state.set_variables(values.references(&needed));
     let mut run = |body: usize, arguments: Vec<Tensor>| -> Result<Vec<Value>, Error> {
-        let mut run = Run::new(&compiled.program, context, &mut state, Recorder::new(None));
+        let watch = Watch::default();
+        let mut run = Run::new(&compiled.program, context, &mut state, Recorder::new(None), &watch);
         let given = arguments.into_iter().map(|tensor| run.recorder.value(tensor, Origin::Computed));
         let arguments = given.collect::<Result<Vec<_>, _>>()?;
         run.call(body, arguments, &Arc::new(Scope::default()))

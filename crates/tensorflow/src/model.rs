@@ -8,7 +8,7 @@ use crate::variables::{Checkpoint, Values};
 use crate::{
     Context, Error, Keep, Library, Operation, Origin, Port, Recording, Result, Scope, Tensor, TfTensor,
 };
-use dlbacktrace_core::explain::SampleCache;
+use dlbacktrace_core::explain::{SampleCache, Watch};
 use dlbacktrace_core::{Chance, WeightCache};
 use std::fmt;
 use std::path::Path;
@@ -154,17 +154,19 @@ impl Model {
     /// # Errors
     /// As [`Model::forward`].
     pub fn record(&self, inputs: &[(String, Tensor)], keep: &dyn Fn(&str) -> Keep) -> Result<Recording> {
-        self.record_seeded(inputs, keep, None)
+        self.record_watched(inputs, keep, None, &Watch::default())
     }
 
-    /// As [`Model::record`], with random numbers that start from `seed`.
-    pub(crate) fn record_seeded(
+    /// As [`Model::record`], with random numbers that start from `seed`. The watch is asked before each operator whether the run
+    /// goes on.
+    pub(crate) fn record_watched(
         &self,
         inputs: &[(String, Tensor)],
         keep: &dyn Fn(&str) -> Keep,
         seed: Option<u64>,
+        watch: &Watch,
     ) -> Result<Recording> {
-        self.run(inputs, Recorder::new(Some(keep)), seed)
+        self.run(inputs, Recorder::new(Some(keep)), seed, watch)
     }
 
     /// As [`Model::forward`], with random numbers that start from `seed`.
@@ -173,7 +175,7 @@ impl Model {
         inputs: &[(String, Tensor)],
         seed: Option<u64>,
     ) -> Result<Vec<(String, Tensor)>> {
-        let recording = self.run(inputs, Recorder::new(None), seed)?;
+        let recording = self.run(inputs, Recorder::new(None), seed, &Watch::default())?;
         Ok(recording.outputs.into_iter().map(|port| (port.name, port.tensor)).collect())
     }
 
@@ -182,13 +184,14 @@ impl Model {
         inputs: &[(String, Tensor)],
         recorder: Recorder<'_>,
         seed: Option<u64>,
+        watch: &Watch,
     ) -> Result<Recording> {
         let mut loaded = self.loaded.lock().unwrap_or_else(PoisonError::into_inner);
         let Loaded { program, body, state, assets, defaults } = &mut *loaded;
         let given = self.bound(inputs, |name| defaults.get(name))?;
         let variables = state.variables();
         let _step = self.context.step();
-        let mut run = Run::new(program, &self.context, state, recorder);
+        let mut run = Run::new(program, &self.context, state, recorder, watch);
         run.seed = seed;
         let outcome = self.outcome(&mut run, *body, given, assets);
         state.set_variables(variables);

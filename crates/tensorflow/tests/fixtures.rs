@@ -1,6 +1,6 @@
 //! Every fixture explained: full coverage, closed ledger, the same bits twice, batch = singles, bit-by-bit replay.
 
-use dlbacktrace_core::explain::{InputRelevance, Options, Output};
+use dlbacktrace_core::explain::{InputRelevance, Options, Output, Watch};
 use dlbacktrace_core::start::{StartOptions, Target};
 use dlbacktrace_core::{Family, Mode, Tensor as _};
 use dlbacktrace_tensorflow::{DataType, Error, Explanation, Model, operators};
@@ -118,7 +118,9 @@ fn the_table_lists_what_operators_do() {
 fn the_recording_repeats_bit_by_bit() {
     report(|fixture| {
         let model = load(&fixture.directory).map_err(|error| error.to_string())?;
-        let replay = model.replay(&fixture.tensors(model.context())).map_err(|error| error.to_string())?;
+        let replay = model
+            .replay(&fixture.tensors(model.context()), &Watch::default())
+            .map_err(|error| error.to_string())?;
         match (replay.checked, replay.failed.as_slice()) {
             (0, _) => Err("nothing was repeated".into()),
             (_, []) => Ok(()),

@@ -1,5 +1,7 @@
 //! The border to C++: only what is declared here crosses it. Plain data crosses as shared structs, tensors as `at::Tensor`.
 
+use crate::watcher::Watcher;
+
 #[cxx::bridge(namespace = "dlbacktrace::torch_")]
 pub(crate) mod ffi {
     /// Which tensors of a recorded operator stay in memory. Identities, shapes and types are always recorded.
@@ -189,6 +191,12 @@ pub(crate) mod ffi {
         chance: Chance,
     }
 
+    extern "Rust" {
+        type Watcher;
+
+        fn goes_on(self: &Watcher) -> bool;
+    }
+
     unsafe extern "C++" {
         include!("bridge.h");
 
@@ -224,6 +232,7 @@ pub(crate) mod ffi {
             self: &Module,
             bound: UniquePtr<Bound>,
             policy: &SharedPtr<Policy>,
+            watcher: Box<Watcher>,
         ) -> Result<UniquePtr<Recording>>;
         fn arguments(self: &Module) -> Result<Vec<FormalArgument>>;
         fn returns(self: &Module) -> Result<String>;

@@ -52,6 +52,9 @@ pub enum Error {
         /// The failing operator, its shapes and module path if they are known, and libtorch's text.
         reason: String,
     },
+    /// Whoever watched the run stopped it.
+    #[error(transparent)]
+    Cancelled(dlbacktrace_core::Error),
     /// An operator that was called by name failed.
     #[error("{operator} failed: {reason}")]
     Call {

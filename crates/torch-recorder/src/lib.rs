@@ -32,6 +32,7 @@ mod record;
 mod recorder;
 mod recording;
 mod tensor;
+mod watcher;
 
 pub use call::call_operator;
 pub use error::{Error, Result};

@@ -7,7 +7,9 @@ use crate::input::Inputs;
 use crate::policy::Policy;
 use crate::recording::{Port, Recording};
 use crate::tensor;
+use crate::watcher::Watcher;
 use cxx::UniquePtr;
+use dlbacktrace_core::explain::Watch;
 use std::ffi::c_void;
 use std::fmt;
 use std::path::Path;
@@ -71,8 +73,21 @@ impl Module {
     /// # Errors
     /// [`Error::Inputs`] if the inputs do not fit the schema, [`Error::Forward`] if the computation fails.
     pub fn record(&self, inputs: &Inputs, policy: &Policy) -> Result<Recording> {
+        self.record_watched(inputs, policy, &Watch::default())
+    }
+
+    /// As [`record`](Self::record); the watch is asked before each operator whether the run goes on.
+    ///
+    /// # Errors
+    /// As [`record`](Self::record), and [`Error::Cancelled`] if the watch stops the run.
+    pub fn record_watched(&self, inputs: &Inputs, policy: &Policy, watch: &Watch) -> Result<Recording> {
         let bound = self.bind(inputs)?;
-        self.inner.record(bound, &policy.inner).map_err(forward_error).and_then(Recording::from_ffi)
+        let watcher = Watcher::new(watch.clone());
+        let recording = self.inner.record(bound, &policy.inner, Box::new(watcher.clone()));
+        if let Some(cancelled) = watcher.stopped() {
+            return Err(Error::Cancelled(cancelled));
+        }
+        recording.map_err(forward_error).and_then(Recording::from_ffi)
     }
 
     /// Runs `forward` without recording and returns its tensors, named as in [`Recording::outputs`].

@@ -6,7 +6,7 @@ use crate::table::{policy, policy_for_replays, table};
 use crate::tensor::dtype;
 use crate::{Explanation, Result, TorchTensor, run};
 use dlbacktrace_core::analysis::Scaling;
-use dlbacktrace_core::explain::{Again, OperatorUse, Options, SampleCache, coverage, scalings};
+use dlbacktrace_core::explain::{Again, OperatorUse, Options, SampleCache, Watch, coverage, scalings};
 use dlbacktrace_core::{DType, Family, ModulePath, RandomUse, WeightCache};
 use dlbacktrace_torch_recorder::{
     FixedRandom, FormalArgument, Inputs, Module, NamedTensor, OperatorCount, Replay, Submodule,
@@ -107,7 +107,7 @@ impl Model {
     pub fn explain(&self, inputs: &Inputs, options: &Options) -> Result<Explanation> {
         let start = Instant::now();
         let fixed = options.random_seed.map(FixedRandom::new).transpose()?;
-        let mut recording = self.module.record(inputs, policy())?;
+        let mut recording = self.module.record_watched(inputs, policy(), &options.watch)?;
         drop(fixed);
         self.paths.complete(&mut recording.records);
         let forward = start.elapsed();
@@ -145,12 +145,13 @@ impl Model {
         Ok(outputs.into_iter().map(|port| (port.name, port.tensor)).collect())
     }
 
-    /// Records a run with all tensors, and repeats each operator on copies of the recorded ones, to check the recording.
+    /// Records a run with all tensors, and repeats each operator on copies of the recorded ones, to check the recording. The watch
+    /// may stop the run.
     ///
     /// # Errors
     /// [`Error::Module`](crate::Error::Module).
-    pub fn replay(&self, inputs: &Inputs) -> Result<Replay> {
-        Ok(self.module.record(inputs, &policy_for_replays())?.replay()?)
+    pub fn replay(&self, inputs: &Inputs, watch: &Watch) -> Result<Replay> {
+        Ok(self.module.record_watched(inputs, &policy_for_replays(), watch)?.replay()?)
     }
 
     /// What is known without running.

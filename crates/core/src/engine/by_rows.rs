@@ -47,6 +47,7 @@ pub(super) fn walk<T: Tensor>(
 ) -> Result<()> {
     let mut run = Run::new(steps, relevance, walk)?;
     for &block in blocks {
+        walk.tell()?;
         run.add(block, relevance, walk)?;
     }
     let Run { shares, entries, between, .. } = run;

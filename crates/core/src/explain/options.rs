@@ -1,9 +1,9 @@
 //! The options of an explanation.
 
+use super::Watch;
 use crate::analysis::PrepareOptions;
 use crate::start::StartOptions;
 use ndarray::ArrayD;
-use std::fmt;
 use std::sync::Arc;
 
 /// The explained output, counted over the flattened tuples and dictionaries.
@@ -41,11 +41,8 @@ pub struct OwnStart {
     pub negative: Option<Arc<ArrayD<f64>>>,
 }
 
-/// Is called with the number of steps walked and the number of all steps.
-pub type Progress = Arc<dyn Fn(usize, usize) + Send + Sync>;
-
 /// The options of an explanation. The defaults explain the first output's largest unit in default mode.
-#[derive(Default, Clone)]
+#[derive(Debug, Default, Clone)]
 pub struct Options {
     /// The explained output.
     pub output: Output,
@@ -69,24 +66,6 @@ pub struct Options {
     pub allow_unruled: bool,
     /// The seed of the framework's random numbers, for models that draw some.
     pub random_seed: Option<u64>,
-    /// Whom to tell the progress.
-    pub progress: Option<Progress>,
-}
-
-impl fmt::Debug for Options {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Options")
-            .field("output", &self.output)
-            .field("samples", &self.samples)
-            .field("start", &self.start)
-            .field("own_start", &self.own_start.is_some())
-            .field("prepare", &self.prepare)
-            .field("all_values", &self.all_values)
-            .field("modules", &self.modules)
-            .field("numeric_inputs", &self.numeric_inputs)
-            .field("constant_inputs", &self.constant_inputs)
-            .field("allow_unruled", &self.allow_unruled)
-            .field("random_seed", &self.random_seed)
-            .finish_non_exhaustive()
-    }
+    /// Is told the progress, and may stop it.
+    pub watch: Watch,
 }

@@ -10,6 +10,7 @@ use super::state::State;
 use super::write::Write;
 use crate::eager::one_type;
 use crate::{Context, DataType, Error, Result, Tensor};
+use dlbacktrace_core::explain::{Progress, Watch};
 use std::collections::HashMap;
 use std::sync::Arc;
 
@@ -24,6 +25,8 @@ pub(crate) struct Run<'a, 'p> {
     pub(crate) recorder: Recorder<'p>,
     /// The seed of random numbers; without it they start at random.
     pub(crate) seed: Option<u64>,
+    watch: &'a Watch,
+    operators: usize,
     depth: usize,
     /// The values that this run has numbered for variables of TensorFlow 1.
     variables: HashMap<String, Value>,
@@ -35,8 +38,19 @@ impl<'a, 'p> Run<'a, 'p> {
         context: &'a Arc<Context>,
         state: &'a mut State,
         recorder: Recorder<'p>,
+        watch: &'a Watch,
     ) -> Self {
-        Self { program, context, state, recorder, seed: None, depth: 0, variables: HashMap::new() }
+        Self {
+            program,
+            context,
+            state,
+            recorder,
+            seed: None,
+            watch,
+            operators: 0,
+            depth: 0,
+            variables: HashMap::new(),
+        }
     }
 
     /// Runs a body and returns its results.
@@ -111,6 +125,8 @@ impl<'a, 'p> Run<'a, 'p> {
         inputs: &[Value],
         scope: &Arc<Scope>,
     ) -> Result<Vec<Value>> {
+        self.watch.tell(Progress::Running { operators: self.operators })?;
+        self.operators += 1;
         let operation = &node.operation;
         let outputs = match &node.action {
             Action::Execute => self.execute(node, inputs, scope)?,
