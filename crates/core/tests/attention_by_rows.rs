@@ -37,7 +37,7 @@ fn channels(relevance: &Relevance<Array>) -> Vec<ArrayD<f64>> {
 
 #[derive(Clone)]
 struct Attention {
-    /// Q, K, V `[heads, T, width]`; one head of them may serve all others.
+    /// Q, K and V `[heads, T, width]`; one head of any may serve all others.
     inputs: [ArrayD<f64>; 3],
     mask: Option<ArrayD<f64>>,
     relevance: Vec<ArrayD<f64>>,
@@ -58,7 +58,7 @@ impl Attention {
         Self { inputs, mask, relevance }
     }
 
-    /// In blocks, or step by step: what is returned as well is walked alone.
+    /// In blocks, or step by step: a value that the model returns too is walked on its own.
     fn explain(&self, in_blocks: bool) -> Explained {
         let mut net = Net::new();
         let [query, key, value] = self.inputs.clone().map(|x| net.given(x));
@@ -87,7 +87,7 @@ impl Attention {
         if let Some(mask) = self.mask.as_ref().filter(|_| !causal) {
             operands.push(net.number(mask.clone()));
         }
-        // Its rule reads the operands alone.
+        // The rule reads only the operands, so the result may be anything.
         let result = ArrayD::zeros(self.relevance[0].shape());
         let result = net.step(ops::Attention { scale: 0.4, causal }, &operands, result, DType::F64);
         self.walk(net, result)
@@ -109,7 +109,7 @@ impl Attention {
         Explained { inputs, values, ledger: outcome.ledger }
     }
 
-    /// Blocks are steps, and all in one operator the same.
+    /// Blocks, single steps and one operator give the same.
     fn check(&self) -> Explained {
         let together = self.explain(true);
         let is_causal = self.mask.as_ref().is_some_and(|mask| *mask == causal());

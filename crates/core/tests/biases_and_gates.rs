@@ -1,4 +1,5 @@
-//! Which values are constants, which constants are biases, and which activations gate (rules §2 and §9).
+//! Which values are constants, which constants are biases, and which activations gate (rules §2, "Constants",
+//! "What is a bias" and "Gates").
 
 use dlbacktrace_core::analysis::PrepareOptions;
 use dlbacktrace_core::array::Array;
@@ -87,7 +88,7 @@ fn only_the_only_consumer_gates() {
         net.returns(y);
         ends_with(net, y, Net::tanh);
     });
-    assert_eq!(leaves, None, "a value that leaves the model has the outside as one more consumer");
+    assert_eq!(leaves, None, "the outside of the model is one more consumer");
     let twice = gate(|net, y| {
         let (first, second) = (net.tanh(y), net.tanh(y));
         ends_with(net, first, |net, first| net.add(first, second));
@@ -97,7 +98,7 @@ fn only_the_only_consumer_gates() {
         net.relu(y);
         ends_with(net, y, Net::tanh);
     });
-    assert_eq!(unneeded, tanh(), "what nobody needs is no consumer");
+    assert_eq!(unneeded, tanh(), "a step that nobody needs is no consumer");
     let queried = gate(|net, y| {
         net.step(Constant, &[y], ndarray::arr0(3.0).into_dyn(), DType::Int);
         ends_with(net, y, Net::tanh);
@@ -178,7 +179,7 @@ fn lost_to(shape: &[usize]) -> Vec<Loss> {
 #[test]
 fn one_constant_for_each_output_feature_is_a_bias() {
     assert_eq!(lost_to(&[4]), [Loss::Bias]);
-    assert_eq!(lost_to(&[1, 4]), [Loss::Constant], "may be one row for each sample");
+    assert_eq!(lost_to(&[1, 4]), [Loss::Constant], "it may be one row for each sample");
     assert_eq!(lost_to(&[3, 4]), [Loss::Constant]);
     assert_eq!(lost_to(&[1]), [Loss::Constant]);
 
@@ -239,7 +240,7 @@ fn a_constant_that_does_not_count_features_is_no_bias() {
 
 #[test]
 fn a_bias_is_added_once_and_by_a_plain_sum() {
-    // A product that others read too is not changed by what one of them adds.
+    // A product that another step reads too takes no bias.
     let mut net = Net::new();
     let product = linear(&mut net);
     let constant = net.constant(&[4]);
@@ -265,7 +266,7 @@ fn a_bias_is_added_once_and_by_a_plain_sum() {
 
 #[test]
 fn a_bias_may_be_added_to_a_view_of_the_weighted_sum() {
-    // Features as they are, and by two axes; samples apart, joined with features, and one entry too few.
+    // Features on one axis and on two; then features split, features joined with samples, and a [1, N] row.
     let views: [(&[usize], &[usize], Loss); 5] = [
         (&[3, 1, 4], &[4], Loss::Bias),
         (&[3, 2, 2], &[2, 2], Loss::Bias),
@@ -335,7 +336,7 @@ fn a_bias_added_after_the_sum_of_two_linear_maps_is_the_first_ones() {
         assert!(after.iter().zip(&before).all(|(a, b)| (a - b).abs() < 1e-12), "{after:?} {before:?}");
     }
 
-    // Nothing but a sum of linear maps that nobody else reads.
+    // Only in a sum of linear maps that nobody else reads.
     let (mut net, [product, recurrent, bias]) = cell(false);
     let active = net.tanh(recurrent);
     let sum = net.add(product, active);
@@ -390,7 +391,7 @@ fn masks_are_constants() {
     let y = net.mul(x, factor);
     assert_eq!(arrives(net, y), [true, false]);
 
-    // Tokens among floats, without a cast to be seen.
+    // Tokens computed with floats, without a cast on the tape.
     let mut net = Net::new();
     let (x, tokens) = (net.input(&[2, 3]), net.tokens(&[2, 3]));
     let product = net.mul(x, tokens);
@@ -411,7 +412,7 @@ fn tokens_are_names() {
     assert!(outcome.ledger.losses().is_empty());
     assert!(outcome.inputs[0].is_some());
 
-    // Tokens that make another one share equally.
+    // Tokens that make another one together share equally.
     let mut net = Net::new();
     let (first, second) = (net.tokens(&[2, 3]), net.tokens(&[3]));
     let pair = net.add(first, second);
@@ -437,7 +438,7 @@ fn tokens_are_names() {
     let rows = net.embedding(back, 4);
     assert!(explained(net, rows).inputs[0].is_some());
 
-    // Made from tokens and what is no more than a mask of them: a position.
+    // The product of a mask and tokens is a position.
     let mut net = Net::new();
     let (x, mask) = (net.input(&[2, 3, 4]), net.tokens(&[2, 3]));
     let present = net.mask(mask);
@@ -472,7 +473,7 @@ fn where_a_winner_stood_was_decided() {
     assert_eq!(
         ledger.losses().into_keys().collect::<Vec<_>>(),
         [Loss::Decision],
-        "the row that it chose is its own"
+        "the chosen row belongs to the decision"
     );
 }
 

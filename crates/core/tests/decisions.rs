@@ -1,4 +1,4 @@
-//! Decisions made from the inputs (rules §9): what they carry, where it ends, what it is called.
+//! Decisions made from the inputs (rules, "Decisions that the model takes"): what they carry, and where relevance ends.
 
 use dlbacktrace_core::array::Array;
 use dlbacktrace_core::ops::{Decision, Extremum, Pass, Rearrange, Select, Slice};
@@ -78,7 +78,7 @@ fn a_threshold_is_the_number_that_passed_it() {
     }
 }
 
-/// [x₀ − 0.5 > 0] is [x₀ > 0.5]; a difference that is a number elsewhere is one.
+/// [x₀ − 0.5 > 0] is [x₀ > 0.5]; a difference that others read as a number is a number.
 #[test]
 fn a_limit_that_is_subtracted_is_part_of_the_comparison() {
     for read in [false, true] {
@@ -98,7 +98,7 @@ fn a_limit_that_is_subtracted_is_part_of_the_comparison() {
     }
 }
 
-/// The same by where([x₀ > 0.5], 5, 0): what lands on constants is the condition's.
+/// In where([x₀ > 0.5], 5, 2) the condition takes what lands on the constants.
 #[test]
 fn what_a_condition_chose_of_constants_is_the_conditions() {
     for (given, expected) in [(0.9, 5.0), (0.1, 2.0)] {
@@ -115,7 +115,7 @@ fn what_a_condition_chose_of_constants_is_the_conditions() {
     }
 }
 
-/// where(x > 1, 1, x) is a clamp, and passes as one; where([x₀ > 0.5], x₁, 7) gives each what it chose.
+/// where(x > 1, 1, x) is a clamp, and passes as one; in where([x₀ > 0.5], x₁, 7) x₁ takes its elements, and x₀ those of 7.
 #[test]
 fn a_limit_written_as_a_choice_is_passed() {
     let mut net = Net::new();
@@ -134,7 +134,7 @@ fn a_limit_written_as_a_choice_is_passed() {
     close(&received(&outcome, 1), &[2.0, 0.0]);
 }
 
-/// x·[x > 0] is a relu; as a factor of a number a decision takes nothing, and no gate is lost by it.
+/// x·[x > 0] is a ReLU: as a factor of a number, a decision takes nothing.
 #[test]
 fn a_decision_beside_a_number_takes_nothing() {
     for contrastive in [false, true] {
@@ -175,7 +175,7 @@ fn what_several_numbers_decide_ends() {
             let outcome = explained(net, y, contrastive);
             assert!((lost(&outcome, Loss::Decision) - 3.0).abs() < 1e-12);
             close(&received(&outcome, 2), &[1.0]);
-            assert_eq!(outcome.ledger.losses().len(), 1, "nothing is constant");
+            assert_eq!(outcome.ledger.losses().len(), 1, "nothing is lost to constants");
         }
     }
 }
@@ -202,7 +202,7 @@ fn an_interval_is_about_one_number() {
     }
 }
 
-/// where([x₀ > 0.5], where([x₁ > 0.2], 1, 2), 3), a tree of two numbers, and bins of one number written so.
+/// where([x₀ > 0.5], where([x₁ > 0.2], 1, 2), 3): a tree of two numbers, or bins if x₁ is x₀.
 #[test]
 fn choices_of_choices_are_decided_by_all_of_them() {
     for one in [false, true] {
@@ -219,7 +219,7 @@ fn choices_of_choices_are_decided_by_all_of_them() {
     }
 }
 
-/// A comparison of two numbers has no share that is known.
+/// The shares of two numbers that are compared are not known.
 #[test]
 fn of_two_numbers_compared_neither_takes_it() {
     let mut net = Net::new();
@@ -229,7 +229,7 @@ fn of_two_numbers_compared_neither_takes_it() {
     assert_eq!(lost(&explained(net, y, false), Loss::Decision), 1.0);
 }
 
-/// A bin, moved by an offset, names a row; the row is the bin's, and the bin the number's.
+/// A bin plus an offset names a row: the number behind the bin takes all of it.
 #[test]
 fn a_bin_that_names_a_row_is_the_numbers() {
     let mut net = Net::new();
@@ -261,7 +261,7 @@ fn points_share_as_numbers() {
     close(&received(&outcome, 1), &[3.0]);
 }
 
-/// The leaves of a tree, reached by two comparisons one after the other, and a row chosen by the place of the largest.
+/// A leaf picked by a decided index, and a row picked by the place of the largest.
 #[test]
 fn a_tree_ends_in_decisions() {
     let mut net = Net::new();
@@ -289,7 +289,7 @@ fn a_tree_ends_in_decisions() {
     assert!((lost(&explained(net, rows, false), Loss::Decision) - total).abs() < 1e-12);
 }
 
-/// What tokens say of themselves stays a mask: nothing arrives, and nothing is a decision.
+/// A comparison of tokens makes a mask, not a decision: it takes nothing.
 #[test]
 fn masks_of_tokens_are_no_decisions() {
     let mut net = Net::new();
@@ -308,7 +308,7 @@ fn masks_of_tokens_are_no_decisions() {
     assert!(total > 0.0, "the tokens take what is theirs");
 }
 
-/// Beside the largest value stands where it was: used as a number, it was decided.
+/// An operator may return the largest value and its place. The place, used as a number, is a decision.
 #[test]
 fn the_place_of_a_winner_is_decided() {
     let mut net = Net::new();

@@ -1,5 +1,5 @@
 //! Every operator accounts for all it receives, in both modes and under every gate, in both precisions: on zeros,
-//! negative relevance and windows of nothing (rules §7).
+//! negative relevance and empty windows (rules §7).
 
 use dlbacktrace_core::array::Array;
 use dlbacktrace_core::{BacktraceOp, Gate, Mode};

@@ -1,5 +1,5 @@
 //! What is recognised on a tape as a norm, a softmax or an activation written out, and what only looks like one
-//! (rules §9).
+//! (rules, "Written out and in one operator").
 
 use dlbacktrace_core::ops::Measure;
 use dlbacktrace_core::{Family, Function, Tensor, ValueId};
@@ -239,7 +239,7 @@ fn softmaxes() {
     ]);
 }
 
-/// x² as products, so that nothing but the factors tells what it is.
+/// x³ as products, so that only the factors tell what it is.
 fn cube(net: &mut Net, x: ValueId) -> ValueId {
     let square = net.mul(x, x);
     net.mul(square, x)
@@ -348,7 +348,7 @@ fn activations_by_what_grows_as_they_do() {
     ]);
 }
 
-/// One feature is normalised as two are: [3, 1] by [1], [3, 1, 2] by [1, 1].
+/// One feature, on the last axis or on the one after the samples: [3, 1] by [1], [3, 1, 2] by [1, 1].
 #[test]
 fn a_norm_over_one_feature() {
     for (shape, entries) in
@@ -372,7 +372,7 @@ fn a_norm_over_one_feature() {
     }
 }
 
-/// A mean that is added, less itself, is one where it is repeated within each sample; else it may be a row of one.
+/// An added shift belongs to a norm if it is repeated within each sample; if not, it may be one row for each sample.
 #[test]
 fn a_mean_that_is_added() {
     for (shape, entries, is_norm) in [
@@ -517,7 +517,7 @@ fn sums_that_are_no_norms() {
     ]);
 }
 
-/// Outside a norm a statistic is what it is written out; without a rule for it that is an error.
+/// Outside a norm, a statistic has the rule of its written-out form; one without a rule is an error.
 #[test]
 fn statistics_outside_a_norm() {
     let relevance = |contrastive: bool, build: fn(&mut Net, ValueId) -> ValueId| {
@@ -547,7 +547,7 @@ fn statistics_outside_a_norm() {
     assert!(matches!(error, dlbacktrace_core::Error::Unsupported { .. }), "{error}");
 }
 
-/// A mean that is used for itself as well takes its share there, and not in the norm.
+/// A mean that is also added elsewhere takes its share there, and nothing in the norm.
 #[test]
 fn a_shared_statistic_is_a_constant_of_the_norm_only() {
     let mut net = Net::new();
@@ -561,6 +561,6 @@ fn a_shared_statistic_is_a_constant_of_the_norm_only() {
     let relevance = net.relevance(y, false);
     let outcome = net.explain(y, relevance).unwrap();
     let entered: Vec<&str> = outcome.ledger.entries.iter().map(|entry| entry.operator.as_str()).collect();
-    // Backwards: the last sum, its mean, the product and the difference of the norm; not the norm's mean.
+    // From the end: the last sum, its mean, the product and the difference of the norm; not the norm's mean.
     assert_eq!(entered, ["step 8", "step 7", "step 6", "step 1"]);
 }

@@ -28,7 +28,7 @@ struct Case {
     /// Whether the initial state is an explained input.
     explained_state: bool,
     mode: Mode,
-    /// Of each sample, the longest first.
+    /// The number of steps of each sample, the longest first.
     lengths: Vec<usize>,
     seed: u64,
 }
@@ -108,7 +108,7 @@ impl Case {
     }
 }
 
-/// A tape in the making, with what is explained on it.
+/// A tape that is being written, and the relevance that arrives at its outputs.
 struct Run {
     writer: TapeWriter<Array>,
     seeds: Vec<(ValueId, Relevance<Array>)>,
@@ -267,7 +267,7 @@ fn activated(
     writer.pass(Pass::function(function), x, data)
 }
 
-/// All samples at once; `known`: with h of all rows given.
+/// All samples at once; if `known`, h of all rows is given.
 fn layer(case: &Case, numbered: &Numbered, known: bool) -> (Vec<ArrayD<f64>>, BTreeMap<Loss, Amount>) {
     let mut run = Run::new(case.mode);
     let x = run.input(&by_steps(&numbered.x.iter().collect::<Vec<_>>()));

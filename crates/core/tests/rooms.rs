@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// What only rules and analyses say, and who says it.
+/// Words that only rules and analyses use, and why.
 const OF_THE_CORE: [(&str, &str); 4] = [
     ("Relevance", "a rule hands relevance on"),
     ("fn backtrace", "a rule is a BacktraceOp"),
@@ -30,7 +30,7 @@ fn rules_and_analyses_are_the_cores() {
     let rooms = ["torch", "torch-recorder", "tensorflow"].map(|room| crates.join(room).join("src"));
     let files: Vec<PathBuf> = rooms.iter().flat_map(|room| sources(room)).collect();
     assert!(files.len() > 50, "{} files", files.len());
-    // Whole files of tests.
+    // Files that hold only tests.
     let for_tests = |path: &&PathBuf| path.ends_with("tests.rs") || path.ends_with("jacobians.rs");
     let mut found = Vec::new();
     for path in files.iter().filter(|path| !for_tests(path)) {

@@ -1,4 +1,4 @@
-//! A framework of its own in a few lines: what one has to say for its recordings to be explained. It computes on `ndarray`, and
+//! A framework in a few lines: what it has to tell so that its recordings are explained. It computes on `ndarray`, and
 //! its recordings are written by hand.
 #![allow(missing_docs)]
 
@@ -14,7 +14,7 @@ use ndarray::{ArrayD, Axis, Ix2, arr2};
 use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
-/// What is known of a recording's values: which are weights.
+/// Which values of a recording are weights.
 struct Toy {
     weights: Vec<ValueId>,
 }
@@ -159,7 +159,7 @@ impl Recorder {
         value
     }
 
-    /// On a tape, and explained.
+    /// Lowers the recording and explains it.
     fn explain(self, output: ValueId) -> Result<explain::Explanation<Array>> {
         let mut lowering = Lowering::new(Toy { weights: self.weights.clone() }, table());
         for value in &self.values {

@@ -1,4 +1,4 @@
-//! Counts of tokens, and what is added to their embeddings (rules §9).
+//! Counts of tokens, and what is added to their embeddings (rules, "Counts" and "What is added to an embedding").
 
 use dlbacktrace_core::analysis::PrepareOptions;
 use dlbacktrace_core::array::Array;
@@ -35,7 +35,7 @@ fn scattered(net: &mut Net, groups: ValueId) -> ValueId {
     net.step(IndexAdd { axis: 0, index: integers(&GROUPS) }, &[placed], count, DType::F64)
 }
 
-/// The same by rows of ones, added up.
+/// The same as a sum of one-hot rows.
 fn spread(net: &mut Net, groups: ValueId) -> ValueId {
     let rows = net.one_hot(groups);
     let rows = net.identity(rows, DType::F64);
@@ -61,7 +61,7 @@ fn total(relevance: Option<&Relevance<Array>>) -> f64 {
     relevance.map_or(0.0, |relevance| relevance.amount().unwrap().positive)
 }
 
-/// A mean over the rows of each group, the count clamped, divided by or multiplied with as an inverse.
+/// A mean over the rows of each group: divided by the clamped count, or multiplied with its inverse.
 #[test]
 fn a_count_that_divides_takes_nothing() {
     for contrastive in [false, true] {
@@ -104,7 +104,7 @@ fn a_count_before_weights_is_a_bag_of_words() {
     assert!((total(outcome.inputs[0].as_ref()) - expected).abs() < 1e-12);
 }
 
-/// Rows of ones times numbers move the numbers.
+/// One-hot rows times numbers move the numbers.
 #[test]
 fn rows_of_ones_take_nothing_of_numbers() {
     let mut net = Net::new();
@@ -158,8 +158,7 @@ fn what_is_added_to_an_embedding_is_the_tokens_on_request() {
     assert!(whole.iter().zip(&sums).all(|(found, expected)| (found - expected).abs() < 1e-12));
 }
 
-/// In one sum of two embeddings and a constant, the embeddings take all on request, as they do where the constant is added to
-/// their sum.
+/// On request, two embeddings take all of a sum with a constant, whether the sum is one step or two.
 #[test]
 fn what_is_added_to_several_embeddings_is_shared_among_them() {
     let whole = |apart: bool| {

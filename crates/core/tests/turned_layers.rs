@@ -1,5 +1,4 @@
-//! A layer that is written with movement around it is the layer (rules §9): bias, gate and relevance are those of its
-//! attribute.
+//! A layer that is written with movement around it has the bias, gate and relevance of the layer (rules, "Gates").
 
 use dlbacktrace_core::analysis::PrepareOptions;
 use dlbacktrace_core::array::Array;
@@ -9,8 +8,8 @@ use ndarray::{ArrayD, Dimension, IxDyn};
 use proptest::prelude::*;
 use testkit::net::Net;
 
-/// Where each cell of a wider value with its places apart comes from, and the reverse: sizes of blocks and cells before
-/// and after along each axis behind the first.
+/// Pads a value and takes its cells apart as samples, and the reverse. Each axis behind the first has a size of blocks,
+/// and cells before and after.
 struct Blocks {
     blocks: Vec<usize>,
     sides: Vec<(usize, usize)>,
@@ -28,7 +27,7 @@ impl Blocks {
         (wide, apart)
     }
 
-    /// Of each cell apart, its place in the whole.
+    /// The place in the whole of a cell that was taken apart; `None` for padding.
     fn place(&self, cell: &[usize], whole: &[usize]) -> Option<Vec<usize>> {
         let (mut start, mut place) = (cell[0] / whole[0], cell.to_vec());
         place[0] = cell[0] % whole[0];
@@ -57,7 +56,7 @@ impl Blocks {
         net.step(op, &[x], ArrayD::from_shape_vec(apart, moved).unwrap(), DType::F64)
     }
 
-    /// To the shape `whole`, which crops what the sides say.
+    /// Gives the shape `whole`: the sides are cropped.
     fn put_together(&self, net: &mut Net, x: ValueId, whole: &[usize]) -> ValueId {
         let data = net.data(x).clone();
         let mut indices = ArrayD::from_elem(whole, -1_i64);
@@ -101,7 +100,7 @@ fn permuted(net: &mut Net, x: ValueId, order: Vec<usize>) -> ValueId {
     net.step(Permute { order }, &[x], result, DType::F64)
 }
 
-/// x and weight to the layer without its bias.
+/// Builds the layer without its bias from x and the weight.
 type Form<'a> = &'a dyn Fn(&mut Net, ValueId, ValueId) -> ValueId;
 
 /// What x receives, and what is lost, when a bias and tanh follow the layer.
@@ -155,7 +154,7 @@ proptest! {
     fn a_convolution_of_places_apart_is_one_with_dilation(
         axes in prop::collection::vec((1_usize..4, 1_usize..4, 1_usize..4, 0_usize..4), 1..4)
     ) {
-        // Of each axis: kernel, distance, places of the result, cells padded at both sides.
+        // For each axis: kernel, distance, places of the result, cells padded at both sides.
         let extents = axes.iter().map(|&(kernel, distance, places, padding)| {
             let wide = places + (kernel - 1) * distance;
             let padding = padding.min(((kernel - 1) * distance) / 2).min((wide - 1) / 2);
@@ -176,7 +175,7 @@ proptest! {
             let blocks = Blocks { blocks: dilation.clone(), sides: sides.collect() };
             let taken = blocks.take_apart(net, x);
             let convolved = convolve(net, taken, weight, geometry(&vec![1; cells.len()], &vec![0; cells.len()]));
-            // What the wider value has more is cropped behind.
+            // The additional cells are cropped at the end.
             let crops = Blocks { sides: vec![(0, 0); cells.len()], ..blocks };
             let places: Vec<usize> = axes.iter().map(|axis| axis.2).collect();
             crops.put_together(net, convolved, &[&[2], &places[..], &[2]].concat())
@@ -193,7 +192,7 @@ fn a_convolution_between_turned_axes_is_one_with_its_channels_elsewhere() {
         let result = turned.convolve(&Array::new(net.data(weight).clone()), &geometry).unwrap();
         net.step(Convolution { geometry }, &[x, weight], result.to_array().unwrap(), DType::F64)
     };
-    // Padding stands between, as it does where frameworks are translated.
+    // Padding stands between, as in models translated from another framework.
     let turned = |net: &mut Net, x, weight| {
         let x = permuted(net, x, last(4));
         let (before, after) = (vec![0, 1, 1, 0], vec![0, 1, 1, 0]);

@@ -1,5 +1,5 @@
-//! The rule of weighted sums against the matrix of each operator (rules §2): the matrix is found by the unit
-//! tensors of the operator's definition, the rule applied unit by unit.
+//! The rule of weighted sums against the matrix of each operator (rules §2). Unit tensors and the operator's definition
+//! give the matrix; the rule is applied unit by unit.
 
 use dlbacktrace_core::array::Array;
 use dlbacktrace_core::ops::{
@@ -105,7 +105,7 @@ impl Drawn {
         self.geometry.bias.then(|| numbers.exact(&[channels]))
     }
 
-    /// As a map of x, and of its kernel.
+    /// The matrix as a map of x, and as one of the kernel.
     fn matrices(&self, bias: Option<&ArrayD<f64>>) -> [Dense; 2] {
         let forward = |x: &ArrayD<f64>, weight: &ArrayD<f64>| {
             convolution(x, weight, &self.geometry, &self.output, self.transposed)
