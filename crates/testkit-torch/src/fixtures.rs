@@ -12,7 +12,7 @@ pub struct Fixture {
     pub name: String,
     /// `explained`, `unsupported`, `raises` or `no-forward`.
     pub expect: String,
-    /// Whether every model like it must be explained; else an error that names the operator will do.
+    /// Whether every model like it must be explained; if not, an error that names the operator is fine.
     pub common: bool,
     /// The fixture that must give the same relevance.
     pub equals: Option<String>,
@@ -73,7 +73,7 @@ impl Fixture {
 }
 
 impl Input {
-    /// Its key among the tensors, if it is one.
+    /// Its key among the tensors, if it is a tensor.
     pub fn key(&self) -> Option<&str> {
         match &self.value {
             Node::Tensor(key) => Some(key),

@@ -1,4 +1,4 @@
-//! What the tests of single operators share: calls by name, and the rules by the operators' matrices.
+//! What the tests of single operators share: calls by name, and the rules by way of the operators' matrices.
 
 use dlbacktrace_core::Tensor as _;
 use dlbacktrace_core::explain::{Options, OwnStart};
@@ -84,7 +84,7 @@ pub fn assert_equal(found: &Tensor, expected: &Tensor, name: &str) {
     assert!(gap < 1e-10 * scale, "{name}: {found} is not {expected}");
 }
 
-/// Wᵀ·y of a linear operator of operands of a shape, by its results on the unit tensors.
+/// Wᵀ·y for a linear operator on a shape, from its results on the unit tensors.
 fn transposed(f: &dyn Fn(&Tensor) -> Tensor, shape: &[i64], y: &Tensor) -> Tensor {
     let count: i64 = shape.iter().product();
     let units = Tensor::eye(count, DOUBLE);
@@ -93,7 +93,7 @@ fn transposed(f: &dyn Fn(&Tensor) -> Tensor, shape: &[i64], y: &Tensor) -> Tenso
     Tensor::stack(&sums, 0).reshape(shape)
 }
 
-/// Checks r = |x| ⊙ |W|ᵀ(R ⊘ |W||x|) of a linear operator without negative weights.
+/// Checks r = |x| ⊙ |W|ᵀ(R ⊘ |W||x|) for a linear operator without negative weights.
 #[track_caller]
 pub fn check_weighted_sum(name: &str, shape: &[i64], f: &dyn Fn(&Tensor) -> Tensor) {
     let x = numbers(shape, 1);
@@ -105,7 +105,7 @@ pub fn check_weighted_sum(name: &str, shape: &[i64], f: &dyn Fn(&Tensor) -> Tens
     assert_equal(&found[0], &expected, name);
 }
 
-/// Checks in both modes that relevance takes the way that `back` gives.
+/// Checks in both modes that relevance goes where `back` sends it.
 #[track_caller]
 pub fn check_routing(
     name: &str,
@@ -123,13 +123,13 @@ pub fn check_routing(
     }
 }
 
-/// Checks that elements move by the adjoint.
+/// Checks that relevance moves by the adjoint.
 #[track_caller]
 pub fn check_movement(name: &str, shape: &[i64], f: &dyn Fn(&Tensor) -> Tensor) {
     check_routing(name, &numbers(shape, 1), f, &|start| transposed(f, shape, start));
 }
 
-/// Checks that winners share equally, as libtorch's gradient of a twin has it.
+/// Checks that winners share equally, as in libtorch's gradient of a twin.
 #[track_caller]
 pub fn check_winners(
     name: &str,

@@ -30,7 +30,7 @@ pub const MODELS: [&str; 15] = [
     "growing",
 ];
 
-/// Leaves as a rule table has them.
+/// Leaves, as in a table of rules.
 pub const LEAVES: [(&str, Keep); 14] = [
     ("aten::linear", Keep::All),
     ("aten::conv2d", Keep::All),
@@ -66,7 +66,7 @@ pub fn tensor(shape: &[i64]) -> Input {
     Input::Tensor(numbers(shape))
 }
 
-/// Fitting inputs of a test archive.
+/// Inputs that fit a test archive.
 pub fn inputs(name: &str) -> Inputs {
     match name {
         "in_place" | "input_write" => Inputs::new([tensor(&[2, 4])]),
@@ -122,7 +122,7 @@ pub fn slots(call: &Call) -> Vec<&Slot> {
     slots
 }
 
-/// Checks what must hold for every recording: what is read exists before, and each computed value is made once.
+/// Checks what must hold for every recording: no value is read before it exists, and each is computed once.
 pub fn assert_sound(recording: &Recording) {
     let mut made: HashSet<ValueId> = recording
         .values
@@ -163,7 +163,7 @@ pub fn assert_sound(recording: &Recording) {
     assert!(recording.outputs.iter().all(|output| made.contains(&output.value)));
 }
 
-/// Puts each alias together from its sources and compares with the tensor that was read. Gives the number compared.
+/// Puts each alias together from its sources and compares it with the tensor that was read. Returns their number.
 ///
 /// The recording must have kept all tensors.
 pub fn assert_aliases_exact(recording: &Recording) -> usize {
@@ -199,7 +199,7 @@ pub fn assert_aliases_exact(recording: &Recording) -> usize {
     compared
 }
 
-/// The places in the storage of a patch's elements, in row-major order.
+/// The places of a patch's elements in the storage, in row-major order.
 fn places(patch: &Patch) -> Vec<i64> {
     let mut places = vec![patch.offset];
     for (&size, &stride) in patch.sizes.iter().zip(&patch.strides) {

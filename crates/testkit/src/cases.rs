@@ -11,7 +11,7 @@ use proptest::prelude::Strategy;
 use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
 use std::collections::BTreeMap;
 
-/// Runs a test on drawn values: the same ones each time, so that a failure is everybody's failure.
+/// Runs a test on drawn values: the same ones each time, so that everybody sees the same failures.
 /// `PROPTEST_CASES` asks for more of them.
 #[track_caller]
 pub fn for_all<S: Strategy>(cases: u32, strategy: S, test: impl Fn(S::Value)) {
@@ -30,11 +30,11 @@ pub fn for_all<S: Strategy>(cases: u32, strategy: S, test: impl Fn(S::Value)) {
 /// One operand of a case, free of any backend.
 #[derive(Debug, Clone)]
 pub struct Data {
-    /// The numbers, also those of integers and truth values.
+    /// The elements; integers and truth values as numbers.
     pub values: ArrayD<f64>,
     /// `F64`, `Int` or `Bool`.
     pub dtype: DType,
-    /// Whether it depends on an explained input.
+    /// Whether the operand depends on an explained input.
     pub depends: bool,
 }
 
@@ -67,20 +67,20 @@ impl Data {
 pub struct Case {
     /// Its operands.
     pub operands: Vec<Data>,
-    /// For each output one number per element and channel.
+    /// Two channels of relevance for each output.
     pub arriving: Vec<[ArrayD<f64>; 2]>,
     /// Whether an activation may gate the operator.
     pub gated: bool,
 }
 
 impl Case {
-    /// With relevance of both signs, and zeros, at outputs of the given shapes.
+    /// A case with relevance of both signs, and zeros, at outputs of the given shapes.
     pub fn new(operands: Vec<Data>, outputs: &[&[usize]], numbers: &mut Numbers) -> Self {
         let arriving = outputs.iter().map(|shape| [numbers.exact(shape), numbers.exact(shape)]);
         Self { operands, arriving: arriving.collect(), gated: false }
     }
 
-    /// The same of an operator that an activation may gate.
+    /// The same for an operator that an activation may gate.
     #[must_use]
     pub fn gated(self) -> Self {
         Self { gated: true, ..self }
@@ -100,7 +100,7 @@ pub fn gates_of(case: &Case) -> Vec<(Mode, Option<Gate>)> {
 /// What an operator did with the relevance that arrived.
 #[derive(Debug)]
 pub struct Outcome {
-    /// For each operand its channels.
+    /// The channels of each operand's share.
     pub shares: Vec<Option<Vec<ArrayD<f64>>>>,
     /// What it booked.
     pub lost: BTreeMap<Loss, Amount>,

@@ -19,7 +19,7 @@ pub fn program() -> Command {
     command
 }
 
-/// What came of a run.
+/// The result of a run.
 #[derive(Debug)]
 pub struct Run {
     pub code: Option<i32>,
@@ -76,7 +76,7 @@ pub fn saved_model(file: &str) -> &'static str {
     argument(SAVED_MODELS, file)
 }
 
-/// Leaked, as lines of arguments are lists of borrowed text.
+/// Leaked, because lines of arguments are lists of borrowed text.
 fn argument(form: Fixtures, file: &str) -> &'static str {
     form.path(file).into_os_string().into_string().unwrap().leak()
 }

@@ -28,7 +28,7 @@ impl Fixtures {
         themes
     }
 
-    /// A file of a fixture, in whichever theme it is.
+    /// A file of a fixture, whatever its theme.
     pub fn path(&self, file: &str) -> PathBuf {
         let found = self.themes().into_iter().map(|theme| theme.join(file)).find(|path| path.exists());
         found.unwrap_or_else(|| panic!("no theme in tests/{} has {file}", self.0))

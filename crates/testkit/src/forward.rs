@@ -3,8 +3,8 @@
 use crate::geometry::Convolution;
 use ndarray::{ArrayD, Axis, Dimension, IxDyn};
 
-/// Every place of a convolution at which a cell of x, one of y and one of w meet: `[n, channel, position…]`
-/// of both, `[o, c, kernel…]` of w. `small` and `large` are the extents of the narrow and of the wide side.
+/// The triples of cells of x, y and w that meet in a convolution: `[n, channel, position…]` for x and y,
+/// `[o, c, kernel…]` for w. `small` and `large` are the extents of the narrow and of the wide side.
 fn meetings(geometry: &Convolution, small: &[usize], large: &[usize]) -> Vec<[Vec<usize>; 3]> {
     let spatial = geometry.axes.len();
     let kernel = geometry.kernel();
@@ -31,7 +31,7 @@ fn meetings(geometry: &Convolution, small: &[usize], large: &[usize]) -> Vec<[Ve
     found
 }
 
-/// y = w ∗ x, of the shape `output`; `transposed`: the adjoint of that.
+/// y = w ∗ x, of the shape `output`; its adjoint if `transposed`.
 pub fn convolution(
     x: &ArrayD<f64>,
     weight: &ArrayD<f64>,
@@ -52,7 +52,7 @@ pub fn convolution(
     y.into_shape_with_order(output).unwrap()
 }
 
-/// The matrix `[outputs, inputs]` of a linear map, by its values at the unit tensors.
+/// The matrix `[outputs, inputs]` of a linear map, from its results on the unit tensors.
 pub fn matrix(shape: &[usize], map: impl Fn(&ArrayD<f64>) -> ArrayD<f64>) -> ndarray::Array2<f64> {
     let count = shape.iter().product();
     let rows: usize = map(&ArrayD::zeros(shape)).len();
@@ -83,7 +83,7 @@ pub fn matmul(a: &ArrayD<f64>, b: &ArrayD<f64>) -> ArrayD<f64> {
     })
 }
 
-/// The shape two shapes broadcast to.
+/// The shape to which two shapes broadcast.
 pub fn broadcast(a: &[usize], b: &[usize]) -> Vec<usize> {
     let rank = a.len().max(b.len());
     let extent =

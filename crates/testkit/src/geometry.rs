@@ -11,12 +11,12 @@ pub struct Axis {
     pub padding: usize,
     pub dilation: usize,
     pub input: usize,
-    /// Cells a transposed convolution adds at the end.
+    /// Cells that a transposed convolution adds at the end.
     pub extra: usize,
 }
 
 impl Axis {
-    /// How far the first cell of a window is from its last, both counted.
+    /// The cells from the first of a window to its last, both counted.
     fn span(self) -> usize {
         self.dilation * (self.kernel - 1) + 1
     }
@@ -26,7 +26,7 @@ impl Axis {
         (self.input + 2 * self.padding - self.span()) / self.stride + 1
     }
 
-    /// The extent a transposed convolution makes of `input` cells.
+    /// The extent that a transposed convolution makes of `input` cells.
     pub fn unfolded(self) -> usize {
         (self.input - 1) * self.stride + self.span() + self.extra - 2 * self.padding
     }
@@ -63,7 +63,7 @@ pub struct Convolution {
     pub groups: usize,
     /// Channels of a group on the side of the kernel's first axis.
     pub first: usize,
-    /// Channels of a group on the side of its second.
+    /// Channels of a group on the side of the kernel's second axis.
     pub second: usize,
     pub batch: Option<usize>,
     pub bias: bool,

@@ -2,12 +2,12 @@
 
 use std::fs;
 
-/// What is in memory now.
+/// The memory in use now.
 pub fn resident() -> usize {
     of("VmRSS:")
 }
 
-/// The most that ever was.
+/// The most that was ever in use.
 pub fn peak() -> usize {
     of("VmHWM:")
 }

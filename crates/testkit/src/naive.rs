@@ -1,10 +1,10 @@
-//! The rule of weighted sums (rules §2) unit by unit: as slow and as close to the formulas as can be.
+//! The rule of weighted sums (rules §2) unit by unit, slow and close to the formulas.
 
 use dlbacktrace_core::Gate;
 use dlbacktrace_core::weighted_sum::Variant;
 use ndarray::Array2;
 
-/// y = Wx + b, written down whole.
+/// y = Wx + b, with all of W.
 #[derive(Debug, Clone)]
 pub struct Dense {
     /// W, `[units, inputs]`.
@@ -38,7 +38,7 @@ impl Unit {
         self.c.iter().copied().map(down).sum()
     }
 
-    /// A number shared over the contributions in proportion to a measure of them.
+    /// Shares a number among the contributions in proportion to a measure of them.
     fn share(&self, r: f64, denominator: f64, measure: impl Fn(f64) -> f64) -> Vec<f64> {
         let of = |&c: &f64| if denominator == 0.0 { 0.0 } else { r * measure(c) / denominator };
         self.c.iter().map(of).collect()

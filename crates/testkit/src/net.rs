@@ -13,7 +13,7 @@ use dlbacktrace_core::{
 };
 use ndarray::{ArrayD, Axis};
 
-/// A tape in the making, with the numbers of its values.
+/// A tape that is being written, with the numbers of its values.
 pub struct Net {
     pub tape: Tape<Array>,
     data: Vec<ArrayD<f64>>,
@@ -69,14 +69,14 @@ impl Net {
         value
     }
 
-    /// Other numbers for a value that nothing read so far.
+    /// Gives other numbers to a value that nothing has read yet.
     pub fn set(&mut self, value: ValueId, data: ArrayD<f64>) {
         self.data[value.0] = data;
     }
 
     /// A parameter or the like.
     pub fn constant(&mut self, shape: &[usize]) -> ValueId {
-        // Clear of 0, 1 and each other.
+        // Neither 0 nor 1, and all different.
         let data = self.numbers.rough(shape) + 0.3;
         self.value(data, DType::F64)
     }
@@ -102,7 +102,7 @@ impl Net {
     ) -> ValueId {
         let operand = |&value: &ValueId| {
             let meta = self.tape.meta(value).clone();
-            // Integers among floats count as numbers, as they do to those who record.
+            // Integers among floats are read as numbers, as the frameworks do.
             let data = Some(Array::new(self.data[value.0].clone()));
             Operand { data, ..Operand::shape_only(value, meta) }
         };
@@ -214,7 +214,7 @@ impl Net {
         self.step(MatMul { transposed: false }, &[a, b], result, DType::F64)
     }
 
-    /// The last two axes exchanged.
+    /// x with its last two axes exchanged.
     pub fn transposed(&mut self, x: ValueId) -> ValueId {
         let mut result = self.data(x).clone();
         let rank = result.ndim();

@@ -9,7 +9,7 @@ pub struct Numbers {
 }
 
 impl Numbers {
-    /// The source of a seed. One in eight makes nothing but zeros where zeros are allowed at all.
+    /// The source of a seed.
     pub fn new(seed: u64) -> Self {
         Self { state: seed }
     }
@@ -28,7 +28,7 @@ impl Numbers {
         (self.next() % bound.max(1) as u64) as usize
     }
 
-    /// Whether, one time in `of`.
+    /// True one time in `of`.
     pub fn chance(&mut self, of: usize) -> bool {
         self.below(of) == 0
     }
@@ -37,7 +37,7 @@ impl Numbers {
         ArrayD::from_shape_simple_fn(shape, || number(self))
     }
 
-    /// Multiples of ½ within ±2: zeros and equal ones are common, and no sum of products is ever rounded, so
+    /// Multiples of ½ within ±2: zeros and equal numbers are common, and sums of products are never rounded, so
     /// that every backend sees the same signs and the same ties. One array in eight is all zeros.
     pub fn exact(&mut self, shape: &[usize]) -> ArrayD<f64> {
         let dead = self.chance(8);

@@ -16,11 +16,11 @@ pub struct Entry {
     pub name: String,
     /// `explained`, `unsupported` or `raises`.
     pub expect: String,
-    /// Whether every model like it must be explained; else an error that names the operator will do.
+    /// Whether every model like it must be explained; if not, an error that names the operator is fine.
     pub common: bool,
     /// The fixture that must give the same relevance.
     pub equals: Option<String>,
-    /// Integer inputs that are numbers and no tokens.
+    /// Integer inputs that are numbers, not tokens.
     #[serde(default)]
     pub numeric_inputs: Vec<String>,
 }
@@ -61,12 +61,12 @@ impl Stored {
     }
 }
 
-/// What there is of fixtures.
+/// The entries of all fixtures.
 pub fn index() -> Vec<Entry> {
     SAVED_MODELS.index()
 }
 
-/// TensorFlow. A missing one fails the test, and says what to do.
+/// TensorFlow. If it is missing, the test fails and says what to do.
 pub fn library() -> &'static Library {
     Library::load(None).unwrap_or_else(|error| panic!("{error}, or `cargo xtask setup --tensorflow`"))
 }
@@ -128,7 +128,7 @@ impl Fixture {
         self.inputs.iter().map(|(name, stored)| (name.clone(), tensor(stored))).collect()
     }
 
-    /// The samples of a batch, each alone; `None` where the inputs are no batch of several.
+    /// The samples of a batch, each alone; `None` if the inputs are not a batch of several.
     pub fn samples(&self) -> Option<Vec<Self>> {
         let count = *self.inputs.first()?.1.shape().first()?;
         let batch = self.inputs.iter().all(|(_, stored)| stored.shape().first() == Some(&count));
@@ -140,8 +140,8 @@ impl Fixture {
         (batch && count > 1).then(|| (0..count).map(alone).collect())
     }
 
-    /// The largest difference between `outputs` and the stored ones, as a part of the largest stored number where that is
-    /// beyond 1; infinite where they do not compare.
+    /// The largest difference between `outputs` and the stored ones, relative to the largest stored number (at least
+    /// 1); infinite if they cannot be compared.
     pub fn difference(&self, outputs: &[(String, Tensor)]) -> f64 {
         if outputs.len() != self.outputs.len() {
             return f64::INFINITY;
@@ -170,7 +170,7 @@ impl Fixture {
     }
 }
 
-/// The larger; what is no number is larger than any.
+/// The larger of two numbers; NaN counts as infinite.
 fn largest(a: f64, b: f64) -> f64 {
     if a.is_nan() || b.is_nan() { f64::INFINITY } else { a.max(b) }
 }

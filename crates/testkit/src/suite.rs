@@ -6,8 +6,7 @@ use crate::tensors;
 use dlbacktrace_core::array::Array;
 use dlbacktrace_core::{BacktraceOp, Tensor};
 
-/// A backend, by a tensor of its, and the tolerance of tensor operations and of rules, relative to the largest
-/// element.
+/// A tensor of a backend, and the tolerances for tensor operations and for rules, relative to the largest element.
 #[derive(Debug)]
 pub struct Backend<T> {
     pub like: T,
@@ -30,7 +29,7 @@ impl<T: Tensor> Backend<T> {
         });
     }
 
-    /// What no backend carries out.
+    /// Operations that every backend must refuse.
     pub fn refusals(&self) {
         for (name, result) in tensors::refused(&self.like) {
             assert!(
@@ -78,7 +77,7 @@ impl<T: Tensor> Backend<T> {
     }
 }
 
-/// The whole suite on backends, each by a function that gives it.
+/// The whole suite on backends, each returned by a function.
 #[macro_export]
 macro_rules! suite {
     ($($backend:ident),*) => {$(

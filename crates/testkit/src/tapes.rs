@@ -93,7 +93,7 @@ pub fn reshape<T: Tensor>(tape: &mut Tape<T>, x: &Operand<T>, shape: &[usize]) -
     step(tape, Reshape, vec![x.clone()], y)
 }
 
-/// Over the last `dims` axes, to the given shape. The numbers it makes are not computed: zeros stand for them.
+/// Pools the last `dims` axes to the given shape. The result is not computed: zeros stand for it.
 pub fn max_pool<T: Tensor>(
     tape: &mut Tape<T>,
     x: &Operand<T>,

@@ -16,12 +16,12 @@ pub struct Draw {
     narrow: Vec<usize>,
     matrices: (usize, usize, usize),
     convolution: Convolution,
-    /// Whether operands lie in memory in another order than that of their axes.
+    /// Whether operands lie in memory in another order than their axes.
     turned: bool,
     seed: u64,
 }
 
-/// Any run.
+/// Draws any run.
 pub fn draw() -> impl Strategy<Value = Draw> {
     let matrices = (1_usize..4, 1_usize..4, 1_usize..4);
     (geometry::broadcast(), matrices, geometry::convolution(), any::<bool>(), any::<u64>()).prop_map(
@@ -36,10 +36,10 @@ pub fn draw() -> impl Strategy<Value = Draw> {
     )
 }
 
-/// Runs everything on the backend of a floating tensor.
+/// Runs everything on the backend of `like`, a floating tensor.
 ///
 /// # Errors
-/// Those of the operations, which all fit.
+/// Those of the operations; no operation should fail.
 pub fn run<T: Tensor>(draw: &Draw, like: &T) -> Result<Results> {
     let mut run = Run { numbers: Numbers::new(draw.seed), draw, like, results: Vec::new() };
     run.element_wise()?;

@@ -170,7 +170,7 @@ fn start<T: Tensor>(case: &Case, make: &impl Fn(ArrayD<f64>) -> T) -> Results {
     results
 }
 
-/// One step on a tape of its own, an activation behind it when the case names one, walked by the engine.
+/// Walks a tape of one step, and an activation behind it if the case names one.
 fn walk<T: Tensor>(
     case: &Case,
     make: &impl Fn(ArrayD<f64>) -> T,
@@ -202,7 +202,7 @@ fn walk<T: Tensor>(
     named(names, walk_back(tape, last, relevance))
 }
 
-/// A layer of one sample from a state of zeros. Keras stores the weights of all gates side by side.
+/// A layer on one sample, from a state of zeros. Keras stores the weights of all gates side by side.
 fn lstm<T: Tensor>(case: &Case, make: &impl Fn(ArrayD<f64>) -> T) -> Results {
     let input = |name: &str| make(case.inputs[name].array());
     let mut writer = TapeWriter::new();

@@ -126,7 +126,7 @@ fn between_several<T: Tensor>(check: Check<T>, shape: &[usize], numbers: &mut Nu
     let operands = vec![Data::moving(numbers.exact(shape)), Data::constant(numbers.exact(&longer))];
     both(check, &Case::new(operands, &[shape, &longer], numbers), &Bundle);
 
-    // A buffer of 3 × 4 cells, a column of it written over, read transposed.
+    // A buffer of 3 × 4 cells, read transposed after a column was overwritten.
     let strided = |offset, shape: &[usize], strides: &[usize]| Strided {
         offset,
         shape: shape.to_vec(),

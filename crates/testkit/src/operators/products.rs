@@ -56,7 +56,7 @@ fn matrices<T: Tensor>(check: Check<T>) {
     });
 }
 
-/// Real and imaginary parts are the last axis.
+/// The last axis holds real and imaginary parts.
 fn complex<T: Tensor>(check: Check<T>) {
     let extents = (1_usize..4, 1_usize..4, 1_usize..4);
     for_all(32, (extents, 0_usize..3, any::<u64>()), |((rows, inner, columns), fixed, seed)| {
@@ -77,7 +77,7 @@ fn complex<T: Tensor>(check: Check<T>) {
     });
 }
 
-/// A kernel `[C, T]` around the last axis of `[N, C, T]`, or `[T]`, which all share.
+/// A kernel around the last axis of `[N, C, T]`: `[C, T]`, or `[T]` for all channels.
 fn around<T: Tensor>(check: Check<T>) {
     let extents = (2_usize..4, 2_usize..4, 2_usize..6);
     let drawn = (extents, any::<bool>(), any::<bool>(), 0_usize..3, any::<u64>());
@@ -99,7 +99,7 @@ fn around<T: Tensor>(check: Check<T>) {
     });
 }
 
-/// Scores of the softmax are never exact, so neither are numbers and relevance: a tie would be decided by rounding.
+/// Scores of a softmax are never exact, so numbers and relevance are not either: rounding would decide ties.
 fn attention<T: Tensor>(check: Check<T>) {
     let extents = (1_usize..4, 1_usize..4, 1_usize..4, 1_usize..4);
     let moving = any::<[bool; 3]>().prop_filter("something moves", |moving| moving.contains(&true));

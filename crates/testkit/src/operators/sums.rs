@@ -27,7 +27,7 @@ pub fn sums<T: Tensor>(like: &T, check: Check<T>) {
 }
 
 fn convolution<T: Tensor>(check: Check<T>) {
-    // Input, kernel and bias move or not; that none does says nothing.
+    // Any of input, kernel and bias may move; without the first two, nothing would be tested.
     let moving = any::<[bool; 3]>().prop_filter("something moves", |[x, weight, _]| *x || *weight);
     for_all(96, (geometry::convolution(), any::<bool>(), moving), |(geometry, transposed, moving)| {
         let mut numbers = Numbers::new(geometry.seed);
@@ -97,7 +97,7 @@ fn matrix_product<T: Tensor>(check: Check<T>) {
 }
 
 fn einsum<T: Tensor>(check: Check<T>) {
-    // Labels: 0 batch, 1 and 2 of a, 3 of b, 4 and 5 summed over; the output in another order than either.
+    // Labels: 0 batch, 1 and 2 of a, 3 of b, 4 and 5 summed over; the output in an order of its own.
     let op = Einsum { a: vec![4, 1, 0, 2, 5], b: vec![0, 5, 3, 4], output: vec![0, 2, 1, 3] };
     for_all(
         16,
@@ -158,7 +158,7 @@ fn reduction<T: Tensor>(check: Check<T>) {
     });
 }
 
-/// Sines are never exact, so neither are numbers and relevance.
+/// Sines are never exact, so numbers and relevance need not be either.
 fn fourier<T: Tensor>(check: Check<T>) {
     for_all(32, (2_usize..9, 0_usize..2, 0_usize..5, any::<u64>()), |(points, axis, which, seed)| {
         let (half, parts) = (points / 2 + 1, [2].as_slice());
@@ -187,7 +187,7 @@ fn pooling<T: Tensor>(check: Check<T>) {
         let mut numbers = Numbers::new(seed);
         let each = |of: &dyn Fn(&Axis) -> usize| -> Vec<usize> { axes.iter().map(of).collect() };
         let input = [&[2][..], &each(&|axis| axis.input)].concat();
-        // Rounded up, the last window may see nothing at all.
+        // If the number of windows is rounded up, the last may see nothing.
         let output = [&[2][..], &each(&|axis| axis.windows() + ceil)].concat();
         let (kernel, stride, padding) =
             (each(&|axis| axis.kernel), each(&|axis| axis.stride), each(&|axis| axis.padding));
