@@ -108,7 +108,7 @@ const OTHERS: [(&str, &str, &str); 11] = [
     ("void", "dlb_explanation_free", "dlb_explanation *"),
 ];
 
-/// The numbers of what C names: those of the header's types, and the statuses.
+/// The numbers behind the header's names: those of its types, and the statuses.
 fn numbers() -> Vec<(&'static str, c_int)> {
     let none = String::new;
     let statuses = [
@@ -123,7 +123,7 @@ fn numbers() -> Vec<(&'static str, c_int)> {
     NUMBERS.iter().copied().chain(statuses).collect()
 }
 
-/// C refuses to declare a function twice with different types, and asserts that do not hold.
+/// C refuses a second declaration of a function with other types, and an assertion that does not hold.
 #[test]
 fn types_and_functions_are_the_headers() -> std::io::Result<()> {
     let mut source = String::from("#include <dlbacktrace/dlbacktrace.h>\n");

@@ -1,4 +1,4 @@
-//! What the command line does not say is told by the model, or assumed and said.
+//! What the command line leaves open is told by the model, or assumed; the command says so.
 
 use ndarray::ArrayD;
 use ndarray_npy::write_npy;
@@ -41,7 +41,7 @@ fn agree(a: &Value, b: &Value) -> bool {
         && a.iter().zip(&b).all(|(a, b)| a.0 == b.0 && (a.1 - b.1).abs() < 1e-5)
 }
 
-/// What the digit is as pixels of 0 to 255, at the size of the models here.
+/// The digit as pixels of 0 to 255, in the size that the models here take.
 fn as_array(room: &Path, shape: &[usize]) -> Result<String, Box<dyn Error>> {
     let picture = image::open(checkout().join(DIGIT))?;
     let grey = image::DynamicImage::ImageLuma16(picture.to_luma16()).to_rgb32f();

@@ -86,7 +86,7 @@ fn a_table_gets_charts_with_its_names() -> Outcome {
     let strongest = input["most_relevant"][0][0]["name"].as_str().ok_or("no feature")?;
     assert!(fs::read_to_string(out.join(chart))?.contains(strongest));
 
-    // One row alone is explained as it is among others.
+    // A row is explained alone as it is among others.
     let alone = room.path().join("alone");
     run(["explain", CANCER, "--input", CELLS, "--row", "4", "--out", &alone.to_string_lossy()])?
         .succeeded()?;
@@ -210,7 +210,7 @@ fn starts_of_ones_own_scale_the_result() -> Outcome {
     Ok(())
 }
 
-/// Who reads the document must be able to ask for the same explanation again.
+/// A reader of the document must be able to ask for the same explanation again.
 #[test]
 fn the_document_states_what_was_asked_for() -> Outcome {
     let settings = |options: &[&str]| -> Result<Value, Box<dyn Error>> {

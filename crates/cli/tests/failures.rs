@@ -1,4 +1,4 @@
-//! What goes wrong says so in a few lines, with its exit code, and leaves results alone.
+//! A failure is told in a few lines, has its exit code, and leaves earlier results alone.
 
 use std::fs;
 use std::path::Path;
@@ -92,7 +92,7 @@ fn inputs_that_do_not_fit_are_5() -> Outcome {
         ("cut.json", b"[[1, 2"),
         ("ragged.json", b"[[1, 2], [3]]"),
         ("deep.json", &[b'['; 100_000]),
-        // Whole, but not what the model takes.
+        // Undamaged, but not what the model takes.
         ("flat.json", b"[1, 2, 3]"),
         ("text.json", b"\"text\""),
         ("many.json", b"{\"a\": [1], \"b\": [2]}"),
@@ -100,7 +100,7 @@ fn inputs_that_do_not_fit_are_5() -> Outcome {
         let path = room.path().join(name);
         fs::write(&path, content)?;
         let said = run(["explain", DIGITS, "--input", &path.to_string_lossy(), "--json"])?.failed(5)?;
-        assert!(said.len() < 1000, "{name} is told at length: {said}");
+        assert!(said.len() < 1000, "the message for {name} is too long: {said}");
     }
     for inputs in [
         &[][..],
@@ -142,7 +142,7 @@ fn a_failed_run_leaves_earlier_results_alone() -> Outcome {
     let before = contents()?;
     run(["explain", DIGITS, "--input", "missing.npy", "--out", &out_text])?.failed(2)?;
     run(["explain", DIGITS, "--input", DIGIT, "--channels", "3", "--out", &out_text])?.failed(5)?;
-    // Fails while the results are moved into place: a directory is where a picture goes.
+    // The run fails while it moves results into place, because a directory has the name of a picture.
     fs::create_dir(out.join("bars-features.png"))?;
     let said = run(["explain", CANCER, "--input", CELLS, "--row", "0", "--out", &out_text])?;
     let made: Vec<_> = listing(&out)?.into_iter().filter(|name| name.starts_with("bars")).collect();

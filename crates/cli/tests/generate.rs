@@ -20,14 +20,14 @@ const LLAMA: &str = "tests/models/llama.pt";
 const WORDS: &str = "tests/text/words.json";
 const PROMPT: &str = "the old cat";
 
-/// Runs `generate`; the document.
+/// Runs `generate` and returns its document.
 fn generate(model: &str, options: &[&str], out: &Path) -> Fallible<Value> {
     let out = out.to_string_lossy();
     let line = ["generate", model, "--tokenizer", WORDS, "--prompt", PROMPT, "--out", &out, "--json"];
     Ok(serde_json::from_str(&run([&line, options].concat())?.succeeded()?.out)?)
 }
 
-/// Without explaining anything.
+/// The generated tokens, without explanations.
 fn ids(options: &[&str]) -> Fallible<Vec<u32>> {
     let room = tempfile::tempdir()?;
     Ok(numbers(&generate(GPT2, &[options, &["--explain", "none"]].concat(), room.path())?))
@@ -136,7 +136,7 @@ fn choices_of_tokens_hold() -> Outcome {
     assert_ne!(
         greedy.windows(2).collect::<BTreeSet<_>>().len(),
         greedy.len() - 1,
-        "there was something to forbid"
+        "the greedy text must repeat a pair"
     );
     let once = ids(&["--repetition-penalty", "1000", "--max-new-tokens", "8"])?;
     assert_eq!(once.iter().collect::<BTreeSet<_>>().len(), once.len(), "{once:?}");
@@ -164,7 +164,7 @@ fn a_text_ends_at_its_stop_but_not_too_soon() -> Outcome {
     let later = ids(&["--stop", &stop, "--min-new-tokens", "9"])?;
     assert!(later.len() >= 12 && !later[3..12].contains(&greedy[4]), "{later:?}");
 
-    // By what the file beside the model says.
+    // As the file beside the model says.
     let room = tempfile::tempdir()?;
     let model = room.path().join("gpt2.pt");
     fs::copy(checkout().join("tests/models/gpt2.pt"), &model)?;

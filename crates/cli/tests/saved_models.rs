@@ -53,7 +53,7 @@ fn texts_that_the_model_cuts_itself_are_shown() -> Outcome {
     assert!((of(0) + of(1) - total).abs() < 1e-6 && of(0) != 0.0, "{tokens}");
     assert!(fs::read_to_string(out.join("tokens.html"))?.contains("a &lt;cat&gt;"));
 
-    // Some columns are texts.
+    // Some columns hold texts.
     let words = |texts: &str| {
         let words = format!("word={texts}");
         let inputs = ["kind=[[1,5,1],[0,2,3]]", "number=[[0.1,-0.7],[0.3,2.0]]", &words];

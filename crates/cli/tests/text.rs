@@ -47,7 +47,7 @@ fn a_text_is_explained_as_its_tokens_are() -> Outcome {
     let found = tokens(&text, 0);
     assert_eq!(texts(&found), ["[CLS]", "The", "movie", "was", "bor", "ing", ".", "[SEP]"]);
 
-    // The numbers of the tokens in the vocabulary, as anyone can look them up.
+    // The numbers of the tokens, looked up in the vocabulary.
     let vocabulary: Value = serde_json::from_slice(&fs::read(checkout().join("tests/text/pieces.json"))?)?;
     let ids: Vec<i64> = ["[CLS]", "the", "movie", "was", "bor", "##ing", ".", "[SEP]"]
         .iter()
@@ -66,7 +66,7 @@ fn a_text_is_explained_as_its_tokens_are() -> Outcome {
     run(line.concat())?.succeeded()?;
     let pictures = listing(by_hand.as_ref())?;
     assert!(pictures.iter().any(|file| file.contains("input_ids")), "{pictures:?}");
-    assert!(!pictures.iter().any(|file| file.contains("attention_mask")), "of nothing: {pictures:?}");
+    assert!(!pictures.iter().any(|file| file.contains("attention_mask")), "one too many: {pictures:?}");
     let plain = document(by_hand.as_ref())?;
     assert_eq!(plain["inputs"][0]["total"], text["inputs"][0]["total"]);
     assert_eq!(plain["prediction"], text["prediction"]);

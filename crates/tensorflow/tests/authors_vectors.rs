@@ -1,4 +1,4 @@
-//! The rules held to the authors' vectors, on TensorFlow.
+//! The rules against the authors' vectors, on TensorFlow.
 
 use dlbacktrace_core::{DType, Tensor};
 use dlbacktrace_tensorflow::{Context, DataType, TfTensor};

@@ -1,4 +1,4 @@
-//! TensorFlow's tensors held to the oracle: every operation of the tensor trait, every operator of the core.
+//! TensorFlow's tensors against the oracle: every operation of the tensor trait, every operator of the core.
 
 use dlbacktrace_core::{ConvGeometry, DType, Range, Tensor, Unary};
 use dlbacktrace_tensorflow::{Context, DataType, TfTensor};

@@ -30,7 +30,7 @@ fn copied(fixture: &Fixture) -> TempDir {
     copy
 }
 
-/// What comes of a fixture's inputs after one of its files was changed.
+/// How far a fixture's outputs are from the stored ones after one of its files was changed.
 fn outcome(name: &str, file: &str, change: &dyn Fn(Vec<u8>) -> Option<Vec<u8>>) -> Result<f64> {
     let fixture = fixture(name);
     let copy = copied(&fixture);
@@ -44,7 +44,7 @@ fn outcome(name: &str, file: &str, change: &dyn Fn(Vec<u8>) -> Option<Vec<u8>>) 
     Ok(fixture.difference(&outputs))
 }
 
-/// The first `numerator / denominator` of a file.
+/// The length of the first `numerator / denominator` of a file.
 fn part(bytes: &[u8], numerator: usize, denominator: usize) -> usize {
     bytes.len() * numerator / denominator
 }
@@ -102,7 +102,7 @@ fn every_damage_is_told() {
         ("ReadVariableOp", "ReadVariableOx"),
         ("__inference_signature_wrapper", "__inference_signature_wrappex"),
     ];
-    // The first of each is the operator's; what names it stays.
+    // The first occurrence of each stays, so that names no longer match.
     for (from, to) in names {
         let rename = move |bytes: Vec<u8>| {
             let mut renamed = replaced(bytes.clone(), from, to);
@@ -134,13 +134,13 @@ fn every_damage_is_told() {
             ) => {
                 told += 1;
             }
-            // What was overwritten may be of no use to the signature.
+            // The signature may not need what was overwritten.
             Ok(difference) if what.starts_with("overwritten") && difference <= 1e-6 => {}
             other => unnoticed.push(format!("{name}, {file} {what}: {other:?}")),
         }
     }
-    assert!(unnoticed.is_empty(), "of {}: {unnoticed:#?}", damages.len());
-    assert!(told >= 100, "{told} of {} were told", damages.len());
+    assert!(unnoticed.is_empty(), "of {} damages: {unnoticed:#?}", damages.len());
+    assert!(told >= 100, "{told} of {} gave an error", damages.len());
 }
 
 #[test]
@@ -170,7 +170,7 @@ impl Numbers {
     }
 }
 
-/// Whatever was changed: an error, or an explanation of what the file now says. A crash would end this process.
+/// Any change gives an error, or an explanation of what the file now says. A crash would end this process.
 #[test]
 fn five_hundred_corrupted_models_are_no_crash() {
     let options = Options { allow_unruled: true, ..Options::default() };
@@ -197,5 +197,5 @@ fn five_hundred_corrupted_models_are_no_crash() {
             }
         }
     }
-    assert!(told >= 100 && explained >= 50, "{told} were told, {explained} explained");
+    assert!(told >= 100 && explained >= 50, "{told} gave an error, {explained} were explained");
 }

@@ -10,7 +10,7 @@ use testkit::saved_models::{self, Entry, Fixture, fixture, index, load};
 
 const FLOATING: [DataType; 4] = [DataType::FLOAT, DataType::DOUBLE, DataType::HALF, DataType::BFLOAT16];
 
-/// The first floating output, for a model may return others as well.
+/// Explains the first floating output; a model may return others as well.
 fn explain(model: &Model, fixture: &Fixture, mode: Mode) -> Result<Explanation, Error> {
     let inputs = fixture.tensors(model.context());
     let floating =
@@ -34,12 +34,12 @@ fn relevances(explanation: &Explanation) -> Vec<ArrayD<f64>> {
     channels.flatten().map(|channel| channel.to_array().unwrap()).collect()
 }
 
-/// What is wrong with the explanation of a fixture in one mode; nothing when all is well.
+/// What is wrong with the explanation of a fixture in one mode.
 fn problem(fixture: &Fixture, mode: Mode) -> Result<(), String> {
     let model = load(&fixture.directory).map_err(|error| error.to_string())?;
     let explanation = match explain(&model, fixture, mode) {
         Ok(explanation) => explanation,
-        // Of what is rare an error that names the operator will do.
+        // For rare operators, an error that names the operator is fine.
         Err(Error::Core(dlbacktrace_core::Error::NoRule { .. })) if !fixture.entry.common => return Ok(()),
         Err(error) => return Err(error.to_string()),
     };
@@ -137,7 +137,7 @@ fn a_batch_is_its_samples() {
         let whole = explain(&model, fixture, Mode::Default).map_err(|error| error.to_string())?;
         let given = |input: &InputRelevance<_>| fixture.inputs.iter().any(|(name, _)| *name == input.name);
         if !whole.inputs.iter().all(given) {
-            // What is read of messages has no rows that count them.
+            // Values that are read from messages have no rows that count samples.
             return Ok(());
         }
         for (mode, tolerance) in [(Mode::Default, 1e-5), (Mode::Contrastive, 1e-4)] {
@@ -173,8 +173,8 @@ fn written_in_another_way_relevance_is_the_same() {
     report(|fixture| {
         let Some(other) = &fixture.entry.equals else { return Ok(()) };
         let other = saved_models::fixture(other);
-        // Contrastive mode divides by the sum of one sign's contributions, which may be small, so that single
-        // precision shows.
+        // Contrastive mode divides by the sum of one sign's contributions. It may be small, which enlarges the rounding
+        // of single precision.
         for (mode, tolerance) in [(Mode::Default, 1e-5), (Mode::Contrastive, 1e-4)] {
             let (first, second) = (found(fixture, mode)?, found(&other, mode)?);
             if first.len() != second.len() {

@@ -1,11 +1,11 @@
-//! A library that is missing or no TensorFlow is told, with what to do; one that fits is loaded once.
+//! A library that is missing or is not TensorFlow gives an error that says what to do; one that fits is loaded once.
 
 use dlbacktrace_tensorflow::{Error, Library, REMEDY, Version};
 use std::fs;
 use std::path::Path;
 use testkit::saved_models::library;
 
-/// One test, as a process that has loaded TensorFlow looks no further.
+/// One test, because a process that has loaded TensorFlow looks no further.
 #[test]
 fn unfit_libraries_are_told_and_a_fitting_one_is_loaded_once() {
     let directory = tempfile::tempdir().unwrap();
@@ -32,6 +32,6 @@ fn unfit_libraries_are_told_and_a_fitting_one_is_loaded_once() {
     let library = library();
     assert!((Version { major: 2, minor: 16 }..=Version { major: 2, minor: 21 }).contains(&library.version()));
     assert!(library.path().is_file());
-    // Another place is of no matter now: two copies in a process do not work.
+    // Another place makes no difference now, because two copies in a process do not work.
     assert!(std::ptr::eq(library, Library::load(Some(Path::new("/nowhere"))).unwrap()));
 }

@@ -1,4 +1,4 @@
-//! Explanations leave nothing behind.
+//! Explanations leave no memory behind.
 #![cfg(target_os = "linux")]
 
 use dlbacktrace_core::Mode;

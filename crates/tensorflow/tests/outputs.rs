@@ -1,4 +1,4 @@
-//! Every fixture gives what Python's TensorFlow gave, run after run.
+//! Every fixture returns what it returned in Python's TensorFlow, run after run.
 
 use dlbacktrace_tensorflow::{Keep, Origin};
 use std::collections::HashSet;
@@ -50,7 +50,7 @@ fn a_recording_is_whole() {
         for record in &recording.records {
             for slot in &record.inputs {
                 let known = made.contains(&slot.value) || !computed(slot.value.0);
-                assert!(known, "{name}: {} reads what nothing made", record.place());
+                assert!(known, "{name}: {} reads a value that nothing made", record.place());
                 assert!(slot.tensor.is_some(), "{name}: {}", record.place());
             }
             for slot in &record.outputs {

@@ -1,4 +1,4 @@
-//! What is read inside the model is explained in place of the bytes it is read of; and what detectors return.
+//! What a model reads from bytes is explained in place of the bytes; and the boxes of detectors.
 
 use dlbacktrace_core::explain::{Options, Output};
 use dlbacktrace_core::start::{StartOptions, Target};
@@ -40,9 +40,9 @@ fn features_that_are_parsed_are_explained_by_their_names() {
         let found = of(key);
         assert!(found.len() == count && found.iter().any(|&relevance| relevance != 0.0), "{key}: {found:?}");
     }
-    // Samples are those of the messages.
+    // Each message is a sample.
     assert_eq!((explanation.sample_axis, explanation.targets.len()), (Some(0), 2));
-    // Of a linear model each number takes its part of what its unit gives, less the words' and ids'.
+    // The model is linear: together, numbers, words and ids take all of the start.
     let started = explanation.start.positive;
     let all: f64 = ["age", "fare", "town", "ids"].into_iter().flat_map(of).sum();
     assert!((all - started).abs() < 1e-4 * started.abs(), "{all} of {started}");
@@ -50,7 +50,7 @@ fn features_that_are_parsed_are_explained_by_their_names() {
 
 #[test]
 fn features_of_sequences_are_explained_by_their_names() {
-    // Of a sum each number takes what it adds.
+    // In a sum, each number takes what it adds.
     let explanation = explained(&fixture("sequences"), &Options::default());
     for (name, expected) in [
         ("length", &[4.0, 2.0][..]),
@@ -120,7 +120,7 @@ fn pixels_of_encoded_pictures_are_explained() {
         assert_eq!(input.relevance.shape(), [6, 5, 3]);
         assert!(input.tensor.to_array().unwrap().iter().any(|&pixel| pixel > 1.0), "pixels as they are");
     }
-    // The second picture's class is that picture's.
+    // Each picture has a target of its own.
     assert_eq!(explanation.targets.len(), 2);
     let total: f64 = names(&explanation).into_iter().flat_map(|name| arrived(&explanation, name)).sum();
     assert!(total.abs() > 0.0);
@@ -135,7 +135,7 @@ fn one_box_of_a_detector_is_explained() {
             let explanation = explained(&fixture("detector"), &options);
             assert_eq!(explanation.targets, [box_number]);
             let found = arrived(&explanation, "image");
-            // A window of the picture, and not all of it.
+            // The box sees a window of the picture, not all of it.
             let seen = found.iter().filter(|&&relevance| relevance != 0.0).count();
             let all = found.len();
             assert!(
@@ -162,7 +162,7 @@ fn quantities_and_categories_that_stay_constant_are_told() {
         let warning = explanation.warnings.iter().find(|text| text.contains("tokens")).cloned();
         (arrived(&explanation, "age"), warning.unwrap_or_default())
     };
-    // 15, 20 and 5 of 43.5.
+    // Ages of 15 and 20, and 5 for the colours, of 43.5.
     let (age, warning) = told(&Options::default());
     assert!(age.iter().all(|&relevance| relevance == 0.0));
     assert!(warning.starts_with("92.0 %") && warning.contains("(age, color)"), "{warning}");
@@ -174,7 +174,7 @@ fn quantities_and_categories_that_stay_constant_are_told() {
 
 #[test]
 fn a_sparse_table_is_the_table_written_out() {
-    // With the bias, and the gate behind it.
+    // With its bias and its gate.
     let explanation = explained(&fixture("sparse_rows"), &Options::default());
     assert!(explanation.ledger.losses().keys().all(|loss| format!("{loss:?}") != "Constant"));
     assert!(arrived(&explanation, "x").iter().any(|&relevance| relevance != 0.0));

@@ -13,10 +13,10 @@ fn explained(model: &Model, inputs: &[(String, Tensor)]) -> Vec<f64> {
     explanation.inputs[0].relevance.first().to_array().unwrap().into_iter().collect()
 }
 
-/// One test, for the crate finds its library by the environment.
+/// One test, because the crate finds its library through the environment.
 #[test]
 fn a_served_bundle_is_its_directory() {
-    // The crate looks for a file of this name only; both must be one library.
+    // The crate looks only for a file of this name, and both must use one library.
     let place = tempfile::tempdir().unwrap();
     symlink(library().path(), place.path().join("libtensorflow.so")).unwrap();
     // SAFETY: no other thread of this test reads the environment.
@@ -24,7 +24,7 @@ fn a_served_bundle_is_its_directory() {
     tensorflow::library::load().unwrap();
 
     let mut explained_bundles = 0;
-    // Those that keep what restores their variables in a session.
+    // The fixtures that keep what restores their variables in a session.
     for name in ["mlp_export", "control_flow", "graph_resource", "graph_reference"] {
         let fixture = fixture(name);
         let mut graph = Graph::new();
@@ -38,7 +38,7 @@ fn a_served_bundle_is_its_directory() {
         assert!(fixture.difference(&live.forward(&live_inputs).unwrap()) <= 1e-6, "{name}");
         let relevance = explained(&live, &live_inputs);
         assert_eq!(relevance, explained(&stored, &fixture.tensors(stored.context())), "{name}");
-        // The reads are in the graph now, and serve again.
+        // The reads of variables are in the graph now and are used again.
         let again = Model::of_bundle(&bundle, &mut graph, &fixture.directory, &options).unwrap();
         assert_eq!(relevance, explained(&again, &fixture.tensors(again.context())), "{name}");
         let missing = ModelOptions { signature: "no such".into(), ..options };
@@ -53,7 +53,7 @@ fn a_served_bundle_is_its_directory() {
     values_are_those_of_the_session();
 }
 
-/// What `tf.saved_model.save` writes of a Keras model TensorFlow's own loader leaves without values.
+/// TensorFlow's own loader leaves the variables of a Keras model saved by `tf.saved_model.save` without values.
 fn variables_without_values_are_told() {
     let fixture = fixture("mlp_save");
     let mut graph = Graph::new();
@@ -64,7 +64,7 @@ fn variables_without_values_are_told() {
     assert!(reason.contains("has no value in the session"), "{reason}");
 }
 
-/// A variable that the program has written to since it loaded the model.
+/// The program has written to a variable since it loaded the model.
 fn values_are_those_of_the_session() {
     let fixture = fixture("mlp_export");
     let mut graph = Graph::new();
@@ -110,7 +110,7 @@ fn values_are_those_of_the_session() {
     let is = floats(&after.forward(&fixture.tensors(after.context())).unwrap()[0].1.bytes().unwrap());
     assert_ne!(was, is);
 
-    // Inputs of the crate are taken as they are.
+    // Tensors of the crate are taken as they are.
     let Stored::Plain { shape, bytes, .. } = &fixture.inputs[0].1 else {
         panic!("the fixture holds numbers")
     };

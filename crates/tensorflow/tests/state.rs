@@ -1,4 +1,4 @@
-//! What a run changes is put back after it; loops and branches appear as they ran.
+//! What a run changes is put back after the run; loops and branches appear as they ran.
 
 use dlbacktrace_core::explain::Options;
 use dlbacktrace_core::{Chance, RandomUse, Tensor as _};
@@ -35,7 +35,7 @@ fn the_counter_is_put_back_after_a_run_that_fails() {
     let model = load(&fixture.directory).unwrap();
     let inputs = fixture.tensors(model.context());
     let mut wrong = inputs.clone();
-    // A row that the table does not have: the run fails after it counted.
+    // A row that the table does not have: the run counts, then fails.
     let beyond = 99_i32.to_ne_bytes().repeat(6);
     for (name, tensor) in &mut wrong {
         if name == "ids" {
@@ -67,11 +67,11 @@ fn a_loop_is_its_rounds() {
 #[test]
 fn of_a_branch_the_side_taken_is_recorded() {
     let recording = recorded("control_flow");
-    // Steps 0 and 2 multiply; between them a loop of two rounds.
+    // Steps 0 and 2 multiply; between them is a loop of two rounds.
     assert_eq!(count(&recording, "MatMul"), 2);
     assert_eq!(count(&recording, "Tanh"), 2);
     let recording = recorded("graph_reference");
-    // One before the loop, one in each of its three rounds.
+    // One before the loop, and one in each of its three rounds.
     assert_eq!(count(&recording, "MatMul"), 4);
     let rounds = recording.records.iter().filter(|record| record.operation.operator == "Tanh");
     let rounds: Vec<_> = rounds.map(|record| record.scope.rounds.clone()).collect();
@@ -171,7 +171,7 @@ fn what_is_given_by_chance_is_named_and_repeats_by_a_seed() {
     let drawn = [("RandomUniform", "dropped/dropout"), ("StatelessRandomUniformV2", "seeded")];
     let (explanation, first) = explained(Some(1));
     let found = named(&explanation.random);
-    assert_eq!(found.len(), 2, "what the graph fixes is none of them: {found:?}");
+    assert_eq!(found.len(), 2, "numbers that the graph fixes are not among them: {found:?}");
     for (operator, scope) in drawn {
         let place = scope.replace('/', ".");
         let is = |(name, module, chance): &(String, String, Chance)| {

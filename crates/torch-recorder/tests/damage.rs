@@ -70,8 +70,8 @@ fn outputs(folder: &Path, name: &str, bytes: &[u8]) -> Result<Vec<Tensor>, Error
     Ok(recording.outputs.into_iter().map(|output| output.tensor).collect())
 }
 
-/// What is wrong with how a damaged archive was taken; nothing when it was refused, or ran as the whole one does because
-/// the damage hit nothing that is read.
+/// What is wrong with the outcome for a damaged archive. It may be refused, or run like the whole one if the damage hit
+/// nothing that is read.
 fn problem(outcome: Result<Vec<Tensor>, Error>, expected: &[Tensor]) -> Option<String> {
     match outcome {
         Ok(found) => {
@@ -86,7 +86,7 @@ fn problem(outcome: Result<Vec<Tensor>, Error>, expected: &[Tensor]) -> Option<S
     }
 }
 
-/// Damages each archive many times; tells what was damaged, whether it was refused, and what is wrong.
+/// Damages each archive many times; sends the damage, whether the archive was refused, and what is wrong.
 fn damage_all(folder: &Path, tell: &mpsc::Sender<(String, bool, Option<String>)>) {
     for (seed, name) in DAMAGED.into_iter().enumerate() {
         let whole = std::fs::read(data(name)).unwrap();
@@ -144,7 +144,7 @@ fn a_damaged_weight_is_refused_by_name() {
     assert!(text.contains("in_place/data/0 is damaged"), "{text}");
 }
 
-/// The archive with other contents in the files that tell where its code came from; whole as far as checksums go.
+/// The archive with other contents in the files that tell where its code came from. Its checksums are right.
 fn with_source_lines(whole: &[u8], contents: &[u8]) -> Vec<u8> {
     let mut old = ZipArchive::new(Cursor::new(whole)).unwrap();
     let mut new = ZipWriter::new(Cursor::new(Vec::new()));

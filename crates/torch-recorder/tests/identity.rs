@@ -72,7 +72,7 @@ fn a_region_that_no_write_touched_is_still_the_same_value() {
 
 #[test]
 fn a_read_that_no_single_value_covers_lists_everything_written() {
-    // Two rows of an uninitialised storage written one by one, then seen from a view made of both.
+    // Two halves of zeros are written one by one; a view then reads from both.
     let x = Tensor::arange(3, FLOAT);
     let recording = live(&keeping_all(), &x, |x| {
         let y = Tensor::zeros([2, 6], FLOAT);
@@ -91,8 +91,8 @@ fn a_read_that_no_single_value_covers_lists_everything_written() {
 fn a_loop_of_writes_and_reads_stays_linear() {
     let recording = load("loop_write").record(&inputs("loop_write"), &keeping_all()).unwrap();
     let longest = aliases(&recording).map(|alias| alias.sources.len()).collect::<Vec<_>>();
-    // A column before it is overwritten is a part of the zeros, and one after it is the value written;
-    // only the sum at the end puts all six on the zeros.
+    // A column is a part of the zeros before it is overwritten, and the written value afterwards. Only the sum at the
+    // end puts all six on the zeros.
     assert_eq!(longest, [1, 1, 1, 1, 1, 7]);
     assert_eq!(assert_aliases_exact(&recording), 6);
 }

@@ -8,7 +8,7 @@ use testkit_torch::recordings::{
     FLOAT, assert_sound, bit_equal, calls, inputs, keeping_all, load, numbers, policy, rows, slots,
 };
 
-/// Records a small tch network and gives its unrecorded result too.
+/// Records a small tch network; also returns the result of an unrecorded run.
 fn record_network() -> (Recording, Tensor) {
     let variables = nn::VarStore::new(Device::Cpu);
     let root = variables.root();

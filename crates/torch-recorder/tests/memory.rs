@@ -1,4 +1,4 @@
-//! What recordings leave behind: nothing.
+//! Recordings leave no memory behind.
 
 use testkit::memory::resident;
 use testkit_torch::recordings::{MODELS, inputs, keeping_all, load, policy};

@@ -1,4 +1,4 @@
-//! Modules: what they tell of themselves, what they take, what they give.
+//! Modules: what they tell of themselves, what they take, what they return.
 
 use dlbacktrace_torch_recorder::{Error, Input, Inputs, Module, Origin, Recording};
 use tch::Tensor;

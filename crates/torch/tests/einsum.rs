@@ -1,4 +1,4 @@
-//! Einstein sums against the operators they stand for.
+//! Einstein sums against the operators that they stand for.
 
 use dlbacktrace_core::Mode;
 use dlbacktrace_torch::Input::{Int, List};

@@ -20,7 +20,7 @@ fn check_twin(name: &str, x: &Tensor, f: Function, twin: Function) {
     }
 }
 
-/// A linear function of a tensor of a shape is the product with the matrix of its results on unit tensors.
+/// Checks a linear function against a product with the matrix of its results on unit tensors.
 #[track_caller]
 fn check_linear(name: &str, shape: &[i64], f: Function) {
     let count: i64 = shape.iter().product();
@@ -138,7 +138,7 @@ fn a_spectrogram_is_frames_a_window_and_a_transform() {
     });
 }
 
-/// A convolution of rows of x with rows of a kernel, counted around so many points, as groups.
+/// Convolves rows of x with rows of a kernel around `points`, as groups.
 fn around(x: &Tensor, kernel: &Tensor, points: i64) -> Tensor {
     let (groups, reach) = (kernel.size()[0], kernel.size()[1]);
     let filled = x.constant_pad_nd([0, points - x.size()[2]]);
@@ -176,7 +176,7 @@ fn products_of_spectra_are_convolutions() {
             check_twin(&format!("{name}, {points} points"), &x, form, &direct);
         }
     }
-    // The kernel may depend on the input as well.
+    // The kernel may depend on the input too.
     let kernel = |x: &Tensor| x.get(0).tanh();
     check_twin("both", &x, &|x| back(half(x, 12) * half(&kernel(x), 12), 12), &|x| around(x, &kernel(x), 12));
 }

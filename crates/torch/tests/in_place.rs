@@ -1,4 +1,4 @@
-//! Operations that consume a tensor work in its buffer, unless somebody else holds it.
+//! Operations that consume a tensor work in its buffer, unless something else holds the tensor.
 
 use dlbacktrace_core::{Range, Result, Tensor};
 use dlbacktrace_torch::TorchTensor;

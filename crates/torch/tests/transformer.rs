@@ -30,7 +30,7 @@ impl Weights {
         [&self.packed, &self.packed_bias, &self.out, &self.out_bias].map(tensor)
     }
 
-    /// Outputs and, before averaging, the attention map.
+    /// The outputs, and the attention map before averaging.
     fn written_out(&self, [q, k, v]: [&Tensor; 3], hidden: Option<&Tensor>) -> (Tensor, Tensor) {
         let heads = |x: &Tensor, index: i64| {
             let weight = self.packed.narrow(0, index * WIDTH, WIDTH);
@@ -137,7 +137,7 @@ fn the_attention_map_is_explained_too() {
     });
 }
 
-/// The parameters of an encoder layer beside its attention.
+/// The parameters of an encoder layer.
 struct Layer {
     attention: Weights,
     norms: [Tensor; 4],

@@ -1,4 +1,4 @@
-//! Operators beside what they are written out in others.
+//! Operators against their written-out forms.
 
 use dlbacktrace_core::Mode;
 use dlbacktrace_torch::Input;
@@ -7,13 +7,13 @@ use testkit_torch::operators::{assert_equal, call, explain, ints, numbers, resul
 
 type Form = fn(&Tensor) -> Tensor;
 
-/// What a function makes of all rows of the second axis up to each.
+/// Applies a function to all rows of the second axis up to each one.
 fn running(x: &Tensor, combined: fn(&Tensor) -> Tensor) -> Tensor {
     let rows: Vec<Tensor> = (1..=x.size()[1]).map(|count| combined(&x.narrow(1, 0, count))).collect();
     Tensor::stack(&rows, 1)
 }
 
-/// Factor after factor.
+/// The product over the second axis, factor by factor.
 fn product(x: &Tensor) -> Tensor {
     let [first, rest @ ..] = &x.unbind(1)[..] else { panic!("nothing to multiply") };
     rest.iter().fold(first.shallow_clone(), |product, factor| product * factor)
@@ -23,7 +23,7 @@ fn log_sum(x: &Tensor) -> Tensor {
     x.exp().sum_dim_intlist(1, false, None::<Kind>).log()
 }
 
-/// Each row of a less each row of b.
+/// Each row of a minus each row of b.
 fn differences(x: &Tensor) -> Tensor {
     let (a, b) = (x.narrow(2, 0, 2), x.narrow(2, 3, 2));
     a.unsqueeze(2) - b.unsqueeze(1)
@@ -44,7 +44,7 @@ fn norm(x: &Tensor, order: f64, axis: i64) -> Tensor {
     call("aten::linalg_vector_norm", arguments)
 }
 
-/// Both, in both modes: name, in one operator, written out.
+/// Name, form in one operator, written-out form.
 const TWINS: [(&str, Form, Form); 17] = [
     ("norm of order 1", |x| norm(x, 1.0, 1), |x| x.abs().sum_dim_intlist(1, false, None::<Kind>)),
     ("norm of order 2", |x| norm(x, 2.0, -1), |x| (x * x).sum_dim_intlist(-1, false, None::<Kind>).sqrt()),
@@ -116,7 +116,7 @@ fn one_operator_is_what_it_is_written_out() {
     }
 }
 
-/// As pooling of statistics has it: both results joined.
+/// Pooling of statistics joins both results of one operator.
 #[test]
 fn a_deviation_and_the_mean_beside_it() {
     let x = numbers(&[3, 4, 5], 1);
