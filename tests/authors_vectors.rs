@@ -1,4 +1,4 @@
-//! The rules held to the authors' vectors, on the ndarray oracle and on libtorch.
+//! The rules against the authors' vectors, on the ndarray oracle and on libtorch.
 
 use dlbacktrace::core::array::Array;
 use dlbacktrace::torch::TorchTensor;

@@ -1,5 +1,5 @@
-//! Backends held to the oracle, the ndarray in double precision: every operation of the tensor trait, every
-//! operator in both modes and under every gate. A backend is one tensor of it.
+//! Backends against the oracle, `ndarray` in double precision: every operation of the tensor trait, every operator in
+//! both modes and under every gate. One tensor stands for its backend.
 
 use dlbacktrace::core::array::Array;
 use dlbacktrace::torch::TorchTensor;

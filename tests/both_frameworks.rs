@@ -19,7 +19,7 @@ struct Twin {
     name: String,
     /// The input's name in the signature.
     input: String,
-    /// The order in which TensorFlow's axes are libtorch's; as they are when absent.
+    /// The order that makes TensorFlow's axes libtorch's; absent if they are the same.
     axes: Option<Vec<usize>>,
 }
 
@@ -39,7 +39,7 @@ impl Twin {
         model.explain(&inputs, &Options::new().mode(mode)).unwrap()
     }
 
-    /// What belongs to TensorFlow in libtorch's order of axes.
+    /// An array of TensorFlow in libtorch's order of axes.
     fn turned(&self, array: ArrayD<f64>) -> ArrayD<f64> {
         match &self.axes {
             Some(axes) if axes.len() == array.ndim() => array.permuted_axes(axes.clone()),
@@ -83,7 +83,7 @@ fn twins_agree() {
             assert!(found <= 1e-4, "{} differs by {found:e} in {mode:?} mode", twin.name);
             if let (Some(a), Some(b)) = (a.negative().unwrap(), b.negative().unwrap()) {
                 let found = gap(&a, &twin.turned(b));
-                assert!(found <= 1e-4, "{} differs by {found:e} in what speaks against", twin.name);
+                assert!(found <= 1e-4, "{} differs by {found:e} in the negative channel", twin.name);
             }
         }
     }

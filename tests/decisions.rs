@@ -17,7 +17,7 @@ fn close(found: &[f32], expected: &[f32]) {
     assert!(found.len() == expected.len() && near, "{found:?} instead of {expected:?}");
 }
 
-/// y = 5·[x₀ > 0.5] + 0.1·x₁ of two samples, one above and one below.
+/// y = 5·[x₀ > 0.5] + 0.1·x₁ for two samples: x₀ is above the limit in one, and below in the other.
 #[test]
 fn a_threshold_is_explained_by_its_number() {
     for mode in [Mode::Default, Mode::Contrastive] {
@@ -29,7 +29,7 @@ fn a_threshold_is_explained_by_its_number() {
             assert!(warnings.contains("of the start came from decisions"), "{form}: {warnings}");
         }
     }
-    // What passes two decisions, one made of the other, is counted once.
+    // Relevance that passes a decision made from another one is counted once.
     for form in ["flag", "interval"] {
         let warnings = explain(&format!("decision_{form}"), &Options::new()).warnings().join("\n");
         assert!(

@@ -14,7 +14,7 @@ fn zeros(shape: &[usize]) -> ArrayD<f32> {
     ArrayD::zeros(shape)
 }
 
-/// The error names what it is about.
+/// The error must name what it is about.
 #[track_caller]
 fn refused(outcome: Result<dlbacktrace::Explanation, Error>, code: i32, names: &str) {
     let error = outcome.expect_err("it does not fit");

@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use tch::Tensor;
 use testkit_torch::fixtures::{Fixture, Node, agree, fixture, fixtures};
 
-/// The first floating output, for a model may return others as well.
+/// Explains the first floating output; a model may return others as well.
 fn explain(fixture: &Fixture, model: &Model, mode: Mode) -> Result<Explanation, Error> {
     let tensors = fixture.tensors();
     let floating =
@@ -15,7 +15,7 @@ fn explain(fixture: &Fixture, model: &Model, mode: Mode) -> Result<Explanation, 
         Mode::Default => Target::AllOutputs,
         Mode::Contrastive => Target::Argmax,
     });
-    // Bytes of pictures are numbers, which the user has to say of integers.
+    // Bytes of pictures are numbers; the user has to say so, because bytes are integers.
     let bytes = fixture
         .inputs
         .iter()
@@ -34,7 +34,7 @@ fn relevances(explanation: &Explanation) -> Vec<Tensor> {
         .collect()
 }
 
-/// What is wrong with the explanation of a fixture in one mode; nothing when all is well.
+/// What is wrong with the explanation of a fixture in one mode.
 fn problem(fixture: &Fixture, mode: Mode) -> Option<String> {
     let model = match Model::load(fixture.path()) {
         Ok(model) => model,
@@ -121,8 +121,8 @@ fn written_in_another_way_relevance_is_the_same() {
         let Some(name) = &first.equals else { continue };
         let second = fixture(name);
         pairs += 1;
-        // Contrastive mode divides by the sum of one sign's contributions, which may be small, so that single
-        // precision shows.
+        // Contrastive mode divides by the sum of one sign's contributions. It may be small, which enlarges the rounding
+        // of single precision.
         for (mode, tolerance) in [(Mode::Default, 1e-5), (Mode::Contrastive, 1e-4)] {
             let of = |fixture: &Fixture| {
                 Model::load(fixture.path())
@@ -160,7 +160,7 @@ fn the_recording_repeats_bit_by_bit() {
         match model.verify(&fixture.inputs(&tensors), &Options::new().allow_unruled(true)) {
             Ok(found) if found.replay.failed.is_empty() => {}
             Ok(found) => problems.push((fixture.name.clone(), found.replay.failed.join("; "))),
-            // Starts that do not fit are another test's matter.
+            // Another test checks starts that do not fit.
             Err(Error::Usage(_)) => {}
             Err(error) => problems.push((fixture.name.clone(), error.to_string())),
         }
@@ -177,7 +177,7 @@ fn what_cannot_be_explained_says_why() {
         let expected = match fixture.expect.as_str() {
             "raises" => 5,
             "no-forward" | "foreign" => 3,
-            // An output that does not depend on the input, or without a floating tensor, is a choice that does not fit.
+            // The output does not depend on the input, or is not a floating tensor: it was the wrong choice.
             _ if fixture.name == "constant_output" => 2,
             _ if fixture.outputs(&fixture.tensors()).iter().all(|output| !output.is_floating_point()) => 2,
             _ => 4,

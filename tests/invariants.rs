@@ -1,4 +1,4 @@
-//! What holds of every explanation, on whole models: batches, threads, state, starts, gates, causality, precision.
+//! What holds for every explanation, on whole models: batches, threads, state, starts, gates, causality, precision.
 
 use dlbacktrace::{Amount, Explanation, Inputs, Mode, Model, Options, Target};
 use ndarray::{ArrayD, Axis, Slice};
@@ -9,7 +9,7 @@ use testkit_torch::fixtures::{Fixture, Input, channels, explain, fixtures, input
 
 const MODES: [Mode; 2] = [Mode::Default, Mode::Contrastive];
 
-/// Those that are explained by the default options.
+/// The fixtures that the default options explain.
 fn explained() -> impl Iterator<Item = (Fixture, Model)> {
     let usual =
         |fixture: &Fixture| fixture.expect == "explained" && fixture.common && fixture.name != "image_bytes";
@@ -19,7 +19,7 @@ fn explained() -> impl Iterator<Item = (Fixture, Model)> {
     })
 }
 
-/// Models whose first axis counts samples, which do not depend on each other.
+/// Models whose first axis counts samples that do not depend on each other.
 const BATCHED: &[&str] = &[
     "mlp_traced",
     "mlp_binary",
@@ -52,7 +52,7 @@ const BATCHED: &[&str] = &[
     "lstm_encoder_decoder",
 ];
 
-/// Three samples made of a fixture's first and last.
+/// Three samples: a fixture's first and last, and one made from them.
 fn three(fixture: &Fixture) -> Vec<Tensor> {
     let tensors = fixture.tensors();
     let rows = |input: &Input| {
@@ -138,10 +138,10 @@ fn models_are_the_same_afterwards() {
             keys.iter().map(|&key| torch::Input::Tensor(tensors[key].shallow_clone())).collect::<Vec<_>>(),
         );
         let copies: Vec<Tensor> = keys.iter().map(|&key| tensors[key].copy()).collect();
-        // Whether an explanation can be given is another test's matter.
+        // Another test checks whether the model can be explained.
         let _ = model.explain(&shared, &Options { all_values: true, ..Default::default() });
         for ((name, before), (_, after)) in before.iter().zip(forward()) {
-            assert!(before.equal(&after), "{}: {name} is another afterwards", fixture.name);
+            assert!(before.equal(&after), "{}: {name} differs afterwards", fixture.name);
         }
         for (key, copy) in keys.iter().zip(&copies) {
             assert!(tensors[*key].equal(copy), "{}: the input {key} was changed", fixture.name);
@@ -151,7 +151,7 @@ fn models_are_the_same_afterwards() {
     assert!(checked > 150);
 }
 
-/// The sum of a value's relevance in each channel, and of its magnitudes.
+/// The sum of a value's relevance in each channel, and the sum of its magnitudes.
 fn totals(values: &dlbacktrace::ValueRelevance) -> (Amount, f64) {
     let (first, second) = (values.relevance().unwrap(), values.negative().unwrap());
     let sum = |channel: &ArrayD<f64>, f: fn(f64) -> f64| channel.iter().map(|&r| f(r)).sum::<f64>();
@@ -188,7 +188,7 @@ fn the_ledger_is_the_relevance_of_the_values() {
                 );
                 largest = largest.max(gross);
             }
-            // What started or was handed on arrived at a step or an input.
+            // All that started or was handed on arrived at a step or an input.
             let entries = &explanation.ledger().entries;
             let sent = explanation.start_amount() + entries.iter().map(|entry| entry.delivered).sum();
             let received: Amount = entries.iter().map(|entry| entry.received).sum();
@@ -215,7 +215,7 @@ fn the_future_receives_exactly_nothing() {
         let (fixture, model) = load(name);
         let tokens = 5;
         for position in 0..tokens {
-            // What the attention returns at one position.
+            // Starts with what the attention returns at one position.
             let mut start = ArrayD::zeros(vec![2, tokens, 8]);
             start.slice_axis_mut(Axis(1), Slice::from(position..=position)).fill(1.0);
             for mode in MODES {
@@ -254,7 +254,7 @@ fn half_precision_is_explained_in_single() {
         let (of_half, of_single) = (explain(half, &options), explain(single, &options));
         let (found, expected) = (channels(&of_half).remove(0), channels(&of_single).remove(0));
         assert_eq!(found.kind(), Kind::Float, "{half}");
-        // Rounding may give a pooling window another winner, so single cells may differ: all of them together count.
+        // Rounding may give a pooling window another winner, so single cells may differ: only their sum counts.
         let gap = (&found - &expected).abs().sum(Kind::Double) / expected.abs().sum(Kind::Double);
         assert!(gap.double_value(&[]) <= tolerance, "{half} is off by {gap:?}");
         let says = |explanation: &Explanation| {
@@ -266,7 +266,7 @@ fn half_precision_is_explained_in_single() {
     let double = explain("mlp_f64", &Options::new());
     assert_eq!(double.inputs()[0].tensor().unwrap().kind(), Kind::Double);
     assert!(double.warnings().is_empty());
-    // What is read out is what was computed, digit by digit.
+    // Reading the relevance gives every digit that was computed.
     let input = &double.inputs()[0];
     assert_eq!(input.precision(), dlbacktrace::core::DType::F64);
     let read: Vec<f64> = input.relevance().unwrap().into_iter().collect();

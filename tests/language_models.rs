@@ -1,5 +1,5 @@
-//! Transformers as the transformers library writes them, traced by `python_shims/trace_hf.py`: full coverage, closed accounts,
-//! batches with padding, causality, one operator against written out, and depth.
+//! Transformers of the transformers library, traced by `python_shims/trace_hf.py`: full coverage, closed accounts,
+//! batches with padding, causality, one operator against its written-out form, and depth.
 
 use dlbacktrace::torch::{self, Computation};
 use dlbacktrace::{Amount, Explanation, Inputs, Loss, Mode, Model, ModuleRelevance, Options, Target};
@@ -66,7 +66,7 @@ fn start(shape: &[usize]) -> ArrayD<f64> {
     })
 }
 
-/// A start of either mode.
+/// Options with a start for either mode.
 fn options(mode: Mode, seed: &ArrayD<f64>) -> Options {
     Options::new().mode(mode).start(seed.clone()).negative_start(seed * 0.5)
 }
@@ -75,7 +75,7 @@ fn report(problems: Vec<String>) {
     assert!(problems.is_empty(), "{}", problems.join("\n"));
 }
 
-/// What is wrong with an account; nothing when all is well.
+/// What is wrong with an account.
 fn problem(explanation: &Explanation) -> Option<String> {
     if explanation.coverage() < 1.0 {
         return Some(format!("coverage {}: {:?}", explanation.coverage(), explanation.operators()));
@@ -141,8 +141,8 @@ fn in_another_form_relevance_is_the_same() {
                     channels(&model.explain(&given(&language.inputs(case)), &options(mode, &seed)).unwrap())
                 };
                 for (a, b) in of(&language).iter().zip(of(&twin)) {
-                    // Contrastive mode asks for signs, so that rounding turns a unit over whose sum is next to 0: rarely,
-                    // and not the same ones on each machine. Of all relevance that moves little.
+                    // Contrastive mode asks for signs, so rounding turns a unit over if its sum is close to 0. That is
+                    // rare, differs between machines, and moves little of all relevance.
                     let sum = |x: &Tensor| x.abs().sum(Kind::Double).double_value(&[]);
                     let (gap, same) = match mode {
                         Mode::Default => ((a - &b).abs().max().double_value(&[]), agree(a, &b, 1e-5)),
@@ -172,7 +172,7 @@ fn a_padded_batch_is_its_texts() {
         let lengths: Vec<i64> =
             Vec::try_from(batch[mask].sum_dim_intlist([1_i64].as_slice(), false, Kind::Int64)).unwrap();
         let shape = language.output("padded");
-        // An output for each token of a padded text has none for the padding.
+        // If each token has an output, the start has none at the padding.
         let by_token = shape.len() == 3 && language.task != "translate";
         let mut seed = start(&shape);
         for (row, &length) in lengths.iter().enumerate().filter(|_| by_token) {
@@ -272,7 +272,6 @@ fn every_module_accounts_for_what_it_received() {
                 }
             }
             let with_heads = explanation.modules().iter().filter(|module| !module.heads.is_empty()).count();
-            // A next token's last layer, a class's and so on: each layer attends at least once.
             assert!(with_heads >= 2, "{}: {with_heads}", language.name);
         }
     }
@@ -304,7 +303,7 @@ fn experts_share_what_their_layer_received() {
             let prefix = format!("{path}.experts.");
             let each =
                 || explanation.modules().iter().filter(|module| module.module.path.starts_with(&prefix));
-            // Their answers are weighted by the router, which takes its share of each product.
+            // The router weights the experts' answers, and takes its share of each product.
             let shared = each().map(|expert| expert.received).sum::<Amount>()
                 + passed(&explanation, &format!("{path}.gate")).received;
             assert!(close(experts.received, shared), "{path}: {} and {shared:?}", experts.received.positive);
@@ -315,7 +314,7 @@ fn experts_share_what_their_layer_received() {
     }
 }
 
-/// A decoder of equal layers as Llama's: norms by root mean squares, rotary positions, gated feed-forward parts.
+/// A decoder of equal layers, as in Llama: norms by root mean squares, rotary positions, gated feed-forward parts.
 struct Decoder {
     table: Tensor,
     weights: Vec<Tensor>,

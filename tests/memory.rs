@@ -1,4 +1,4 @@
-//! Explanations in a loop hold on to nothing. A test file of its own: the process runs nothing else.
+//! Explanations in a loop leave no memory behind. The test has a file of its own, so its process runs nothing else.
 #![cfg(target_os = "linux")]
 
 use dlbacktrace::{Inputs, Mode, Model, Options, Progress};

@@ -6,7 +6,7 @@ use ndarray::ArrayD;
 use std::collections::BTreeMap;
 use testkit_torch::fixtures::{agree, channels, explain, inputs, load, same_bits};
 
-/// The relevance of values by the step that made them.
+/// The relevance of values, by the step that made them.
 fn by_step(explanation: &Explanation) -> BTreeMap<usize, ArrayD<f64>> {
     explanation.values().iter().map(|value| (value.step, value.relevance().unwrap())).collect()
 }
@@ -19,7 +19,7 @@ fn twice_the_start_is_twice_the_relevance() {
         for (once, twice) in channels(&plain).iter().zip(channels(&doubled)) {
             assert!((once * 2.0).equal(&twice), "{name}");
         }
-        // Each sample starts with the scaler in place of its own output.
+        // Each sample starts with the scaler instead of its own output.
         let scaled = explain(name, &Options::new().scaler(3.0));
         let (output, targets) = (plain.output(), plain.target().unwrap().to_vec());
         let own = output.outer_iter().zip(&targets).map(|(sample, &unit)| *sample.iter().nth(unit).unwrap());
@@ -34,7 +34,7 @@ fn twice_the_start_is_twice_the_relevance() {
 
 #[test]
 fn gates_touch_only_what_is_before_them() {
-    // Tanh, sigmoid and softmax after each linear: the last one is gated first.
+    // Tanh, sigmoid and softmax each follow a linear layer. The walk meets the last layer first.
     let options = Options::new().all_values(true).target(Target::AllOutputs);
     let (on, off) =
         (explain("mlp_saturated", &options), explain("mlp_saturated", &options.clone().gates(false)));
@@ -44,11 +44,11 @@ fn gates_touch_only_what_is_before_them() {
     let mut differ = 0;
     for (step, relevance) in &gated {
         let same = *relevance == open[step];
-        assert!(same || Some(*step) < last_linear, "step {step} lies behind every gate");
+        assert!(same || Some(*step) < last_linear, "step {step} comes after every gated layer");
         differ += usize::from(!same);
     }
-    assert!(differ > 0, "saturated gates block something");
-    // Linear layers leave what a gate blocks out of their denominator; nothing is lost to it.
+    assert!(differ > 0, "saturated activations block something");
+    // Linear layers leave what a gate blocks out of their denominator, so no relevance is lost.
     assert!(on.ledger().closes() && off.ledger().closes());
 
     for name in ["resnet_basic", "cnn_traced", "densenet_block", "dropout", "pair_layer_norm_fused"] {
@@ -59,7 +59,7 @@ fn gates_touch_only_what_is_before_them() {
     for name in ["mlp_saturated", "mlp_swish"] {
         let contrastive = Options::new().mode(Mode::Contrastive);
         let (on, off) = (explain(name, &contrastive), explain(name, &contrastive.clone().gates(false)));
-        assert!(same_bits(&on, &off), "{name}: contrastive mode knows no gates");
+        assert!(same_bits(&on, &off), "{name}: contrastive mode has no gates");
     }
 }
 
@@ -102,7 +102,7 @@ fn inputs_that_are_no_evidence_are_constants() {
     assert_eq!(names(&whole), ["categories", "numbers"]);
     assert_eq!(names(&rest), ["numbers"]);
     assert!(rest.ledger().closes() && rest.inputs()[0].amount().magnitude() > 0.0);
-    // No other input gains by it: a weighted sum gives to each what its size says.
+    // No other input gains from that: a weighted sum shares by size.
     assert_eq!(rest.inputs()[0].relevance().unwrap(), whole.inputs()[1].relevance().unwrap());
 }
 

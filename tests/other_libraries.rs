@@ -1,5 +1,5 @@
-//! Small networks of other libraries' tests: where their rule is the default rule their figures hold, where it is
-//! another they differ. On the core's tape with the oracle and with libtorch, and on TorchScript twins.
+//! Small networks from the tests of other libraries. Where a library uses the default rule, its figures hold; where it
+//! uses another, they differ. Run on the core's tape with the oracle and with libtorch, and on TorchScript twins.
 //!
 //! See tests/data/README.md for the form of the file and its sources.
 
@@ -79,7 +79,7 @@ fn cases() -> Vec<Case> {
     cases
 }
 
-/// What was found for a case: relevance by the names of the values, and what biases took.
+/// What was found for a case: the relevance of each value by its name, and what biases took.
 struct Found {
     relevance: BTreeMap<String, ArrayD<f64>>,
     bias: f64,
@@ -91,7 +91,7 @@ fn largest_gap(a: &ArrayD<f64>, b: &ArrayD<f64>) -> f64 {
 }
 
 impl Case {
-    /// `rounding`: of the backend, relative to the largest number.
+    /// `rounding` is the backend's, relative to the largest number.
     fn check(&self, found: &Found, rounding: f64) {
         let scale = self.seed.data.iter().map(|r| r.abs()).sum::<f64>();
         for (name, expected) in &self.relevance {
@@ -109,7 +109,7 @@ impl Case {
                     self.name
                 ),
                 Kind::Control => {
-                    assert!(gap > 0.01 * scale, "{}: {name} is as the peer's, by another rule", self.name);
+                    assert!(gap > 0.01 * scale, "{}: {name} is the peer's, but the rules differ", self.name);
                 }
             }
         }
@@ -163,7 +163,7 @@ fn walked<T: Tensor>(case: &Case, like: &T) -> Found {
             "reshape" => tapes::reshape(&mut tape, &operands[0], step.shape.as_ref().unwrap()),
             "max_pool" => {
                 let (dims, kernel, stride) = (number(step.dims), number(step.kernel), number(step.stride));
-                // No other step reads what a pooling makes here: its shape is that of the start.
+                // No other step reads the result of a pooling here, so its shape is that of the start.
                 tapes::max_pool(&mut tape, &operands[0], dims, kernel, stride, &case.seed.shape)
             }
             other => panic!("no operator {other}"),
@@ -203,7 +203,7 @@ fn they_hold_on_libtorch() {
 fn explained(case: &Case, name: &str) -> Explanation {
     let fixture = fixture(name);
     let model = Model::load(fixture.path()).unwrap();
-    // Several cases share a fixture; each brings its own inputs, under the names of the fixture if there are several.
+    // Cases that share a fixture have their own inputs. Several inputs are named as in the fixture.
     let inputs = fixture.inputs.iter().fold(Inputs::new(), |inputs, input| {
         let stored = case.inputs.get(&input.name).or(case.inputs.values().next()).unwrap();
         inputs.push(stored.array().mapv(|number| number as f32))
@@ -217,7 +217,7 @@ fn found_in(case: &Case, explanation: &Explanation) -> Found {
     for (name, input) in case.inputs.keys().zip(in_order(case, explanation)) {
         relevance.insert(name.clone(), explanation.inputs()[input].relevance().unwrap());
     }
-    // Last step first there, first step first here. Dropout in evaluation mode returns what it was given.
+    // The explanation lists the last step first. Dropout in evaluation mode makes no value.
     let steps: Vec<&Step> = case.steps.iter().filter(|step| step.op != "dropout").collect();
     assert_eq!(explanation.values().len(), steps.len(), "{}: {:?}", case.name, explanation.values());
     for (step, value) in steps.into_iter().zip(explanation.values().iter().rev()) {
@@ -226,7 +226,7 @@ fn found_in(case: &Case, explanation: &Explanation) -> Found {
     Found { relevance, bias: bias(explanation.ledger()) }
 }
 
-/// For each input of the case its position among those of the explanation.
+/// The position of each of the case's inputs among those of the explanation.
 fn in_order(case: &Case, explanation: &Explanation) -> Vec<usize> {
     let position = |name: &String| explanation.inputs().iter().position(|input| input.name == *name);
     case.inputs.keys().map(|name| position(name).unwrap_or(0)).collect()
@@ -258,7 +258,7 @@ fn writing_in_place_changes_nothing() {
     assert_eq!(apart.inputs()[0].relevance().unwrap(), in_place.inputs()[0].relevance().unwrap());
 }
 
-/// Where the peer must give up: a module that is used twice is as good as two modules.
+/// The peer does not support a module that is used twice; here it equals two modules.
 #[test]
 fn a_reused_module_equals_its_unrolled_twin() {
     let case = case("captum_reused");

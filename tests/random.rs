@@ -4,7 +4,7 @@ use dlbacktrace::{Chance, Error, Model, Options};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use testkit_torch::fixtures::{Fixture, fixture, fixtures, inputs, load, same_bits};
 
-/// The generator is one for the process, so that tests take turns.
+/// The process has one generator, so tests take turns.
 static GENERATOR: Mutex<()> = Mutex::new(());
 
 fn turn() -> MutexGuard<'static, ()> {

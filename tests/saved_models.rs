@@ -1,4 +1,4 @@
-//! SavedModels by the library's face.
+//! SavedModels through the public interface.
 #![cfg(feature = "tensorflow")]
 
 use dlbacktrace::{Inputs, Model, Options, Value};

@@ -1,4 +1,4 @@
-//! Where an explanation starts: which output, what counts its samples, which cells; and what is said of all that.
+//! Where an explanation starts: which output, what counts its samples, which cells; and what is said about them.
 
 use dlbacktrace::{
     Classes, Coordinate, Error, Explanation, Inputs, Mode, Options, Output, PixelRange, Samples, Target, Task,
@@ -59,12 +59,12 @@ fn one_score_a_sample_is_each_samples_own() {
         })
         .collect();
     assert!(agree(found.inputs()[0].tensor().unwrap(), &Tensor::cat(&alone, 0), 1e-5));
-    // Asked for otherwise, the three are units of one sample.
+    // On request, the three are units of one sample.
     let whole = model.explain(&inputs(&fixture), &Options::new().samples(Samples::One)).unwrap();
     assert_eq!(whole.target().map(<[usize]>::len), Some(1));
 }
 
-/// The run that tells is made once for a model.
+/// The second run, which finds the samples, is made once for a model.
 #[test]
 fn what_was_found_of_samples_holds_for_the_next_explanation() {
     let (fixture, model) = load("start_one_score");
@@ -85,7 +85,7 @@ fn rows_that_depend_on_each_other_are_no_samples() {
     let node = explain("start_nodes", &Options::new().target(at("2,1")));
     assert!(near(start(&node), output("start_nodes")[[2, 1]]));
     assert_eq!(node.target_cells(), [[2, 1]]);
-    // Node 2 has itself, node 3 and, by that, node 0 as neighbours: node 1 has no part in it.
+    // Node 2 depends on itself, on node 3 and through it on node 0, but not on node 1.
     let relevance = node.inputs()[0].relevance().unwrap();
     assert!(relevance.index_axis(Axis(0), 1).iter().all(|&r| r == 0.0), "{relevance}");
     assert!(relevance.index_axis(Axis(0), 2).iter().any(|&r| r != 0.0), "{relevance}");
