@@ -130,7 +130,7 @@ fn quotient(lowering: &mut Lowering, record: &Record) -> Result<()> {
     }
 }
 
-/// The number of the graph that is one of two operands, and which operand the other is. Two numbers are none.
+/// If one of two operands is a number of the graph: the number, and the index of the other operand.
 fn with_number(lowering: &Lowering, record: &Record) -> Result<Option<(f64, usize)>> {
     let (a, b) = (input(record, 0)?, input(record, 1)?);
     match (number_of_graph(lowering, a)?, number_of_graph(lowering, b)?) {
@@ -154,8 +154,8 @@ fn times_logarithm(
     lowering.step(record, Box::new(Product), vec![x.clone(), logarithm])
 }
 
-/// With a number of the graph a bound, which is how TensorFlow writes clamps: relevance passes. Between two values
-/// the winner takes it.
+/// With a number of the graph it is a bound, because TensorFlow writes clamps like this: relevance passes. Between two
+/// values the winner takes it.
 fn extremum(lowering: &mut Lowering, record: &Record, largest: bool) -> Result<()> {
     let operands = numbers(lowering, record)?;
     let Some((_, other)) = with_number(lowering, record)? else {
@@ -170,7 +170,7 @@ fn extremum(lowering: &mut Lowering, record: &Record, largest: bool) -> Result<(
     lowering.step(record, Box::new(Pass::function(function)), vec![operand])
 }
 
-/// x to a constant power or a constant to the power of x passes; of two values aᵇ = exp(b · log a).
+/// x to a constant power and a constant to the power of x pass; for two values, aᵇ = exp(b · log a).
 fn power(lowering: &mut Lowering, record: &Record) -> Result<()> {
     let (base, exponent) = (input(record, 0)?, input(record, 1)?);
     let (slot, function) = match number_of_graph(lowering, exponent)? {
@@ -198,7 +198,7 @@ fn angle(lowering: &mut Lowering, record: &Record) -> Result<()> {
     lowering.step(record, Box::new(Pass::function(Function::Bounded)), vec![quotient])
 }
 
-/// What operators of one operand make of a value, one after the other.
+/// Applies operators of one operand to a value, one after the other.
 pub(super) fn computed(lowering: &Lowering, operators: &[&CStr], slot: &Slot) -> Result<TfTensor> {
     let mut value = slot.tensor.clone();
     for operator in operators {

@@ -1,4 +1,4 @@
-//! Boxes of detectors: those that are picked among many, and what pictures show in them (rules §2 and §5).
+//! Boxes of detectors: picking them among many, and cropping pictures to them (rules §2 and §5).
 
 use super::Entry;
 use super::lookups::constant;
@@ -31,7 +31,7 @@ fn value(slot: &Slot) -> ValueId {
     slot.value
 }
 
-/// The places of the best boxes carry nothing; the scores beside them are those found there.
+/// The places of the best boxes carry nothing. The scores beside them are moved from these places.
 fn best(lowering: &mut Lowering, record: &Record) -> Result<()> {
     if array(lowering, input(record, 5)?)?.iter().any(|&sigma| sigma != 0.0) {
         return Err(Error::Uncovered("scores that fall where boxes overlap have no rule".into()));
@@ -50,7 +50,7 @@ fn best(lowering: &mut Lowering, record: &Record) -> Result<()> {
     Ok(())
 }
 
-/// Each box and each score is one of those given: the operator does not say which, but the class, the score and the box do.
+/// Each box and each score is one of those given. The operator does not say which; its class, score and box tell.
 /// Classes and counts carry nothing.
 fn best_of_classes(lowering: &mut Lowering, record: &Record) -> Result<()> {
     let [boxes, scores, classes, valid] = record.outputs.as_slice() else {
@@ -121,7 +121,7 @@ impl Candidates {
         };
         let anchor = (0..self.scores.shape()[1]).find(is);
         let anchor =
-            anchor.ok_or_else(|| Error::Uncovered("a box is none of those that were given".into()))?;
+            anchor.ok_or_else(|| Error::Uncovered("a box is not among those that were given".into()))?;
         used.insert((class, anchor));
         Ok(anchor)
     }
@@ -159,7 +159,7 @@ fn crops(lowering: &mut Lowering, record: &Record) -> Result<()> {
     lowering.step(record, Box::new(Reshape), vec![cropped])
 }
 
-/// The cells that each of `to` places between two sides sees along an axis, with their weights; none outside.
+/// The cells along an axis that each of `to` places between two sides sees, with their weights; none outside.
 fn along(from: f32, until: f32, extent: usize, to: usize, nearest: bool) -> Vec<Vec<(usize, f64)>> {
     let last = (extent - 1) as f32;
     let scale = if to > 1 { (until - from) * last / (to - 1) as f32 } else { 0.0 };

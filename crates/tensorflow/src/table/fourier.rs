@@ -30,7 +30,7 @@ fn along(transform: Transform, axis: usize, points: usize) -> Fourier {
     Fourier { transform, axis, points, factor: if back { 1.0 / points as f64 } else { 1.0 } }
 }
 
-/// The last `count` axes of x, not counting the axis of parts.
+/// The last `count` axes of x before the axis of parts.
 fn last_axes(x: &Operand<TfTensor>, count: usize) -> Result<std::ops::Range<usize>> {
     let rank = x.meta.shape.len() - usize::from(x.meta.complex);
     let first = rank.checked_sub(count);

@@ -1,4 +1,4 @@
-//! Single operators, lowered, against their Jacobians, which running them on unit vectors gives.
+//! The rules of single operators against their Jacobians, which come from running them on unit vectors.
 
 use super::{keep, table};
 use crate::eager::registered_operators;
@@ -16,7 +16,7 @@ pub(super) struct Case {
     operation: Arc<Operation>,
     inputs: Vec<Tensor>,
     outputs: usize,
-    /// The outputs that count; all floating ones where empty.
+    /// The outputs that are compared; if empty, all floating ones.
     counted: Vec<usize>,
 }
 
@@ -73,7 +73,7 @@ pub(super) fn text(text: &str) -> Attribute {
 pub(super) const INT32: Attribute = Attribute::Type(DataType::INT32.0);
 pub(super) const FLOAT: Attribute = Attribute::Type(DataType::FLOAT.0);
 
-/// Attributes that are not named are TensorFlow's defaults, or follow from the inputs.
+/// Attributes that are not given are TensorFlow's defaults, or follow from the inputs.
 pub(super) fn operation(operator: &str, attributes: &[(&str, Attribute)]) -> Arc<Operation> {
     let attribute = |(name, value): &(&str, Attribute)| {
         ((*name).to_owned(), AttributeValue { value: Some(value.clone()) })
@@ -98,7 +98,7 @@ impl Case {
         Self { outputs, ..self }
     }
 
-    /// Of several floating outputs only these.
+    /// Compares only these outputs.
     pub(super) fn counting(self, outputs: &[usize]) -> Self {
         Self { counted: outputs.to_vec(), ..self }
     }
@@ -111,7 +111,7 @@ impl Case {
         self.operation.run(context(), inputs, self.outputs).unwrap()
     }
 
-    /// Of a sum of what the `moving` inputs hold, each takes |x| ⊙ |W|ᵀ(R ⊘ |W||x|).
+    /// Checks that the operator is a sum of its `moving` inputs: each takes |x| ⊙ |W|ᵀ(R ⊘ |W||x|).
     #[track_caller]
     pub(super) fn is_a_sum_of(&self, moving: &[usize]) {
         let columns = self.columns(moving, |values, index| {
@@ -130,13 +130,13 @@ impl Case {
         self.compare(moving, columns.iter().zip(&x).map(share).collect());
     }
 
-    /// What a winner gives on is what it took: small changes of x show who won.
+    /// Checks that winners take the relevance of the outputs: small changes of x show which elements won.
     #[track_caller]
     pub(super) fn is_won_by(&self, moving: &[usize]) {
         self.is_won_by_change(moving, 0.125);
     }
 
-    /// As [`is_won_by`](Self::is_won_by), where larger changes would make others win.
+    /// Like [`is_won_by`](Self::is_won_by), if its change would make other elements win.
     #[track_caller]
     pub(super) fn is_won_by_change(&self, moving: &[usize], change: f32) {
         let columns = self.columns(moving, |values, index| {
@@ -148,7 +148,7 @@ impl Case {
         self.compare(moving, columns.iter().map(share).collect());
     }
 
-    /// The change of all outputs, one after the other, by each element that is changed.
+    /// The change of all outputs, one after the other, for a change of each element.
     fn columns(&self, moving: &[usize], change: impl Fn(&mut [f32], usize) -> f64) -> Vec<Vec<f64>> {
         let results = |inputs: &[Tensor]| -> Vec<f64> {
             self.run(inputs)
@@ -245,7 +245,7 @@ impl Case {
     }
 }
 
-/// What starts: a number of its own for each unit.
+/// The start: a number for each unit.
 pub(super) fn relevance(units: usize) -> Vec<f64> {
     (0..units).map(|unit| ((unit * 5 + 2) % 13) as f64 / 4.0 - 0.5).collect()
 }

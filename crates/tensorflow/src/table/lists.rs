@@ -1,8 +1,8 @@
 //! Lists and arrays of tensors, which loops read from and write to (rules §5).
 //!
-//! A list is followed from operator to operator as the values of the tape that are its elements, so it leaves no steps of
-//! its own: what is read of it is its element. What was never written is 0, a constant. The arrays of TensorFlow 1
-//! are changed in place and known by their handles; the lists of later versions are made anew by each write.
+//! A list is followed from operator to operator as the values of its elements, so it leaves no steps: a read gives the
+//! element. An element that was never written is 0, a constant. The arrays of TensorFlow 1 change in place and are
+//! known by their handles; in later versions each write makes a new list.
 
 use super::Entry;
 use super::arguments::count;
@@ -81,7 +81,7 @@ fn list(lowering: &Lowering, slot: &Slot) -> Result<List> {
     lowering.framework.lists.get(&slot.value.0).cloned().ok_or_else(unknown)
 }
 
-/// What an operator made of a list: an array itself, else a new list.
+/// Keeps what an operator made of a list: an array stays itself, a list is a new one.
 fn keep(lowering: &mut Lowering, record: &Record, list: List) -> Result<()> {
     let in_place = record.operation.operator.starts_with("TensorArray");
     let slot = if in_place { input(record, 0)? } else { output(record, 0)? };
@@ -89,7 +89,7 @@ fn keep(lowering: &mut Lowering, record: &Record, list: List) -> Result<()> {
     Ok(())
 }
 
-/// Puts an element in its place; a list that is too short grows.
+/// Puts an element in its place. A list that is too short grows.
 fn place(list: &mut List, index: usize, element: Element) {
     if list.len() <= index {
         list.resize(index + 1, None);
@@ -137,7 +137,7 @@ fn get(lowering: &mut Lowering, record: &Record) -> Result<()> {
     Ok(())
 }
 
-/// An element is read: what was never written is a constant.
+/// Reads an element; one that was never written is a constant.
 fn read(lowering: &mut Lowering, element: Option<Element>, output: &Slot) {
     let made = vec![output.value];
     match element {
@@ -167,7 +167,7 @@ fn joined(lowering: &mut Lowering, record: &Record, list: &[Option<Element>], ne
             Some(element) => (*element, lowering.writer.tape.meta(*element).clone()),
             None if new_axis => (lowering.writer.tape.value(lacking.clone()), lacking.clone()),
             None => {
-                return Err(Error::Uncovered("how long the elements never written are is not known".into()));
+                return Err(Error::Uncovered("the length of elements never written is not known".into()));
             }
         };
         operands.push(Operand::shape_only(value, meta));
@@ -183,7 +183,7 @@ fn from_tensor(lowering: &mut Lowering, record: &Record) -> Result<()> {
     keep(lowering, record, rows.into_iter().map(Some).collect())
 }
 
-/// Each row to its place.
+/// Puts each row in its place.
 fn scatter(
     lowering: &mut Lowering,
     record: &Record,
@@ -216,7 +216,7 @@ fn rows(lowering: &mut Lowering, slot: &Slot) -> Result<Vec<Element>> {
     parts(lowering, slot, &vec![1; length], false)
 }
 
-/// Parts along the first axis, which they keep or, being single rows, lose.
+/// Parts along the first axis. They keep the axis, or are single rows that lose it.
 fn parts(lowering: &mut Lowering, slot: &Slot, lengths: &[usize], kept: bool) -> Result<Vec<Element>> {
     let operand = lowering.unread(slot);
     let shape = &operand.meta.shape;

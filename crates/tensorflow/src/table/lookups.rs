@@ -19,7 +19,7 @@ pub(super) const ENTRIES: &[Entry] = &[
     }),
     Entry::by_shape(&["Unique", "UniqueV2", "UniqueWithCounts", "UniqueWithCountsV2"], Family::Pass, unique),
     Entry::by_result(&["SparseFillEmptyRows"], Family::Movement, filled),
-    // A word, or a number, for another: the token stays.
+    // One word or number for another: it is still the same token.
     Entry::by_shape(&["LookupTableFind", "LookupTableFindV2"], Family::Pass, |lowering, record| {
         lowering.all(record, Box::new(Pass { operand: 1, role: Role::Identity }))
     }),
@@ -75,7 +75,7 @@ fn gather(lowering: &mut Lowering, record: &Record) -> Result<()> {
     if axis == 0 {
         return embedding(lowering, record, table);
     }
-    // The axis comes first, and after the lookup the axes of the index take its place.
+    // The axis moves to the front. After the lookup, the axes of the index move to its place.
     let mut front: Vec<usize> = (0..shape.len()).collect();
     front[..=axis].rotate_right(1);
     let rows: Vec<usize> = front.iter().map(|&axis| shape[axis]).collect();
@@ -89,22 +89,22 @@ fn gather(lowering: &mut Lowering, record: &Record) -> Result<()> {
     lowering.step(record, Box::new(Permute { order: back }), vec![embedded])
 }
 
-/// Each token once, and which of these each was: tables are read by the former, but it is the latter that stands for a
-/// token, so that each of several equal ones keeps its own relevance.
+/// Returns each distinct token once, and for each occurrence the number of its token. Tables are read by the first, but
+/// the second stands for the tokens, so each occurrence keeps its own relevance.
 fn unique(lowering: &mut Lowering, record: &Record) -> Result<()> {
     let tokens = lowering.unread(input(record, 0)?);
     let [each, which, counts @ ..] = record.outputs.as_slice() else {
         return Err(Error::Uncovered("it returned no places".into()));
     };
     if tokens.meta.dtype != DType::Int || tokens.meta.shape != lowering.meta(which).shape {
-        return Err(Error::Uncovered("only tokens along one axis are told apart".into()));
+        return Err(Error::Uncovered("only tokens along one axis have a rule".into()));
     }
     constant(lowering, &tokens, [each].into_iter().chain(counts));
     lowering.writer.step(Box::new(Pass::identity()), vec![tokens], vec![which.value]);
     Ok(())
 }
 
-/// Values of a sparse table, and one more where a row has none. The places of all, and of the former among these, are constants.
+/// The values of a sparse table, and a filling value for each empty row. All places are constants.
 fn filled(lowering: &mut Lowering, record: &Record) -> Result<()> {
     let values = lowering.unread(input(record, 1)?);
     let [places, all, empty, places_of_old] = record.outputs.as_slice() else {

@@ -76,7 +76,7 @@ pub(super) const ENTRIES: &[Entry] = &[
         |lowering, record| rearrange::lower(lowering, record, &[0]),
     )
     .by_parts(),
-    // A look-up by key, which is not an index.
+    // The second input is a key, not an index.
     Entry::by_data(&["StatelessShuffle"], Family::Movement, |lowering, record| {
         rearrange::lower(lowering, record, &[0])
     }),
@@ -173,7 +173,7 @@ fn pad(lowering: &mut Lowering, record: &Record) -> Result<()> {
     lowering.step(record, Box::new(Pad { before: side(0), after: side(1) }), operands)
 }
 
-/// Takes cells apart as samples of their own, and the reverse; cells are padded on the way there and cropped on the way back.
+/// Takes cells apart as samples, and the reverse. Cells are padded on the way there and cropped on the way back.
 fn blocks(lowering: &mut Lowering, record: &Record) -> Result<()> {
     let blocks = match record.operation.int("block_size") {
         Some(size) => natural("block_size", &[size; 2])?,

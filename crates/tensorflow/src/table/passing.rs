@@ -20,7 +20,7 @@ pub(super) const ENTRIES: &[Entry] = &[
             "PlaceholderWithDefault",
             "Print",
             "Snapshot",
-            // In fewer steps, as numbers of a quantised model are.
+            // Rounding to few levels, as in a quantised model.
             "FakeQuantWithMinMaxArgs",
             "FakeQuantWithMinMaxVars",
             "FakeQuantWithMinMaxVarsPerChannel",

@@ -37,7 +37,7 @@ pub(super) const ENTRIES: &[Entry] = &[
     Entry::by_result(&["SegmentMax", "SegmentMin"], Family::Winner, segment_extremum),
 ];
 
-/// A reduction over no axis leaves everything as it is.
+/// A reduction over no axis passes.
 fn over_axes(
     lowering: &mut Lowering,
     record: &Record,
@@ -80,7 +80,7 @@ fn cumulative(lowering: &mut Lowering, record: &Record) -> Result<()> {
     lowering.step(record, last, vec![x])
 }
 
-/// A product of all elements, factor after factor.
+/// A product of all elements, factor by factor.
 fn factors(lowering: &mut Lowering, record: &Record) -> Result<()> {
     let operand = lowering.number(record, input(record, 0)?)?;
     let axes = axes(record, 1, operand.meta.shape.len())?;
@@ -115,7 +115,7 @@ fn running(
     lowering.step(record, Box::new(Concat { axis, new_axis: false }), found)
 }
 
-/// The largest elements of each row; relevance goes back to the places that the indices beside them name.
+/// The largest elements of each row. The indices beside them name the places to which relevance goes back.
 fn largest(lowering: &mut Lowering, record: &Record) -> Result<()> {
     let operand = lowering.unread(input(record, 0)?);
     let nothing = || Error::Uncovered("the operator returned no indices".into());

@@ -1,7 +1,7 @@
 //! Interpolation (rules §2 and §5).
 //!
-//! Pictures are `[N, H, W, C]`, and each of their two axes is resized by itself. The weights of its cells are found by
-//! resizing unit vectors: rounding, corners and edges are the operator's, exactly.
+//! Pictures are `[N, H, W, C]`, and each of the two axes H and W is resized by itself. Resizing unit vectors gives the
+//! weights, so rounding, corners and edges are exactly the operator's.
 
 use super::Entry;
 use crate::lowering::{Lowering, input, integers};
@@ -53,7 +53,7 @@ fn interpolate(lowering: &mut Lowering, record: &Record) -> Result<()> {
             let units: Vec<u8> = (0..extent * extent)
                 .flat_map(|cell| f32::from(u8::from(cell % (extent + 1) == 0)).to_ne_bytes())
                 .collect();
-            // One unit vector a sample.
+            // One unit vector for each sample.
             let mut along = [extent, 1, 1, 1];
             along[axis] = extent;
             let units = lowering.framework.context.tensor(DataType::FLOAT, &along, &units);
@@ -71,7 +71,7 @@ fn interpolate(lowering: &mut Lowering, record: &Record) -> Result<()> {
     lowering.step(record, Box::new(Separable { axes: Axes { matrices } }), vec![operand])
 }
 
-/// Other pictures, resized along one axis as the operator resizes its own.
+/// Resizes other pictures along one axis, as the operator resizes its own.
 fn resized(
     lowering: &Lowering,
     record: &Record,
@@ -87,7 +87,7 @@ fn resized(
         context.tensor(data_type, &[2], bytes).map_err(|error| Error::tensor("resizing", error))
     };
     let mut inputs = vec![pictures, tensor(DataType::INT32, &bytes)?];
-    // Scales and translations, which leave the other axis alone.
+    // Scales and translations; the other axis gets neutral ones.
     for (index, neutral) in (2..record.inputs.len()).zip([1.0_f32, 0.0]) {
         let given = lowering.operand(input(record, index)?)?.data()?.to_array()?;
         let mut both = [neutral; 2];

@@ -55,17 +55,17 @@ pub(super) const ENTRIES: &[Entry] = &[
     Entry::by_data(&["Bincount", "DenseBincount"], Family::Embedding, counts),
 ];
 
-/// What becomes of the values that meet in a cell.
+/// What the values that meet in a cell become.
 #[derive(Clone, Copy)]
 enum Collision {
-    /// Their sum or mean: cells may be scaled at will.
+    /// Their sum or mean; scaling a cell does not change the shares.
     Sum,
     /// The largest or the smallest.
     Extremum,
 }
 
 impl Collision {
-    /// The rule of values that meet along axis 0; `result` is what came of it.
+    /// The rule of values that meet along axis 0, with what the operator returned as `result`.
     fn rule(
         self,
         index: TfTensor,
@@ -78,7 +78,7 @@ impl Collision {
     }
 }
 
-/// Updates that meet the elements of a tensor.
+/// Updates meet the elements of a tensor.
 fn onto(
     lowering: &mut Lowering,
     record: &Record,
@@ -89,7 +89,7 @@ fn onto(
     by_element(lowering, record, 1, source, Some(base), meeting)
 }
 
-/// Each element of the source lands in a cell of its own, those from which its index would read.
+/// Each element of the source lands in the cell from which its index would read.
 fn by_element(
     lowering: &mut Lowering,
     record: &Record,
@@ -111,7 +111,7 @@ fn by_element(
     lowering.step(record, Box::new(Reshape), vec![met])
 }
 
-/// Parts of the first axes meet by their number.
+/// Rows over the first axes meet if they have the same number.
 fn segments(lowering: &mut Lowering, record: &Record, meeting: Collision) -> Result<()> {
     let source = lowering.operand(input(record, 0)?)?;
     let numbers = lowering.operand(input(record, 1)?)?;
@@ -134,10 +134,10 @@ fn bags(lowering: &mut Lowering, record: &Record) -> Result<()> {
     lowering.step(record, Box::new(IndexAdd { axis: 0, index }), vec![found])
 }
 
-/// How often each token occurs, or whether it does, in each sample or in all: a sum of ones, one for each token.
+/// How often each token occurs in each sample or in all, or whether it does: a sum of ones, one for each token.
 fn counts(lowering: &mut Lowering, record: &Record) -> Result<()> {
     if lowering.meta(input(record, 2)?).shape.iter().product::<usize>() > 0 {
-        return Err(Error::Uncovered("tokens counted by weights have no rule".into()));
+        return Err(Error::Uncovered("counts of tokens with weights have no rule".into()));
     }
     let tokens = lowering.operand(input(record, 0)?)?;
     let size = integer(record, 1)?;
@@ -146,7 +146,7 @@ fn counts(lowering: &mut Lowering, record: &Record) -> Result<()> {
         [samples, _] if record.operation.operator == "DenseBincount" => samples,
         _ => 1,
     };
-    // Tokens beyond the last that is counted meet in a column of their own, which is left out.
+    // Tokens that are not counted meet in one more column, which is left out.
     let column = |token: i64| if (0..size).contains(&token) { token } else { size };
     let cells: Vec<i64> = tokens
         .data()?
@@ -199,7 +199,7 @@ mod tests {
 
     #[test]
     fn tokens_share_where_they_are_counted() {
-        // 7 is beyond what is counted.
+        // 7 is not counted.
         let tokens = integers(&[2, 4], &[2, 0, 2, 7, 1, 1, 1, 0]);
         let inputs = [tokens, integers(&[], &[3]), numbers(&[0], &[])];
         let start = relevance(6);

@@ -27,7 +27,7 @@ pub(super) const ENTRIES: &[Entry] = &[
         Family::Pass,
         |lowering, record| {
             let operator = &record.operation.operator;
-            // Beside a sound stands its rate.
+            // A sound comes with its rate, which carries nothing.
             read(lowering, record, |owner, output| (output == 0).then(|| format!("{owner}:{operator}")))
         },
     ),
@@ -48,7 +48,7 @@ pub(super) const ENTRIES: &[Entry] = &[
     ),
 ];
 
-/// Each output that gets a name becomes an input; the others, as places and shapes, carry nothing.
+/// Each output that gets a name becomes an input. The others, such as places and shapes, carry nothing.
 fn read(
     lowering: &mut Lowering,
     record: &Record,
@@ -67,7 +67,7 @@ fn read(
     Ok(())
 }
 
-/// The input that a value was made of, or what was read of one, if there is any.
+/// The name of the input, or of the value read from an input, from which a value was made.
 fn owner(lowering: &Lowering, slot: &Slot) -> Option<String> {
     let (mut waiting, mut seen) = (vec![slot.value], HashSet::new());
     while let Some(value) = waiting.pop() {
@@ -84,7 +84,7 @@ fn owner(lowering: &Lowering, slot: &Slot) -> Option<String> {
     None
 }
 
-/// What an operator read becomes an input to explain: of pictures and sounds the numbers, else what was read.
+/// What an operator read becomes an input to explain. Pictures and sounds are explained as floats.
 fn begin(lowering: &mut Lowering, name: String, slot: &Slot) -> Result<()> {
     let tensor = slot.tensor.as_ref().ok_or_else(|| not_kept(slot))?;
     let mut value = slot.value;
@@ -101,7 +101,7 @@ fn begin(lowering: &mut Lowering, name: String, slot: &Slot) -> Result<()> {
     Ok(())
 }
 
-/// What is to be explained: the inputs and what was read of them. Of an input that is read and no more, only the latter.
+/// What is to be explained: the inputs, and what was read from them. An input that is only read is left out.
 pub(crate) fn explained(lowering: &mut Lowering, inputs: Vec<Port<TfTensor>>) -> Vec<Port<TfTensor>> {
     let mut ports: Vec<_> = inputs.into_iter().chain(std::mem::take(&mut lowering.framework.ports)).collect();
     ports
@@ -110,7 +110,7 @@ pub(crate) fn explained(lowering: &mut Lowering, inputs: Vec<Port<TfTensor>>) ->
     ports
 }
 
-/// Whether a value is moved and asked for its shape, and no more.
+/// Whether a value is only moved and asked for its shape.
 fn only_moves(lowering: &Lowering, value: ValueId) -> bool {
     let mut moved = HashSet::from([value]);
     lowering.writer.tape.steps.iter().all(|step| {
@@ -129,7 +129,7 @@ fn only_moves(lowering: &Lowering, value: ValueId) -> bool {
 /// Element types that hold samples of pictures and sounds.
 const SAMPLES: [DataType; 4] = [DataType::UINT8, DataType::INT8, DataType::UINT16, DataType::INT16];
 
-/// Tells those of one name apart.
+/// Numbers ports of the same name.
 fn number(ports: &mut [Port<TfTensor>]) {
     let mut counts: HashMap<String, usize> = HashMap::new();
     for port in &*ports {
@@ -143,15 +143,15 @@ fn number(ports: &mut [Port<TfTensor>]) {
     }
 }
 
-/// Each output that holds the values of a feature is named after it.
+/// Names each output that holds the values of a feature after the feature.
 fn parsed(lowering: &mut Lowering, record: &Record) -> Result<()> {
     let keys = keys(record).map_err(|error| Error::tensor("features", error))?;
     read(lowering, record, |owner, output| keys.get(output)?.as_ref().map(|key| format!("{owner}[{key}]")))
 }
 
-/// The feature whose values an output holds. Of each kind there are all features, one output after the other: sparse ones by places,
-/// values and shapes, dense ones, rows of unequal length by values and bounds. Sequences have these twice: features of the whole,
-/// then those of its steps, where dense ones come with lengths and rows with bounds of two kinds.
+/// The feature whose values each output holds, if any. The outputs are: places, values and shapes of all sparse
+/// features; dense features; values and bounds of ragged features. A sequence has these twice: first for the whole,
+/// then for its steps, where dense features come with lengths too and ragged ones with two kinds of bounds.
 fn keys(record: &Record) -> TfResult<Vec<Option<String>>> {
     let (operation, inputs) = (&record.operation, &record.inputs);
     let count = |name| operation.int(name).and_then(|count| usize::try_from(count).ok()).unwrap_or(0);
@@ -159,7 +159,7 @@ fn keys(record: &Record) -> TfResult<Vec<Option<String>>> {
         let keys = operation.texts(name).unwrap_or_default();
         keys.into_iter().map(str::to_owned).collect()
     };
-    // Inputs from `first` on, so many of each kind.
+    // The inputs from `first` on, as lists of `counts`.
     let listed = |first: usize, counts: &[usize]| {
         let mut next = first;
         let lists = counts.iter().map(|count| {
@@ -216,7 +216,7 @@ impl Outputs {
         self.0.extend(std::iter::repeat_n(None, count));
     }
 
-    /// Sparse, dense and ragged ones; dense ones perhaps with lengths, ragged ones with so many bounds.
+    /// Adds sparse, dense and ragged features; dense ones with `lengths`, ragged ones with so many `bounds`.
     fn add(&mut self, lists: &[Vec<String>], lengths: bool, bounds: usize) {
         let [sparse, dense, ragged] = lists else { return };
         self.others(sparse.len());

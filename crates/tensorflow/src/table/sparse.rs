@@ -15,7 +15,7 @@ use std::collections::HashMap;
 
 pub(super) const ENTRIES: &[Entry] = &[
     Entry::by_data(&["SparseTensorDenseMatMul"], Family::WeightedSum, product),
-    // What is not written is filled in.
+    // Cells without a value are filled.
     Entry::by_shape(&["SparseToDense"], Family::Movement, |lowering, record| {
         rearrange::lower_filling(lowering, record, &[2], Some(3))
     }),
@@ -41,7 +41,7 @@ pub(super) const ENTRIES: &[Entry] = &[
     Entry::by_data(&["SparseDenseCwiseDiv"], Family::Product, |lowering, record| {
         with_dense(lowering, record, Box::new(Quotient))
     }),
-    // Of the values in each row.
+    // Over the values in each row.
     Entry::by_shape(&["SparseSoftmax"], Family::Pass, |lowering, record| {
         let values = lowering.unread(input(record, 1)?);
         lowering.step(record, Box::new(Pass::function(Function::Other)), vec![values])
@@ -49,7 +49,7 @@ pub(super) const ENTRIES: &[Entry] = &[
     Entry::by_result(&["SparseCross", "SparseCrossV2", "SparseCrossHashed"], Family::Pass, crossed),
 ];
 
-/// The product of the table written out, in which values that meet add up.
+/// The product with the written-out table, in which values at the same place add up.
 fn product(lowering: &mut Lowering, record: &Record) -> Result<()> {
     let mut right = lowering.operand(input(record, 3)?)?;
     let mut left = written_out(lowering, record)?;
@@ -62,7 +62,7 @@ fn product(lowering: &mut Lowering, record: &Record) -> Result<()> {
     lowering.step(record, Box::new(MatMul { transposed: false }), vec![left, right])
 }
 
-/// The table whose places, values and shape are the first inputs.
+/// Writes out the table whose places, values and shape are the first inputs.
 fn written_out(lowering: &mut Lowering, record: &Record) -> Result<Operand<TfTensor>> {
     let values = lowering.operand(input(record, 1)?)?;
     let (shape, cells) = cells(lowering, record)?;
@@ -73,7 +73,7 @@ fn written_out(lowering: &mut Lowering, record: &Record) -> Result<Operand<TfTen
     lowering.writer.reshape(&written, &shape)
 }
 
-/// The shape of a table, and which cell of it, written out, each value stands in.
+/// The shape of a table, and the cell of each value when it is written out.
 fn cells(lowering: &Lowering, record: &Record) -> Result<(Vec<usize>, TfTensor)> {
     let shape = natural("shape", &integers(record, 2)?)?;
     let places = lowering.operand(input(record, 0)?)?.data()?.to_tensor()?;
@@ -81,7 +81,7 @@ fn cells(lowering: &Lowering, record: &Record) -> Result<(Vec<usize>, TfTensor)>
     Ok((shape, cells))
 }
 
-/// The sum of the table written out, over axes.
+/// The sum of the written-out table over axes.
 fn reduced(lowering: &mut Lowering, record: &Record) -> Result<()> {
     let table = written_out(lowering, record)?;
     let axes = axes(record, 3, table.meta.shape.len())?;
@@ -89,7 +89,7 @@ fn reduced(lowering: &mut Lowering, record: &Record) -> Result<()> {
     lowering.step(record, Box::new(Reduce { axes }), vec![table])
 }
 
-/// Each value of the sum of two tables is that of one, or of both where these meet.
+/// Each value of the sum of two tables is a value of one, or the sum of two at the same place.
 fn sum(lowering: &mut Lowering, record: &Record) -> Result<()> {
     let [places, values, shape] = record.outputs.as_slice() else {
         return Err(Error::Uncovered("it returned no values".into()));
@@ -123,7 +123,7 @@ fn named(lowering: &Lowering, places: &Slot) -> Result<Vec<Vec<i64>>> {
     Ok(places.chunks(axes).map(<[i64]>::to_vec).collect())
 }
 
-/// The values of a table with what stands at their places in a dense one, which broadcasts.
+/// Combines the values of a table with those at the same places of a dense tensor, which broadcasts.
 fn with_dense(lowering: &mut Lowering, record: &Record, op: Box<dyn BacktraceOp<TfTensor>>) -> Result<()> {
     let (shape, cells) = cells(lowering, record)?;
     let (values, dense) = (lowering.operand(input(record, 1)?)?, lowering.operand(input(record, 3)?)?);
@@ -135,7 +135,7 @@ fn with_dense(lowering: &mut Lowering, record: &Record, op: Box<dyn BacktraceOp<
     lowering.step(record, op, vec![values, dense])
 }
 
-/// Names made of names: one for each combination of what the features of a sample hold, the last feature changing first.
+/// Makes a token for each combination of the features' tokens in a sample; the last feature changes first.
 fn crossed(lowering: &mut Lowering, record: &Record) -> Result<()> {
     let sparse = usize::try_from(record.operation.int("N").unwrap_or(0)).unwrap_or(0);
     let dense = record.operation.data_types("dense_types").unwrap_or_default().len();
@@ -187,7 +187,7 @@ fn crossed(lowering: &mut Lowering, record: &Record) -> Result<()> {
     Ok(())
 }
 
-/// The sample of each place of a table.
+/// The sample of each place in a table.
 fn rows(lowering: &Lowering, places: &Slot) -> Result<Vec<i64>> {
     Ok(named(lowering, places)?.into_iter().filter_map(|place| place.first().copied()).collect())
 }

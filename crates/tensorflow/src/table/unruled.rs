@@ -1,4 +1,4 @@
-//! Known operators without a rule; they are listed so that `ops` shows them.
+//! Known operators without a rule. They are listed so that `ops` shows them.
 
 use super::{Entry, Lower};
 use crate::Keep;

@@ -1,4 +1,4 @@
-//! Variables: what a run writes to one is what it reads of it later.
+//! Variables: what a run writes to one is what it reads from it later.
 
 use super::Entry;
 use crate::Record;
@@ -32,7 +32,7 @@ pub(super) const ENTRIES: &[Entry] = &[
     .of_complex(),
 ];
 
-/// The value of a variable is read: what this run wrote to it, else a constant known by the variable's name.
+/// Reads a variable: what this run wrote to it, or a constant known by the variable's name.
 fn read(lowering: &mut Lowering, record: &Record) -> Result<()> {
     let name = lowering.framework.variable(input(record, 0)?).map(str::to_owned);
     if let Some(Assigned { values, whole }) =
@@ -52,7 +52,7 @@ fn read(lowering: &mut Lowering, record: &Record) -> Result<()> {
     lowering.step(record, Box::new(Constant), Vec::new())
 }
 
-/// A variable takes the value of an input (`whole`), or is changed by inputs.
+/// Writes to a variable: it takes the value of an input (`whole`), or inputs change it.
 fn write(lowering: &mut Lowering, record: &Record, whole: bool) -> Result<()> {
     let Some(name) = lowering.framework.variable(input(record, 0)?).map(str::to_owned) else { return Ok(()) };
     let written = record.inputs[1..].iter().map(|slot| slot.value);

@@ -57,7 +57,7 @@ fn projected(lowering: &mut Lowering, record: &Record) -> Result<()> {
     lowering.step(record, Box::new(Reshape), vec![made])
 }
 
-/// What lies beyond the edge of a picture.
+/// What is beyond the edge of a picture.
 #[derive(Debug, Clone, Copy)]
 enum Edge {
     Constant,
@@ -77,7 +77,7 @@ impl Edge {
         })
     }
 
-    /// The coordinate inside an axis that replaces one beyond it, as TensorFlow's kernel finds it.
+    /// The coordinate inside an axis that replaces one outside, as TensorFlow's kernel finds it.
     fn within(self, at: f64, extent: usize) -> f64 {
         let (length, last) = (extent as f64, extent as f64 - 1.0);
         if matches!(self, Self::Constant) {
@@ -105,7 +105,7 @@ impl Edge {
     }
 }
 
-/// The pixels around the point from which (row, column) is taken, by their numbers in the picture, with their weights. The
+/// The pixels around the point from which (row, column) is taken: their numbers in the picture, and their weights. The
 /// transform a₀ … c₁ takes (x, y) to ((a₀x + a₁y + a₂) / k, (b₀x + b₁y + b₂) / k) with k = c₀x + c₁y + 1.
 fn around(
     transform: &[f64],

@@ -1,4 +1,4 @@
-//! Chains of operators on lists, lowered, against what TensorFlow moved.
+//! The rules of chains of operators on lists, against what TensorFlow moved.
 
 use crate::lowering;
 use crate::table::jacobians::{FLOAT, array, context, integers, numbers, operation, relevance, values};
@@ -69,7 +69,7 @@ impl Chain {
         self.run(operator, attribute, inputs, outputs)
     }
 
-    /// Each element of value 0 takes what arrives at those of the result that are equal to it.
+    /// Checks that each element of value 0 takes what arrives at the elements of the result that equal it.
     #[track_caller]
     fn moves_to(self, result: usize) {
         let info = |tensor: &Tensor| {
