@@ -101,7 +101,7 @@ mod tests {
         bytes
     }
 
-    /// A field of a message: bytes.
+    /// A field of a message that holds bytes.
     fn field(number: u8, content: &[u8]) -> Vec<u8> {
         [&[number << 3 | 2, content.len() as u8], content].concat()
     }

@@ -141,7 +141,7 @@ mod tests {
         second: usize,
     }
 
-    // SAFETY: of integers alone, and begins with its size.
+    // SAFETY: it holds only integers, and begins with its size.
     unsafe impl Growing for Known {}
 
     fn answered(place: &mut [usize; 4], found: Result<Known>) -> c_int {

@@ -167,7 +167,7 @@ mod tests {
             let status = Command::new("cc").args(arguments).current_dir(directory.path()).status()?;
             if status.success() { Ok(()) } else { bail!("cc failed") }
         };
-        // The library as it was when the asking one was linked.
+        // The library against which the asking one was linked.
         fs::write(
             path("real.c"),
             "int cudaGetDeviceCount(int *n) { return 0; } int cudaOther(void) { return 0; }",
@@ -190,7 +190,7 @@ mod tests {
         Ok(())
     }
 
-    /// A library of operators made for CUDA, which only computes on the CPU here, is opened.
+    /// A library of operators made for CUDA is opened and computes on the CPU.
     #[test]
     fn stand_ins_answer_for_what_a_library_of_operators_asks() -> Result<()> {
         let directory = tempfile::tempdir()?;

@@ -155,7 +155,7 @@ mod tests {
         for (id, probability) in [(0, 0.5), (1, 0.3), (2, 0.2), (3, 0.0)] {
             assert!((share(PLAIN, id) - probability).abs() < 0.04, "{id}");
         }
-        // Of squares of the probabilities.
+        // A temperature of ½ squares the probabilities.
         assert!((share(Sampling { temperature: 0.5, ..PLAIN }, 0) - 0.25 / 0.38).abs() < 0.04);
         assert!((share(Sampling { top_k: Some(2), ..PLAIN }, 0) - 0.5 / 0.8).abs() < 0.04);
         assert!((share(Sampling { top_p: Some(0.6), ..PLAIN }, 1) - 0.3 / 0.8).abs() < 0.04);

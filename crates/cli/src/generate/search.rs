@@ -136,7 +136,7 @@ impl Beams<'_> {
 mod tests {
     use super::*;
 
-    /// Probabilities of the next token by the last one.
+    /// The probabilities of the next token, one row for each last token.
     struct Chain([[f64; 4]; 4]);
 
     impl Scores for Chain {
@@ -146,7 +146,7 @@ mod tests {
         }
     }
 
-    /// The likelier first step, to 1, leads to nothing likely; token 3 ends.
+    /// The likelier first token, 1, leads to nothing likely; token 3 ends the text.
     const TRAP: Chain =
         Chain([[0.0, 0.6, 0.4, 0.0], [0.25, 0.25, 0.25, 0.25], [0.04, 0.03, 0.03, 0.9], [0.25; 4]]);
 
@@ -177,7 +177,7 @@ mod tests {
 
     #[test]
     fn the_length_penalty_favours_long_texts() -> Result<()> {
-        // Ending at once has 0.5; going on for ever has 0.5 at first and then 0.8 a token.
+        // Ending at once has probability 0.5; going on has 0.5 at first, then 0.8 for each token.
         let mut model = Chain([[0.0, 0.499, 0.0, 0.501], [0.0, 0.8, 0.1, 0.1], [0.25; 4], [0.25; 4]]);
         let constraints = Constraints { stops: [3].into(), ..Constraints::default() };
         let mut length = |length_penalty| {

@@ -192,7 +192,7 @@ mod tests {
     const WHOLE: Transform = Transform::FromReal { one_sided: false };
     const BACK: Transform = Transform::Between { forward: false };
 
-    /// A signal `[2, 3, 4]` and a kernel `[3, 4]` by their spectra.
+    /// A tape with the spectra of a signal `[2, 3, 4]` and a kernel `[3, 4]`.
     struct Net {
         writer: TapeWriter<Array>,
         spectra: [Operand<Array>; 2],
@@ -212,7 +212,7 @@ mod tests {
             Self { writer, spectra }
         }
 
-        /// The rule of the transform back of the product, and its operands.
+        /// Transforms the product back; returns the rule of this step and its operands.
         fn back(mut self, transform: Transform, axis: usize) -> (Family, Role, Vec<ValueId>) {
             let [x, kernel] = self.spectra.clone();
             let mut shape = x.meta.shape.clone();
@@ -241,7 +241,7 @@ mod tests {
         }
     }
 
-    /// A signal is value 0, the kernel the one behind its spectrum.
+    /// The values of the signal and of the kernel.
     const SIGNALS: [ValueId; 2] = [ValueId(0), ValueId(2)];
 
     #[test]
@@ -262,7 +262,7 @@ mod tests {
     fn complex_numbers_may_be_real_ones() {
         let mut net = Net::new(WHOLE);
         for (index, spectrum) in net.spectra.iter_mut().enumerate() {
-            // The step that made it, once more from complex numbers.
+            // Makes the same spectrum from complex numbers.
             let signal = net.writer.tape.steps[index].inputs[0].clone();
             let shape = signal.meta.shape.clone();
             let parts = signal.data.as_ref().unwrap().reshape(&[&shape[..], &[1]].concat()).unwrap();

@@ -85,7 +85,7 @@ mod tests {
             takes_back(&(Turn::Reshape, from, to), &(Turn::Reshape, before, after))
         };
         assert!(reshapes(&[2, 5, 3], &[2, 1, 5, 3], &[2, 1, 3, 4], &[2, 3, 4]));
-        // One place is left of three.
+        // One of three places is left.
         assert!(reshapes(&[2, 3, 3], &[2, 1, 3, 3], &[2, 1, 1, 4], &[2, 1, 4]));
         assert!(reshapes(&[2, 5, 8, 8, 3], &[10, 8, 8, 3], &[10, 6, 6, 4], &[2, 5, 6, 6, 4]));
         assert!(!reshapes(&[2, 5, 3], &[2, 1, 5, 3], &[2, 5, 1, 4], &[2, 5, 4]));

@@ -231,7 +231,7 @@ mod tests {
         assert_eq!(received, line(&[1.0, 10.0, 0.0, 2.0, 20.0, 0.0, 0.0]));
     }
 
-    /// As PyTorch's output padding of less than the dilation: here 1 with a stride of 1.
+    /// PyTorch allows an output padding that is smaller than the dilation: here 1 with a stride of 1.
     #[test]
     fn output_cells_left_out_count_as_zero() {
         let (weight, geometry) = (line(&[1.0, 10.0]), geometry(1, 0, 2));
@@ -268,7 +268,7 @@ mod tests {
         assert_eq!(x.convolve(&weight, &geometry(usize::MAX, 1, 1)).unwrap(), line(&[0.0]));
     }
 
-    /// The definition, cell by cell.
+    /// A convolution by its definition, cell by cell.
     fn naive(x: &Array, weight: &Array, geometry: &ConvGeometry, output: &[usize]) -> ArrayD<f64> {
         let (x, weight) = (x.as_array().unwrap(), weight.as_array().unwrap());
         let (outputs, depth, kernel) = (weight.shape()[0], weight.shape()[1], &weight.shape()[2..]);

@@ -207,7 +207,7 @@ mod tests {
         Array::from_slice(shape, &values)
     }
 
-    /// An extent and a range that lies in it.
+    /// An extent and a range within it.
     fn range() -> impl Strategy<Value = (usize, Range)> {
         (0_usize..3, 0_usize..4, 1_usize..4, 0_usize..3).prop_map(|(start, len, step, rest)| {
             let end = if len == 0 { start } else { start + (len - 1) * step + 1 };

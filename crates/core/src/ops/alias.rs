@@ -84,7 +84,7 @@ mod tests {
     use crate::ops::pieces::testing::{check_movement, values};
     use proptest::prelude::*;
 
-    /// Up to two axes within a buffer of 24 cells, no cell taken twice.
+    /// Up to two axes within a buffer of 24 cells. No cell is taken twice.
     fn strided() -> impl Strategy<Value = Strided> {
         (0_usize..4, prop::collection::vec(1_usize..4, 0..3), 1_usize..3, any::<bool>()).prop_map(
             |(offset, shape, step, reversed)| {

@@ -193,7 +193,7 @@ mod tests {
     use crate::ops::pieces::testing::{assert_close, backtrace, constant, moving, numbers, values};
     use ndarray::{ArrayD, Dimension, IxDyn};
 
-    /// The numbers of an operand at an index of y.
+    /// The number of an operand at an index of y.
     fn at(x: &ArrayD<f64>, places: &[usize], index: &[usize]) -> f64 {
         let mut places = places.iter();
         let own: Vec<usize> = x
@@ -204,7 +204,7 @@ mod tests {
         x[IxDyn(&own)]
     }
 
-    /// Each contribution w_j x_(i − j) takes its part of unit i, by size: what x or w gets.
+    /// What x or w receives: each contribution w_j x_(i − j) takes its part of unit i by size.
     fn expected(op: &CircularConvolution, operands: [&Array; 2], relevance: &Array, of: usize) -> Vec<f64> {
         let [x, w] = operands.map(|operand| operand.to_array().unwrap());
         let relevance = relevance.to_array().unwrap();

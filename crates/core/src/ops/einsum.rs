@@ -191,7 +191,7 @@ mod tests {
         Einsum { a: labels(a), b: labels(b), output: labels(output) }
     }
 
-    /// Σ over everything, element by element.
+    /// The sum over all labels, element by element.
     fn written_out(op: &Einsum, a: &Array, b: &Array) -> Array {
         let (x, w) = (a.to_array().unwrap(), b.to_array().unwrap());
         let mut extents = std::collections::BTreeMap::new();

@@ -59,7 +59,7 @@ mod tests {
         moving(Array::from_slice(&[2, 3], &[1.0, 4.0, 4.0, -2.0, -2.0, 4.0]))
     }
 
-    /// The part each element has in the relevance of its row, column or all.
+    /// Checks the part that each element takes of the relevance of its row, its column or the whole.
     fn check(axes: &[usize], largest: bool, output: &[usize], parts: [(usize, f64); 6]) {
         for relevance in relevances(output) {
             let op = Extremum { axes: axes.to_vec(), largest };

@@ -212,14 +212,14 @@ mod tests {
     const FORWARD: Transform = Transform::Between { forward: true };
     const BACK: Transform = Transform::Between { forward: false };
 
-    /// The sums written out, of x `[2, n, parts]` along axis 1.
+    /// The sums for x `[2, n, parts]` along axis 1, written out.
     fn written_out(transform: Transform, points: usize, factor: f64, x: &Array) -> Vec<f64> {
         let x = x.to_array().unwrap();
         let (forward, half) = (transform != BACK && transform != Transform::ToReal, points / 2 + 1);
         let count = if transform == HALF { half } else { points };
         let mut found = Vec::new();
         for sample in 0..2 {
-            // Of a half spectrum the other half is its mirror image, conjugated.
+            // The other half of a half spectrum is its mirror image, conjugated.
             let at = |j: usize| match (transform, x.ndim()) {
                 (Transform::ToReal, _) if j == 0 || 2 * j == points => (x[[sample, j, 0]], 0.0),
                 (Transform::ToReal, _) if j >= half => {

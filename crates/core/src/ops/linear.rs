@@ -59,7 +59,7 @@ mod tests {
     use crate::ops::pieces::testing::{backtrace, check_weighted_sum, constant, moving, numbers, relevances};
     use crate::{Context, WeightCache};
 
-    /// W·x with W as the other operand, or as its own.
+    /// W·x with W as an operand, or as the step's own.
     #[derive(Debug)]
     struct Product {
         own: Option<Operand<Array>>,

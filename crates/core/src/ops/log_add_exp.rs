@@ -47,7 +47,7 @@ mod tests {
     use crate::{Amount, Loss};
     use std::collections::BTreeMap;
 
-    /// Written out, it is a sum of exponentials between functions that pass.
+    /// The written-out form is a sum of exponentials between functions that pass.
     #[test]
     fn shares_are_those_of_a_sum_of_exponentials() {
         let (a, b) = (numbers(&[2, 3], 1).scale(4.0).unwrap(), numbers(&[3], 2).scale(4.0).unwrap());

@@ -213,7 +213,7 @@ mod tests {
     use crate::{Gate, Loss, WeightCache};
     use std::collections::BTreeMap;
 
-    /// Shares of x, and the losses, of a layer with a bias.
+    /// What x receives in a layer with a bias, and what is lost.
     fn shares(
         x: &Array,
         relevance: &Relevance<Array>,
@@ -233,7 +233,7 @@ mod tests {
         (shares.into_iter().next().flatten().unwrap(), lost)
     }
 
-    /// Rows without relevance are left out of the products: that changes nothing.
+    /// Leaving rows without relevance out of the products changes nothing.
     #[test]
     fn rows_without_relevance_receive_none_and_take_none() {
         const ROWS: [usize; 3] = [1, 7, 30];
@@ -261,7 +261,7 @@ mod tests {
         }
     }
 
-    /// A product of moving factors with a bias is the product and a sum.
+    /// A product of moving factors with a bias is a product and a sum.
     #[test]
     fn moving_factors_and_a_bias() {
         let (a, b, c) = (moving(numbers(&[2, 3], 7)), moving(numbers(&[4, 3], 8)), numbers(&[4], 9));
@@ -292,7 +292,7 @@ mod tests {
         }
     }
 
-    /// The gate of a layer whose result is known is that of one whose result is computed.
+    /// A known result gives the same gate as a computed one.
     #[test]
     fn a_gate_reads_a_known_result() {
         let x = numbers(&[5, 3], 4);

@@ -57,7 +57,7 @@ mod tests {
 
     #[test]
     fn copies_give_back_to_their_sources() {
-        // Enlarged, made smaller, and enlarged beyond one block of the matrix.
+        // Made larger, made smaller, and made larger than one block of the matrix.
         let long: Vec<usize> = (0..150).map(|cell| cell / 30).collect();
         for sources in [vec![0, 0, 0, 1, 1, 3, 4], vec![1, 3], long] {
             let op = Nearest::new(&[2, 5], &[(1, sources.clone())]).unwrap();

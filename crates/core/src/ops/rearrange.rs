@@ -125,7 +125,7 @@ mod tests {
     use crate::ops::pieces::testing::{backtrace, check_movement, relevances, shape_only, values};
     use proptest::prelude::*;
 
-    /// The outputs that the numbers describe; constants count as 0, for the map to be linear.
+    /// The outputs that the numbers describe; constants count as 0, so that the map is linear.
     fn forward(x: &[Array], indices: &[Array]) -> Vec<Array> {
         let all: Vec<f64> = x.iter().flat_map(values).collect();
         let read = |number: &i64| usize::try_from(*number).map_or(0.0, |number| all[number]);

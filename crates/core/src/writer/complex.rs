@@ -270,7 +270,7 @@ mod tests {
 
     type Write = dyn Fn(&mut TapeWriter<Array>, Operand<Array>, Operand<Array>) -> Result<Last<Array>>;
 
-    /// The relevance of two complex factors, or of the first where the second is constant, by what is written of them.
+    /// The relevance of the first `moving` of two complex factors, by the steps that `write` writes.
     fn relevance(
         shapes: [&[usize]; 2],
         output: &[usize],
@@ -303,7 +303,7 @@ mod tests {
         walked.inputs.into_iter().map(|input| input.unwrap().first().clone()).collect()
     }
 
-    /// Both ways of writing it give the same numbers.
+    /// Both ways of writing give the same relevance.
     #[track_caller]
     fn check(shapes: [&[usize]; 2], output: &[usize], first: &Write, second: &Write) {
         for (moving, mode) in
@@ -319,7 +319,7 @@ mod tests {
         }
     }
 
-    /// (ac − bd) + i(ad + bc), by the given product of real numbers.
+    /// (ac − bd) + i(ad + bc), with a given product of real numbers.
     fn written_out(
         writer: &mut TapeWriter<Array>,
         [x, y]: [Operand<Array>; 2],
@@ -392,7 +392,7 @@ mod tests {
         };
         check([&[3, 4, 2], &[5, 4, 2]], &[3, 5, 4, 2], &einsum("bl,cl->bcl"), &of_parts("bl,cl->bcl"));
         check([&[3, 4, 2], &[4, 5, 2]], &[3, 5, 2], &einsum("bi,io->bo"), &of_parts("bi,io->bo"));
-        // A real factor has the same part in both.
+        // A real factor multiplies both parts.
         check([&[3, 4, 2], &[4, 5]], &[3, 5, 2], &einsum("bi,io->bo"), &|writer, x, y| {
             let parts = writer.parts_of(&x)?;
             let [a, b] = parts.map(|part| writer.matmul(&part, &y));

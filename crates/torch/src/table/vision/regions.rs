@@ -218,7 +218,7 @@ mod tests {
     use dlbacktrace_core::ops::SparseSum;
     use ndarray::IxDyn;
 
-    /// The value between cells, by the distance of each.
+    /// The value between cells, weighted by their distances.
     fn between(map: &[f64], [height, width]: [usize; 2], y: f64, x: f64) -> f64 {
         let near = |at: f64, cell: usize| (1.0 - (at - cell as f64).abs()).max(0.0);
         (0..height * width).map(|cell| map[cell] * near(y, cell / width) * near(x, cell % width)).sum()
@@ -284,7 +284,7 @@ mod tests {
         let whole = regions(2).align(&map, true);
         let found = applied(regions(2).align_by_position(&map), 12, &x, 1);
         for channel in 0..6 {
-            // What the bin at the channel's place gives of that channel alone.
+            // The bin at the channel's place must equal that bin of the channel alone.
             let planes: Vec<f64> =
                 (0..2).flat_map(|sample| x[(sample * 6 + channel) * 56..][..56].to_vec()).collect();
             let of_channel = applied(whole.clone(), 12, &planes, 1);
