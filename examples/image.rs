@@ -50,7 +50,7 @@ fn plane<T: Clone>(image: &ArrayD<T>) -> Result<Array2<T>, ShapeError> {
     image.index_axis(Axis(0), 0).index_axis(Axis(0), 0).to_owned().into_dimensionality::<Ix2>()
 }
 
-/// Shades from nothing to the largest value, two characters for a pixel so that it is about square.
+/// Shades from nothing to the largest value. A pixel is two characters, so it is about square.
 fn rows(plane: &Array2<f64>) -> Vec<String> {
     let largest = plane.iter().copied().fold(f64::MIN_POSITIVE, f64::max);
     let shade =

@@ -15,8 +15,8 @@ fn main() -> Result<(), Box<dyn Error>> {
     let image = images.select(Axis(0), &[0]);
     let inputs = Inputs::new().push(image.clone());
 
-    // First the decision, with the relevance of every value on the way. The walk goes from the last step to
-    // the first, so the first value found of a module is what the module returned.
+    // First explain the decision, with the relevance of every value on the way. The walk goes from the last step to
+    // the first, so the first value of a module is what the module returned.
     let decision = model.explain(&inputs, &Options::new().all_values(true))?;
     let Some(layer) = decision.values().iter().find(|value| value.module == module) else {
         let modules = model.inspect()?.modules;
@@ -34,7 +34,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     println!("the network sees {:?}; {module} made {:?}", decision.target(), relevance.shape());
     println!("most of it went through channel {best}: {share:.3} of {:.3}\n", relevance.sum());
 
-    // Then that channel alone: a start with nothing elsewhere. Any start of the right shape will do, such as
+    // Then explain that channel alone: the start is 0 elsewhere. Any start of the right shape will do, such as
     // a 1 at a single unit.
     let mut start = ArrayD::<f64>::zeros(relevance.raw_dim());
     start.index_axis_mut(Axis(1), best).assign(&relevance.index_axis(Axis(1), best));

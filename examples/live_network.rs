@@ -10,7 +10,7 @@ use tch::{Device, Kind, Tensor};
 
 const FEATURES: [&str; 4] = ["a", "b", "noise", "more noise"];
 
-/// A layer, refined as often as the caller likes, and a score: ordinary code with a loop.
+/// A layer, a loop that refines it as often as the caller likes, and a score: ordinary code.
 #[derive(Debug)]
 struct Network {
     first: nn::Linear,
@@ -46,7 +46,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let store = nn::VarStore::new(Device::Cpu);
     let network = Network::new(&store.root(), 2);
 
-    // It learns 3|a| + |b|; the other two features are of no use.
+    // It learns 3|a| + |b|; the other two features do not matter.
     let x = Tensor::randn([512, 4], (Kind::Float, Device::Cpu));
     let y = (x.select(1, 0).abs() * 3.0 + x.select(1, 1).abs()).unsqueeze(1);
     let mut optimiser = nn::Adam { wd: 5e-2, ..Default::default() }.build(&store, 1e-2)?;
@@ -63,7 +63,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let explanation = torch::explain(computation, &Options::new(), || network.forward(&sample))?;
 
     println!("3·|1| + |−1| = 4, the network says {:.2}", explanation.output().sum());
-    // The relevance is a tensor of libtorch's own; nothing is copied until it is asked for.
+    // The relevance is a libtorch tensor; nothing is copied until it is asked for.
     let relevance = explanation.inputs()[0].tensor().ok_or("the network ran in libtorch")?;
     let relevance: Vec<f32> = relevance.flatten(0, -1).try_into()?;
     for (name, relevance) in FEATURES.iter().zip(relevance) {

@@ -1,5 +1,4 @@
-//! A SavedModel of Keras and a TorchScript archive, explained side by side in one program: where does each look to see
-//! a 3?
+//! A Keras SavedModel and a TorchScript archive, explained in one program: where does each look to see a 3?
 //!
 //!     cargo run --example saved_model
 
@@ -12,7 +11,7 @@ const SIDE: usize = 8;
 fn main() -> Result<(), Box<dyn Error>> {
     let picture = image::open("examples/data/digit_3.png")?.to_luma8();
     let pixels: Vec<f32> = picture.pixels().map(|pixel| f32::from(pixel.0[0]) / 255.0).collect();
-    // TensorFlow has the channels of pictures last, libtorch before their rows.
+    // In pictures, TensorFlow has the channels last, libtorch before the rows.
     let channels_last = ArrayD::from_shape_vec(vec![1, SIDE, SIDE, 1], pixels.clone())?;
     let channels_first = ArrayD::from_shape_vec(vec![1, 1, SIDE, SIDE], pixels)?;
 
@@ -26,7 +25,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-/// Each pixel by its part of the largest relevance.
+/// Shows each pixel by its part of the largest relevance.
 fn show(explanation: &Explanation) -> Result<(), Box<dyn Error>> {
     let target = explanation.target().ok_or("no class was explained")?;
     println!("\n{} sees a {}", explanation.framework(), target[0]);

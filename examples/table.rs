@@ -20,7 +20,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let model = Model::load("examples/models/breast_cancer_mlp.pt")?;
     let inputs = Inputs::new().push(features);
 
-    // Default mode: one number a feature, how much of the score came through it.
+    // Default mode: one number for each feature, how much of the score came through it.
     let default = model.explain(&inputs, &Options::new())?;
     let class =
         default.target().and_then(|targets| targets.first().copied()).ok_or("no class was explained")?;
@@ -31,7 +31,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     );
     top("what the score came through", &names, &values, default.inputs()[0].relevance()?);
 
-    // Contrastive mode: two numbers a feature, for and against the class; the difference has a sign.
+    // Contrastive mode: two numbers for each feature, for and against the class; the difference has a sign.
     let contrastive = model.explain(&inputs, &Options::new().mode(Mode::Contrastive).from_logits(true))?;
     let input = &contrastive.inputs()[0];
     let (for_it, against) =
@@ -40,7 +40,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-/// The five features of the largest relevance.
+/// Prints the five features with the largest relevance.
 fn top(title: &str, names: &csv::StringRecord, values: &[f32], relevance: ArrayD<f64>) {
     let mut ranked: Vec<_> = names.iter().zip(values).zip(relevance).collect();
     ranked.sort_by(|(_, a), (_, b)| b.abs().total_cmp(&a.abs()));

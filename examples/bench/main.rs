@@ -1,9 +1,9 @@
 //! What an explanation costs, as ratios to the plain forward pass in the same process:
 //! `cargo xtask bench [NAME…] [NAME@LENGTH…] [SAVEDMODEL…]`.
 //!
-//! The networks are built and traced here, with random weights, so that neither Python nor a download is needed; the
-//! SavedModels are the bundled ones. A SavedModel of your own gets made-up inputs of the shapes that its signature says. One
-//! thread; each figure is the median of several runs.
+//! The networks are built and traced here, with random weights, so that neither Python nor a download is needed. The
+//! SavedModels are the bundled ones. A SavedModel of your own gets made-up inputs of the shapes in its signature. All
+//! run on one thread; each figure is the median of several runs.
 
 mod pictures;
 mod sequences;
@@ -19,7 +19,7 @@ use subject::Subject;
 
 const RUNS: usize = 9;
 
-/// What is measured unless something else is asked for.
+/// What is measured by default.
 const USUAL: [&str; 9] = [
     "resnet18",
     "vgg16",
@@ -91,7 +91,7 @@ fn measure(subject: &Subject, file: &Path) -> Result<Figures, Box<dyn Error>> {
         explain(Mode::Default)?;
     }
     let has_contrastive = subject.has_contrastive();
-    // Interleaved, so that a busy machine slows all of them alike.
+    // The runs alternate, so that a busy machine slows all kinds alike.
     let (mut forwards, mut recordings, mut relevances, mut wholes, mut contrastives) =
         (vec![], vec![], vec![], vec![], vec![]);
     for run in 0..RUNS {
@@ -101,7 +101,7 @@ fn measure(subject: &Subject, file: &Path) -> Result<Figures, Box<dyn Error>> {
         wholes.push(start.elapsed());
         recordings.push(timings.forward);
         relevances.push(timings.relevance);
-        // It takes the longest.
+        // Fewer contrastive runs, because they take the longest.
         if has_contrastive && run % 3 == 0 {
             contrastives.push(timed(|| {
                 explain(Mode::Contrastive)?;
@@ -133,7 +133,7 @@ fn median(mut durations: Vec<Duration>) -> f64 {
     durations[durations.len() / 2].as_secs_f64()
 }
 
-/// The peak of a process of its own that does nothing else.
+/// The peak memory of a process that does nothing else.
 fn peak_memory(job: &str, subject: &Subject, file: &Path) -> Result<f64, Box<dyn Error>> {
     let output = std::process::Command::new(env::current_exe()?)
         .arg(subject.name())

@@ -6,7 +6,7 @@ fn convolution(path: Path, from: i64, to: i64, kernel: i64, stride: i64, bias: b
     nn::conv2d(path, from, to, kernel, ConvConfig { stride, padding: kernel / 2, bias, ..Default::default() })
 }
 
-/// Two convolutions with batch norms, and the way around them.
+/// Two convolutions with batch norms, and the shortcut around them.
 fn block(path: Path, from: i64, to: i64, stride: i64) -> nn::FuncT<'static> {
     let first = convolution(&path / "conv1", from, to, 3, stride, false);
     let norm_first = nn::batch_norm2d(&path / "bn1", to, Default::default());

@@ -3,7 +3,7 @@
 use tch::nn::{self, Module, Path, RNN, SequentialT};
 use tch::{Device, Kind, Tensor};
 
-/// Entries of the tables of tokens.
+/// The number of tokens in each table.
 pub const TOKENS: i64 = 32_000;
 
 /// Two recurrent layers of 256 units.
@@ -14,7 +14,7 @@ pub fn lstm(path: &Path) -> SequentialT {
     nn::seq_t().add_fn(move |x| layers.seq(x).0.select(1, -1)).add(head)
 }
 
-/// As [`lstm`], of GRU cells.
+/// Like [`lstm`], with GRU cells.
 pub fn gru(path: &Path) -> SequentialT {
     let config = nn::RNNConfig { num_layers: 2, train: false, ..Default::default() };
     let layers = nn::gru(path / "gru", 256, 256, config);
@@ -58,12 +58,12 @@ fn encoder_layer(path: &Path, width: i64, heads: i64) -> nn::Func<'static> {
     })
 }
 
-/// Eight layers in the shape of Llama, width 1024, attention written out.
+/// Eight layers as in Llama, of width 1024, with attention written out.
 pub fn llama(path: &Path) -> SequentialT {
     decoder(path, false)
 }
 
-/// As [`llama`], attention in one operator.
+/// Like [`llama`], with attention in one operator.
 pub fn llama_sdpa(path: &Path) -> SequentialT {
     decoder(path, true)
 }
@@ -126,7 +126,7 @@ fn rms_norm(path: &Path) -> nn::Func<'static> {
     })
 }
 
-/// Positions turned into the heads `[N, heads, T, width]`.
+/// Rotates the heads `[N, heads, T, width]` by their positions.
 fn rotary(x: &Tensor) -> Tensor {
     let (length, half) = (x.size()[2], HEAD / 2);
     let places = Tensor::arange(length, (Kind::Float, Device::Cpu)).unsqueeze(-1);
@@ -137,7 +137,7 @@ fn rotary(x: &Tensor) -> Tensor {
     x * angles.cos() + turned * angles.sin()
 }
 
-/// Key heads, each as often as there are query heads for it.
+/// Repeats each key head for all its query heads.
 fn repeated(x: &Tensor) -> Tensor {
     let (samples, length, times) = (x.size()[0], x.size()[2], HEADS / KEY_HEADS);
     x.unsqueeze(2)
@@ -145,13 +145,13 @@ fn repeated(x: &Tensor) -> Tensor {
         .reshape([samples, HEADS, length, HEAD])
 }
 
-/// `[N, T, heads · width]` by heads, `[N, heads, T, width]`.
+/// Splits `[N, T, heads · width]` into heads, `[N, heads, T, width]`.
 fn split(x: &Tensor, linear: &nn::Linear, heads: i64) -> Tensor {
     let [samples, length, _] = x.size()[..] else { panic!("a batch of sequences") };
     x.apply(linear).view([samples, length, heads, -1]).transpose(1, 2)
 }
 
-/// What [`split`] did, undone.
+/// Undoes [`split`].
 fn merge(x: &Tensor) -> Tensor {
     x.transpose(1, 2).flatten(2, -1)
 }

@@ -20,7 +20,7 @@ pub struct Network {
     name: &'static str,
     build: fn(&nn::Path) -> SequentialT,
     reads: Reads,
-    /// Steps or tokens, unless other lengths are asked for.
+    /// The default length: the side of a picture, steps or tokens.
     length: i64,
     task: Task,
 }
@@ -74,12 +74,12 @@ impl Network {
         }
     }
 
-    /// Builds and traces it.
+    /// Builds the network and traces it into a file.
     fn trace(&self, file: &Path) -> Result<(), Box<dyn Error>> {
         tch::manual_seed(1);
         let mut store = nn::VarStore::new(Device::Cpu);
         let built = (self.build)(&store.root());
-        // The trace holds the weights as constants, which must not want gradients.
+        // The trace holds the weights as constants, which must not require gradients.
         store.freeze();
         let _no_gradients = tch::no_grad_guard();
         let mut forward = |inputs: &[Tensor]| vec![built.forward_t(&inputs[0], false)];
@@ -94,7 +94,7 @@ pub enum Subject {
     File(PathBuf),
 }
 
-/// A forward run and no more.
+/// Runs the model forward, without recording.
 type Forward = Box<dyn Fn() -> Result<(), Box<dyn Error>>>;
 
 impl Subject {
@@ -104,7 +104,7 @@ impl Subject {
         Ok(if path.exists() { Self::File(path) } else { Self::Network(Network::named(name)?) })
     }
 
-    /// By which [`named`](Self::named) finds it again.
+    /// The name by which [`named`](Self::named) finds it again.
     pub fn name(&self) -> String {
         match self {
             Self::Network(network) => network.label(),
@@ -145,8 +145,8 @@ impl Subject {
         }
     }
 
-    /// A TorchScript network is run by libtorch alone; a SavedModel as TensorFlow's operators, one by one, as its recording
-    /// runs them too.
+    /// The forward run to compare with: a network in libtorch alone, a SavedModel operator by operator, as in its
+    /// recording.
     pub fn plain(&self, file: &Path) -> Result<Forward, Box<dyn Error>> {
         match self {
             Self::Network(network) => {
@@ -181,7 +181,7 @@ impl Subject {
     }
 }
 
-/// Numbers from 0 to 1 without a pattern, one sample of the shape that the model asks for; open axes have one cell.
+/// One sample of numbers from 0 to 1, in the shape that the model asks for. Open axes have one cell.
 fn made_up(argument: &Argument) -> Result<Value, Box<dyn Error>> {
     let (Some(shape), Some(element)) = (argument.shape(), argument.element()) else {
         return Err(

@@ -1,4 +1,4 @@
-// Which measurements does a model of Keras decide by? A row of a table, explained without a header of any framework.
+// Which measurements decide for a Keras model? One row of a table, explained without the headers of any framework.
 //
 //     saved_model DIRECTORY TABLE.csv [ROW]
 

@@ -1,4 +1,4 @@
-// A service that classifies pictures with libtorch and says of each why: the module that predicts is the one explained.
+// A service that classifies pictures with libtorch and explains each: the module that predicts is the one explained.
 //
 //     service MODEL OUT PICTURE.pgm...
 //
@@ -26,7 +26,7 @@ at::Tensor read(const std::string& path) {
   std::string kind;
   int width = 0, height = 0, white = 0;
   file >> kind >> width >> height >> white;
-  if (!file || kind != "P2") throw std::runtime_error(path + " is no picture of PGM's text form");
+  if (!file || kind != "P2") throw std::runtime_error(path + " is not a picture in the text form of PGM");
   at::Tensor picture = at::empty({1, 1, height, width});
   float* pixels = picture.data_ptr<float>();
   for (int i = 0, grey = 0; i < width * height && file >> grey; ++i) pixels[i] = static_cast<float>(grey) / white;
@@ -58,7 +58,7 @@ int main(int argc, char** argv) try {
   const std::filesystem::path out = argv[2];
   std::filesystem::create_directories(out);
 
-  // The service's own model, as it has it anyway.
+  // The model that the service has anyway.
   torch::jit::Module module = torch::jit::load(argv[1]);
   module.eval();
   const dlbacktrace::Model model = dlbacktrace::share(module);
