@@ -57,8 +57,10 @@ pub fn install(prefix: &Path, build: Build) -> Result<()> {
             Build::Sanitized => {
                 made.push("sanitized");
                 cargo.env("CARGO_TARGET_DIR", &made).env("DLBACKTRACE_SANITIZE", "address");
-                // Only the C++ is checked; Rust without optimisation compiles in half the time.
-                cargo.env("CARGO_PROFILE_DEV_OPT_LEVEL", "0");
+                // Only the recorder's C++ is checked: Rust without optimisation compiles in half the time, and the bindings of
+                // libtorch, minutes of it, as everywhere else, so that a compiler cache has them.
+                cargo.args(["--config", "profile.dev.opt-level=0"]);
+                cargo.args(["--config", "profile.dev.package.torch-sys.opt-level=2"]);
                 made.push("debug");
             }
         }
