@@ -24,8 +24,9 @@ pub(crate) enum Form {
     SavedModel(PathBuf),
 }
 
-/// The formats that this build reads.
+/// The formats that this build reads, or with `in-parts` this and the other part of the program together.
 const READABLE: &str = match (cfg!(feature = "torch"), cfg!(feature = "tensorflow")) {
+    _ if cfg!(feature = "in-parts") => "TorchScript archives (torch.jit.save) and TensorFlow SavedModels",
     (true, true) => "TorchScript archives (torch.jit.save) and TensorFlow SavedModels",
     (true, false) => "TorchScript archives (torch.jit.save)",
     (false, true) => "TensorFlow SavedModels",
@@ -35,20 +36,9 @@ const READABLE: &str = match (cfg!(feature = "torch"), cfg!(feature = "tensorflo
 /// Finds out what is at the path.
 ///
 /// # Errors
-/// [`Error::Load`] if it does not exist or is damaged; [`Error::Kind`], with what to do, if it is something else.
+/// [`Error::Load`] if it does not exist or is damaged; [`Error::Kind`], with what to do, if this build does not read it.
 pub(crate) fn look(path: &Path) -> Result<Form> {
-    let cannot = |error: io::Error| match error.kind() {
-        io::ErrorKind::NotFound => {
-            Error::Load(format!("there is no model {}; check the path", path.display()))
-        }
-        _ => Error::Load(format!("cannot load {}: {error}", path.display())),
-    };
-    let form = if fs::metadata(path).map_err(cannot)?.is_dir() {
-        directories::look(path)?
-    } else {
-        files::look(path, &Content::read(path).map_err(cannot)?)?
-    };
-    match form {
+    match recognise(path)? {
         Form::TorchScript(_) if !cfg!(feature = "torch") => {
             Err(other(path, "a TorchScript archive", "Use a build with the feature `torch`."))
         }
@@ -56,6 +46,29 @@ pub(crate) fn look(path: &Path) -> Result<Form> {
             Err(other(path, "a SavedModel", "Use a build with the feature `tensorflow`."))
         }
         form => Ok(form),
+    }
+}
+
+/// Whether the path leads to a TorchScript archive, not to a SavedModel; for programs that have a part for each.
+///
+/// # Errors
+/// [`Error::Load`] if it does not exist or is damaged; [`Error::Kind`], with what to do, if it is something else.
+#[doc(hidden)]
+pub fn is_torchscript(path: &Path) -> Result<bool> {
+    Ok(matches!(recognise(path)?, Form::TorchScript(_)))
+}
+
+fn recognise(path: &Path) -> Result<Form> {
+    let cannot = |error: io::Error| match error.kind() {
+        io::ErrorKind::NotFound => {
+            Error::Load(format!("there is no model {}; check the path", path.display()))
+        }
+        _ => Error::Load(format!("cannot load {}: {error}", path.display())),
+    };
+    if fs::metadata(path).map_err(cannot)?.is_dir() {
+        directories::look(path)
+    } else {
+        files::look(path, &Content::read(path).map_err(cannot)?)
     }
 }
 

@@ -48,6 +48,8 @@ pub use dlbacktrace_core::explain::Progress;
 pub use dlbacktrace_core::{Amount, Chance, Entry, Family, Ledger, Loss, Mode, Place, RandomUse};
 pub use error::{Error, Result};
 pub use explanation::{Explanation, InputRelevance, ModuleRelevance, OperatorUse, Timings, ValueRelevance};
+#[doc(hidden)]
+pub use file_kind::is_torchscript;
 pub use inputs::{Inputs, Value};
 pub use inspection::{Inspection, ModuleEntry};
 pub use loading::LoadOptions;

@@ -5,7 +5,7 @@
 
 mod torch;
 
-use dlbacktrace::{Error, Result};
+use dlbacktrace::{Error, Result, is_torchscript};
 use dlbacktrace_capi_core::{
     ABI, Argument, Array, Checks, Entry, Explanation, Gate, Input, LoadOptions, Model, ModelInfo, Output,
     Outputs, Progress, Request, Scaling, Scalings, Summary, TABLE, Table, Value, Verification, given,
@@ -139,7 +139,7 @@ pub unsafe extern "C" fn dlb_model_load(
         }
         // SAFETY: not null; the caller guarantees the rest.
         let path = Path::new(OsStr::from_bytes(unsafe { CStr::from_ptr(path) }.to_bytes()));
-        if path.is_file() { torch::table() } else { Ok(&TABLE) }
+        if is_torchscript(path)? { torch::table() } else { Ok(&TABLE) }
     };
     // SAFETY: the caller guarantees the arguments.
     unsafe { by_choice(model, by_kind, |table| (table.dlb_model_load)(path, options, model)) }
