@@ -8,7 +8,7 @@
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::{env, fmt, fs};
+use std::{env, fmt, fs, io};
 
 /// The exact release that is needed, because the recorder uses interfaces that other releases change.
 pub const VERSION: &str = "2.13.0";
@@ -90,13 +90,10 @@ impl Libtorch {
 
     fn of_python() -> Result<Self, Unfit> {
         let python = python();
-        let unfit = |found| Unfit { named_by: USE_PYTORCH, found };
-        let output = Command::new(python)
-            .args(["-c", FIND_PYTORCH])
-            .output()
-            .map_err(|e| unfit(format!("{USE_PYTORCH} is set and `{python}` does not start ({e})")))?;
-        let text = String::from_utf8_lossy(&output.stdout);
-        let home = Path::new(text.trim());
+        let home = pytorch_of(Path::new(python)).map_err(|e| Unfit {
+            named_by: USE_PYTORCH,
+            found: format!("{USE_PYTORCH} is set and `{python}` does not start ({e})"),
+        })?;
         let found = format!("{USE_PYTORCH} is set and the active `{python}` has no PyTorch");
         Self { include: home.join("include"), lib: home.join("lib") }.checked(USE_PYTORCH, found)
     }
@@ -124,6 +121,22 @@ pub fn python() -> &'static str {
     if env::var_os("VIRTUAL_ENV").is_some() { "python" } else { "python3" }
 }
 
+/// The directory of a Python's PyTorch, empty if it has none. PyTorch itself is not imported.
+///
+/// # Errors
+/// If the Python does not start.
+pub fn pytorch_of(python: &Path) -> io::Result<PathBuf> {
+    let output = Command::new(python).args(["-c", FIND_PYTORCH]).output()?;
+    Ok(PathBuf::from(String::from_utf8_lossy(&output.stdout).trim()))
+}
+
+/// The version of the PyTorch in a directory, such as `2.13.0+cpu`.
+pub fn pytorch_version(home: &Path) -> Option<String> {
+    let text = fs::read_to_string(home.join("version.py")).ok()?;
+    let line = text.lines().find_map(|line| line.strip_prefix("__version__ = "))?;
+    Some(line.trim_matches(['\'', '"']).to_owned())
+}
+
 /// For a build script: run it again when another libtorch is named, or when the named one changes.
 pub fn watch() {
     for variable in VARIABLES {
@@ -140,6 +153,15 @@ pub fn set_run_path() {
     if let Ok(lib) = env::var("DEP_TCH_LIBTORCH_LIB") {
         println!("cargo::rustc-link-arg=-Wl,-rpath,{lib}");
     }
+}
+
+/// Where an installed library looks for libtorch first: in this directory beside itself.
+pub const BESIDE: &str = "$ORIGIN/dlbacktrace";
+
+/// As [`set_run_path`], for libraries that are installed: a libtorch beside them goes before the one of the build.
+pub fn set_run_path_of_installed() {
+    println!("cargo::rustc-link-arg=-Wl,-rpath,{BESIDE}");
+    set_run_path();
 }
 
 /// The version that the headers in `include` state, such as `2.13.0`.
