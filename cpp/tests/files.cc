@@ -139,6 +139,11 @@ void what_is_wrong_is_told() {
 
   fails(Code::model, "no such file", [] { Model(file("no such file")); });
   fails(Code::model, "saved_model.pb", [] { Model(file("tests")); });
+  // Whichever part finds out, the library reads both.
+  for (const char* other : {"tests", "README.md", "examples/models"}) {
+    fails(Code::model, "reads TorchScript archives (torch.jit.save) and TensorFlow SavedModels",
+          [&] { Model(file(other)); });
+  }
   fails(Code::model, "", [] { Model(file("README.md")); });
   Options far;
   far.target = Target::unit(7);
@@ -151,6 +156,12 @@ void what_is_wrong_is_told() {
 void a_missing_library_is_told_and_may_come() {
   setenv("DLBACKTRACE_TORCH", "/nowhere/libdlbacktrace_torch.so.1", 1);
   fails(Code::library, "/nowhere/libdlbacktrace_torch.so.1", [] { Model(file(cases()[0].model)); });
+  // Neither a library of others nor a directory without ours is it.
+  for (const std::string& foreign : {*loaded("/libstdc++").begin(), std::string("/"), file("README.md")}) {
+    setenv("DLBACKTRACE_TORCH", foreign.c_str(), 1);
+    fails(Code::library, "DLBACKTRACE_TORCH names " + foreign, [] { Model(file(cases()[0].model)); });
+    fails(Code::library, "let it name", [] { Model(file(cases()[0].model)); });
+  }
   unsetenv("DLBACKTRACE_TORCH");
   LoadOptions elsewhere;
   elsewhere.tensorflow = "/nowhere.so";

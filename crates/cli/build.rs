@@ -2,5 +2,5 @@
 
 fn main() {
     #[cfg(feature = "torch")]
-    dlbacktrace_libtorch::set_run_path();
+    dlbacktrace_libtorch::set_run_path_of_installed();
 }

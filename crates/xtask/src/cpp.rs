@@ -23,10 +23,11 @@ const LIBRARIES: [(&str, &[(&str, &str)]); 2] = [
 ];
 
 /// Where CMake and pkg-config look, and the files for them.
-const DESCRIPTIONS: [(&str, &str); 3] = [
+const DESCRIPTIONS: [(&str, &str); 4] = [
     ("lib/cmake/dlbacktrace", "dlbacktrace-config.cmake"),
     ("lib/cmake/dlbacktrace", "dlbacktrace-config-version.cmake"),
     ("lib/pkgconfig", "dlbacktrace.pc"),
+    ("lib/pkgconfig", "dlbacktrace-torch.pc"),
 ];
 
 /// How the libraries are built.
@@ -40,6 +41,11 @@ pub enum Build {
 
 /// Builds the libraries and installs them with headers and the files by which CMake and pkg-config find them.
 pub fn install(prefix: &Path, build: Build) -> Result<()> {
+    install_for(prefix, build, &libtorch()?)
+}
+
+/// As [`install`]; pkg-config tells programs with live modules of this libtorch, unless they name another one.
+pub fn install_for(prefix: &Path, build: Build, libtorch: &Path) -> Result<()> {
     let (lib, include) = (prefix.join("lib"), prefix.join("include/dlbacktrace"));
     for directory in [&lib, &include] {
         fs::create_dir_all(directory).with_context(|| format!("cannot make {}", directory.display()))?;
@@ -79,7 +85,10 @@ pub fn install(prefix: &Path, build: Build) -> Result<()> {
     }
     for (place, name) in DESCRIPTIONS {
         let text = fs::read_to_string(checkout().join("cpp/cmake").join(name))?;
-        let text = text.replace("@VERSION@", env!("CARGO_PKG_VERSION")).replace("@TORCH_VERSION@", VERSION);
+        let text = text
+            .replace("@VERSION@", env!("CARGO_PKG_VERSION"))
+            .replace("@TORCH_VERSION@", VERSION)
+            .replace("@LIBTORCH@", &libtorch.to_string_lossy());
         fs::create_dir_all(prefix.join(place))?;
         fs::write(prefix.join(place).join(name), text)?;
     }
@@ -167,7 +176,7 @@ fn libtorch() -> Result<PathBuf> {
 }
 
 /// The directory in which cargo builds.
-fn target() -> Result<PathBuf> {
+pub fn target() -> Result<PathBuf> {
     if let Some(named) = env::var_os("CARGO_TARGET_DIR") {
         return Ok(std::path::absolute(named)?);
     }

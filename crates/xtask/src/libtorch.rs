@@ -25,6 +25,20 @@ pub const LIBTORCH: Layout = Layout {
     complete,
 };
 
+/// The licences of libtorch and of what it contains, for copies that are handed on.
+pub const NOTICES: Layout = Layout {
+    what: "libtorch-notices",
+    version: VERSION,
+    wheel: Wheel {
+        described: "the licences of libtorch, which are in its wheel (530 MB)",
+        place: |name| {
+            Some(name.strip_prefix(format!("torch-{VERSION}.dist-info/licenses")).ok()?.to_path_buf())
+        },
+        ..LIBTORCH.wheel
+    },
+    complete: |_| Ok(()),
+};
+
 /// Adds what the wheel lacks of the layout that `torch-sys` expects.
 fn complete(tree: &Path) -> Result<()> {
     stubs::make(&tree.join("lib/libtorch_cpu.so"))?;

@@ -4,6 +4,7 @@ mod cargo;
 mod chores;
 mod cmake;
 mod cpp;
+mod dist;
 mod install;
 mod layout;
 mod libtorch;
@@ -77,6 +78,12 @@ enum Command {
         #[arg(long)]
         sanitize: bool,
     },
+    /// Makes a tarball and a Debian package of the command and the C and C++ library, with libtorch for the CPU
+    Dist {
+        /// Of the development build, which may be there already
+        #[arg(long)]
+        development: bool,
+    },
 }
 
 fn run(command: Command) -> Result<()> {
@@ -99,10 +106,13 @@ fn run(command: Command) -> Result<()> {
         Command::Test { arguments } => chores::test(&arguments),
         Command::Bench { arguments } => chores::bench(&arguments),
         Command::Lint => chores::lint(),
-        Command::Install { prefix } => install::install(&prefix),
+        Command::Install { prefix } => install::install(&prefix, cpp::Build::Release),
         Command::CppInstall { prefix } => cpp::install(&prefix, cpp::Build::Release),
         Command::CppDemo => cpp::demo(),
         Command::CppTest { sanitize } => cpp::test(sanitize),
+        Command::Dist { development } => {
+            dist::dist(if development { cpp::Build::Development } else { cpp::Build::Release })
+        }
     }
 }
 

@@ -8,7 +8,8 @@ use std::io::{BufRead, BufReader};
 use std::path::Path;
 use std::time::UNIX_EPOCH;
 
-const NAME: &str = "manifest";
+/// Its name in the directory.
+pub const NAME: &str = "manifest";
 
 /// One line of the manifest; `path` is relative to the directory, in `/`.
 #[derive(Debug, PartialEq)]

@@ -29,7 +29,19 @@ pub fn set_up(verify: bool) -> Result<()> {
     }
     let home = LIBTORCH.make(verify)?;
     stubs::make_stand_ins(&home.join("lib"))?;
+    describe_to_cmake(&home)?;
     point_cargo_to(&home)
+}
+
+/// Lets CMake's find_package(Torch) find the libtorch in `home`: the wheel's own file names libraries that are not there.
+fn describe_to_cmake(home: &Path) -> Result<()> {
+    let directory = home.join("share/cmake/Torch");
+    fs::create_dir_all(&directory).with_context(|| format!("cannot make {}", directory.display()))?;
+    for name in ["TorchConfig.cmake", "TorchConfigVersion.cmake"] {
+        let text = fs::read_to_string(checkout().join("cpp/cmake").join(name))?;
+        write_anew(&directory.join(name), &text.replace("@TORCH_VERSION@", VERSION))?;
+    }
+    Ok(())
 }
 
 /// Makes sure that a TensorFlow is in the cache, where the library finds it by itself, unless the environment names one.
@@ -51,13 +63,17 @@ pub fn set_up_tensorflow(verify: bool) -> Result<()> {
 /// Lets every cargo in this checkout use `home`, by a file beside the committed configuration, which includes it.
 fn point_cargo_to(home: &Path) -> Result<()> {
     let path = checkout().join(".cargo/libtorch.toml");
-    let text = configuration(home)?;
-    if fs::read_to_string(&path).is_ok_and(|present| present == text) {
+    write_anew(&path, &configuration(home)?)
+}
+
+/// Writes a file unless it has this content, and in one step, because others may read it now.
+fn write_anew(path: &Path, text: &str) -> Result<()> {
+    if fs::read_to_string(path).is_ok_and(|present| present == text) {
         return Ok(());
     }
-    let new = path.with_extension("new");
+    let new = path.with_extension(format!("{}.new", std::process::id()));
     fs::write(&new, text)
-        .and_then(|()| fs::rename(&new, &path))
+        .and_then(|()| fs::rename(&new, path))
         .with_context(|| format!("cannot write {}", path.display()))
 }
 
