@@ -1,5 +1,5 @@
-//! Checks the libtorch of the environment. Without dependencies this runs first, before minutes of compiling
-//! against something unfit.
+//! Checks the libtorch that this build would take. Without dependencies this runs first, before minutes of compiling against
+//! something unfit.
 
 #[allow(dead_code)]
 #[path = "src/lib.rs"]
@@ -10,7 +10,7 @@ fn main() {
         return;
     }
     libtorch::watch();
-    if let Err(unfit) = libtorch::Libtorch::from_env() {
-        println!("cargo::error={unfit}");
+    if let Err(unfit) = libtorch::Libtorch::found() {
+        unfit.to_string().lines().for_each(|line| println!("cargo::error={line}"));
     }
 }

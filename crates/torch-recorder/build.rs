@@ -1,10 +1,11 @@
 //! Compiles the C++ of the recorder against the libtorch that torch-sys links.
 
 use dlbacktrace_libtorch::Libtorch;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::{env, fs, process};
 
-const SOURCES: &str = "../../cpp/torch";
+/// A link to `cpp/torch` of the checkout, a directory in a package.
+const SOURCES: &str = "cpp";
 
 fn main() {
     if env::var_os("CARGO_FEATURE_DOC_ONLY").is_some() {
@@ -12,13 +13,12 @@ fn main() {
     }
     dlbacktrace_libtorch::watch();
     let libtorch = Libtorch::linked().unwrap_or_else(|unfit| fail(&unfit.to_string()));
-    compile(&libtorch.include);
+    compile(&libtorch);
     dlbacktrace_libtorch::set_run_path();
 }
 
-fn compile(include: &Path) {
+fn compile(libtorch: &Libtorch) {
     println!("cargo:rerun-if-env-changed=LIBTORCH_CXX11_ABI");
-    let abi = env::var("LIBTORCH_CXX11_ABI").unwrap_or_else(|_| "1".to_owned());
     let mut build = cxx_build::bridge("src/bridge.rs");
     println!("cargo:rerun-if-changed=src/bridge.rs");
     println!("cargo:rerun-if-changed={SOURCES}");
@@ -39,19 +39,12 @@ fn compile(include: &Path) {
     if let Ok(sanitizer) = env::var("DLBACKTRACE_SANITIZE") {
         build.flag(format!("-fsanitize={sanitizer}")).flag("-fno-omit-frame-pointer");
     }
-    // NDEBUG: libtorch is built with it, and the layout of some structs in its headers depends on it.
     build
         .file(unit)
         .flag("-iquote")
         .flag(SOURCES)
-        .flag("-isystem")
-        .flag(include)
-        .flag("-isystem")
-        .flag(include.join("torch/csrc/api/include"))
-        .std("c++20")
+        .flags(libtorch.flags())
         .opt_level(2)
-        .define("NDEBUG", None)
-        .define("_GLIBCXX_USE_CXX11_ABI", abi.as_str())
         .compile("dlbacktrace_torch");
 }
 

@@ -2,9 +2,16 @@
 //!
 //! The environment decides, through the variables that the crate `torch-sys` reads: `LIBTORCH_USE_PYTORCH` (any value) takes
 //! the PyTorch of the active Python. Otherwise `LIBTORCH` is the directory of libtorch; `LIBTORCH_INCLUDE` and
-//! `LIBTORCH_LIB` may move its halves elsewhere.
+//! `LIBTORCH_LIB` may move its halves elsewhere. If no variable is set, it is the system's, in `/usr`.
 //!
-//! For build scripts and for `cargo xtask`. It has no dependencies, so that its check comes before anything slow.
+//! For build scripts and for `cargo xtask`. It has no dependencies, so that its check comes before anything slow. The build script
+//! of a package whose C++ meets dlbacktrace through `cxx`:
+//!
+//! ```ignore
+//! let libtorch = dlbacktrace_libtorch::Libtorch::linked().unwrap();
+//! cxx_build::bridge("src/main.rs").flags(libtorch.flags()).compile("service");
+//! dlbacktrace_libtorch::set_run_path();
+//! ```
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -32,25 +39,53 @@ pub struct Libtorch {
     pub lib: PathBuf,
 }
 
-/// A libtorch that does not fit: a paragraph that says what was found, what is needed and how to get it.
+/// Why there is no libtorch to build with: what was found, what is needed and how to get it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Unfit {
-    named_by: &'static str,
-    found: String,
+pub enum Unfit {
+    /// The one that is named does not fit.
+    Other {
+        /// The variable that names it, or `/usr`.
+        named_by: &'static str,
+        /// What was found there.
+        found: String,
+    },
+    /// None is named.
+    Unnamed {
+        /// The one that set-up has put into the cache.
+        cached: Option<PathBuf>,
+    },
 }
 
 impl fmt::Display for Unfit {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { named_by, found } = self;
-        let own = match *named_by {
-            USE_PYTORCH => format!("install torch=={VERSION} in the active Python"),
-            _ => format!("let LIBTORCH name a libtorch {VERSION} of your own"),
-        };
-        write!(
-            f,
-            "libtorch {VERSION} is needed, but {found}. Run `cargo xtask setup` in the checkout of dlbacktrace, which \
-             fetches the right one (unset {named_by} first, if you have set it), or {own}."
-        )
+        match self {
+            Self::Other { named_by, found } => {
+                let own = match *named_by {
+                    USE_PYTORCH => format!("install torch=={VERSION} in the active Python"),
+                    _ => format!("let LIBTORCH name a libtorch {VERSION} of your own"),
+                };
+                write!(
+                    f,
+                    "libtorch {VERSION} is needed, but {found}. Run `cargo xtask setup` in the checkout of dlbacktrace, \
+                     which fetches the right one (unset {named_by} first, if you have set it), or {own}."
+                )
+            }
+            Self::Unnamed { cached: Some(home) } => write!(
+                f,
+                "libtorch {VERSION} is needed, and nothing names it for this workspace. There is one in the cache. Write into \
+                 .cargo/config.toml of the workspace:\n\
+                 [env]\n\
+                 LIBTORCH = {home:?}\n\
+                 `cargo xtask setup --for DIR` in the checkout of dlbacktrace writes it into the workspace DIR."
+            ),
+            Self::Unnamed { cached: None } => write!(
+                f,
+                "libtorch {VERSION} is needed, and nothing names one for this workspace. Run `cargo xtask setup --for DIR` in the \
+                 checkout of dlbacktrace:\n\
+                 it fetches libtorch and names it in .cargo/config.toml of the workspace DIR. Or let LIBTORCH name a libtorch \
+                 {VERSION} of your own."
+            ),
+        }
     }
 }
 
@@ -76,12 +111,43 @@ impl Libtorch {
         libtorch.checked("LIBTORCH", found).map(Some)
     }
 
-    /// For the build script of a package that depends on `torch-sys` directly: the libtorch that `torch-sys` links.
+    /// The libtorch that a build takes: the one that the environment names, or else the system's.
+    ///
+    /// # Errors
+    /// [`Unfit`] if there is none, or one of another version.
+    pub fn found() -> Result<Self, Unfit> {
+        if let Some(libtorch) = Self::from_env()? {
+            return Ok(libtorch);
+        }
+        let system = Self { include: "/usr/include".into(), lib: "/usr/lib".into() };
+        if system.lib.join("libtorch.so").exists() {
+            return system.checked("/usr", "there are no headers of libtorch in /usr/include".into());
+        }
+        let cached = cached("libtorch", VERSION)
+            .map(|home| Self { include: home.join("include"), lib: home.join("lib") });
+        let cached = cached.and_then(|libtorch| libtorch.checked("the cache", String::new()).ok());
+        Err(Unfit::Unnamed {
+            cached: cached.and_then(|libtorch| libtorch.lib.parent().map(Path::to_path_buf)),
+        })
+    }
+
+    /// What a C++ compiler must be told to read its headers. `NDEBUG` is part of it: libtorch is built with it, and the layout of
+    /// some structs in its headers depends on it.
+    pub fn flags(&self) -> Vec<String> {
+        let abi = env::var("LIBTORCH_CXX11_ABI").unwrap_or_else(|_| "1".to_owned());
+        let headers = [self.include.clone(), self.include.join("torch/csrc/api/include")];
+        let headers = headers.iter().flat_map(|path| ["-isystem".to_owned(), path.display().to_string()]);
+        let defined =
+            [format!("-D_GLIBCXX_USE_CXX11_ABI={abi}"), "-DNDEBUG".to_owned(), "-std=c++20".to_owned()];
+        headers.chain(defined).collect()
+    }
+
+    /// For the build script of a package that depends on `dlbacktrace` or `torch-sys` directly: the libtorch that they link.
     ///
     /// # Errors
     /// [`Unfit`] if there is none, or one without headers beside it or of another version.
     pub fn linked() -> Result<Self, Unfit> {
-        let lib = env::var_os("DEP_TCH_LIBTORCH_LIB").map(PathBuf::from).unwrap_or_default();
+        let lib = linked_lib().map(PathBuf::from).unwrap_or_default();
         let home = env::var_os("LIBTORCH_INCLUDE").map(PathBuf::from).or(lib.parent().map(Path::to_path_buf));
         let found =
             format!("torch-sys links {:?}, but there are no headers of libtorch beside it", lib.display());
@@ -90,17 +156,16 @@ impl Libtorch {
 
     fn of_python() -> Result<Self, Unfit> {
         let python = python();
-        let home = pytorch_of(Path::new(python)).map_err(|e| Unfit {
-            named_by: USE_PYTORCH,
-            found: format!("{USE_PYTORCH} is set and `{python}` does not start ({e})"),
-        })?;
+        let unfit = |found| Unfit::Other { named_by: USE_PYTORCH, found };
+        let home = pytorch_of(Path::new(python))
+            .map_err(|e| unfit(format!("{USE_PYTORCH} is set and `{python}` does not start ({e})")))?;
         let found = format!("{USE_PYTORCH} is set and the active `{python}` has no PyTorch");
         Self { include: home.join("include"), lib: home.join("lib") }.checked(USE_PYTORCH, found)
     }
 
     /// `absent` says what was found if there is no libtorch at all.
     fn checked(self, named_by: &'static str, absent: String) -> Result<Self, Unfit> {
-        let unfit = |found| Err(Unfit { named_by, found });
+        let unfit = |found| Err(Unfit::Other { named_by, found });
         let library =
             self.lib.join(format!("{}torch_cpu{}", env::consts::DLL_PREFIX, env::consts::DLL_SUFFIX));
         match version(&self.include) {
@@ -142,15 +207,15 @@ pub fn watch() {
     for variable in VARIABLES {
         println!("cargo::rerun-if-env-changed={variable}");
     }
-    if let Ok(Some(libtorch)) = Libtorch::from_env() {
+    if let Ok(libtorch) = Libtorch::found() {
         println!("cargo::rerun-if-changed={}", libtorch.lib.display());
     }
 }
 
-/// For the build script of a package that depends on `torch-sys` directly: lets its programs, tests and examples find libtorch
-/// where it was at build time, so that they run without any environment variable.
+/// For the build script of a package that depends on `dlbacktrace` or `torch-sys` directly: lets its programs, tests and examples
+/// find libtorch where it was at build time, so that they run without any environment variable.
 pub fn set_run_path() {
-    if let Ok(lib) = env::var("DEP_TCH_LIBTORCH_LIB") {
+    if let Some(lib) = linked_lib() {
         println!("cargo::rustc-link-arg=-Wl,-rpath,{lib}");
     }
 }
@@ -162,6 +227,47 @@ pub const BESIDE: &str = "$ORIGIN/dlbacktrace";
 pub fn set_run_path_of_installed() {
     println!("cargo::rustc-link-arg=-Wl,-rpath,{BESIDE}");
     set_run_path();
+}
+
+/// For the build script of `dlbacktrace`: tells the build scripts of its dependents where libtorch is, as
+/// `DEP_DLBACKTRACE_LIBTORCH_LIB`, and lets what they run with cargo find it.
+///
+/// Link arguments reach only the package itself. But cargo looks for libraries in the search paths of all dependencies that lie in
+/// its target directory, when it runs a program or test; so there is a link to the directory.
+///
+/// # Errors
+/// If the link cannot be made.
+pub fn hand_on() -> std::io::Result<()> {
+    let (Some(lib), Some(out)) = (linked_lib(), env::var_os("OUT_DIR")) else { return Ok(()) };
+    println!("cargo::metadata=libtorch_lib={lib}");
+    let link = Path::new(&out).join("libtorch");
+    if fs::read_link(&link).ok().as_deref() != Some(Path::new(&lib)) {
+        if link.is_symlink() {
+            fs::remove_file(&link)?;
+        }
+        std::os::unix::fs::symlink(&lib, &link)?;
+    }
+    println!("cargo::rustc-link-search=native={}", link.display());
+    Ok(())
+}
+
+/// The directory of libraries that `dlbacktrace` or `torch-sys` hands to the build scripts of its direct dependents.
+fn linked_lib() -> Option<String> {
+    env::var("DEP_TCH_LIBTORCH_LIB").or_else(|_| env::var("DEP_DLBACKTRACE_LIBTORCH_LIB")).ok()
+}
+
+/// The directory that all checkouts share: `$DLBACKTRACE_CACHE`, or `dlbacktrace` in the user's cache directory.
+pub fn cache() -> Option<PathBuf> {
+    let named = |variable| env::var_os(variable).filter(|value| !value.is_empty()).map(PathBuf::from);
+    let cache = named("DLBACKTRACE_CACHE")
+        .or_else(|| named("XDG_CACHE_HOME").map(|directory| directory.join("dlbacktrace")))
+        .or_else(|| named("HOME").map(|directory| directory.join(".cache/dlbacktrace")))?;
+    std::path::absolute(cache).ok()
+}
+
+/// Where set-up puts a library. A layout made in another way needs another name, because older checkouts share the cache.
+pub fn cached(what: &str, version: &str) -> Option<PathBuf> {
+    Some(cache()?.join(format!("{what}-{version}-cpu")))
 }
 
 /// The version that the headers in `include` state, such as `2.13.0`.
@@ -227,6 +333,16 @@ mod tests {
         let unfit = parts.checked("LIBTORCH", String::new()).expect_err("there is no library");
         assert!(unfit.to_string().contains("without"), "{unfit}");
         Ok(())
+    }
+
+    #[test]
+    fn without_a_name_the_message_says_what_to_write_where() {
+        let cached = Unfit::Unnamed { cached: Some("/home/me/.cache/dlbacktrace/libtorch".into()) };
+        let text = cached.to_string();
+        assert!(text.contains("\n[env]\nLIBTORCH = \"/home/me/.cache/dlbacktrace/libtorch\"\n"), "{text}");
+        for text in [text, Unfit::Unnamed { cached: None }.to_string()] {
+            assert!(text.contains("cargo xtask setup --for DIR") && text.lines().count() < 6, "{text}");
+        }
     }
 
     #[test]

@@ -44,14 +44,17 @@ pub fn bench(arguments: &[String]) -> Result<()> {
     finish(cargo(&["run", "--release", "--example", "bench", "--"]).args(arguments))
 }
 
+/// The public interface with all that it can have.
+const CXX: &str = "--features=dlbacktrace/cxx";
+
 /// Formatting of Rust and C++, clippy, documentation, and what licences the crates have, each without a warning.
 pub fn lint() -> Result<()> {
     finish(&mut cargo(&["fmt", "--all", "--check"]))?;
     let checked = ["--dry-run", "--Werror"];
     finish(tool("clang-format")?.args(checked).args(cpp_files()?).current_dir(checkout()))?;
     finish(tool("cargo-deny")?.args(["check", "licenses", "bans", "sources"]).current_dir(checkout()))?;
-    finish(&mut cargo(&["clippy", "--workspace", "--all-targets", "--", "--deny", "warnings"]))?;
-    finish(cargo(&["doc", "--workspace", "--no-deps"]).env("RUSTDOCFLAGS", "--deny warnings"))?;
+    finish(&mut cargo(&["clippy", "--workspace", "--all-targets", CXX, "--", "--deny", "warnings"]))?;
+    finish(cargo(&["doc", "--workspace", "--no-deps", CXX]).env("RUSTDOCFLAGS", "--deny warnings"))?;
     eprintln!("{} is formatted, free of lints and documented.", checkout().display());
     Ok(())
 }
@@ -77,7 +80,7 @@ fn cpp_files() -> Result<Vec<PathBuf>> {
         for entry in fs::read_dir(directory)? {
             let path = entry?.path();
             let extension = path.extension().and_then(OsStr::to_str).unwrap_or_default();
-            if path.is_dir() {
+            if path.is_dir() && !path.ends_with("target") {
                 directories.push(path);
             } else if ["c", "cc", "h", "hpp"].contains(&extension) {
                 files.push(path);

@@ -2,10 +2,11 @@
 
 use crate::manifest;
 use crate::wheel::Wheel;
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
+use dlbacktrace_libtorch::{cache, cached};
 use std::fs::{self, File, TryLockError};
+use std::io;
 use std::path::{Path, PathBuf};
-use std::{env, io};
 
 /// A directory of the cache.
 pub struct Layout {
@@ -22,9 +23,10 @@ impl Layout {
     /// Makes sure that the directory is complete; returns its path. This takes milliseconds if it is. With `verify`, every byte is
     /// read again.
     pub fn make(&self, verify: bool) -> Result<PathBuf> {
-        let cache = cache().with_context(|| format!("no place for {}", self.what))?;
-        // A layout made in another way needs another name, because older checkouts share the cache.
-        let home = cache.join(format!("{}-{}-cpu", self.what, self.version));
+        let (Some(cache), Some(home)) = (cache(), cached(self.what, self.version)) else {
+            bail!("no place for {}: none of DLBACKTRACE_CACHE, XDG_CACHE_HOME and HOME is set", self.what)
+        };
+        fs::create_dir_all(&cache).with_context(|| format!("cannot make the cache {}", cache.display()))?;
         if verify || !manifest::is_untouched(&home) {
             let _lock = lock(&cache)?;
             self.mend(&home, verify)?;
@@ -63,18 +65,6 @@ impl Layout {
         eprintln!("{} {} is ready in {}", self.what, self.version, home.display());
         Ok(())
     }
-}
-
-/// The directory that all checkouts share: `$DLBACKTRACE_CACHE`, or `dlbacktrace` in the user's cache directory.
-fn cache() -> Result<PathBuf> {
-    let named = |variable| env::var_os(variable).filter(|value| !value.is_empty()).map(PathBuf::from);
-    let cache = named("DLBACKTRACE_CACHE")
-        .or_else(|| named("XDG_CACHE_HOME").map(|directory| directory.join("dlbacktrace")))
-        .or_else(|| named("HOME").map(|directory| directory.join(".cache/dlbacktrace")))
-        .context("none of DLBACKTRACE_CACHE, XDG_CACHE_HOME and HOME is set")?;
-    let cache = std::path::absolute(cache)?;
-    fs::create_dir_all(&cache).with_context(|| format!("cannot make the cache {}", cache.display()))?;
-    Ok(cache)
 }
 
 /// Only one set-up works in the cache at a time; the lock ends with the process, however that ends.

@@ -9,10 +9,12 @@ mod install;
 mod layout;
 mod libtorch;
 mod manifest;
+mod outside;
 mod setup;
 mod stubs;
 mod tensorflow;
 mod wheel;
+mod workspace;
 
 use anyhow::Result;
 use clap::{Parser, Subcommand};
@@ -41,6 +43,9 @@ enum Command {
         /// Fetches TensorFlow too, unless the environment names one (DLBACKTRACE_LIBTENSORFLOW)
         #[arg(long)]
         tensorflow: bool,
+        /// Lets a cargo workspace outside this checkout find libtorch too: names it in .cargo/config.toml there
+        #[arg(long = "for", value_name = "DIR")]
+        workspace: Option<PathBuf>,
     },
     /// Explains the bundled models on real data
     Demo,
@@ -72,6 +77,8 @@ enum Command {
     },
     /// Builds the C and C++ examples against the installed library and runs them
     CppDemo,
+    /// Builds and runs crates outside this checkout, one of them with C++ of its own
+    RustTest,
     /// Runs the tests written in C++
     CppTest {
         /// Under the address and leak sanitizers, the recorder included
@@ -88,7 +95,7 @@ enum Command {
 
 fn run(command: Command) -> Result<()> {
     let verify = matches!(command, Command::Setup { verify: true, .. });
-    setup::set_up(verify)?;
+    let libtorch = setup::set_up(verify)?;
     let savedmodels = matches!(
         command,
         Command::Setup { tensorflow: true, .. }
@@ -101,6 +108,7 @@ fn run(command: Command) -> Result<()> {
         setup::set_up_tensorflow(verify)?;
     }
     match command {
+        Command::Setup { workspace: Some(workspace), .. } => workspace::point(&workspace, &libtorch),
         Command::Setup { .. } => Ok(()),
         Command::Demo => chores::demo(),
         Command::Test { arguments } => chores::test(&arguments),
@@ -108,6 +116,7 @@ fn run(command: Command) -> Result<()> {
         Command::Lint => chores::lint(),
         Command::Install { prefix } => install::install(&prefix, cpp::Build::Release),
         Command::CppInstall { prefix } => cpp::install(&prefix, cpp::Build::Release),
+        Command::RustTest => outside::test(&libtorch),
         Command::CppDemo => cpp::demo(),
         Command::CppTest { sanitize } => cpp::test(sanitize),
         Command::Dist { development } => {

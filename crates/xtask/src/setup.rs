@@ -6,20 +6,19 @@ use crate::stubs;
 use crate::tensorflow::TENSORFLOW;
 use anyhow::{Context, Result, bail};
 use dlbacktrace_libtorch::{Libtorch, VERSION};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::{env, fs};
 
 /// The variable that names the user's own TensorFlow, for the library as for set-up.
 const TENSORFLOW_VARIABLE: &str = "DLBACKTRACE_LIBTENSORFLOW";
 
-/// Makes sure that the right libtorch is there and that cargo finds it. This takes milliseconds if it is. With `verify`, every
-/// byte is read again.
-pub fn set_up(verify: bool) -> Result<()> {
+/// Makes sure that the right libtorch is there and that cargo finds it; returns its directory. This takes milliseconds if it is.
+/// With `verify`, every byte is read again.
+pub fn set_up(verify: bool) -> Result<PathBuf> {
     if env::var_os("LIBTORCH_USE_PYTORCH").is_some() || libtorch_is_the_users() {
-        if let Some(libtorch) = Libtorch::from_env()? {
-            eprintln!("Using libtorch {VERSION} of the environment, in {}.", libtorch.lib.display());
-        }
-        return Ok(());
+        let libtorch = Libtorch::from_env()?.context("the environment names no libtorch")?;
+        eprintln!("Using libtorch {VERSION} of the environment, in {}.", libtorch.lib.display());
+        return Ok(libtorch.lib.parent().map(Path::to_path_buf).unwrap_or_default());
     }
     if !cfg!(all(target_os = "linux", target_arch = "x86_64")) {
         bail!(
@@ -30,7 +29,8 @@ pub fn set_up(verify: bool) -> Result<()> {
     let home = LIBTORCH.make(verify)?;
     stubs::make_stand_ins(&home.join("lib"))?;
     describe_to_cmake(&home)?;
-    point_cargo_to(&home)
+    point_cargo_to(&home)?;
+    Ok(home)
 }
 
 /// Lets CMake's find_package(Torch) find the libtorch in `home`: the wheel's own file names libraries that are not there.
