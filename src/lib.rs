@@ -36,6 +36,8 @@ mod options;
 mod output_tensor;
 mod verification;
 
+#[cfg(feature = "cxx")]
+pub mod cxx;
 #[cfg(feature = "tensorflow")]
 pub mod tensorflow;
 #[cfg(feature = "torch")]

@@ -44,7 +44,10 @@ impl crate::Model {
     pub unsafe fn share_torch(module: *const c_void) -> Result<Self> {
         let start = Instant::now();
         // SAFETY: the caller guarantees the pointer.
-        Self::of(Box::new(unsafe { native::Model::share(module) }?), start)
+        let module = unsafe { module.cast::<native::JitModule>().as_ref() };
+        let module =
+            module.ok_or_else(|| Error::Load("cannot take the live module: there is no module".into()))?;
+        Self::of(Box::new(native::Model::share(module)?), start)
     }
 }
 
@@ -158,6 +161,9 @@ fn input(value: &Value) -> Result<native::Input> {
                 .collect::<Result<_>>()?,
         ),
         Value::Nothing => Input::None,
+        Value::Tensor(tensor) if !tensor.defined() => {
+            return Err(Error::Inputs("a tensor is undefined".into()));
+        }
         Value::Tensor(tensor) => Input::Tensor(tensor.shallow_clone()),
         #[cfg(feature = "tensorflow")]
         Value::TensorFlow(_) => {

@@ -10,3 +10,6 @@
 #include "recording.h"
 #include "session.h"
 #include "storage.h"
+
+// Bridges hold pointers to it.
+#include <torch/csrc/jit/api/module.h>

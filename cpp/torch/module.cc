@@ -61,18 +61,18 @@ std::unique_ptr<Module> load_module(rust::Str path) {
   });
 }
 
-std::unique_ptr<Module> share_module(const JitModule* module) {
+std::unique_ptr<Module> share_module(const torch::jit::Module& module) {
   return guarded([&] {
-    TORCH_CHECK(module != nullptr && !is_empty(*module), "there is no module");
-    for (const auto& part : module->named_modules()) {
+    TORCH_CHECK(!is_empty(module), "there is no module");
+    for (const auto& part : module.named_modules()) {
       TORCH_CHECK(!is_training(part.value), "the module", part.name.empty() ? "" : " '" + part.name + "'",
                   " is in training mode; call eval() first");
     }
-    for (const auto& parameter : module->named_parameters()) {
+    for (const auto& parameter : module.named_parameters()) {
       TORCH_CHECK(parameter.value.is_cpu(), "the parameter '", parameter.name, "' is on ", parameter.value.device(),
                   "; modules on the CPU are explained");
     }
-    return std::make_unique<Module>(*module);
+    return std::make_unique<Module>(module);
   });
 }
 

@@ -25,8 +25,6 @@ struct ChanceUse;
 struct Submodule;
 struct Watcher;
 
-using JitModule = torch::jit::Module;
-
 class Module {
  public:
   /// Shares a live module, which must be in evaluation mode and on the CPU.
@@ -70,6 +68,6 @@ class Module {
 
 std::unique_ptr<Module> load_module(rust::Str path);
 /// The caller's own module, shared and not changed: one in training mode is refused.
-std::unique_ptr<Module> share_module(const JitModule* module);
+std::unique_ptr<Module> share_module(const torch::jit::Module& module);
 
 }  // namespace dlbacktrace::torch_

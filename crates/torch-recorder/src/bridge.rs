@@ -200,11 +200,18 @@ pub(crate) mod ffi {
     unsafe extern "C++" {
         include!("bridge.h");
 
+        /// `at::Tensor`.
+        #[namespace = "at"]
+        #[cxx_name = "Tensor"]
         type AtTensor;
+        /// `torch::jit::Module`.
+        #[namespace = "torch::jit"]
+        #[cxx_name = "Module"]
+        type JitModule;
+
         type FixedGenerator;
         type Arguments;
         type Bound;
-        type JitModule;
         type Module;
         type Policy;
         type Session;
@@ -223,9 +230,7 @@ pub(crate) mod ffi {
         fn keyword(self: Pin<&mut Arguments>, name: &str) -> Result<()>;
 
         fn load_module(path: &str) -> Result<UniquePtr<Module>>;
-        /// # Safety
-        /// The pointer is null or points to a live module.
-        unsafe fn share_module(module: *const JitModule) -> Result<UniquePtr<Module>>;
+        fn share_module(module: &JitModule) -> Result<UniquePtr<Module>>;
         fn bind(self: &Module, arguments: &Arguments) -> Result<UniquePtr<Bound>>;
         fn forward(self: &Module, bound: UniquePtr<Bound>) -> Result<UniquePtr<Recording>>;
         fn record(
@@ -266,6 +271,7 @@ pub(crate) mod ffi {
 
         fn fix_generator(seed: u64) -> Result<UniquePtr<FixedGenerator>>;
 
+        fn handle(tensor: &AtTensor) -> UniquePtr<AtTensor>;
         fn is_strided(tensor: &AtTensor) -> bool;
         fn holds_alone(tensor: &AtTensor) -> Result<bool>;
 
@@ -273,6 +279,12 @@ pub(crate) mod ffi {
         fn load_library(path: &str) -> Result<()>;
         fn tune_allocator();
     }
+
+    // For the bridges of other crates.
+    impl UniquePtr<JitModule> {}
+    impl SharedPtr<JitModule> {}
+    impl SharedPtr<AtTensor> {}
+    impl CxxVector<AtTensor> {}
 }
 
 // SAFETY: a policy never changes after it is built, and its C++ side holds plain data.

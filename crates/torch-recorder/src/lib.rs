@@ -34,6 +34,7 @@ mod recording;
 mod tensor;
 mod watcher;
 
+pub use bridge::ffi::{AtTensor, JitModule};
 pub use call::call_operator;
 pub use error::{Error, Result};
 pub use input::{Input, Inputs};
@@ -44,4 +45,4 @@ pub use random::FixedRandom;
 pub use record::{Alias, Argument, ArgumentValue, Call, Chance, Output, Patch, Record, Slot, ValueId};
 pub use recorder::Recorder;
 pub use recording::{Origin, Port, Recording, Replay, Value};
-pub use tensor::{holds_alone, is_strided};
+pub use tensor::{holds_alone, is_strided, to_at, to_tch};

@@ -1,7 +1,7 @@
 //! A TorchScript module: its structure, and how to run it.
 
 use crate::archive;
-use crate::bridge::ffi;
+use crate::bridge::ffi::{self, JitModule};
 use crate::error::{Error, Result};
 use crate::input::Inputs;
 use crate::policy::Policy;
@@ -10,7 +10,6 @@ use crate::tensor;
 use crate::watcher::Watcher;
 use cxx::UniquePtr;
 use dlbacktrace_core::explain::Watch;
-use std::ffi::c_void;
 use std::fmt;
 use std::path::Path;
 use tch::Kind;
@@ -57,13 +56,8 @@ impl Module {
     ///
     /// # Errors
     /// [`Error::Live`] if it is in training mode or not on the CPU.
-    ///
-    /// # Safety
-    /// `module` is null or points to a `torch::jit::Module` of the libtorch that this process has loaded, alive during
-    /// this call.
-    pub unsafe fn share(module: *const c_void) -> Result<Module> {
-        // SAFETY: the caller guarantees what the bridge requires.
-        let inner = unsafe { ffi::share_module(module.cast()) };
+    pub fn share(module: &JitModule) -> Result<Module> {
+        let inner = ffi::share_module(module);
         inner.map(|inner| Module { inner }).map_err(|error| Error::Live { reason: error.what().to_owned() })
     }
 

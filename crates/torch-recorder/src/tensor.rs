@@ -12,6 +12,16 @@ pub(crate) fn share(tensor: &Tensor) -> &AtTensor {
     unsafe { &*tensor.as_ptr().cast::<AtTensor>() }
 }
 
+/// Another handle of the tensor, for C++; nothing is copied.
+pub fn to_at(tensor: &Tensor) -> UniquePtr<AtTensor> {
+    ffi::handle(share(tensor))
+}
+
+/// Another handle of the tensor, for tch; nothing is copied.
+pub fn to_tch(tensor: &AtTensor) -> Tensor {
+    adopt(ffi::handle(tensor)).unwrap_or_default()
+}
+
 /// Whether nothing else sees writes into this tensor: no clone, no view, and none of its own elements twice.
 pub fn holds_alone(tensor: &Tensor) -> bool {
     ffi::holds_alone(share(tensor)).unwrap_or(false)

@@ -18,8 +18,8 @@ mod written;
 
 pub use computation::{Computation, explain_computation};
 pub use dlbacktrace_torch_recorder::{
-    Error as ModuleError, FormalArgument, Input, Inputs, NamedTensor, Replay, Submodule, libtorch_version,
-    load_library, tune_allocator,
+    AtTensor, Error as ModuleError, FormalArgument, Input, Inputs, JitModule, NamedTensor, Replay, Submodule,
+    libtorch_version, load_library, to_at, to_tch, tune_allocator,
 };
 pub use error::{Error, Result};
 pub use model::{Inspection, Model};

@@ -9,9 +9,8 @@ use dlbacktrace_core::analysis::Scaling;
 use dlbacktrace_core::explain::{Again, OperatorUse, Options, SampleCache, Watch, coverage, scalings};
 use dlbacktrace_core::{DType, Family, ModulePath, RandomUse, WeightCache};
 use dlbacktrace_torch_recorder::{
-    FixedRandom, FormalArgument, Inputs, Module, NamedTensor, OperatorCount, Replay, Submodule,
+    FixedRandom, FormalArgument, Inputs, JitModule, Module, NamedTensor, OperatorCount, Replay, Submodule,
 };
-use std::ffi::c_void;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
@@ -62,12 +61,8 @@ impl Model {
     ///
     /// # Errors
     /// [`Error::Module`](crate::Error::Module) if it is in training mode or not on the CPU.
-    ///
-    /// # Safety
-    /// As for [`Module::share`].
-    pub unsafe fn share(module: *const c_void) -> Result<Self> {
-        // SAFETY: the caller guarantees the pointer.
-        let module = unsafe { Module::share(module) }?;
+    pub fn share(module: &JitModule) -> Result<Self> {
+        let module = Module::share(module)?;
         let weights = module.tensors()?.iter().map(bytes).sum::<usize>();
         Self::of(module, weights)
     }
