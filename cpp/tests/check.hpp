@@ -17,6 +17,12 @@
     }                                                                                 \
   } while (false)
 
+#ifdef __SANITIZE_ADDRESS__
+/// Too much memory asked for is refused by the library, not a defect of the test.
+extern "C" __attribute__((used)) const char* __asan_default_options();
+extern "C" const char* __asan_default_options() { return "allocator_may_return_null=1"; }
+#endif
+
 /// That `work` fails with this code and that the message says so.
 template <class Work>
 void fails(dlbacktrace::Code code, const std::string& said, Work&& work) {

@@ -192,21 +192,45 @@ void containers_hold_inputs() {
 }
 
 void exceptions_of_callbacks_come_back() {
-  const Case& one = cases()[0];
-  const Model model(file(one.model));
-  Options options;
-  std::size_t told = 0;
-  options.progress = [&](std::size_t done, std::size_t total) {
-    CHECK(done <= total);
-    if (++told == 2) throw std::out_of_range("of the callback");
-  };
-  try {
-    (void)model.explain(inputs(one), options);
-    CHECK(false);
-  } catch (const std::out_of_range& error) {
-    CHECK(std::string(error.what()) == "of the callback");
+  for (const Case& one : {cases()[0], cases()[9]}) {
+    const Model model(file(one.model));
+    Options options;
+    std::size_t told = 0;
+    options.progress = [&](const Progress& at) {
+      CHECK(at.phase == Progress::Phase::run || at.done <= at.total);
+      if (++told == 2) throw std::out_of_range("of the callback");
+      return true;
+    };
+    try {
+      (void)model.explain(inputs(one), options);
+      CHECK(false);
+    } catch (const std::out_of_range& error) {
+      CHECK(std::string(error.what()) == "of the callback");
+    }
+    CHECK(told == 2);
   }
-  CHECK(told == 2);
+}
+
+void a_callback_stops_the_run_and_the_walk() {
+  for (const Case& one : {cases()[2], cases()[7], cases()[9]}) {
+    const Model model(file(one.model));
+    for (const auto phase : {Progress::Phase::run, Progress::Phase::walk}) {
+      Options chosen = options(one);
+      std::size_t told = 0, after = 0;
+      chosen.progress = [&](const Progress& at) {
+        after += told > 0;
+        told += at.phase == phase && at.done >= 1;
+        return told == 0;
+      };
+      const std::string said = phase == Progress::Phase::run ? "of the model's run" : "steps of the walk";
+      fails(Code::cancelled, said, [&] { return model.explain(inputs(one), chosen); });
+      CHECK(told == 1 && after == 0);
+      told = after = 0;
+      fails(Code::cancelled, "", [&] { return model.verify(inputs(one), chosen); });
+    }
+    // The model is as it was before.
+    CHECK(bits(model.explain(inputs(one), options(one))) == reference(one));
+  }
 }
 
 void objects_die_in_any_order() {
@@ -361,6 +385,7 @@ int main() {
   options_reach_the_rules();
   containers_hold_inputs();
   exceptions_of_callbacks_come_back();
+  a_callback_stops_the_run_and_the_walk();
   objects_die_in_any_order();
   eight_threads_share_a_model();
   const_means_shareable();

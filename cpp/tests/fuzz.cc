@@ -47,7 +47,7 @@ void read(const char* text) {
 /// Counts the call, and checks what holds of any: the status is one of the header, and a failure says why.
 bool works(dlb_status status) {
   ++calls;
-  CHECK(status >= DLB_STATUS_OK && status <= DLB_STATUS_LIBRARY);
+  CHECK((status >= DLB_STATUS_OK && status <= DLB_STATUS_LIBRARY) || status == DLB_STATUS_CANCELLED);
   // A defect is not an answer to misuse.
   if (status == DLB_STATUS_INTERNAL) std::cerr << dlb_last_error() << '\n';
   CHECK(status != DLB_STATUS_INTERNAL);
@@ -139,6 +139,12 @@ void ask_count(Ask&& ask) {
   if (!works(ask(&found))) CHECK(found == 0);
 }
 
+/// Stops now and then.
+int progress(void* user, int phase, std::size_t done, std::size_t total) {
+  CHECK(user == &calls && (phase == DLB_PHASE_RUN || (phase == DLB_PHASE_WALK && done <= total)));
+  return one_in(30) ? any<int>({1, -1, INT32_MIN}) : 0;
+}
+
 /// Everything that one sequence has in its hands.
 struct Sequence {
   Pool<dlb_model> models{dlb_model_free};
@@ -227,7 +233,7 @@ struct Sequence {
     const std::size_t shape[2] = {2, any<std::size_t>({1, 3, 4})};
     auto gate = any_sized<dlb_gate>();
     gate.lower = real(), gate.upper = real(), gate.swish = real();
-    switch (below(20)) {
+    switch (below(21)) {
       case 0: works(dlb_request_mode(request, number())); break;
       case 1: works(dlb_request_task(request, number(), real())); break;
       case 2: works(dlb_request_target(request, number(), count())); break;
@@ -255,6 +261,7 @@ struct Sequence {
         break;
       case 17: works(dlb_request_whole_tokens(request, number())); break;
       case 18: works(dlb_request_allow_unruled(request, number())); break;
+      case 19: works(dlb_request_progress(request, one_in(2) ? progress : nullptr, &calls)); break;
       default: works(dlb_request_random_seed(request, random_bits())); break;
     }
   }

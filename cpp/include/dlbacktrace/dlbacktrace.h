@@ -52,12 +52,13 @@ extern "C" {
 /* The exit codes of the command. Any number but 0 is a failure. */
 typedef enum dlb_status {
   DLB_STATUS_OK = 0,
-  DLB_STATUS_INTERNAL = 1, /* a defect, or a failure of the framework */
-  DLB_STATUS_USAGE = 2,    /* no such output, unit, module or input; a wrong argument */
-  DLB_STATUS_MODEL = 3,    /* the model cannot be loaded */
-  DLB_STATUS_RULE = 4,     /* relevance reached an operator that has no rule */
-  DLB_STATUS_INPUTS = 5,   /* the inputs do not fit the model */
-  DLB_STATUS_LIBRARY = 6   /* the framework's library is missing or does not fit */
+  DLB_STATUS_INTERNAL = 1,   /* a defect, or a failure of the framework */
+  DLB_STATUS_USAGE = 2,      /* no such output, unit, module or input; a wrong argument */
+  DLB_STATUS_MODEL = 3,      /* the model cannot be loaded */
+  DLB_STATUS_RULE = 4,       /* relevance reached an operator that has no rule */
+  DLB_STATUS_INPUTS = 5,     /* the inputs do not fit the model */
+  DLB_STATUS_LIBRARY = 6,    /* the framework's library is missing or does not fit */
+  DLB_STATUS_CANCELLED = 130 /* the progress function stopped the explanation */
 } dlb_status;
 
 /* The DLB_ABI_VERSION that the library was built with; a program compares it with its own. */
@@ -211,8 +212,15 @@ typedef struct dlb_gate {
   double swish; /* beta of x * sigmoid(beta * x) */
 } dlb_gate;
 
-/* Called on the explaining thread after each step of the walk. It must not throw. */
-typedef void (*dlb_progress)(void* user, size_t done, size_t total);
+/* Where an explanation is. */
+typedef enum dlb_phase {
+  DLB_PHASE_RUN = 0, /* before each operator of the model's run; how many there will be is not known */
+  DLB_PHASE_WALK = 1 /* after each step of the way back */
+} dlb_phase;
+
+/* Called on the explaining thread; phase is a dlb_phase, total is 0 if it is not known. It must not throw. 0 goes on; any other
+ * number stops the explanation, which then fails with DLB_STATUS_CANCELLED and frees what it has made. */
+typedef int (*dlb_progress)(void* user, int phase, size_t done, size_t total);
 
 /* mode is a dlb_mode. */
 DLB_NODISCARD dlb_status dlb_request_mode(dlb_request* request, int mode);
@@ -262,7 +270,8 @@ DLB_NODISCARD dlb_status dlb_request_whole_tokens(dlb_request* request, int whol
 DLB_NODISCARD dlb_status dlb_request_allow_unruled(dlb_request* request, int allow);
 /* The seed for a model that draws random numbers: the same seed gives the same explanation. */
 DLB_NODISCARD dlb_status dlb_request_random_seed(dlb_request* request, uint64_t seed);
-/* A function to call after each step; NULL for none. */
+/* A function that is told the progress, and may stop explanations and verifications; NULL for none. Threads that run one request
+ * call it at the same time. */
 DLB_NODISCARD dlb_status dlb_request_progress(dlb_request* request, dlb_progress progress, void* user);
 
 /* ---- runs ------------------------------------------------------------------------------------------------------------ */

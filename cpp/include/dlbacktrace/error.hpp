@@ -22,6 +22,7 @@ enum class Code {
   rule = DLB_STATUS_RULE,
   inputs = DLB_STATUS_INPUTS,
   library = DLB_STATUS_LIBRARY,
+  cancelled = DLB_STATUS_CANCELLED,
 };
 
 class Error : public std::runtime_error {

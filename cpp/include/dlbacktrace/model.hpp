@@ -153,25 +153,27 @@ class Model {
         detail::own(dlb_request_free, [&](dlb_request** made) { return dlb_request_new(handle_.get(), made); });
     inputs.add(request.get());
     options.add(request.get());
-    Progress progress{options.progress, nullptr};
-    if (options.progress) detail::check(dlb_request_progress(request.get(), Progress::tell, &progress));
-    auto made = detail::own(free, [&](T** made) { return run(request.get(), made); });
-    if (progress.thrown) std::rethrow_exception(progress.thrown);
-    return made;
+    Watch watch{options.progress, nullptr};
+    if (options.progress) detail::check(dlb_request_progress(request.get(), Watch::tell, &watch));
+    T* made = nullptr;
+    const dlb_status status = run(request.get(), &made);
+    if (watch.thrown) std::rethrow_exception(watch.thrown);
+    detail::check(status);
+    return std::shared_ptr<T>(made, free);
   }
 
-  /// Stops exceptions of the callback from crossing into C.
-  struct Progress {
-    const std::function<void(std::size_t, std::size_t)>& function;
+  /// Keeps exceptions of the callback from crossing into C; the first one stops the explanation.
+  struct Watch {
+    const std::function<bool(const Progress&)>& function;
     std::exception_ptr thrown;
 
-    static void tell(void* user, std::size_t done, std::size_t total) noexcept {
-      auto& self = *static_cast<Progress*>(user);
-      if (self.thrown) return;
+    static int tell(void* user, int phase, std::size_t done, std::size_t total) noexcept {
+      auto& self = *static_cast<Watch*>(user);
       try {
-        self.function(done, total);
+        return self.function({static_cast<Progress::Phase>(phase), done, total}) ? 0 : 1;
       } catch (...) {
         self.thrown = std::current_exception();
+        return 1;
       }
     }
   };

@@ -57,6 +57,15 @@ struct Target {
   std::vector<std::int64_t> coordinates;
 };
 
+/// How far an explanation is: before each operator of the model's run, whose number is not known, and after each step of the walk.
+struct Progress {
+  enum class Phase { run = DLB_PHASE_RUN, walk = DLB_PHASE_WALK };
+
+  Phase phase;
+  std::size_t done;
+  std::size_t total;  ///< 0 if it is not known
+};
+
 /// The options of an explanation; members that are not set take the defaults.
 struct Options {
   Mode mode = Mode::standard;
@@ -80,8 +89,9 @@ struct Options {
   bool whole_tokens = false;  ///< tokens take the share of the constants added to their embeddings
   bool allow_unruled = false;
   std::optional<std::uint64_t> random_seed;  ///< the seed for a model that draws random numbers
-  /// Called after each step of the walk. Its exceptions leave explain() when the walk is done.
-  std::function<void(std::size_t done, std::size_t total)> progress;
+  /// Is told the progress on the explaining thread, and says whether to go on: false stops the explanation, which then throws
+  /// Error with Code::cancelled. An exception stops it too, and leaves explain().
+  std::function<bool(const Progress&)> progress;
 
   void add(dlb_request* request) const {
     using detail::check;

@@ -46,6 +46,9 @@ numbers! {
     DLB_TARGET_BOX = 3,
     DLB_TARGET_BOX_OF = 4,
 
+    DLB_PHASE_RUN = 0,
+    DLB_PHASE_WALK = 1,
+
     DLB_CHANNEL_POSITIVE = 0,
     DLB_CHANNEL_NEGATIVE = 1,
 

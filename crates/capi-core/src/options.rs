@@ -3,9 +3,9 @@
 use crate::answer::taken;
 use crate::arrays::{MAX_RANK, array};
 use crate::numbers::{
-    DLB_MODE_CONTRASTIVE, DLB_MODE_DEFAULT, DLB_TARGET_ALL, DLB_TARGET_ARGMAX, DLB_TARGET_BOX,
-    DLB_TARGET_BOX_OF, DLB_TARGET_UNIT, DLB_TASK_BOUNDING_BOX, DLB_TASK_CLASSIFICATION, DLB_TASK_NEXT_TOKEN,
-    DLB_TASK_SEGMENTATION,
+    DLB_MODE_CONTRASTIVE, DLB_MODE_DEFAULT, DLB_PHASE_RUN, DLB_PHASE_WALK, DLB_TARGET_ALL, DLB_TARGET_ARGMAX,
+    DLB_TARGET_BOX, DLB_TARGET_BOX_OF, DLB_TARGET_UNIT, DLB_TASK_BOUNDING_BOX, DLB_TASK_CLASSIFICATION,
+    DLB_TASK_NEXT_TOKEN, DLB_TASK_SEGMENTATION,
 };
 use crate::request::{Request, request_behind};
 use crate::status::guarded;
@@ -233,11 +233,16 @@ pub(crate) unsafe extern "C" fn dlb_request_progress(
     let chosen = |options: Options, progress: Progress| {
         let Some(progress) = progress else { return options.progress(|_| ControlFlow::Continue(())) };
         options.progress(move |at| {
-            if let dlbacktrace::Progress::Walking { done, total } = at {
-                // SAFETY: the header asks for a function that takes `user` and does not throw.
-                unsafe { progress(user.pointer(), done, total) }
+            let (phase, done, total) = match at {
+                dlbacktrace::Progress::Running { operators } => (DLB_PHASE_RUN, operators, 0),
+                dlbacktrace::Progress::Walking { done, total } => (DLB_PHASE_WALK, done, total),
+                _ => return ControlFlow::Continue(()),
+            };
+            // SAFETY: the header asks for a function that takes `user` and does not throw.
+            match unsafe { progress(user.pointer(), phase, done, total) } {
+                0 => ControlFlow::Continue(()),
+                _ => ControlFlow::Break(()),
             }
-            ControlFlow::Continue(())
         })
     };
     // SAFETY: the header asks for a request.

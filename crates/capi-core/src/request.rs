@@ -14,7 +14,7 @@ use std::mem;
 use std::sync::Arc;
 
 /// The most containers in each other.
-pub const MAX_DEPTH: usize = 64;
+pub const MAX_DEPTH: usize = Value::MOST_NESTED;
 
 /// A `dlb_request`. Threads may run it at the same time, but only one may change it.
 #[repr(C)]

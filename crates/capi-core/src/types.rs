@@ -127,5 +127,6 @@ growing! {
     }
 }
 
-/// Called after each step of the walk; it must not throw.
-pub type Progress = Option<unsafe extern "C" fn(user: *mut c_void, done: usize, total: usize)>;
+/// Is told the progress; stops the explanation if it does not return 0. It must not throw.
+pub type Progress =
+    Option<unsafe extern "C" fn(user: *mut c_void, phase: c_int, done: usize, total: usize) -> c_int>;

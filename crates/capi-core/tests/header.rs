@@ -1,7 +1,7 @@
 //! The header says what the library does: a C compiler compares it with what Rust declares.
 #![allow(missing_docs)]
 
-use dlbacktrace::Error;
+use dlbacktrace::{Error, core};
 use dlbacktrace_capi_core::{
     ABI, Amount, Argument, Array, Checks, Entry, Explanation, Gate, Input, LoadOptions, MAX_DEPTH, MAX_RANK,
     MAX_TEXTS, Model, ModelInfo, NUMBERS, Output, Outputs, Progress, Request, Scaling, Scalings, Summary,
@@ -119,6 +119,10 @@ fn numbers() -> Vec<(&'static str, c_int)> {
         ("DLB_STATUS_RULE", Error::NoRule(none()).exit_code()),
         ("DLB_STATUS_INPUTS", Error::Inputs(none()).exit_code()),
         ("DLB_STATUS_LIBRARY", Error::Library(none()).exit_code()),
+        (
+            "DLB_STATUS_CANCELLED",
+            Error::Cancelled(core::explain::Progress::Running { operators: 0 }).exit_code(),
+        ),
     ];
     NUMBERS.iter().copied().chain(statuses).collect()
 }

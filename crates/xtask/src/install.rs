@@ -12,11 +12,11 @@ const FILES: [(&str, &str); 2] = [("dlbacktrace", "bin"), ("libdlbacktrace_cli.s
 
 /// Builds `dlbacktrace` and copies it into `prefix`.
 pub fn install(prefix: &Path, build: Build) -> Result<()> {
-    // The development build is of the default members, as the demo's is, because another choice would compile libtorch's
-    // bindings again.
+    // The development build is of all default members, because another choice would compile libtorch's bindings again, and with
+    // a program alone cargo leaves its library elsewhere.
     let (arguments, profile): (&[&str], _) = match build {
         Build::Release => (&["build", "--release", "--package", "dlbacktrace-cli"], "release"),
-        _ => (&["build", "--bin", "dlbacktrace"], "debug"),
+        _ => (&["build"], "debug"),
     };
     finish(&mut cargo(arguments))?;
     let made = target()?.join(profile);
