@@ -28,6 +28,9 @@ pub fn dist(build: Build) -> Result<()> {
     add_libtorch(&tree)?;
     add_documents(&tree.join("share/doc/dlbacktrace"))?;
     let glibc = prepare(&tree.join("lib"))?;
+    // With nothing of this machine's in its environment or its run path, as on the machine that it is for.
+    let model = checkout().join("examples/models/digits_cnn.pt");
+    finish(Command::new(tree.join("bin/dlbacktrace")).env_clear().arg("inspect").arg(model))?;
 
     let tarball = place.join(format!("{name}.tar.gz"));
     let mut tar = Command::new("tar");
