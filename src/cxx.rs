@@ -40,7 +40,7 @@ impl Model {
 /// A tensor of libtorch; shared, not copied.
 impl From<&AtTensor> for Value {
     fn from(tensor: &AtTensor) -> Self {
-        Self::Tensor(to_tch(tensor))
+        to_tch(tensor).into()
     }
 }
 

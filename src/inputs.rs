@@ -45,7 +45,7 @@ pub enum Value {
     Nothing,
     /// A tensor of libtorch; shared, not copied.
     #[cfg(feature = "torch")]
-    Tensor(tch::Tensor),
+    Tensor(dlbacktrace_torch::TorchTensor),
     /// A tensor of TensorFlow; shared, not copied.
     #[cfg(feature = "tensorflow")]
     TensorFlow(dlbacktrace_tensorflow::Tensor),
@@ -95,7 +95,7 @@ impl Value {
             }
             Self::Dict(_) | Self::Nothing => return None,
             #[cfg(feature = "torch")]
-            Self::Tensor(tensor) => tensor.size().iter().map(|&extent| extent as usize).collect(),
+            Self::Tensor(tensor) => tensor.as_tch().size().iter().map(|&extent| extent as usize).collect(),
             #[cfg(feature = "tensorflow")]
             Self::TensorFlow(tensor) => tensor.shape().ok()?,
         })
@@ -131,7 +131,7 @@ from! {
 #[cfg(feature = "torch")]
 impl From<tch::Tensor> for Value {
     fn from(tensor: tch::Tensor) -> Self {
-        Self::Tensor(tensor)
+        Self::Tensor(tensor.into())
     }
 }
 

@@ -60,3 +60,13 @@ pub use operators::{OperatorRule, operators};
 pub use options::{Classes, Coordinate, Options, Output, Samples, Target, Task};
 pub use output_tensor::OutputTensor;
 pub use verification::{ReplayReport, Verification};
+
+/// Threads may share everything that a server holds.
+const _: () = {
+    const fn is_shared<T: Send + Sync>() {}
+    is_shared::<Model>();
+    is_shared::<Inputs>();
+    is_shared::<Options>();
+    is_shared::<Explanation>();
+    is_shared::<OutputTensor>();
+};

@@ -22,6 +22,28 @@ pub struct LoadOptions {
     pub threads: Option<usize>,
 }
 
+impl LoadOptions {
+    /// Refuses what belongs to the other format and would change nothing here.
+    fn fit(&self, form: &Form) -> Result<()> {
+        let (path, is, others) = match form {
+            Form::TorchScript(path) => (
+                path,
+                "a TorchScript archive",
+                [("signature", self.signature.is_some()), ("tags", !self.tags.is_empty())],
+            ),
+            Form::SavedModel(path) => {
+                (path, "a SavedModel", [("libraries of operators", !self.libraries.is_empty()), ("", false)])
+            }
+        };
+        match others.iter().find(|(_, given)| *given) {
+            Some((what, _)) => {
+                Err(Error::Usage(format!("{} is {is}, which has no {what}; leave that out", path.display())))
+            }
+            None => Ok(()),
+        }
+    }
+}
+
 impl Model {
     /// Loads a model after recognising its kind. From a directory of numbered versions, as TensorFlow Serving lays them out,
     /// it takes the newest.
@@ -47,8 +69,9 @@ impl Model {
 
 /// Hands a model to its framework; also returns the path of what was loaded.
 fn load(path: &Path, options: &LoadOptions) -> Result<(Box<dyn Loaded>, PathBuf)> {
-    let _ = options;
-    match file_kind::look(path)? {
+    let form = file_kind::look(path)?;
+    options.fit(&form)?;
+    match form {
         #[cfg(feature = "torch")]
         Form::TorchScript(path) => Ok((crate::torch::load(&path, options)?, path)),
         #[cfg(feature = "tensorflow")]

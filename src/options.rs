@@ -90,24 +90,21 @@ impl Options {
     /// A start of your own at the output, in its shape.
     #[must_use]
     pub fn start(mut self, start: ArrayD<f64>) -> Self {
-        self.0.own_start = Some(OwnStart { module: None, positive: Arc::new(start), negative: None });
+        self.0.own_start = Some(OwnStart { module: None, positive: Arc::new(start) });
         self
     }
 
     /// A start of your own at what the module of this dotted path returns, in the shape of that: explains an inner unit.
     #[must_use]
     pub fn start_at(mut self, module: &str, start: ArrayD<f64>) -> Self {
-        self.0.own_start =
-            Some(OwnStart { module: Some(module.to_owned()), positive: Arc::new(start), negative: None });
+        self.0.own_start = Some(OwnStart { module: Some(module.to_owned()), positive: Arc::new(start) });
         self
     }
 
     /// The channel against of a start of your own, for contrastive mode; zeros by default.
     #[must_use]
     pub fn negative_start(mut self, negative: ArrayD<f64>) -> Self {
-        if let Some(start) = &mut self.0.own_start {
-            start.negative = Some(Arc::new(negative));
-        }
+        self.0.negative_start = Some(Arc::new(negative));
         self
     }
 
@@ -118,7 +115,8 @@ impl Options {
         self
     }
 
-    /// The gate of the weighted sums in the module of this dotted path, in place of its activation's; `None` for no gate.
+    /// The gate of the weighted sums in the module of this dotted path, in place of its activation's; `None` for no gate. A module
+    /// in which none ran is an error.
     #[must_use]
     pub fn gate_of(mut self, module: &str, gate: Option<Gate>) -> Self {
         self.0.prepare.gate_of.insert(module.to_owned(), gate);
@@ -182,7 +180,7 @@ impl Options {
         self
     }
 
-    /// Books relevance that reaches operators without a rule as lost, instead of failing.
+    /// Books relevance that reaches operators without a rule as lost, instead of failing. A warning names them.
     #[must_use]
     pub fn allow_unruled(mut self, allow: bool) -> Self {
         self.0.allow_unruled = allow;

@@ -161,10 +161,10 @@ fn input(value: &Value) -> Result<native::Input> {
                 .collect::<Result<_>>()?,
         ),
         Value::Nothing => Input::None,
-        Value::Tensor(tensor) if !tensor.defined() => {
+        Value::Tensor(tensor) if !tensor.as_tch().defined() => {
             return Err(Error::Inputs("a tensor is undefined".into()));
         }
-        Value::Tensor(tensor) => Input::Tensor(tensor.shallow_clone()),
+        Value::Tensor(tensor) => Input::Tensor(tensor.as_tch().shallow_clone()),
         #[cfg(feature = "tensorflow")]
         Value::TensorFlow(_) => {
             return Err(Error::Inputs(

@@ -1,5 +1,6 @@
 //! What does not fit is refused by name, with the exit code of its kind, and never by a panic.
 
+use dlbacktrace::core::Gate;
 use dlbacktrace::{Error, Inputs, Mode, Model, Options, Output, Target, Task, Value};
 use ndarray::ArrayD;
 use std::fs;
@@ -99,6 +100,13 @@ fn options_that_do_not_fit() {
             .negative_start(ArrayD::ones(vec![3])),
         "[3]",
     );
+    given(Options::new().mode(Mode::Contrastive).negative_start(ArrayD::ones(vec![2, 3])), "negative_start");
+    given(Options::new().gate_of("third", None), "module third");
+    let no_number = Gate { lower: Some(f64::NAN), upper: None, swish: None };
+    given(Options::new().gate_of("first", Some(no_number)), "module first");
+    given(Options::new().scaler(f64::NAN), "scaler is NaN");
+    given(Options::new().multiplier(f64::INFINITY), "multiplier is inf");
+    given(Options::new().task(Task::Segmentation { threshold: f64::NAN }), "threshold is NaN");
     given(Options::new().start_at("third", ArrayD::zeros(vec![2, 6])), "third");
     given(Options::new().start_at("second", ArrayD::zeros(vec![2, 7])), "[2, 6]");
     given(Options::new().numeric_input("z"), "z");

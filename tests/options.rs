@@ -127,8 +127,36 @@ fn operators_without_a_rule_may_be_let_through() {
         let allowed = model.explain(&inputs(&fixture), &Options::new().allow_unruled(true)).unwrap();
         let losses = allowed.ledger().losses();
         assert!(losses[&Loss::Unruled].magnitude() > 0.0, "{name}: {losses:?}");
+        let Error::NoRule(text) = error else { panic!("{error}") };
+        let operator = text.split_whitespace().find(|word| word.starts_with("aten::")).unwrap();
+        let operator = operator.trim_end_matches(':');
+        let warned = |warning: &String| warning.contains("--allow-unruled") && warning.contains(operator);
+        assert!(allowed.warnings().iter().any(warned), "{operator}: {:?}", allowed.warnings());
         assert!(allowed.ledger().closes());
     }
     let fully_ruled = explain("cnn_traced", &Options::new().allow_unruled(true));
     assert!(!fully_ruled.ledger().losses().contains_key(&Loss::Unruled));
+    assert!(!fully_ruled.warnings().iter().any(|warning| warning.contains("unruled")));
+}
+
+#[test]
+fn an_option_that_does_nothing_is_named() {
+    let warned = |options: Options, words: &str| {
+        let explanation = explain("mlp_traced", &options);
+        assert!(
+            explanation.warnings().iter().any(|warning| warning.contains(words)),
+            "{words}: {:?}",
+            explanation.warnings()
+        );
+    };
+    let ones = || ArrayD::ones(vec![2, 3]);
+    warned(Options::new().negative_start(ones()).start(ones()), "negative_start");
+    warned(Options::new().gates(false).gate_of("first", None), "gates are off");
+    warned(Options::new().mode(Mode::Contrastive).gate_of("first", None), "knows no gates");
+    // The order of a start's two parts is free.
+    let contrastive = || Options::new().mode(Mode::Contrastive);
+    let one = explain("mlp_traced", &contrastive().negative_start(ones() * 0.5).start(ones()));
+    let other = explain("mlp_traced", &contrastive().start(ones()).negative_start(ones() * 0.5));
+    assert!(same_bits(&one, &other));
+    assert!(one.warnings().iter().all(|warning| !warning.contains("negative_start")));
 }

@@ -142,7 +142,7 @@ pub(crate) unsafe extern "C" fn dlb_request_share_torch(
         if !borrowed.defined() {
             return Err(Error::Inputs("the tensor is undefined".into()));
         }
-        Ok(Value::Tensor(borrowed.shallow_clone()))
+        Ok(borrowed.shallow_clone().into())
     };
     // SAFETY: the header asks for a request and a name or null.
     unsafe { add(request, name, share) }

@@ -29,6 +29,15 @@ const MESSAGES: &[(&[&str], i32, &[&str])] = &[
     ),
     (&[KERAS, "--signature", "train"], 2, &["train", "serving_default"]),
     (&[KERAS, "--tags", "gpu"], 2, &["gpu", "serve"]),
+    (&[DIGITS, "--signature", "train"], 2, &["digits_cnn.pt is a TorchScript archive", "no signature"]),
+    (&[DIGITS, "--tags", "serve"], 2, &["digits_cnn.pt is a TorchScript archive", "no tags"]),
+    (
+        &[KERAS, "--library", "missing.so"],
+        2,
+        &["breast_cancer_keras is a SavedModel", "no libraries of operators"],
+    ),
+    (&[DIGITS, "-i", DIGIT, "--scaler", "NaN"], 2, &["the scaler is NaN"]),
+    (&[DIGITS, "-i", DIGIT, "--task", "segmentation", "--threshold", "NaN"], 2, &["the threshold is NaN"]),
     (&[KERAS, "--tensorflow", "/nowhere"], 6, &["/nowhere", "TensorFlow"]),
     // Missing inputs.
     (&[DIGITS], 5, &["nothing is given for image", "--input image=FILE"]),

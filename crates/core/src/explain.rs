@@ -18,8 +18,8 @@ pub use progress::{Progress, Watch};
 pub use samples::{Again, SampleCache};
 
 use crate::{
-    Amount, DType, Error, Family, Ledger, Observer, Place, Prepared, RandomUse, Relevance, Result, Tape,
-    Tensor, ValueId, WalkOptions, WeightCache,
+    Amount, DType, Error, Family, Ledger, Observer, Place, Prepared, RandomUse, Relevance, Result, Role,
+    Step, Tape, Tensor, ValueId, WalkOptions, WeightCache,
 };
 use modules::Modules;
 use noted::Noted;
@@ -60,6 +60,7 @@ pub fn explain<T: Tensor>(
     options: &Options,
     weights: &WeightCache<T>,
 ) -> Result<Explanation<T>> {
+    options.check()?;
     let Run { mut tape, mut inputs, given, outputs, assumed, recorded, forward, again } = run;
     tape.outputs = outputs.iter().map(|port| port.value).collect();
     tape.numeric_inputs = inputs::named(&inputs, &options.numeric_inputs)?;
@@ -79,12 +80,14 @@ pub fn explain<T: Tensor>(
     let amount = start.relevance.amount()?;
     let size = start.relevance.measure(|channel| channel.abs()?.total())?;
     let mut warnings: Vec<String> = half_precision(&inputs, &output.tensor).into_iter().collect();
+    warnings.extend(options.idle());
     warnings.extend(start::blank(&start.blank));
     warnings.extend(start::zero(size));
     warnings.extend(inputs.iter().filter_map(|port| inputs::unscaled(&tape, port)));
     warnings.extend(RandomUse::warnings(&random, options.random_seed));
 
     let prepared = tape.prepare(&options.prepare);
+    gated(prepared.steps(), options)?;
     if !prepared.depends(value) {
         return Err(Error::Start(start::unexplained(&output.name, &inputs, options)));
     }
@@ -174,6 +177,25 @@ fn uses<T: Tensor>(prepared: &Prepared<T>) -> Vec<OperatorUse> {
     }
     let counted = |(operator, (count, families))| OperatorUse::new(operator, count, families);
     uses.into_iter().map(counted).collect()
+}
+
+/// Refuses a gate for a module in which nothing ran that could have one.
+fn gated<T: Tensor>(steps: &[Step<T>], options: &Options) -> Result<()> {
+    let sums = steps
+        .iter()
+        .filter(|step| matches!(step.op.role(&step.inputs), Role::Linear { .. } | Role::Convolution { .. }));
+    let modules: BTreeSet<&str> = sums.map(|step| step.place.module.path.as_str()).collect();
+    match options.prepare.gate_of.keys().find(|module| !modules.contains(module.as_str())) {
+        Some(unknown) => Err(Error::Start(format!(
+            "no weighted sum ran in a module {unknown}, so it has no gate (gate_of); some ran in {}",
+            listed(modules.into_iter().map(|path| if path.is_empty() {
+                "the top module, \"\""
+            } else {
+                path
+            }))
+        ))),
+        None => Ok(()),
+    }
 }
 
 /// Warns that the relevance has another precision than the model.

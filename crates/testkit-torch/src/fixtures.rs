@@ -86,7 +86,7 @@ impl Node {
     fn value(&self, tensors: &Tensors) -> Value {
         let all = |nodes: &[Node]| nodes.iter().map(|node| node.value(tensors)).collect();
         match self {
-            Self::Tensor(key) => Value::Tensor(tensors[key].copy()),
+            Self::Tensor(key) => tensors[key].copy().into(),
             Self::Value(value) => literal(value),
             Self::List(nodes) => Value::List(all(nodes)),
             Self::Tuple(nodes) => Value::Tuple(all(nodes)),

@@ -57,7 +57,8 @@ pub fn explain(
     let positive = array(start.shallow_clone());
     let options = Options {
         start: StartOptions { mode, ..Default::default() },
-        own_start: Some(OwnStart { module: None, positive, negative }),
+        own_start: Some(OwnStart { module: None, positive }),
+        negative_start: negative,
         ..Default::default()
     };
     let computation = Computation { inputs: &[("x", x)], ..Default::default() };

@@ -45,4 +45,4 @@ pub use random::FixedRandom;
 pub use record::{Alias, Argument, ArgumentValue, Call, Chance, Output, Patch, Record, Slot, ValueId};
 pub use recorder::Recorder;
 pub use recording::{Origin, Port, Recording, Replay, Value};
-pub use tensor::{holds_alone, is_strided, to_at, to_tch};
+pub use tensor::{Shared, holds_alone, is_strided, to_at, to_tch};

@@ -2,6 +2,7 @@
 
 use crate::bridge::ffi::{self, AtTensor};
 use cxx::UniquePtr;
+use std::ops::Deref;
 use tch::{Kind, Tensor};
 use torch_sys::C_tensor;
 
@@ -10,6 +11,35 @@ pub(crate) fn share(tensor: &Tensor) -> &AtTensor {
     // SAFETY: torch-sys declares `typedef torch::Tensor *tensor`, and every tch tensor owns a live, non-null one.
     // The reference borrows the tch tensor, so it cannot outlive it.
     unsafe { &*tensor.as_ptr().cast::<AtTensor>() }
+}
+
+/// A tensor that threads share.
+#[derive(Debug)]
+pub struct Shared(Tensor);
+
+// SAFETY: it gives out the tensor only by reference or as a whole. Libtorch counts references atomically and lets threads read one
+// tensor at the same time. A write through another handle of it is no new danger: tch lets a thread send such a handle away.
+unsafe impl Sync for Shared {}
+
+impl Shared {
+    /// The tensor, taken out.
+    pub fn into_inner(self) -> Tensor {
+        self.0
+    }
+}
+
+impl From<Tensor> for Shared {
+    fn from(tensor: Tensor) -> Self {
+        Self(tensor)
+    }
+}
+
+impl Deref for Shared {
+    type Target = Tensor;
+
+    fn deref(&self) -> &Tensor {
+        &self.0
+    }
 }
 
 /// Another handle of the tensor, for C++; nothing is copied.

@@ -1,13 +1,13 @@
 //! libtorch tensors for the rules.
 
 use dlbacktrace_core::{BOUND, Binary, ConvGeometry, DType, Error, PerUnit, Range, Result, Tensor, Unary};
-use dlbacktrace_torch_recorder::holds_alone;
+use dlbacktrace_torch_recorder::{Shared, holds_alone};
 use ndarray::{ArrayD, ArrayViewD};
 use tch::{Kind, TchError};
 
 /// A libtorch tensor. Cloning shares it; nothing is copied on the way in or out.
 #[derive(Debug)]
-pub struct TorchTensor(tch::Tensor);
+pub struct TorchTensor(Shared);
 
 impl TorchTensor {
     /// The libtorch tensor.
@@ -17,19 +17,19 @@ impl TorchTensor {
 
     /// The libtorch tensor, taken out.
     pub fn into_tch(self) -> tch::Tensor {
-        self.0
+        self.0.into_inner()
     }
 }
 
 impl From<tch::Tensor> for TorchTensor {
     fn from(tensor: tch::Tensor) -> Self {
-        Self(tensor)
+        Self(tensor.into())
     }
 }
 
 impl Clone for TorchTensor {
     fn clone(&self) -> Self {
-        Self(self.0.shallow_clone())
+        Self::from(self.0.shallow_clone())
     }
 }
 
@@ -78,7 +78,7 @@ fn named(operation: &'static str) -> impl Fn(TchError) -> Error {
 }
 
 fn wrap(operation: &'static str, result: std::result::Result<tch::Tensor, TchError>) -> Result<TorchTensor> {
-    result.map(TorchTensor).map_err(named(operation))
+    result.map(TorchTensor::from).map_err(named(operation))
 }
 
 fn signed(extents: &[usize]) -> Vec<i64> {
@@ -90,7 +90,7 @@ impl TorchTensor {
     /// The tensor to write into: itself if nothing else sees it, otherwise a copy.
     fn own(self, operation: &'static str) -> Result<tch::Tensor> {
         if holds_alone(&self.0) {
-            return Ok(self.0);
+            return Ok(self.into_tch());
         }
         self.0.f_to_dtype(self.0.kind(), false, true).map_err(named(operation))
     }
@@ -216,7 +216,7 @@ impl Tensor for TorchTensor {
         if !holds_alone(&self.0) {
             return self.add(other);
         }
-        let mut sum = self.0;
+        let mut sum = self.into_tch();
         wrap("accumulate", sum.f_add_(&other.0))
     }
 
@@ -224,7 +224,7 @@ impl Tensor for TorchTensor {
         if !holds_alone(&self.0) {
             return self.mul(other);
         }
-        let mut product = self.0;
+        let mut product = self.into_tch();
         wrap("multiplied", product.f_mul_(&other.0))
     }
 
@@ -240,7 +240,7 @@ impl Tensor for TorchTensor {
         if let Some(bias) = bias {
             denominator = denominator.f_add_(&bias.0).map_err(named(name))?;
         }
-        let (shares, zero) = divided(x, &Self(denominator), |x, d| x.f_div_out(d, d))?;
+        let (shares, zero) = divided(x, &Self::from(denominator), |x, d| x.f_div_out(d, d))?;
         let bias = bias.map_or(Ok(0.0), |bias| shares.dot(bias))?;
         Ok(PerUnit { shares, zero, bias })
     }
@@ -297,22 +297,22 @@ impl Tensor for TorchTensor {
     }
 
     fn slice(&self, region: &[Range]) -> Result<Self> {
-        self.view("slice", region).map(Self)
+        self.view("slice", region).map(Self::from)
     }
 
     fn split(&self, axis: usize, extents: &[usize]) -> Result<Vec<Self>> {
         let parts = self.0.f_split_with_sizes(signed(extents), axis as i64).map_err(named("split"))?;
-        Ok(parts.into_iter().map(Self).collect())
+        Ok(parts.into_iter().map(Self::from).collect())
     }
 
     fn add_region(self, region: &[Range], part: &Self) -> Result<Self> {
-        let whole = Self(self.own("add_region")?);
+        let whole = Self::from(self.own("add_region")?);
         let _ = whole.view("add_region", region)?.f_add_(&part.0).map_err(named("add_region"))?;
         Ok(whole)
     }
 
     fn concat(parts: &[Self], axis: usize) -> Result<Self> {
-        let parts: Vec<&tch::Tensor> = parts.iter().map(|part| &part.0).collect();
+        let parts: Vec<&tch::Tensor> = parts.iter().map(Self::as_tch).collect();
         wrap("concat", tch::Tensor::f_cat(&parts, axis as i64))
     }
 
@@ -438,7 +438,7 @@ fn divided(
         return Ok((wrap(name, divide(&x.0, &d.0))?, 0.0));
     }
     let zero = d.0.f_abs().and_then(|size| size.f_lt(negligible)).map_err(named(name))?;
-    let lost = x.0.f_mul(&zero).map(TorchTensor).map_err(named(name))?.total()?;
+    let lost = x.0.f_mul(&zero).map(TorchTensor::from).map_err(named(name))?.total()?;
     let ratio = divide(&x.0, &d.0).and_then(|ratio| ratio.f_masked_fill(&zero, 0.0));
     Ok((wrap(name, ratio)?, lost))
 }

@@ -1,5 +1,5 @@
-//! Warnings about where parts of the start went: to decisions made from the inputs, or to constants added to the embeddings of
-//! tokens (rules, "Decisions that the model takes" and "What is added to an embedding").
+//! Warnings about where parts of the start went: to operators without a rule, to decisions made from the inputs, or to constants
+//! added to the embeddings of tokens (rules, "Decisions that the model takes" and "What is added to an embedding").
 
 use super::{Options, Port};
 use crate::{Amount, DType, Entry, Family, Ledger, Loss, Role, Step, Tensor, ValueId};
@@ -56,7 +56,17 @@ impl Noted {
              numeric_input (--numeric-input NAME)",
             self.tokens
         );
+        let unruled = parts(ledger, start, |entry| lost(entry, Loss::Unruled));
+        let unruled = (!unruled.is_empty()).then(|| {
+            format!(
+                "{} of the start was lost at operators without a rule, which allow_unruled (--allow-unruled) lets pass, so the inputs \
+                 receive too little: {}",
+                percent(unruled.values().sum()),
+                named(&unruled)
+            )
+        });
         [
+            unruled,
             told(
                 parts(ledger, start, ended),
                 "ended in decisions that the model made from several numbers, so no input takes it",

@@ -2,7 +2,8 @@
 
 use super::Watch;
 use crate::analysis::PrepareOptions;
-use crate::start::StartOptions;
+use crate::start::{StartOptions, Task};
+use crate::{Error, Mode, Result};
 use ndarray::ArrayD;
 use std::sync::Arc;
 
@@ -37,8 +38,6 @@ pub struct OwnStart {
     pub module: Option<String>,
     /// The relevance; in contrastive mode, the relevance for.
     pub positive: Arc<ArrayD<f64>>,
-    /// The relevance against, in contrastive mode; zeros if absent.
-    pub negative: Option<Arc<ArrayD<f64>>>,
 }
 
 /// The options of an explanation. The defaults explain the first output's largest unit in default mode.
@@ -52,6 +51,8 @@ pub struct Options {
     pub start: StartOptions,
     /// A start of the user's own, in place of task and target.
     pub own_start: Option<OwnStart>,
+    /// What that start is against, in contrastive mode; zeros if absent.
+    pub negative_start: Option<Arc<ArrayD<f64>>>,
     /// Gates.
     pub prepare: PrepareOptions,
     /// Keeps the relevance of every recorded value.
@@ -68,4 +69,50 @@ pub struct Options {
     pub random_seed: Option<u64>,
     /// Is told the progress, and may stop it.
     pub watch: Watch,
+}
+
+impl Options {
+    /// Refuses what contradicts itself or is no number; whatever would do nothing is named by [`Options::idle`].
+    ///
+    /// # Errors
+    /// [`Error::Start`].
+    pub(super) fn check(&self) -> Result<()> {
+        let refused = |message: String| Err(Error::Start(message));
+        if self.negative_start.is_some() && self.own_start.is_none() {
+            return refused(
+                "there is a start against (negative_start), but no start for; give that too (start, --start)"
+                    .into(),
+            );
+        }
+        if matches!(self.start.task, Task::Segmentation { threshold } if threshold.is_nan()) {
+            return refused("the threshold is NaN; give a number".into());
+        }
+        let numbers =
+            [("scaler", self.start.scaler.unwrap_or_default()), ("multiplier", self.start.multiplier)];
+        if let Some((name, number)) = numbers.iter().find(|(_, number)| !number.is_finite()) {
+            return refused(format!("the {name} is {number}; give a finite number"));
+        }
+        for (module, gate) in
+            self.prepare.gate_of.iter().filter_map(|(module, gate)| Some((module, (*gate)?)))
+        {
+            if [gate.lower, gate.upper, gate.swish].iter().flatten().any(|bound| bound.is_nan()) {
+                return refused(format!("the gate of module {module} has a bound that is no number"));
+            }
+        }
+        Ok(())
+    }
+
+    /// Warnings about options that do nothing here.
+    pub(super) fn idle(&self) -> impl Iterator<Item = String> {
+        let contrastive = self.start.mode == Mode::Contrastive;
+        let against = (self.negative_start.is_some() && !contrastive).then(|| {
+            "the start against (negative_start) counts only in contrastive mode, so it does nothing"
+                .to_owned()
+        });
+        let gates = (!self.prepare.gate_of.is_empty() && (contrastive || !self.prepare.gates)).then(|| {
+            let why = if contrastive { "contrastive mode knows no gates" } else { "gates are off" };
+            format!("the gates of modules (gate_of) do nothing, because {why}")
+        });
+        against.into_iter().chain(gates)
+    }
 }

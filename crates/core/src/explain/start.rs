@@ -152,7 +152,7 @@ fn given<T: Tensor>(
         like.floats(given.view())?.scale(options.start.multiplier)
     };
     let positive = fitted(&own.positive)?;
-    Ok(match (options.start.mode, &own.negative) {
+    Ok(match (options.start.mode, &options.negative_start) {
         (Mode::Default, _) => Relevance::default_mode(positive),
         (Mode::Contrastive, Some(negative)) => Relevance::contrastive(positive, fitted(negative)?),
         (Mode::Contrastive, None) => {
