@@ -67,7 +67,9 @@ impl From<dlbacktrace_core::Error> for Error {
         match error {
             Core::NoRule { .. } | Core::Unsupported { .. } => Self::NoRule(text),
             Core::Cancelled(progress) => Self::Cancelled(progress),
-            Core::Start(_) | Core::NoOutput { .. } | Core::NoInput { .. } => Self::Usage(text),
+            Core::Start(_) | Core::Rules(_) | Core::NoOutput { .. } | Core::NoInput { .. } => {
+                Self::Usage(text)
+            }
             // A rule that refuses the shapes or arguments of a call does not cover that call.
             Core::Step { source, .. } if matches!(*source, Core::Uncovered(_)) => Self::NoRule(text),
             _ => Self::Internal(text),

@@ -3,14 +3,17 @@
 mod by_rows;
 
 use crate::ledger::tolerance;
+use crate::rules::{Rule, RuleSet};
 use crate::{
     Amount, Context, DType, Entry, Error, Family, Ledger, Meta, Mode, Operand, Place, Prepared, Relevance,
-    Result, Step, Tensor, ValueId, WeightCache,
+    Result, Step, Tensor, ValueId, WeightCache, rules,
 };
 
 /// Options of the walk.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Default)]
 pub struct WalkOptions {
+    /// The rules.
+    pub rules: RuleSet,
     /// Books relevance that reaches an operator without a rule as lost, instead of failing.
     pub allow_unruled: bool,
 }
@@ -84,7 +87,16 @@ impl<T: Tensor> Prepared<T> {
                            another output, or name an integer input to be explained as numbers";
             return Err(Error::Start(message.into()));
         }
+        if !options.rules.is_backtrace() && starts.iter().any(|(_, start)| start.mode() == Mode::Contrastive)
+        {
+            let name = &options.rules.name;
+            return Err(Error::Rules(format!(
+                "contrastive mode belongs to the rule set backtrace; {name} has signs of its own, in default mode"
+            )));
+        }
         let mut tape = self.into_tape();
+        let values: Vec<ValueId> = starts.iter().map(|(value, _)| *value).collect();
+        rules::assign(&mut tape.steps, &options.rules, &values)?;
         let mut arrived = Arrived { relevances: tape.values.iter().map(|_| None).collect() };
         for (value, start) in starts {
             let meta = tape
@@ -222,7 +234,7 @@ impl<T: Tensor> Walk<'_, T> {
                 None => Error::NoRule { operator, place },
             });
         }
-        let mut context = Context::new(self.weights);
+        let mut context = Context::new(self.weights).with_rule(step.rule);
         let mode = arriving.iter().flatten().next().map_or(Mode::Default, Relevance::mode);
         context.gate = step.gate.filter(|_| mode == Mode::Default);
         context.result = result;
@@ -233,6 +245,11 @@ impl<T: Tensor> Walk<'_, T> {
             true => step.op.backtrace(operands, arriving, &mut context)?,
             false => vec![None; operands.len()],
         };
+        if let Some(rule) = context.ignored() {
+            return Err(Error::Uncovered(format!(
+                "the rule {rule} does not serve it; leave it to backtrace"
+            )));
+        }
         for (operand, slot) in operands.iter().zip(&mut shares) {
             let Some(share) = slot.take() else { continue };
             if operand.depends {
@@ -249,7 +266,10 @@ impl<T: Tensor> Walk<'_, T> {
         entry.lost = context.lost;
         let dtype =
             arriving.iter().flatten().next().map_or(DType::F32, |relevance| relevance.first().dtype());
-        entry.closes = closes(&entry, arriving, dtype)?;
+        // A signed rule may hand on far more than arrived, with both signs.
+        let handed = if step.rule == Rule::Backtrace { &[][..] } else { &shares };
+        let moved: Vec<&Relevance<T>> = arriving.iter().chain(handed).flatten().collect();
+        entry.closes = closes(&entry, &moved, dtype)?;
         Ok(Explained { shares, entry })
     }
 
@@ -300,15 +320,14 @@ fn fitted<T: Tensor>(operand: &Operand<T>, share: Relevance<T>) -> Result<Releva
 
 /// received = delivered + lost, relative to what moved. Sums of mixed signs cancel. If the totals are therefore too small to
 /// judge by, Σ|R| is the measure.
-fn closes<T: Tensor>(entry: &Entry, arriving: &[Option<Relevance<T>>], dtype: DType) -> Result<bool> {
+fn closes<T: Tensor>(entry: &Entry, moved: &[&Relevance<T>], dtype: DType) -> Result<bool> {
     let gap = entry.gap();
     let scale = entry.received.magnitude().max(entry.delivered.magnitude());
     if balances(gap, scale, dtype) {
         return Ok(true);
     }
-    let gross: Amount = arriving
+    let gross: Amount = moved
         .iter()
-        .flatten()
         .map(|relevance| relevance.measure(|channel| channel.abs()?.total()))
         .sum::<Result<Amount>>()?;
     Ok(balances(gap, gross.magnitude(), dtype))

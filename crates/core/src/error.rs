@@ -50,6 +50,9 @@ pub enum Error {
         /// The cause.
         source: Box<Error>,
     },
+    /// A rule set is wrong, or does not fit the model.
+    #[error("{0}")]
+    Rules(String),
     /// A rule needs a tensor of the step that the recording did not keep.
     #[error("the rule needs {what}, but the recording did not keep it")]
     NotKept {

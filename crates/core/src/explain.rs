@@ -95,7 +95,7 @@ pub fn explain<T: Tensor>(
     let noted = Noted::new(prepared.steps(), &inputs, options);
     let modules = options.modules.then(|| Modules::new(prepared.steps(), prepared.values()));
     let mut watcher = Watcher { options, values: Vec::new(), modules };
-    let walk = WalkOptions { allow_unruled: options.allow_unruled };
+    let walk = WalkOptions { rules: options.rules.clone(), allow_unruled: options.allow_unruled };
     let mode = start.relevance.mode();
     let outcome = prepared.backtrace(vec![(value, start.relevance)], weights, walk, &mut watcher)?;
     warnings.extend(unaccounted(&outcome.ledger));

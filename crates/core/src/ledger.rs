@@ -86,6 +86,10 @@ pub enum Loss {
     Decision,
     /// It reached an operator without a rule that an option let through.
     Unruled,
+    /// The ε of a rule took it.
+    Stabiliser,
+    /// Contributions of the two signs cancelled each other.
+    Cancelled,
 }
 
 /// What one step received, handed on and lost.

@@ -53,6 +53,7 @@ mod recording;
 pub mod recurrent;
 mod relevance;
 mod row_block;
+pub mod rules;
 pub mod start;
 mod tape;
 mod tensor;

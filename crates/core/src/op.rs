@@ -1,6 +1,7 @@
 //! One executed operator, as the walk sees it.
 
 use crate::ops::Transform;
+use crate::rules::Rule;
 use crate::{Amount, Error, Loss, Operand, Relevance, Result, Rows, Tensor, WeightCache};
 use std::collections::BTreeMap;
 use std::fmt;
@@ -133,6 +134,8 @@ pub enum Role {
     Bilinear,
     /// Softmax-weighted sums of values, with the heads on the third axis from the end.
     Attention,
+    /// A recurrent layer.
+    Recurrent,
     /// Operand 0 divided by operand 1. If the numerator is constant it may be left out, and operand 0 is the divisor.
     Quotient,
     /// Operand 0 reduced along axes to a statistic: mean, sum, largest, norm, variance …
@@ -206,6 +209,10 @@ pub struct Context<'a, T> {
     pub weights: &'a WeightCache<T>,
     /// The gate of this step (default mode only).
     pub gate: Option<Gate>,
+    /// The rule that the rule set has for this step.
+    rule: Rule,
+    /// Whether the step asked for its rule.
+    asked: bool,
     /// The step's result, if it is known.
     pub(crate) result: Option<T>,
     pub(crate) lost: BTreeMap<Loss, Amount>,
@@ -214,7 +221,25 @@ pub struct Context<'a, T> {
 impl<'a, T: Tensor> Context<'a, T> {
     /// A context without a gate.
     pub fn new(weights: &'a WeightCache<T>) -> Self {
-        Self { weights, gate: None, result: None, lost: BTreeMap::new() }
+        let rule = Rule::default();
+        Self { weights, gate: None, rule, asked: false, result: None, lost: BTreeMap::new() }
+    }
+
+    /// The same for a step that takes this rule.
+    #[must_use]
+    pub fn with_rule(self, rule: Rule) -> Self {
+        Self { rule, ..self }
+    }
+
+    /// The rule that the step takes.
+    pub(crate) fn rule(&mut self) -> Rule {
+        self.asked = true;
+        self.rule
+    }
+
+    /// The rule of the step, if the step takes its own one without asking.
+    pub(crate) fn ignored(&self) -> Option<Rule> {
+        (self.rule != Rule::Backtrace && !self.asked).then_some(self.rule)
     }
 
     /// Books what landed on constants as taken by the decision that chose them.

@@ -1,5 +1,6 @@
 //! The recording of one run of a model: the operators that executed, in order, with their tensors.
 
+use crate::rules::Rule;
 use crate::{BacktraceOp, DType, Gate, RandomUse, Tensor, WeightKey};
 use std::fmt;
 
@@ -122,6 +123,8 @@ pub struct Step<T> {
     pub gate: Option<Gate>,
     /// The step's result, if its gate needs it and the recording kept it. Set by [`Tape::prepare`].
     pub result: Option<T>,
+    /// The rule by which it shares relevance. Set by the walk from its rule set.
+    pub rule: Rule,
     /// Whether only the next step reads this one's result, row by row, so that both can be walked together. Set by
     /// [`Tape::prepare`].
     pub joined: bool,
@@ -147,6 +150,7 @@ impl<T> Step<T> {
             adds: false,
             gate: None,
             result: None,
+            rule: Rule::default(),
             joined: false,
         }
     }

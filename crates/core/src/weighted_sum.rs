@@ -3,12 +3,14 @@
 mod contrastive;
 mod gated;
 mod prepared;
+mod signed;
 mod signs;
 
 pub(crate) use prepared::Prepared;
 pub(crate) use signs::Signs;
 
 use crate::maps::{Broadcast, LinearMap};
+use crate::rules::Rule;
 use crate::{Amount, Context, Loss, Mode, Operand, Part, PerUnit, Relevance, Result, Tensor};
 
 /// How contrastive mode treats units (rules, "Which layers have the convolution variant").
@@ -77,10 +79,16 @@ impl<T: Tensor> WeightedSum<'_, T> {
         relevance: &Relevance<T>,
         context: &mut Context<'_, T>,
     ) -> Result<Vec<Option<Relevance<T>>>> {
-        match (relevance.mode(), context.gate) {
-            (Mode::Contrastive, _) => self.contrastive(relevance, context),
-            (Mode::Default, Some(gate)) => self.gated(relevance.first(), gate, context),
-            (Mode::Default, None) => self.unsaturated(relevance.first(), context),
+        let arrived = relevance.first();
+        match (context.rule(), relevance.mode(), context.gate) {
+            (Rule::Epsilon(epsilon), ..) => self.epsilon(epsilon, arrived, context),
+            (Rule::Gamma(gamma), ..) => self.gamma(gamma, arrived, context),
+            (Rule::AlphaBeta(alpha, beta), ..) => self.alpha_beta([alpha, beta], arrived, context),
+            (Rule::ZPlus, ..) => self.alpha_beta([1.0, 0.0], arrived, context),
+            (Rule::SignedBacktrace, ..) => self.signed(arrived, context),
+            (Rule::Backtrace, Mode::Contrastive, _) => self.contrastive(relevance, context),
+            (Rule::Backtrace, Mode::Default, Some(gate)) => self.gated(arrived, gate, context),
+            (Rule::Backtrace, Mode::Default, None) => self.unsaturated(arrived, context),
         }
     }
 

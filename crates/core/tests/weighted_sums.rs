@@ -6,11 +6,12 @@ use dlbacktrace_core::ops::{
     Convolution, CumulativeSum, Interpolation, MatMul, Reduce, Sampling, Separable, Sum,
     TransposedConvolution,
 };
+use dlbacktrace_core::rules::{Kind, Rule};
 use dlbacktrace_core::weighted_sum::Variant;
 use dlbacktrace_core::{BacktraceOp, Gate, Mode};
 use ndarray::{Array2, ArrayD};
 use proptest::prelude::*;
-use testkit::cases::{Case, Data, apply, distance, for_all, gates_of, oracle};
+use testkit::cases::{Case, Data, Outcome, apply, apply_rule, distance, for_all, gates_of, oracle};
 use testkit::forward::{averages, broadcast, convolution, matmul, matrix, sampled};
 use testkit::geometry::{self, Axis};
 use testkit::naive::Dense;
@@ -38,24 +39,33 @@ impl Twin<'_> {
                 (Mode::Default, Some(gate)) => vec![self.dense.gated(&support, gate, self.variant)],
                 (Mode::Contrastive, _) => self.dense.contrastive(&support, &against, self.variant).into(),
             };
-            self.compare(mode, gate, &expected);
+            self.compare_mode(mode, gate, &expected);
+        }
+        let operands = self.case.operands.iter().enumerate();
+        let operands: Vec<_> = operands.map(|(number, data)| data.operand(&oracle(), number)).collect();
+        let kind = Kind::of(self.op, &operands);
+        let rules = Rule::of(kind)
+            .chain([Rule::Epsilon(0.1), Rule::Gamma(2.0)].into_iter().filter(|rule| rule.serves(kind)));
+        for rule in rules.filter(|rule| *rule != Rule::Backtrace) {
+            let outcome = apply_rule(self.op, &self.case, rule, &oracle()).unwrap();
+            self.compare(&outcome, &rule.to_string(), &[self.dense.by_rule(&support, rule)]);
         }
     }
 
-    /// The moving operands' shares, one after the other, are those of the matrix.
-    fn compare(&self, mode: Mode, gate: Option<Gate>, expected: &[Vec<f64>]) {
+    fn compare_mode(&self, mode: Mode, gate: Option<Gate>, expected: &[Vec<f64>]) {
         let outcome = apply(self.op, &self.case, mode, gate, &oracle()).unwrap();
-        assert!(outcome.gap < 1e-10, "{:?}: gap {} in {mode:?}", self.op, outcome.gap);
+        self.compare(&outcome, &format!("{mode:?} mode with {gate:?}"), expected);
+    }
+
+    /// The moving operands' shares, one after the other, are those of the matrix.
+    fn compare(&self, outcome: &Outcome, how: &str, expected: &[Vec<f64>]) {
+        assert!(outcome.gap < 1e-10, "{:?}: gap {} in {how}", self.op, outcome.gap);
         for (channel, expected) in expected.iter().enumerate() {
             let found: Vec<f64> =
                 outcome.shares.iter().flatten().flat_map(|share| share[channel].iter().copied()).collect();
             let (found, expected) = (vector(&found), vector(expected));
             let gap = distance(&found, &expected);
-            assert!(
-                gap < TOLERANCE,
-                "{:?} in {mode:?} with {gate:?}, channel {channel}: {found} is not {expected}",
-                self.op
-            );
+            assert!(gap < TOLERANCE, "{:?} in {how}, channel {channel}: {found} is not {expected}", self.op);
         }
     }
 }
@@ -175,7 +185,7 @@ fn convolutions_whose_kernel_moves_with_the_input() {
         ];
         let twin = Twin { op: &*op, case, dense: dense[0].clone(), variant: Variant::Convolution };
         for (mode, expected) in expected {
-            twin.compare(mode, None, &expected);
+            twin.compare_mode(mode, None, &expected);
         }
     });
 }
@@ -264,8 +274,12 @@ fn sums_and_differences() {
         let by_magnitude = Dense { bias: flat(&gross), ..dense.clone() };
         let twin = Twin { op: &op, case, dense, variant: Variant::Linear };
         let [support, against] = twin.case.arriving[0].each_ref().map(flat);
-        twin.compare(Mode::Default, None, &[by_magnitude.default_mode(&support)]);
-        twin.compare(Mode::Contrastive, None, &twin.dense.contrastive(&support, &against, Variant::Linear));
+        twin.compare_mode(Mode::Default, None, &[by_magnitude.default_mode(&support)]);
+        twin.compare_mode(
+            Mode::Contrastive,
+            None,
+            &twin.dense.contrastive(&support, &against, Variant::Linear),
+        );
     });
 }
 
@@ -397,8 +411,8 @@ fn products_of_two_moving_matrices() {
             let op = MatMul { transposed: false };
             let [side, _] = sides;
             let twin = Twin { op: &op, case, dense: side, variant: Variant::Linear };
-            twin.compare(Mode::Default, None, &[default]);
-            twin.compare(Mode::Contrastive, None, &contrastive);
+            twin.compare_mode(Mode::Default, None, &[default]);
+            twin.compare_mode(Mode::Contrastive, None, &contrastive);
         },
     );
 }

@@ -2,6 +2,7 @@
 
 use crate::numbers::Numbers;
 use dlbacktrace_core::array::Array;
+use dlbacktrace_core::rules::Rule;
 use dlbacktrace_core::{
     Amount, BacktraceOp, Context, DType, Error, Function, Gate, Loss, Mode, Operand, Relevance, Tensor,
     ValueId, WeightCache,
@@ -119,6 +120,28 @@ pub fn apply<T: Tensor>(
     gate: Option<Gate>,
     like: &T,
 ) -> Result<Outcome, Error> {
+    run(op, case, (mode, gate, Rule::Backtrace), like)
+}
+
+/// The same by a rule of a rule set.
+///
+/// # Errors
+/// Those of the rule.
+pub fn apply_rule<T: Tensor>(
+    op: &dyn BacktraceOp<T>,
+    case: &Case,
+    rule: Rule,
+    like: &T,
+) -> Result<Outcome, Error> {
+    run(op, case, (Mode::Default, None, rule), like)
+}
+
+fn run<T: Tensor>(
+    op: &dyn BacktraceOp<T>,
+    case: &Case,
+    (mode, gate, rule): (Mode, Option<Gate>, Rule),
+    like: &T,
+) -> Result<Outcome, Error> {
     let inputs: Vec<Operand<T>> =
         case.operands.iter().enumerate().map(|(number, data)| data.operand(like, number)).collect();
     let tensor = |values: &ArrayD<f64>| like.floats(values.view()).unwrap();
@@ -132,7 +155,7 @@ pub fn apply<T: Tensor>(
         .map(Some)
         .collect();
     let weights = WeightCache::new(0);
-    let mut context = Context::new(&weights);
+    let mut context = Context::new(&weights).with_rule(rule);
     context.gate = gate;
     let shares = op.backtrace(&inputs, &outputs, &mut context)?;
     assert_eq!(shares.len(), inputs.len(), "{op:?} gives one share for each operand");
@@ -140,8 +163,10 @@ pub fn apply<T: Tensor>(
         let amounts = relevances.iter().flatten().map(|relevance| relevance.measure(Tensor::total).unwrap());
         amounts.sum()
     };
+    // Signed rules may hand on far more than arrived, with both signs.
     let gross: Amount = outputs
         .iter()
+        .chain(&shares)
         .flatten()
         .map(|relevance| relevance.measure(|channel| channel.abs()?.total()).unwrap())
         .sum();

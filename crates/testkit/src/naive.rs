@@ -1,6 +1,7 @@
 //! The rule of weighted sums (rules §2) unit by unit, slow and close to the formulas.
 
 use dlbacktrace_core::Gate;
+use dlbacktrace_core::rules::Rule;
 use dlbacktrace_core::weighted_sum::Variant;
 use ndarray::Array2;
 
@@ -81,6 +82,27 @@ impl Dense {
                 }
             };
             unit.share(r, gross + unit.b.abs(), |c| m_p * up(c) + m_n * down(c))
+        })
+    }
+
+    /// The share of each contribution by a rule of a rule set.
+    pub fn by_rule(&self, relevance: &[f64], rule: Rule) -> Vec<f64> {
+        self.gather(relevance, |unit, r| {
+            let (p, n) = (unit.p() + up(unit.b), unit.n() + down(unit.b));
+            let z = p - n;
+            let sign = if z < 0.0 { -1.0 } else { 1.0 };
+            match rule {
+                Rule::Epsilon(epsilon) => unit.share(r, z + epsilon * sign, |c| c),
+                Rule::Gamma(gamma) if z < 0.0 => unit.share(r, z - gamma * n, |c| c - gamma * down(c)),
+                Rule::Gamma(gamma) => unit.share(r, z + gamma * p, |c| c + gamma * up(c)),
+                Rule::AlphaBeta(alpha, beta) => {
+                    let (positive, negative) = (unit.share(alpha * r, p, up), unit.share(beta * r, n, down));
+                    positive.iter().zip(negative).map(|(a, b)| a - b).collect()
+                }
+                Rule::ZPlus => unit.share(r, p, up),
+                Rule::SignedBacktrace => unit.share(r * if z == 0.0 { 0.0 } else { sign }, p + n, |c| c),
+                other => panic!("no formula for {other}"),
+            }
         })
     }
 

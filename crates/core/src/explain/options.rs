@@ -2,6 +2,7 @@
 
 use super::Watch;
 use crate::analysis::PrepareOptions;
+use crate::rules::RuleSet;
 use crate::start::{StartOptions, Task};
 use crate::{Error, Mode, Result};
 use ndarray::ArrayD;
@@ -53,6 +54,8 @@ pub struct Options {
     pub own_start: Option<OwnStart>,
     /// What that start is against, in contrastive mode; zeros if absent.
     pub negative_start: Option<Arc<ArrayD<f64>>>,
+    /// The rules.
+    pub rules: RuleSet,
     /// Gates.
     pub prepare: PrepareOptions,
     /// Keeps the relevance of every recorded value.

@@ -4,6 +4,7 @@ use super::pieces::movement::volume;
 use crate::maps::Broadcast;
 use crate::op::arrived;
 use crate::row_block::column_sizes;
+use crate::rules::Rule;
 use crate::weighted_sum::{Term, Variant, WeightedSum};
 use crate::{
     BacktraceOp, Context, Family, Mode, Operand, Range, Relevance, Result, Role, Rows, Tensor, ValueId,
@@ -48,7 +49,12 @@ impl<T: Tensor> BacktraceOp<T> for Sum {
         let relevance = arrived(arriving)?;
         let shape = relevance.shape();
         let columns = shape.last().copied().unwrap_or(1);
-        match self.unopposed(operands, relevance)? {
+        // Columns that need no arithmetic are those of DLBacktrace's own rule.
+        let free = match context.rule() {
+            Rule::Backtrace => self.unopposed(operands, relevance)?,
+            _ => 0,
+        };
+        match free {
             0 => self.finite_shares(operands, relevance, context),
             all if all == columns => {
                 Ok(operands.iter().map(|x| x.depends.then(|| relevance.clone())).collect())

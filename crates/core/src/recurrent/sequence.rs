@@ -4,7 +4,7 @@ use super::cell::{Steps, memories};
 use super::pieces::{Piece, Run, extents, joined, replaced, rows, stacked};
 use super::rules::{Flow, both, made, part};
 use super::{Cell, Parameters};
-use crate::{BacktraceOp, Context, Error, Family, Mode, Operand, Range, Relevance, Result, Tensor};
+use crate::{BacktraceOp, Context, Error, Family, Mode, Operand, Range, Relevance, Result, Role, Tensor};
 
 /// Operands: x = W x + b of all steps, U, possibly c, possibly the projection, the parts of the initial state. Outputs: h of all
 /// steps, the parts of each sample's last state.
@@ -86,6 +86,10 @@ impl<T: Tensor> Ran<T> {
 impl<T: Tensor> BacktraceOp<T> for Sequence<T> {
     fn family(&self) -> Family {
         Family::Product
+    }
+
+    fn role(&self, _: &[Operand<T>]) -> Role {
+        Role::Recurrent
     }
 
     fn backtrace(

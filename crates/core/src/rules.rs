@@ -1,0 +1,88 @@
+//! Rule sets: which rule each step of a walk takes (rules §10). A set is data: it can be written by hand, read, and
+//! kept with an explanation.
+
+mod assign;
+mod kind;
+mod presets;
+mod row;
+mod rule;
+
+pub(crate) use assign::assign;
+pub use kind::Kind;
+pub use presets::{PRESETS, Preset};
+pub use row::{Layer, Row};
+pub use rule::Rule;
+
+use crate::{Error, Result};
+use serde::{Deserialize, Serialize};
+
+/// An ordered table of rules. A step takes the rule of the first row that selects it, and [`Rule::Backtrace`] if none does.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RuleSet {
+    /// Its name.
+    pub name: String,
+    /// The rows.
+    #[serde(default, rename = "step", skip_serializing_if = "Vec::is_empty")]
+    pub rows: Vec<Row>,
+}
+
+/// DLBacktrace's own rules.
+impl Default for RuleSet {
+    fn default() -> Self {
+        Self { name: "backtrace".into(), rows: Vec::new() }
+    }
+}
+
+impl RuleSet {
+    /// One of [`PRESETS`], by its name.
+    ///
+    /// # Errors
+    /// [`Error::Rules`] if there is none of this name.
+    pub fn named(name: &str) -> Result<Self> {
+        let found = PRESETS.iter().find(|preset| preset.name == name);
+        found.map(Preset::rules).ok_or_else(|| {
+            let names: Vec<&str> = PRESETS.iter().map(|preset| preset.name).collect();
+            Error::Rules(format!("there is no rule set {name}; there are {}", names.join(", ")))
+        })
+    }
+
+    /// Reads a set that is written in TOML.
+    ///
+    /// # Errors
+    /// [`Error::Rules`] with the line of what is wrong.
+    pub fn from_toml(text: &str) -> Result<Self> {
+        let set: Self =
+            toml::from_str(text).map_err(|error| Error::Rules(error.to_string().trim_end().to_owned()))?;
+        set.check()?;
+        Ok(set)
+    }
+
+    /// The set in TOML, as [`from_toml`](Self::from_toml) reads it.
+    ///
+    /// # Errors
+    /// [`Error::Rules`] if a number cannot be written.
+    pub fn to_toml(&self) -> Result<String> {
+        toml::to_string(self).map_err(|error| Error::Rules(error.to_string()))
+    }
+
+    /// Whether every step takes DLBacktrace's own rule, the only one that has a contrastive mode.
+    pub fn is_backtrace(&self) -> bool {
+        self.rows.iter().all(|row| row.rule == Rule::Backtrace)
+    }
+
+    /// Checks what can be known without a model.
+    ///
+    /// # Errors
+    /// [`Error::Rules`] if a rule cannot serve a kind of its row, or if a parameter is out of range.
+    pub fn check(&self) -> Result<()> {
+        for (number, row) in self.rows.iter().enumerate() {
+            row.check().map_err(|reason| self.wrong(number, &reason))?;
+        }
+        Ok(())
+    }
+
+    fn wrong(&self, row: usize, reason: &str) -> Error {
+        Error::Rules(format!("rule set {}, step {}: {reason}", self.name, row + 1))
+    }
+}

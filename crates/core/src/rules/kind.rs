@@ -1,0 +1,98 @@
+//! The kinds of step that a rule set tells apart.
+
+use crate::{BacktraceOp, Family, Function, Operand, Role, Tensor};
+use serde::{Deserialize, Serialize};
+use std::fmt;
+
+/// What a step computes, as far as rules differ by it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+#[non_exhaustive]
+pub enum Kind {
+    /// Wx + b with constant W: a linear layer.
+    Linear,
+    /// A convolution with a constant kernel, transposed or not.
+    Convolution,
+    /// Sums and differences of values.
+    Sum,
+    /// Other weighted sums: averages, reductions, interpolations, fixed maps.
+    Average,
+    /// A matrix product whose two factors depend on the input.
+    MatrixProduct,
+    /// Attention in one operator.
+    Attention,
+    /// An element-wise product or quotient.
+    Product,
+    /// Softmax.
+    Softmax,
+    /// A norm.
+    Norm,
+    /// A function of each element.
+    Activation,
+    /// The largest or smallest element takes it.
+    Winner,
+    /// Rows looked up by tokens.
+    Embedding,
+    /// A recurrent layer.
+    Recurrent,
+    /// Elements that move, or that pass unchanged.
+    Movement,
+    /// What numbers decide, and what carries nothing.
+    Other,
+}
+
+impl Kind {
+    /// The kind of an operator on its operands.
+    pub fn of<T: Tensor>(op: &dyn BacktraceOp<T>, operands: &[Operand<T>]) -> Self {
+        match (op.family(), op.role(operands)) {
+            (_, Role::Recurrent) => Self::Recurrent,
+            (Family::WeightedSum, Role::Linear { .. }) => Self::Linear,
+            (Family::WeightedSum, Role::Convolution { .. }) => Self::Convolution,
+            (Family::WeightedSum, Role::Sum { .. }) => Self::Sum,
+            (Family::WeightedSum, Role::Bilinear) | (Family::Product, Role::Bilinear) => Self::MatrixProduct,
+            (Family::WeightedSum, _) => Self::Average,
+            (Family::Product, Role::Attention) => Self::Attention,
+            (Family::Product, _) => Self::Product,
+            (Family::Pass, Role::Function(Function::Softmax)) => Self::Softmax,
+            (Family::Pass, Role::Function(_)) => Self::Activation,
+            (Family::Pass, Role::Norm) => Self::Norm,
+            (Family::Winner, _) => Self::Winner,
+            (Family::Embedding, _) => Self::Embedding,
+            (Family::Pass | Family::Movement, _) => Self::Movement,
+            _ => Self::Other,
+        }
+    }
+
+    /// Whether it is a layer: a weighted sum whose weights are learned.
+    pub fn is_layer(self) -> bool {
+        matches!(self, Self::Linear | Self::Convolution)
+    }
+
+    /// Whether its rule shares R among the terms of a sum that is known with all its factors. Of an average, only the shares
+    /// are known.
+    pub fn is_sum(self) -> bool {
+        matches!(self, Self::Linear | Self::Convolution | Self::Sum)
+    }
+}
+
+impl fmt::Display for Kind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Linear => "linear",
+            Self::Convolution => "convolution",
+            Self::Sum => "sum",
+            Self::Average => "average",
+            Self::MatrixProduct => "matrix-product",
+            Self::Attention => "attention",
+            Self::Product => "product",
+            Self::Softmax => "softmax",
+            Self::Norm => "norm",
+            Self::Activation => "activation",
+            Self::Winner => "winner",
+            Self::Embedding => "embedding",
+            Self::Recurrent => "recurrent",
+            Self::Movement => "movement",
+            Self::Other => "other",
+        })
+    }
+}

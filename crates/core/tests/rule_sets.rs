@@ -1,0 +1,126 @@
+//! Rule sets: how they are written, what is wrong with them, and which steps take their rules. The rules themselves are tested
+//! in weighted_sums.
+
+use dlbacktrace_core::analysis::PrepareOptions;
+use dlbacktrace_core::array::Array;
+use dlbacktrace_core::rules::{Kind, Layer, PRESETS, Row, Rule, RuleSet};
+use dlbacktrace_core::{Backtrace, Error, Loss, Relevance, Tensor, WalkOptions, WeightCache};
+use ndarray::arr2;
+use testkit::net::Net;
+
+/// Two linear layers with a ReLU between them, explained at the first unit.
+fn explained(rules: RuleSet, contrastive: bool) -> Result<Backtrace<Array>, Error> {
+    let mut net = Net::new();
+    let x = net.given(arr2(&[[1.0, -2.0]]).into_dyn());
+    let first = net.number(arr2(&[[1.0, 2.0, -1.0], [0.5, -1.0, -1.0]]).into_dyn());
+    let last = net.number(arr2(&[[1.0, 0.0], [-0.5, 1.0], [2.0, 1.0]]).into_dyn());
+    let hidden = net.matmul(x, first);
+    let active = net.relu(hidden);
+    let y = net.matmul(active, last);
+    let start = Array::from_slice(&[1, 2], &[1.0, 0.0]);
+    let start = match contrastive {
+        true => Relevance::contrastive(start.clone(), start),
+        false => Relevance::default_mode(start),
+    };
+    let options = WalkOptions { rules, ..WalkOptions::default() };
+    net.prepared(&PrepareOptions::default()).backtrace(
+        vec![(y, start)],
+        &WeightCache::new(0),
+        options,
+        &mut (),
+    )
+}
+
+fn shares(rules: RuleSet) -> Vec<f64> {
+    let outcome = explained(rules, false).unwrap();
+    assert!(outcome.ledger.closes(), "{:?}", outcome.ledger.open_entries().collect::<Vec<_>>());
+    outcome.inputs[0].as_ref().unwrap().first().to_array().unwrap().into_iter().collect()
+}
+
+fn set(rows: Vec<Row>) -> RuleSet {
+    RuleSet { name: "mine".into(), rows }
+}
+
+fn close(found: &[f64], expected: &[f64]) {
+    let near = found.iter().zip(expected).all(|(a, b)| (a - b).abs() < 1e-5);
+    assert!(near && found.len() == expected.len(), "{found:?} is not {expected:?}");
+}
+
+#[test]
+fn the_first_row_that_selects_a_step_gives_its_rule() {
+    // x = (1, −2): the layers give (0, 4, 1) and z = 0·1 − 4·0.5 + 1·2 = 0 at the first unit.
+    // By backtrace 4·0.5 and 1·2 take half each; unit 1 has |2|, |2| of its two, unit 2 has |−1|, |2|.
+    close(&shares(RuleSet::default()), &[0.5 * 0.5 + 0.5 / 3.0, 0.5 * 0.5 + 0.5 * 2.0 / 3.0]);
+    // z⁺ at the last layer: the third hidden unit, with a positive contribution, takes all.
+    let last = || Row::of([Kind::Linear], Rule::ZPlus).at(Layer::Last);
+    close(&shares(set(vec![last()])), &[1.0 / 3.0, 2.0 / 3.0]);
+    // z⁺ at the first one, too: only x₁ contributes positively to the third unit, −1·−2.
+    let first = || Row::of([Kind::Linear], Rule::ZPlus).at(Layer::First);
+    close(&shares(set(vec![last(), first()])), &[0.0, 1.0]);
+    close(&shares(set(vec![Row::of([Kind::Linear], Rule::ZPlus)])), &[0.0, 1.0]);
+    // The first row wins.
+    close(&shares(set(vec![Row::of([], Rule::Backtrace), last()])), &shares(RuleSet::default()));
+}
+
+#[test]
+fn what_epsilon_takes_and_what_cancels_is_lost_by_name() {
+    // z = 0 at the first unit: ε takes all, and by the signed rule all cancels.
+    let lost = |rule: Rule, loss: Loss| {
+        let last = Row::of([Kind::Linear], rule).at(Layer::Last);
+        explained(set(vec![last]), false).unwrap().ledger.losses().get(&loss).map(|lost| lost.positive)
+    };
+    assert!((lost(Rule::Epsilon(0.5), Loss::Stabiliser).unwrap() - 1.0).abs() < 1e-12);
+    assert!((lost(Rule::SignedBacktrace, Loss::Cancelled).unwrap() - 1.0).abs() < 1e-12);
+}
+
+#[test]
+fn sets_are_written_and_read() {
+    for preset in PRESETS {
+        let set = preset.rules();
+        assert_eq!(RuleSet::named(preset.name).unwrap(), set);
+        assert_eq!(RuleSet::from_toml(&set.to_toml().unwrap()).unwrap(), set);
+    }
+    let text = "name = 'mine'\n[[step]]\nkinds = ['linear']\nmodule = 'encoder.*'\nlayer = 'first'\nrule = { alpha-beta = [2, 1] }\n\
+                [[step]]\noperator = 'aten::conv2d'\nrule = 'z-plus'";
+    let read = RuleSet::from_toml(text).unwrap();
+    let mut expected = Row::of([Kind::Linear], Rule::AlphaBeta(2.0, 1.0)).at(Layer::First);
+    expected.module = Some("encoder.*".into());
+    let second = Row { operator: Some("aten::conv2d".into()), ..Row::of([], Rule::ZPlus) };
+    assert_eq!(read, set(vec![expected, second]));
+}
+
+#[test]
+fn a_wrong_set_says_what_is_wrong() {
+    for (rows, expected) in [
+        ("kind = ['linear']\nrule = 'z-plus'", "unknown field `kind`"),
+        ("kinds = ['lin']\nrule = 'z-plus'", "unknown variant `lin`, expected one of `linear`"),
+        ("rule = 'zplus'", "unknown variant `zplus`"),
+        ("kinds = ['linear']", "missing field `rule`"),
+        (
+            "kinds = ['linear']\nrule = { epsilon = 0.0 }",
+            "epsilon must be above 0, but the rule is epsilon 0.0",
+        ),
+        ("rule = { gamma = nan }", "gamma must be 0 or above"),
+        ("rule = { alpha-beta = [3, 1] }", "alpha − beta = 1"),
+        (
+            "kinds = ['softmax']\nrule = 'z-plus'",
+            "z-plus is no rule for steps of the kind softmax; there is backtrace",
+        ),
+    ] {
+        let error = RuleSet::from_toml(&format!("name = 'mine'\n[[step]]\n{rows}")).unwrap_err().to_string();
+        assert!(error.contains(expected), "{expected}\nis missing from\n{error}");
+    }
+    let unknown = RuleSet::named("epsilonn").unwrap_err().to_string();
+    assert!(unknown.contains("there is no rule set epsilonn; there are backtrace"), "{unknown}");
+}
+
+#[test]
+fn a_set_that_does_not_fit_the_model_is_refused() {
+    let error = |rows| explained(set(rows), false).unwrap_err().to_string();
+    let elsewhere = Row { module: Some("decoder.*".into()), ..Row::of([], Rule::ZPlus) };
+    assert!(error(vec![elsewhere]).contains("decoder.*: it selects nothing of this model"));
+    // All steps, the activation among them.
+    assert!(error(vec![Row::of([], Rule::ZPlus)]).contains("is no rule for steps of the kind activation"));
+    let contrastive = explained(set(vec![Row::of([Kind::Linear], Rule::ZPlus)]), true).unwrap_err();
+    assert!(contrastive.to_string().contains("contrastive mode belongs to the rule set backtrace"));
+}
