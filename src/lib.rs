@@ -47,6 +47,7 @@ pub use argument::Argument;
 pub use dlbacktrace_core as core;
 pub use dlbacktrace_core::analysis::{PixelRange, Scaling};
 pub use dlbacktrace_core::explain::Progress;
+pub use dlbacktrace_core::rules;
 pub use dlbacktrace_core::{Amount, Chance, Entry, Family, Ledger, Loss, Mode, Place, RandomUse};
 pub use error::{Error, Result};
 pub use explanation::{Explanation, InputRelevance, ModuleRelevance, OperatorUse, Timings, ValueRelevance};

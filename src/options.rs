@@ -1,6 +1,7 @@
 //! The options of an explanation.
 
 use dlbacktrace_core::explain::{self, OwnStart, Progress, Watch};
+use dlbacktrace_core::rules::RuleSet;
 use dlbacktrace_core::{Gate, Mode, start};
 use ndarray::ArrayD;
 use std::ops::ControlFlow;
@@ -105,6 +106,13 @@ impl Options {
     #[must_use]
     pub fn negative_start(mut self, negative: ArrayD<f64>) -> Self {
         self.0.negative_start = Some(Arc::new(negative));
+        self
+    }
+
+    /// The rules by which each step shares relevance; DLBacktrace's own by default. Other sets go with default mode.
+    #[must_use]
+    pub fn rules(mut self, rules: RuleSet) -> Self {
+        self.0.rules = rules;
         self
     }
 

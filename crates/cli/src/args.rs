@@ -11,7 +11,7 @@ pub use explain::{Explain, Verify};
 pub use generate::{ChoiceArgs, Generate};
 pub use inputs::{Dtype, ImageArgs, InputArgs, Layout, Range, Size, TableArgs};
 pub use model::{Inspect, ModelArgs, Ops};
-pub use rules::{ModeArg, RuleArgs, TargetArg, TaskArg};
+pub use rules::{ModeArg, RuleArgs, Rules, TargetArg, TaskArg};
 pub use text::TextArgs;
 
 use clap::{Parser, Subcommand};
@@ -48,6 +48,8 @@ pub enum Command {
     Verify(Box<Verify>),
     /// List the operators that have a rule
     Ops(Ops),
+    /// List the sets of rules by which relevance can be traced, or print one
+    Rules(Rules),
 }
 
 #[cfg(test)]

@@ -15,6 +15,7 @@ mod options;
 mod output;
 mod pictures;
 mod progress;
+mod rules;
 mod samples;
 mod text;
 mod verify;
@@ -63,6 +64,7 @@ pub fn run(arguments: Vec<OsString>) -> i32 {
         Command::Inspect(args) => inspect::run(args),
         Command::Verify(args) => verify::run(args),
         Command::Ops(args) => ops::run(args),
+        Command::Rules(args) => rules::run(args),
     };
     match outcome {
         Ok(()) => 0,

@@ -381,3 +381,57 @@ fn inputs_take_the_precision_of_the_model() -> Outcome {
     kept.failed(5)?;
     Ok(())
 }
+
+/// By DLBacktrace's own rules two classes see the same pixels, by a signed set they do not. The document says by which rules.
+#[test]
+fn a_rule_set_by_name_and_by_file() -> Outcome {
+    let room = tempfile::tempdir()?;
+    let explained = |rules: &str, target: &str| -> Result<(ArrayD<f32>, Value), Box<dyn Error>> {
+        let out = room.path().join("out");
+        let place = out.to_string_lossy().into_owned();
+        let line =
+            ["explain", DIGITS, "--input", DIGIT, "--rules", rules, "--target", target, "--out", &place];
+        run(line)?.succeeded()?;
+        let relevance = arrays(&out)?.into_values().next().ok_or("no relevance")?;
+        Ok((relevance, document(&out)?["settings"]["rules"].clone()))
+    };
+    let likeness = |rules: &str| -> Result<f32, Box<dyn Error>> {
+        let [(a, _), (b, _)] = [explained(rules, "3")?, explained(rules, "5")?];
+        Ok((&a * &b).sum() / ((&a * &a).sum() * (&b * &b).sum()).sqrt())
+    };
+    let file = room.path().join("rules.toml");
+    let path = file.to_string_lossy().into_owned();
+    fs::write(&file, "name = 'mine'\n[[step]]\nkinds = ['linear', 'convolution']\nrule = { gamma = 0.25 }")?;
+    let (own, signed) = (likeness("backtrace")?, likeness(&path)?);
+    assert!(own > 0.99 && signed < 0.95, "{own}, {signed}");
+    let rule = serde_json::json!({ "kinds": ["linear", "convolution"], "rule": { "gamma": 0.25 } });
+    assert_eq!(explained(&path, "3")?.1, serde_json::json!({ "name": "mine", "step": [rule] }));
+
+    // What is printed can be given again.
+    fs::write(&file, run(["rules", "last-layer-signed"])?.succeeded()?.out)?;
+    assert_eq!(explained(&path, "3")?, explained("last-layer-signed", "3")?);
+    Ok(())
+}
+
+#[test]
+fn a_rule_set_that_is_wrong_is_a_usage_error() -> Outcome {
+    let room = tempfile::tempdir()?;
+    let file = room.path().join("rules.toml");
+    let path = file.to_string_lossy().into_owned();
+    let said = |rules: &str, mode: &str| -> Result<String, Box<dyn Error>> {
+        let out = run(["explain", DIGITS, "--input", DIGIT, "--json", "--rules", rules, "--mode", mode])?;
+        assert_eq!(out.code, Some(2), "{out:?}");
+        Ok(out.err)
+    };
+    assert!(said("epsilonn", "default")?.contains("there is no rule set epsilonn; there are backtrace"));
+    assert!(said("absent.toml", "default")?.contains("No such file"));
+    fs::write(&file, "name = 'mine'\n[[step]]\nkinds = ['linaer']\nrule = 'z-plus'")?;
+    assert!(said(&path, "default")?.contains("unknown variant `linaer`"));
+    fs::write(&file, "name = 'mine'\n[[step]]\nmodule = 'conv9'\nrule = 'z-plus'")?;
+    assert!(said(&path, "default")?.contains("conv9: it selects nothing of this model"));
+    assert!(
+        said("last-layer-signed", "contrastive")?
+            .contains("contrastive mode belongs to the rule set backtrace")
+    );
+    Ok(())
+}

@@ -2,6 +2,7 @@
 
 use crate::tokens::TokenEntry;
 use dlbacktrace_core::explain::ModuleRelevance;
+use dlbacktrace_core::rules::RuleSet;
 use dlbacktrace_core::{Amount, Ledger, Loss, Mode};
 use serde::Serialize;
 use std::collections::BTreeMap;
@@ -95,6 +96,8 @@ pub struct Settings {
     /// In a binary segmentation: the value above which a cell is explained.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub threshold: Option<f64>,
+    /// The rules by which relevance was shared.
+    pub rules: RuleSet,
     /// Whether saturated activations block relevance.
     pub gates: bool,
     /// The total that the start was scaled to.

@@ -156,6 +156,7 @@ mod tests {
     use crate::{
         ArrayKeys, InputEntry, Model, OutputEntry, SCHEMA_VERSION, Settings, Timings, Totals, Versions,
     };
+    use dlbacktrace_core::rules::RuleSet;
     use dlbacktrace_core::{Ledger, Loss};
 
     fn document() -> Document {
@@ -165,6 +166,7 @@ mod tests {
             versions: Versions { dlbacktrace: "0.1.0".to_owned(), framework: "libtorch 2.13.0".to_owned() },
             model: Model { path: "digits.pt".to_owned(), sha256: "00".to_owned() },
             settings: Settings {
+                rules: RuleSet::default(),
                 mode: Mode::Default,
                 task: Some("classification".to_owned()),
                 threshold: None,

@@ -1,9 +1,22 @@
 //! The options that say what is explained, and how.
 
 use clap::{ArgAction, Args, ValueEnum};
+use dlbacktrace::rules::RuleSet;
 use dlbacktrace::{Coordinate, Samples};
-use std::path::PathBuf;
+use std::fs;
+use std::path::{Path, PathBuf};
 use std::str::FromStr;
+
+/// `rules`.
+#[derive(Debug, Args)]
+pub struct Rules {
+    /// Print this set as a file for --rules holds it, instead of the list of all
+    #[arg(value_name = "NAME|FILE.toml", value_parser = rule_set)]
+    pub set: Option<RuleSet>,
+    /// Print JSON
+    #[arg(long)]
+    pub json: bool,
+}
 
 /// The options that say what is explained, and how.
 #[derive(Debug, Args)]
@@ -57,6 +70,10 @@ pub struct RuleArgs {
     /// Carry one channel of relevance (default), or two: one for and one against (contrastive)
     #[arg(long, value_enum, default_value_t)]
     pub mode: ModeArg,
+    /// The rules of the walk: a set by its name (`dlbacktrace rules` lists them), or a file in TOML. All but backtrace are signed,
+    /// and go with default mode
+    #[arg(long, value_name = "NAME|FILE.toml", default_value = "backtrace", value_parser = rule_set)]
+    pub rules: RuleSet,
     /// Whether saturated activations block relevance
     #[arg(long, value_name = "on|off", default_value = "on", value_parser = on_off, action = ArgAction::Set)]
     pub gates: bool,
@@ -88,6 +105,16 @@ pub struct RuleArgs {
     /// The seed for a model that draws random numbers, as dropout in training mode does
     #[arg(long, value_name = "N")]
     pub random_seed: Option<u64>,
+}
+
+/// The rule set of this name, or in this file.
+fn rule_set(text: &str) -> Result<RuleSet, String> {
+    let path = Path::new(text);
+    if path.extension().is_none() && !path.exists() {
+        return RuleSet::named(text).map_err(|error| format!("{error}; or give a file in TOML"));
+    }
+    let file = fs::read_to_string(path).map_err(|error| error.to_string())?;
+    RuleSet::from_toml(&file).map_err(|error| error.to_string())
 }
 
 fn sample_axis(text: &str) -> Result<Samples, String> {
