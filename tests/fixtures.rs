@@ -1,5 +1,6 @@
 //! Every fixture explained: full coverage, closed ledger, equal to its twin, the same bits twice.
 
+use dlbacktrace::rules::{PRESETS, RuleSet};
 use dlbacktrace::{Error, Explanation, Family, Mode, Model, Options, Output, Target};
 use dlbacktrace_torch::OperatorRule;
 use std::collections::{BTreeMap, BTreeSet};
@@ -8,10 +9,14 @@ use testkit_torch::fixtures::{Fixture, Node, agree, fixture, fixtures};
 
 /// Explains the first floating output; a model may return others as well.
 fn explain(fixture: &Fixture, model: &Model, mode: Mode) -> Result<Explanation, Error> {
+    explain_by(fixture, model, mode, RuleSet::default())
+}
+
+fn explain_by(fixture: &Fixture, model: &Model, mode: Mode, rules: RuleSet) -> Result<Explanation, Error> {
     let tensors = fixture.tensors();
     let floating =
         fixture.outputs(&tensors).iter().position(|output| output.is_floating_point()).unwrap_or(0);
-    let options = Options::new().mode(mode).output(Output::Index(floating)).target(match mode {
+    let options = Options::new().mode(mode).rules(rules).output(Output::Index(floating)).target(match mode {
         Mode::Default => Target::AllOutputs,
         Mode::Contrastive => Target::Argmax,
     });
@@ -35,12 +40,13 @@ fn relevances(explanation: &Explanation) -> Vec<Tensor> {
 }
 
 /// What is wrong with the explanation of a fixture in one mode.
-fn problem(fixture: &Fixture, mode: Mode) -> Option<String> {
+fn problem(fixture: &Fixture, mode: Mode, rules: &RuleSet) -> Option<String> {
     let model = match Model::load(fixture.path()) {
         Ok(model) => model,
         Err(error) => return Some(format!("does not load: {error}")),
     };
-    let explanation = match explain(fixture, &model, mode) {
+    let explained = || explain_by(fixture, &model, mode, rules.clone());
+    let explanation = match explained() {
         Ok(explanation) => explanation,
         Err(Error::NoRule(_) | Error::Usage(_)) if !fixture.common => return None,
         Err(error) => return Some(error.to_string()),
@@ -56,7 +62,7 @@ fn problem(fixture: &Fixture, mode: Mode) -> Option<String> {
     if relevances(&explanation).iter().any(|relevance| relevance.isfinite().all().int64_value(&[]) == 0) {
         return Some("relevance that is not finite".into());
     }
-    let again = explain(fixture, &model, mode).ok()?;
+    let again = explained().ok()?;
     if !relevances(&explanation).iter().zip(relevances(&again)).all(|(first, second)| first.equal(&second)) {
         return Some("the second run gives other bits".into());
     }
@@ -75,18 +81,26 @@ fn explained() -> Vec<Fixture> {
     fixtures
 }
 
-fn problems(mode: Mode) -> Vec<(String, String)> {
-    explained().iter().filter_map(|fixture| Some((fixture.name.clone(), problem(fixture, mode)?))).collect()
+fn problems(mode: Mode, rules: &RuleSet) -> Vec<(String, String)> {
+    let found = |fixture: &Fixture| Some((fixture.name.clone(), problem(fixture, mode, rules)?));
+    explained().iter().filter_map(found).collect()
 }
 
 #[test]
 fn all_are_explained_in_default_mode() {
-    report(problems(Mode::Default));
+    report(problems(Mode::Default, &RuleSet::default()));
 }
 
 #[test]
 fn all_are_explained_in_contrastive_mode() {
-    report(problems(Mode::Contrastive));
+    report(problems(Mode::Contrastive, &RuleSet::default()));
+}
+
+#[test]
+fn all_are_explained_by_every_named_rule_set() {
+    for preset in PRESETS.iter().filter(|preset| !preset.rules().is_backtrace()) {
+        report(problems(Mode::Default, &preset.rules()));
+    }
 }
 
 #[test]

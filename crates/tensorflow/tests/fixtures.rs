@@ -1,6 +1,7 @@
 //! Every fixture explained: full coverage, closed ledger, the same bits twice, batch = singles, bit-by-bit replay.
 
 use dlbacktrace_core::explain::{InputRelevance, Options, Output, Watch};
+use dlbacktrace_core::rules::{PRESETS, RuleSet};
 use dlbacktrace_core::start::{StartOptions, Target};
 use dlbacktrace_core::{Family, Mode, Tensor as _};
 use dlbacktrace_tensorflow::{DataType, Error, Explanation, Model, operators};
@@ -12,6 +13,10 @@ const FLOATING: [DataType; 4] = [DataType::FLOAT, DataType::DOUBLE, DataType::HA
 
 /// Explains the first floating output; a model may return others as well.
 fn explain(model: &Model, fixture: &Fixture, mode: Mode) -> Result<Explanation, Error> {
+    explain_by(model, fixture, mode, RuleSet::default())
+}
+
+fn explain_by(model: &Model, fixture: &Fixture, mode: Mode, rules: RuleSet) -> Result<Explanation, Error> {
     let inputs = fixture.tensors(model.context());
     let floating =
         model.outputs().iter().position(|output| FLOATING.contains(&output.data_type)).unwrap_or(0);
@@ -23,7 +28,7 @@ fn explain(model: &Model, fixture: &Fixture, mode: Mode) -> Result<Explanation, 
     let numeric_inputs = fixture.entry.numeric_inputs.clone();
     model.explain(
         &inputs,
-        &Options { output: Output::Index(floating), start, numeric_inputs, ..Options::default() },
+        &Options { output: Output::Index(floating), start, numeric_inputs, rules, ..Options::default() },
     )
 }
 
@@ -35,9 +40,10 @@ fn relevances(explanation: &Explanation) -> Vec<ArrayD<f64>> {
 }
 
 /// What is wrong with the explanation of a fixture in one mode.
-fn problem(fixture: &Fixture, mode: Mode) -> Result<(), String> {
+fn problem(fixture: &Fixture, mode: Mode, rules: &RuleSet) -> Result<(), String> {
     let model = load(&fixture.directory).map_err(|error| error.to_string())?;
-    let explanation = match explain(&model, fixture, mode) {
+    let explained = || explain_by(&model, fixture, mode, rules.clone());
+    let explanation = match explained() {
         Ok(explanation) => explanation,
         // For rare operators, an error that names the operator is fine.
         Err(Error::Core(dlbacktrace_core::Error::NoRule { .. })) if !fixture.entry.common => return Ok(()),
@@ -58,7 +64,7 @@ fn problem(fixture: &Fixture, mode: Mode) -> Result<(), String> {
     if found.iter().flatten().all(|&relevance| relevance == 0.0) {
         return Err("nothing arrived".into());
     }
-    let again = explain(&model, fixture, mode).map_err(|error| error.to_string())?;
+    let again = explained().map_err(|error| error.to_string())?;
     if found != relevances(&again) {
         return Err("the second run gives other bits".into());
     }
@@ -84,12 +90,19 @@ fn report(check: impl Fn(&Fixture) -> Result<(), String>) {
 
 #[test]
 fn all_are_explained_in_default_mode() {
-    report(|fixture| problem(fixture, Mode::Default));
+    report(|fixture| problem(fixture, Mode::Default, &RuleSet::default()));
 }
 
 #[test]
 fn all_are_explained_in_contrastive_mode() {
-    report(|fixture| problem(fixture, Mode::Contrastive));
+    report(|fixture| problem(fixture, Mode::Contrastive, &RuleSet::default()));
+}
+
+#[test]
+fn all_are_explained_by_every_named_rule_set() {
+    for preset in PRESETS.iter().filter(|preset| !preset.rules().is_backtrace()) {
+        report(|fixture| problem(fixture, Mode::Default, &preset.rules()));
+    }
 }
 
 #[test]
