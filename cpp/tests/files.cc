@@ -295,31 +295,6 @@ void const_means_shareable() {
   }
 }
 
-/// A request of C, too: only its setters need it alone.
-void threads_share_a_request() {
-  const Case& one = cases()[2];
-  const auto made = [](auto free, auto&& make) { return detail::own(free, make); };
-  const auto model =
-      made(dlb_model_free, [&](dlb_model** model) { return dlb_model_load(file(one.model).c_str(), nullptr, model); });
-  const auto request = made(dlb_request_free, [&](dlb_request** request) { return dlb_request_new(model.get(), request); });
-  inputs(one).add(request.get());
-  options(one).add(request.get());
-  const std::string expected = reference(one);
-  std::vector<std::thread> threads;
-  std::vector<int> right(4, 0);
-  for (int& mine : right) {
-    threads.emplace_back([&] {
-      for (int round = 0; round < 5; ++round) {
-        mine += bits(Explanation(made(dlb_explanation_free, [&](dlb_explanation** explanation) {
-                  return dlb_request_explain(request.get(), explanation);
-                }))) == expected;
-      }
-    });
-  }
-  for (auto& thread : threads) thread.join();
-  for (int count : right) CHECK(count == 5);
-}
-
 void a_run_without_an_explanation() {
   for (const Case& one : {cases()[0], cases()[9]}) {
     const Model model(file(one.model));
@@ -376,48 +351,6 @@ void arguments_arrive_as_they_are_or_are_refused() {
         [&] { return model.explain(Inputs().push(array(std::vector<float>(1), std::vector<std::size_t>(65, 1)))); });
 }
 
-void nothing_is_dropped_in_silence() {
-  const Case& one = cases()[0];
-  const Model model(file(one.model));
-  const auto refused = [&](const std::string& said, auto&& change) {
-    Options options;
-    change(options);
-    fails(Code::usage, said, [&] { return model.explain(inputs(one), options); });
-  };
-  constexpr double nan = std::numeric_limits<double>::quiet_NaN();
-  refused("scaler is NaN", [=](Options& options) { options.scaler = nan; });
-  refused("multiplier is NaN", [=](Options& options) { options.multiplier = nan; });
-  refused("module no_such", [](Options& options) { options.gate_of["no_such"] = std::nullopt; });
-  refused("threshold is NaN", [=](Options& options) {
-    options.task = Task::segmentation;
-    options.threshold = nan;
-  });
-
-  const auto warned = [](const Explanation& explanation, const std::string& said) {
-    for (const auto& warning : explanation.warnings()) {
-      if (warning.find(said) != std::string::npos) return true;
-    }
-    return false;
-  };
-  Options against;
-  against.start = Start{{1, 0, 0, 0, 0, 3}, {2, 3}, {}, {0, 1, 0, 0, 1, 0}};
-  CHECK(warned(model.explain(inputs(one), against), "negative_start"));
-  against.mode = Mode::contrastive;
-  CHECK(!warned(model.explain(inputs(one), against), "negative_start"));
-  Options allowed;
-  allowed.allow_unruled = true;
-  const Model unruled(file("tests/fixtures/failures/unsupported.pt"));
-  CHECK(warned(unruled.explain(Inputs().push(array(samples({2, 8}), {2, 8})), allowed), "aten::linalg_matrix_exp"));
-
-  LoadOptions signature, tags, libraries;
-  signature.signature = "train";
-  tags.tags = {"serve"};
-  libraries.libraries = {"/nowhere.so"};
-  fails(Code::usage, "no signature", [&] { Model(file(one.model), signature); });
-  fails(Code::usage, "no tags", [&] { Model(file(one.model), tags); });
-  fails(Code::usage, "no libraries", [&] { Model(file(cases()[9].model), libraries); });
-}
-
 long resident() {
   std::ifstream file("/proc/self/statm");
   long size = 0, resident = 0;
@@ -456,9 +389,7 @@ int main() {
   objects_die_in_any_order();
   eight_threads_share_a_model();
   const_means_shareable();
-  threads_share_a_request();
   a_run_without_an_explanation();
   arguments_arrive_as_they_are_or_are_refused();
-  nothing_is_dropped_in_silence();
   two_hundred_explanations_leave_no_memory();
 }

@@ -302,3 +302,11 @@ fn channel_of(channel: c_int) -> Result<usize> {
         other => Err(Error::Usage(format!("{other} is not a channel"))),
     }
 }
+
+/// Has the compiler check that threads may share models and hand explanations on.
+const _: () = {
+    const fn shared<T: Send + Sync>() {}
+    const fn handed_on<T: Send>() {}
+    shared::<dlbacktrace::Model>();
+    handed_on::<dlbacktrace::Explanation>();
+};
