@@ -35,17 +35,21 @@ impl Argument {
 
     /// Whether a value can be this argument, as far as the model says what it takes.
     pub fn takes(&self, value: &Value) -> bool {
-        let Some(element) = self.element() else { return true };
-        if value.is_text() != (element == "string") {
-            return false;
-        }
-        let (Some(wanted), Some(given)) = (self.shape(), value.shape()) else { return true };
-        let fits = |wanted: &[Option<usize>], given: &[usize]| {
-            wanted.len() == given.len() && wanted.iter().zip(given).all(|(w, g)| w.is_none_or(|w| w == *g))
-        };
-        // A column of one feature fits with or without its axis.
-        fits(&wanted, &given)
-            || wanted.strip_suffix(&[Some(1)]).is_some_and(|wanted| fits(wanted, &given))
-            || given.strip_suffix(&[1]).is_some_and(|given| fits(&wanted, given))
+        self.element().is_none_or(|element| fits(element, self.shape().as_deref(), value))
     }
+}
+
+/// Whether a value can be a tensor of this element type and these extents, `None` for any.
+pub(crate) fn fits(element: &str, shape: Option<&[Option<usize>]>, value: &Value) -> bool {
+    if value.is_text() != (element == "string") {
+        return false;
+    }
+    let (Some(wanted), Some(given)) = (shape, value.shape()) else { return true };
+    let alike = |wanted: &[Option<usize>], given: &[usize]| {
+        wanted.len() == given.len() && wanted.iter().zip(given).all(|(w, g)| w.is_none_or(|w| w == *g))
+    };
+    // A column of one feature fits with or without its axis.
+    alike(wanted, &given)
+        || wanted.strip_suffix(&[Some(1)]).is_some_and(|wanted| alike(wanted, &given))
+        || given.strip_suffix(&[1]).is_some_and(|given| alike(wanted, given))
 }

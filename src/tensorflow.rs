@@ -1,5 +1,6 @@
 //! SavedModels behind the interface of all models.
 
+use crate::argument::fits;
 use crate::inspection::StaticInfo;
 use crate::model::Loaded;
 use crate::{
@@ -146,8 +147,10 @@ fn positional<'a>(model: &'a Model, inputs: &'a Inputs) -> Result<Vec<(&'a str, 
     open.retain(|spec| inputs.named.iter().all(|(name, _)| *name != spec.name));
     let mut found = Vec::with_capacity(inputs.positional.len());
     for value in &inputs.positional {
-        let fits = |spec: &&TensorSpec| model.ordered() || argument(spec).takes(value);
-        let fitting: Vec<usize> = (0..open.len()).filter(|&place| fits(&open[place])).collect();
+        let takes = |spec: &&TensorSpec| {
+            model.ordered() || fits(&spec.data_type.to_string(), spec.shape.as_deref(), value)
+        };
+        let fitting: Vec<usize> = (0..open.len()).filter(|&place| takes(&open[place])).collect();
         let place = match fitting.as_slice() {
             [first, ..] if model.ordered() => *first,
             [only] => *only,
