@@ -102,6 +102,29 @@ void the_range_of_pixels_is_told() {
   fails(Code::inputs, "shape", [&] { return told("tests/fixtures/starts/pixels_bytes.pt", {1, 2, 6, 6}); });
 }
 
+void rules_are_taken_by_name_or_as_toml() {
+  const Model model(file("tests/fixtures/networks/mlp_traced.pt"));
+  const auto x = Inputs().push(array(samples({2, 4}), {2, 4}));
+  const auto explained = [&](const std::string& rules) {
+    Options options;
+    options.rules = rules;
+    return model.explain(x, options);
+  };
+  const auto own = explained("backtrace");
+  CHECK(own.summary().lost[Loss::cancelled].positive == 0);
+  const auto named = explained("last-layer-signed");
+  CHECK(named.summary().closes && named.summary().lost[Loss::stabiliser].positive != 0);
+  const auto written = explained(R"(
+    name = "mine"
+    [[step]]
+    kinds = ["linear"]
+    rule = "signed-backtrace"
+  )");
+  CHECK(written.summary().closes && written.summary().lost[Loss::cancelled].positive != 0);
+  fails(Code::usage, "there is no rule set epsilonn", [&] { return explained("epsilonn"); });
+  fails(Code::usage, "unknown field `kind`", [&] { return explained("name='mine'\n[[step]]\nkind=1\nrule='z-plus'"); });
+}
+
 void a_seed_makes_random_models_repeat() {
   const Model model(file("tests/fixtures/chance/random_dropout.pt"));
   const auto x = Inputs().push(array(samples({2, 4}), {2, 4}));
@@ -380,6 +403,7 @@ int main() {
   everything_is_told();
   cells_and_samples_are_chosen();
   the_range_of_pixels_is_told();
+  rules_are_taken_by_name_or_as_toml();
   a_seed_makes_random_models_repeat();
   what_is_wrong_is_told();
   options_reach_the_rules();

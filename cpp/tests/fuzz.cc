@@ -253,7 +253,7 @@ struct Sequence {
       case 10: works(dlb_request_gate_of(request, text(), one_in(3) ? nullptr : &gate)); break;
       case 11: works(dlb_request_scaler(request, real())); break;
       case 12: works(dlb_request_multiplier(request, real())); break;
-      case 13: works(dlb_request_from_logits(request, number())); break;
+      case 13: works(one_in(2) ? dlb_request_from_logits(request, number()) : dlb_request_rules(request, text())); break;
       case 14: works(dlb_request_all_values(request, number())); break;
       case 15: works(dlb_request_modules(request, number())); break;
       case 16:

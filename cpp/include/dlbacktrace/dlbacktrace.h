@@ -246,6 +246,9 @@ DLB_NODISCARD dlb_status dlb_request_output_named(dlb_request* request, const ch
  * negative, for contrastive mode, may be NULL. */
 DLB_NODISCARD dlb_status dlb_request_start(dlb_request* request, const char* module, const double* positive,
                                            const double* negative, const size_t* shape, size_t rank);
+/* The rules by which each step shares relevance: the name of a set, which `dlbacktrace rules` lists, or a set in TOML. All but
+ * "backtrace", the default, go with DLB_MODE_DEFAULT. */
+DLB_NODISCARD dlb_status dlb_request_rules(dlb_request* request, const char* rules);
 /* Whether saturated activations gate the weighted sums before them (1 by default). */
 DLB_NODISCARD dlb_status dlb_request_gates(dlb_request* request, int gates);
 /* The gate of the weighted sums in a module, in place of its activation's; NULL for no gate. */
@@ -353,7 +356,10 @@ typedef enum dlb_loss {
   DLB_LOSS_PADDING = 5,
   DLB_LOSS_UNEXPLAINED = 6,
   DLB_LOSS_UNRULED = 7,
-  DLB_LOSS_DECISION = 8
+  DLB_LOSS_DECISION = 8,
+  /* By other rules than DLBacktrace's own: */
+  DLB_LOSS_STABILISER = 9,
+  DLB_LOSS_CANCELLED = 10
 } dlb_loss;
 
 typedef struct dlb_summary {

@@ -73,6 +73,8 @@ enum class Loss {
   unexplained = DLB_LOSS_UNEXPLAINED,
   unruled = DLB_LOSS_UNRULED,
   decision = DLB_LOSS_DECISION,
+  stabiliser = DLB_LOSS_STABILISER,
+  cancelled = DLB_LOSS_CANCELLED,
 };
 
 /// The loss for each reason.

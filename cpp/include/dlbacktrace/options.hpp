@@ -77,6 +77,7 @@ struct Options {
   std::optional<int> sample_axis;          ///< -1: the output is one sample; default: a second run finds it
   std::optional<std::size_t> class_axis;   ///< of a segmentation's output; counts classes
   std::optional<Start> start;
+  std::string rules = "backtrace";  ///< the name of a rule set, or a set in TOML
   bool gates = true;
   std::map<std::string, std::optional<Gate>> gate_of;  ///< by module; empty for no gate
   std::optional<double> scaler;
@@ -104,6 +105,7 @@ struct Options {
     if (sample_axis) check(dlb_request_sample_axis(request, *sample_axis));
     if (class_axis) check(dlb_request_class_axis(request, *class_axis));
     if (start) add_start(request);
+    check(dlb_request_rules(request, detail::plain(rules, "the rules")));
     check(dlb_request_gates(request, gates));
     for (const auto& [module, gate] : gate_of) add_gate(request, module, gate);
     if (scaler) check(dlb_request_scaler(request, *scaler));

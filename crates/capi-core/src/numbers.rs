@@ -61,6 +61,8 @@ numbers! {
     DLB_LOSS_UNEXPLAINED = 6,
     DLB_LOSS_UNRULED = 7,
     DLB_LOSS_DECISION = 8,
+    DLB_LOSS_STABILISER = 9,
+    DLB_LOSS_CANCELLED = 10,
 }
 
 /// The number of a floating-point type.

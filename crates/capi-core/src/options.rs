@@ -11,6 +11,7 @@ use crate::request::{Request, request_behind};
 use crate::status::guarded;
 use crate::text::{given, needed};
 use crate::types::{Gate, Progress};
+use dlbacktrace::rules::RuleSet;
 use dlbacktrace::{Classes, Coordinate, Error, Mode, Options, Output, Result, Samples, Target, Task, core};
 use std::ffi::{c_char, c_int, c_void};
 use std::mem;
@@ -75,6 +76,13 @@ named! {
     dlb_request_output_named => |options, name| options.output(Output::Name(name.to_owned()));
     dlb_request_numeric_input => Options::numeric_input;
     dlb_request_constant_input => Options::constant_input;
+}
+
+pub(crate) unsafe extern "C" fn dlb_request_rules(request: *mut Request, rules: *const c_char) -> c_int {
+    // SAFETY: the header asks for a string.
+    let read = || Ok(unsafe { needed(rules, "the rules") }?.parse::<RuleSet>()?);
+    // SAFETY: the header asks for a request.
+    unsafe { set(request, read, Options::rules) }
 }
 
 pub(crate) unsafe extern "C" fn dlb_request_mode(request: *mut Request, mode: c_int) -> c_int {

@@ -44,6 +44,7 @@ macro_rules! interface {
             fn dlb_request_gate_of(request: *mut Request, module: *const c_char, gate: *const Gate);
             fn dlb_request_scaler(request: *mut Request, scaler: f64);
             fn dlb_request_multiplier(request: *mut Request, multiplier: f64);
+            fn dlb_request_rules(request: *mut Request, rules: *const c_char);
             fn dlb_request_from_logits(request: *mut Request, from_logits: c_int);
             fn dlb_request_all_values(request: *mut Request, all_values: c_int);
             fn dlb_request_modules(request: *mut Request, modules: c_int);

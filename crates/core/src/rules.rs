@@ -15,6 +15,7 @@ pub use rule::Rule;
 
 use crate::{Error, Result};
 use serde::{Deserialize, Serialize};
+use std::str::FromStr;
 
 /// An ordered table of rules. A step takes the rule of the first row that selects it, and [`Rule::Backtrace`] if none does.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -31,6 +32,15 @@ pub struct RuleSet {
 impl Default for RuleSet {
     fn default() -> Self {
         Self { name: "backtrace".into(), rows: Vec::new() }
+    }
+}
+
+/// Reads the name of a set, or a set in TOML.
+impl FromStr for RuleSet {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Self> {
+        if text.contains('=') { Self::from_toml(text) } else { Self::named(text) }
     }
 }
 

@@ -79,6 +79,8 @@ fn sets_are_written_and_read() {
         let set = preset.rules();
         assert_eq!(RuleSet::named(preset.name).unwrap(), set);
         assert_eq!(RuleSet::from_toml(&set.to_toml().unwrap()).unwrap(), set);
+        assert_eq!(preset.name.parse::<RuleSet>().unwrap(), set);
+        assert_eq!(set.to_toml().unwrap().parse::<RuleSet>().unwrap(), set);
     }
     let text = "name = 'mine'\n[[step]]\nkinds = ['linear']\nmodule = 'encoder.*'\nlayer = 'first'\nrule = { alpha-beta = [2, 1] }\n\
                 [[step]]\noperator = 'aten::conv2d'\nrule = 'z-plus'";
