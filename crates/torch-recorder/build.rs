@@ -44,6 +44,7 @@ fn compile(libtorch: &Libtorch) {
         .flag("-iquote")
         .flag(SOURCES)
         .flags(libtorch.flags())
+        .std("c++20")
         .opt_level(2)
         .compile("dlbacktrace_torch");
 }

@@ -132,13 +132,12 @@ impl Libtorch {
     }
 
     /// What a C++ compiler must be told to read its headers. `NDEBUG` is part of it: libtorch is built with it, and the layout of
-    /// some structs in its headers depends on it.
+    /// some structs in its headers depends on it. The headers need C++17.
     pub fn flags(&self) -> Vec<String> {
         let abi = env::var("LIBTORCH_CXX11_ABI").unwrap_or_else(|_| "1".to_owned());
         let headers = [self.include.clone(), self.include.join("torch/csrc/api/include")];
         let headers = headers.iter().flat_map(|path| ["-isystem".to_owned(), path.display().to_string()]);
-        let defined =
-            [format!("-D_GLIBCXX_USE_CXX11_ABI={abi}"), "-DNDEBUG".to_owned(), "-std=c++20".to_owned()];
+        let defined = [format!("-D_GLIBCXX_USE_CXX11_ABI={abi}"), "-DNDEBUG".to_owned()];
         headers.chain(defined).collect()
     }
 

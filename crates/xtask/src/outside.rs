@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use std::{env, fs};
 
 /// The crates of this workspace that an outside crate compiles. They are tested elsewhere, so here they compile as fast as can be.
-const OURS: [&str; 6] = ["", "-core", "-libtorch", "-tensorflow", "-torch", "-torch-recorder"];
+const OURS: [&str; 5] = ["", "-core", "-libtorch", "-torch", "-torch-recorder"];
 
 /// A program with a test, and a build script that lets the program run without cargo.
 const MAIN: &str = r#"
@@ -84,7 +84,7 @@ fn write(directory: &Path, main: &str) -> Result<()> {
     // Dependencies compile as in this workspace, so that those that are there already are not compiled anew.
     let manifest = format!(
         "[package]\nname = {name:?}\nversion = \"0.1.0\"\nedition = \"2024\"\n\n\
-         [dependencies]\ndlbacktrace = {{ path = {:?} }}\nndarray = \"0.17\"\n\n\
+         [dependencies]\ndlbacktrace = {{ path = {:?}, default-features = false, features = [\"torch\"] }}\nndarray = \"0.17\"\n\n\
          [profile.dev]\nopt-level = 2\ndebug = \"line-tables-only\"\n",
         checkout()
     );
