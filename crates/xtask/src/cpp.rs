@@ -120,8 +120,8 @@ pub fn demo() -> Result<()> {
 }
 
 /// The tests in C++: the same numbers as in Rust, errors, lifetimes, threads, and the cost compared with Rust; with `sanitize`,
-/// under the address and leak sanitizers, the recorder's C++ included.
-pub fn test(sanitize: bool) -> Result<()> {
+/// under the address and leak sanitizers, the recorder's C++ included; with `long`, with as many random calls as show rare faults.
+pub fn test(sanitize: bool, long: bool) -> Result<()> {
     let work = target()?.join(if sanitize { "cpp-sanitized" } else { "cpp" });
     let (prefix, reference) = (work.join("prefix"), work.join("reference"));
     install(&prefix, if sanitize { Build::Sanitized } else { Build::Development })?;
@@ -132,8 +132,11 @@ pub fn test(sanitize: bool) -> Result<()> {
     };
     finish(example("reference").arg(&reference))?;
     let (cmake, build) = (Cmake::find()?, work.join("tests"));
-    let flags: &[&str] = if sanitize { &["-DSANITIZE=ON"] } else { &[] };
-    compile(&cmake, &checkout().join("cpp/tests"), &build, &prefix, flags)?;
+    let flags = [
+        if sanitize { "-DSANITIZE=ON" } else { "-DSANITIZE=OFF" },
+        if long { "-DSEQUENCES=10000" } else { "-DSEQUENCES=500" },
+    ];
+    compile(&cmake, &checkout().join("cpp/tests"), &build, &prefix, &flags)?;
     run(cmake
         .command("ctest")
         .arg("--test-dir")

@@ -84,7 +84,12 @@ enum Command {
         /// Under the address and leak sanitizers, the recorder included
         #[arg(long)]
         sanitize: bool,
+        /// With as many random calls as show rare faults
+        #[arg(long)]
+        long: bool,
     },
+    /// Checks all there is, also what is slow and rarely breaks
+    TestAll,
     /// Makes a tarball and a Debian package of the command and the C and C++ library, with libtorch for the CPU
     Dist {
         /// Of the development build, which may be there already
@@ -103,6 +108,7 @@ fn run(command: Command) -> Result<()> {
             | Command::Demo
             | Command::CppDemo
             | Command::CppTest { .. }
+            | Command::TestAll
     );
     if savedmodels {
         setup::set_up_tensorflow(verify)?;
@@ -118,7 +124,17 @@ fn run(command: Command) -> Result<()> {
         Command::CppInstall { prefix } => cpp::install(&prefix, cpp::Build::Release),
         Command::RustTest => outside::test(&libtorch),
         Command::CppDemo => cpp::demo(),
-        Command::CppTest { sanitize } => cpp::test(sanitize),
+        Command::CppTest { sanitize, long } => cpp::test(sanitize, long),
+        Command::TestAll => {
+            chores::lint()?;
+            chores::test(&[])?;
+            chores::demo()?;
+            outside::test(&libtorch)?;
+            cpp::demo()?;
+            cpp::test(false, true)?;
+            cpp::test(true, true)?;
+            dist::dist(cpp::Build::Development)
+        }
         Command::Dist { development } => {
             dist::dist(if development { cpp::Build::Development } else { cpp::Build::Release })
         }
