@@ -62,8 +62,8 @@ impl RuleSet {
     /// # Errors
     /// [`Error::Rules`] with the line of what is wrong.
     pub fn from_toml(text: &str) -> Result<Self> {
-        let set: Self =
-            toml::from_str(text).map_err(|error| Error::Rules(error.to_string().trim_end().to_owned()))?;
+        let set: Self = toml_edit::de::from_str(text)
+            .map_err(|error| Error::Rules(error.to_string().trim_end().to_owned()))?;
         set.check()?;
         Ok(set)
     }
@@ -73,7 +73,7 @@ impl RuleSet {
     /// # Errors
     /// [`Error::Rules`] if a number cannot be written.
     pub fn to_toml(&self) -> Result<String> {
-        toml::to_string(self).map_err(|error| Error::Rules(error.to_string()))
+        toml_edit::ser::to_string_pretty(self).map_err(|error| Error::Rules(error.to_string()))
     }
 
     /// Whether every step takes DLBacktrace's own rule, the only one that has a contrastive mode.
