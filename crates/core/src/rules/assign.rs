@@ -41,8 +41,7 @@ fn first<T: Tensor>(steps: &[Step<T>], kinds: &[Kind]) -> Vec<bool> {
     let mut layered: HashSet<ValueId> = HashSet::new();
     let mut found = Vec::with_capacity(steps.len());
     for (step, kind) in steps.iter().zip(kinds) {
-        let mut moving = step.inputs.iter().filter(|operand| operand.depends).peekable();
-        let bare = moving.peek().is_some() && moving.clone().any(|operand| !layered.contains(&operand.value));
+        let bare = step.inputs.iter().any(|operand| operand.depends && !layered.contains(&operand.value));
         if kind.is_layer() || !bare {
             layered.extend(&step.outputs);
         }

@@ -49,7 +49,7 @@ impl Kind {
             (Family::WeightedSum, Role::Linear { .. }) => Self::Linear,
             (Family::WeightedSum, Role::Convolution { .. }) => Self::Convolution,
             (Family::WeightedSum, Role::Sum { .. }) => Self::Sum,
-            (Family::WeightedSum, Role::Bilinear) | (Family::Product, Role::Bilinear) => Self::MatrixProduct,
+            (Family::WeightedSum | Family::Product, Role::Bilinear) => Self::MatrixProduct,
             (Family::WeightedSum, _) => Self::Average,
             (Family::Product, Role::Attention) => Self::Attention,
             (Family::Product, _) => Self::Product,
@@ -75,24 +75,9 @@ impl Kind {
     }
 }
 
+/// The name that rule sets write.
 impl fmt::Display for Kind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Linear => "linear",
-            Self::Convolution => "convolution",
-            Self::Sum => "sum",
-            Self::Average => "average",
-            Self::MatrixProduct => "matrix-product",
-            Self::Attention => "attention",
-            Self::Product => "product",
-            Self::Softmax => "softmax",
-            Self::Norm => "norm",
-            Self::Activation => "activation",
-            Self::Winner => "winner",
-            Self::Embedding => "embedding",
-            Self::Recurrent => "recurrent",
-            Self::Movement => "movement",
-            Self::Other => "other",
-        })
+        self.serialize(f)
     }
 }

@@ -32,9 +32,9 @@ pub struct Row {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Layer {
-    /// No layer comes before it.
+    /// It reads something that no layer made.
     First,
-    /// No layer comes between it and the start.
+    /// On some way from it to the start there is no other layer.
     Last,
 }
 

@@ -118,7 +118,10 @@ impl<T: Tensor> WeightedSum<'_, T> {
     fn summed(&self, mut terms: impl Iterator<Item = Result<T>>, bias: Option<T>) -> Result<Option<T>> {
         let Some(first) = terms.next().transpose()? else { return Ok(None) };
         let sum = terms.try_fold(first, |sum, term| sum.add(&term?))?;
-        bias.map_or(Ok(sum.clone()), |bias| sum.add(&bias)).map(Some)
+        match bias {
+            Some(bias) => sum.add(&bias).map(Some),
+            None => Ok(Some(sum)),
+        }
     }
 
     fn parts(&self) -> Result<Vec<SignedParts<'_, T>>> {
