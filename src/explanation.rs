@@ -88,13 +88,13 @@ impl InputRelevance {
     /// framework.
     #[cfg(feature = "torch")]
     pub fn tensor(&self) -> Option<&tch::Tensor> {
-        self.relevance.positive.as_tch()
+        self.relevance.tensor()
     }
 
     /// The channel against as a libtorch tensor, not copied.
     #[cfg(feature = "torch")]
     pub fn negative_tensor(&self) -> Option<&tch::Tensor> {
-        self.relevance.negative.as_ref().and_then(FrameworkTensor::as_tch)
+        self.relevance.negative_tensor()
     }
 }
 
@@ -137,13 +137,13 @@ impl ValueRelevance {
     /// As [`InputRelevance::tensor`].
     #[cfg(feature = "torch")]
     pub fn tensor(&self) -> Option<&tch::Tensor> {
-        self.relevance.positive.as_tch()
+        self.relevance.tensor()
     }
 
     /// As [`InputRelevance::negative_tensor`].
     #[cfg(feature = "torch")]
     pub fn negative_tensor(&self) -> Option<&tch::Tensor> {
-        self.relevance.negative.as_ref().and_then(FrameworkTensor::as_tch)
+        self.relevance.negative_tensor()
     }
 }
 

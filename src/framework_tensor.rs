@@ -105,6 +105,16 @@ pub(crate) struct Channels {
 }
 
 impl Channels {
+    #[cfg(feature = "torch")]
+    pub(crate) fn tensor(&self) -> Option<&tch::Tensor> {
+        self.positive.as_tch()
+    }
+
+    #[cfg(feature = "torch")]
+    pub(crate) fn negative_tensor(&self) -> Option<&tch::Tensor> {
+        self.negative.as_ref().and_then(FrameworkTensor::as_tch)
+    }
+
     pub(crate) fn new<T: Tensor + Into<FrameworkTensor>>(relevance: &Relevance<T>) -> Self {
         Self {
             positive: relevance.first().clone().into(),
