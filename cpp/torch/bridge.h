@@ -4,6 +4,7 @@
 #include "arguments.h"
 #include "call.h"
 #include "chance.h"
+#include "derivative.h"
 #include "library.h"
 #include "module.h"
 #include "policy.h"

@@ -8,6 +8,8 @@
 
 namespace dlbacktrace::torch_ {
 
+std::unique_ptr<Tensors> new_tensors() { return std::make_unique<Tensors>(); }
+
 std::unique_ptr<Tensors> call_operator(rust::Str name, rust::Str overload, const Arguments& arguments) {
   return guarded([&] {
     const c10::AutoGradMode no_grad(false);

@@ -3,10 +3,10 @@
 mod by_rows;
 
 use crate::ledger::tolerance;
-use crate::rules::{Rule, RuleSet};
+use crate::rules::{Kind, Rule, RuleSet};
 use crate::{
     Amount, Context, DType, Entry, Error, Family, Ledger, Meta, Mode, Operand, Place, Prepared, Relevance,
-    Result, Step, Tensor, ValueId, WeightCache, rules,
+    Result, Role, Step, Tensor, ValueId, WeightCache, rules,
 };
 
 /// Options of the walk.
@@ -227,23 +227,37 @@ impl<T: Tensor> Walk<'_, T> {
         result: Option<T>,
         arriving: &[Option<Relevance<T>>],
     ) -> Result<Explained<T>> {
-        if matches!(step.op.family(), Family::Unruled | Family::Statistic) && !self.options.allow_unruled {
+        let kernel = step.derivative.as_deref().filter(|_| step.rule.differentiates());
+        let family = step.op.family();
+        if matches!(family, Family::Unruled | Family::Statistic)
+            && kernel.is_none()
+            && !self.options.allow_unruled
+        {
             let (operator, place) = (step.operator.clone(), Box::new(step.place.clone()));
             return Err(match step.op.uncovered() {
                 Some(reason) => Error::Unsupported { operator, message: reason.to_owned(), place },
                 None => Error::NoRule { operator, place },
             });
         }
-        let mut context = Context::new(self.weights).with_rule(step.rule);
+        let mut context = Context::new(self.weights).with_rule(step.rule).with_derivative(step.derivative.as_deref());
         let mode = arriving.iter().flatten().next().map_or(Mode::Default, Relevance::mode);
         context.gate = step.gate.filter(|_| mode == Mode::Default);
         context.result = result;
         let mut entry = Entry::of(step);
         entry.received = arriving.iter().flatten().map(Relevance::amount).sum::<Result<Amount>>()?;
         let arriving = &self.numbers(step, arriving, &mut context)?;
-        let mut shares = match arriving.iter().any(Option::is_some) {
-            true => step.op.backtrace(operands, arriving, &mut context)?,
-            false => vec![None; operands.len()],
+        let mut shares = match (step.rule, kernel) {
+            _ if arriving.iter().all(Option::is_none) => vec![None; operands.len()],
+            // Decisions and constants are flat.
+            (Rule::Gradient, _) if matches!(family, Family::Decision | Family::Constant) => {
+                return Ok(Explained { shares: vec![None; operands.len()], entry });
+            }
+            (Rule::Gradient, Some(_)) if !has_adjoint(step) => {
+                let arriving: Vec<Option<T>> =
+                    arriving.iter().map(|slot| slot.as_ref().map(|slot| slot.first().clone())).collect();
+                context.differentiate(operands, &arriving)?
+            }
+            _ => step.op.backtrace(operands, arriving, &mut context)?,
         };
         if let Some(rule) = context.ignored() {
             return Err(Error::Uncovered(format!(
@@ -269,7 +283,7 @@ impl<T: Tensor> Walk<'_, T> {
         // A signed rule may hand on far more than arrived, with both signs.
         let handed = if step.rule == Rule::Backtrace { &[][..] } else { &shares };
         let moved: Vec<&Relevance<T>> = arriving.iter().chain(handed).flatten().collect();
-        entry.closes = closes(&entry, &moved, dtype)?;
+        entry.closes = !step.rule.conserves() || closes(&entry, &moved, dtype)?;
         Ok(Explained { shares, entry })
     }
 
@@ -302,6 +316,14 @@ impl<T: Tensor> Walk<'_, T> {
         }
         Ok(())
     }
+}
+
+/// Whether the step's own adjoint is its derivative, and as cheap as a kernel's.
+fn has_adjoint<T: Tensor>(step: &Step<T>) -> bool {
+    use Kind::{Convolution, Embedding, Linear, MatrixProduct, Product, Sum};
+    let kind = Kind::of(&*step.op, &step.inputs);
+    matches!(kind, Linear | Convolution | Sum | MatrixProduct | Embedding)
+        || (kind == Product && matches!(step.op.role(&step.inputs), Role::Product | Role::Quotient))
 }
 
 /// Casts the share to the operand's compute type. A share of another shape is a defect of the rule.

@@ -90,6 +90,10 @@ pub enum Loss {
     Stabiliser,
     /// Contributions of the two signs cancelled each other.
     Cancelled,
+    /// The constant term of an expansion took it.
+    Remainder,
+    /// Its rule hands on nothing.
+    Closed,
 }
 
 /// What one step received, handed on and lost.

@@ -40,6 +40,7 @@
 
 pub mod analysis;
 pub mod array;
+mod derivative;
 mod engine;
 mod error;
 pub mod explain;
@@ -62,6 +63,7 @@ mod weights;
 mod writer;
 
 pub use analysis::Prepared;
+pub use derivative::Derivative;
 pub use engine::{Backtrace, Observer, WalkOptions};
 pub use error::{Error, Result};
 pub use ledger::{Amount, Entry, Ledger, Loss};
@@ -70,7 +72,7 @@ pub use random::{Chance, RandomUse};
 pub use recording::{Port, Replay, Slot};
 pub use relevance::{Mode, Relevance};
 pub use row_block::{RowBlock, Rows};
-pub use tape::{Meta, ModulePath, Operand, Place, Step, Tape, ValueId};
+pub use tape::{Meta, ModulePath, Operand, Place, Step, Tape, ValueId, Written};
 pub use tensor::{BOUND, Binary, ConvGeometry, DType, PerUnit, Range, Tensor, Unary};
 pub use weights::{Part, WeightCache, WeightKey};
 pub use writer::{Last, OfComplex, TapeWriter};

@@ -20,13 +20,15 @@ pub struct Lowering<F: Framework> {
     pub writer: TapeWriter<F::Tensor>,
     /// What the framework knows of the recording's values.
     pub framework: F,
+    /// Whether steps get the derivative of their call, for rules that ask for it.
+    pub derivatives: bool,
     table: &'static Table<F>,
 }
 
 impl<F: Framework> Lowering<F> {
     /// An empty tape.
     pub fn new(framework: F, table: &'static Table<F>) -> Self {
-        Self { writer: TapeWriter::new(), framework, table }
+        Self { writer: TapeWriter::new(), framework, derivatives: false, table }
     }
 
     /// Adds a call.
@@ -72,7 +74,14 @@ impl<F: Framework> Lowering<F> {
                 self.all(call, Box::new(Unruled { reason: Some(reason), ..Unruled::default() }))
             }
             other => Err(other),
-        })
+        })?;
+        // The derivative of a call is that of a step only if the call is that one step.
+        if let [step] = &mut self.writer.tape.steps[before..]
+            && self.derivatives
+        {
+            step.derivative = self.framework.derivative(call);
+        }
+        Ok(())
     }
 
     /// Lowers a call by the row of its operator.
@@ -131,10 +140,10 @@ impl<F: Framework> Lowering<F> {
         self.step(call, op, operands)
     }
 
-    /// Adds a function of each element of the first operand. A gate reads the function's argument.
+    /// Adds a function of each element of the first operand. A gate reads the function's argument, and so do expansions.
     fn function(&mut self, call: &F::Call, function: Function) -> Result<()> {
         let slot = first::<F>(call)?;
-        let reads = slot.tensor.is_some() && Gate::of(function).is_some();
+        let reads = slot.tensor.is_some() && (Gate::of(function).is_some() || self.derivatives);
         let operand = if reads { self.operand(slot)? } else { self.unread(slot) };
         self.step(call, Box::new(Pass::function(function)), vec![operand])
     }

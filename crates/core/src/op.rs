@@ -2,7 +2,7 @@
 
 use crate::ops::Transform;
 use crate::rules::Rule;
-use crate::{Amount, Error, Loss, Operand, Relevance, Result, Rows, Tensor, WeightCache};
+use crate::{Amount, Derivative, Error, Loss, Operand, Relevance, Result, Rows, Tensor, WeightCache};
 use std::collections::BTreeMap;
 use std::fmt;
 
@@ -60,6 +60,8 @@ pub enum Function {
     Sigmoid,
     /// Softmax along an axis.
     Softmax,
+    /// max(x, 0)
+    Rectifier,
     /// x · σ(βx)
     Swish {
         /// The β.
@@ -213,6 +215,8 @@ pub struct Context<'a, T> {
     rule: Rule,
     /// Whether the step asked for its rule.
     asked: bool,
+    /// The derivative of the step's operator, if it is known.
+    derivative: Option<&'a dyn Derivative<T>>,
     /// The step's result, if it is known.
     pub(crate) result: Option<T>,
     pub(crate) lost: BTreeMap<Loss, Amount>,
@@ -222,13 +226,50 @@ impl<'a, T: Tensor> Context<'a, T> {
     /// A context without a gate.
     pub fn new(weights: &'a WeightCache<T>) -> Self {
         let rule = Rule::default();
-        Self { weights, gate: None, rule, asked: false, result: None, lost: BTreeMap::new() }
+        Self { weights, gate: None, rule, asked: false, derivative: None, result: None, lost: BTreeMap::new() }
     }
 
     /// The same for a step that takes this rule.
     #[must_use]
     pub fn with_rule(self, rule: Rule) -> Self {
         Self { rule, ..self }
+    }
+
+    /// The same for a step whose operator has this derivative.
+    #[must_use]
+    pub(crate) fn with_derivative(self, derivative: Option<&'a dyn Derivative<T>>) -> Self {
+        Self { derivative, ..self }
+    }
+
+    /// A context for a part of the same step.
+    pub(crate) fn part(&self) -> Self {
+        Self::new(self.weights).with_rule(self.rule)
+    }
+
+    /// Jᵀ·R for each operand that depends on an explained input.
+    ///
+    /// # Errors
+    /// [`Error::Uncovered`] if the derivative is not known.
+    pub(crate) fn differentiate(
+        &mut self,
+        operands: &[Operand<T>],
+        arriving: &[Option<T>],
+    ) -> Result<Vec<Option<Relevance<T>>>> {
+        self.asked = true;
+        let derivative = self.derivative.ok_or_else(|| {
+            Error::Uncovered("its derivative is not known, which its rule needs".into())
+        })?;
+        let moving: Vec<&Operand<T>> = operands.iter().filter(|operand| operand.depends).collect();
+        let mut wanted: Vec<_> = moving.iter().map(|operand| operand.value).collect();
+        // A value that is an operand twice has one derivative.
+        wanted.sort_unstable();
+        wanted.dedup();
+        let mut found = derivative.adjoint(&wanted, arriving)?;
+        let taken = |operand: &Operand<T>| {
+            let index = wanted.binary_search(&operand.value).ok().filter(|_| operand.depends)?;
+            found.get_mut(index)?.take().map(Relevance::default_mode)
+        };
+        Ok(operands.iter().map(taken).collect())
     }
 
     /// The rule that the step takes.

@@ -17,21 +17,42 @@ use crate::{Error, Result};
 use serde::{Deserialize, Serialize};
 use std::str::FromStr;
 
-/// An ordered table of rules. A step takes the rule of the first row that selects it, and [`Rule::Backtrace`] if none does.
+/// An ordered table of rules. A step takes the rule of the first row that selects it. Movement has no rule: it goes back by its exact
+/// adjoint in every set.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct RuleSet {
     /// Its name.
     pub name: String,
+    /// What becomes of steps that no row selects.
+    #[serde(default, skip_serializing_if = "Others::are_backtraced")]
+    pub others: Others,
     /// The rows.
     #[serde(default, rename = "step", skip_serializing_if = "Vec::is_empty")]
     pub rows: Vec<Row>,
 }
 
+/// What becomes of steps that no row selects.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Others {
+    /// They take [`Rule::Backtrace`].
+    #[default]
+    Backtrace,
+    /// They are refused, if relevance may reach them and their rule could differ.
+    Refused,
+}
+
+impl Others {
+    fn are_backtraced(&self) -> bool {
+        *self == Self::Backtrace
+    }
+}
+
 /// DLBacktrace's own rules.
 impl Default for RuleSet {
     fn default() -> Self {
-        Self { name: "backtrace".into(), rows: Vec::new() }
+        Self { name: "backtrace".into(), others: Others::Backtrace, rows: Vec::new() }
     }
 }
 
@@ -78,7 +99,17 @@ impl RuleSet {
 
     /// Whether every step takes DLBacktrace's own rule, the only one that has a contrastive mode.
     pub fn is_backtrace(&self) -> bool {
-        self.rows.iter().all(|row| row.rule == Rule::Backtrace)
+        self.rows.iter().all(|row| row.rule == Rule::Backtrace) && self.others == Others::Backtrace
+    }
+
+    /// Whether every rule conserves relevance. If not, there is no ledger, and the walk starts with 1.
+    pub fn conserves(&self) -> bool {
+        self.rows.iter().all(|row| row.rule.conserves())
+    }
+
+    /// Whether a rule needs the derivatives of operators, for which the recording keeps every tensor.
+    pub fn differentiates(&self) -> bool {
+        self.rows.iter().any(|row| row.rule.differentiates())
     }
 
     /// Checks what can be known without a model.

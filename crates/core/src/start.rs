@@ -60,6 +60,8 @@ pub struct StartOptions {
     pub scaler: Option<f64>,
     /// Multiplies the start.
     pub multiplier: f64,
+    /// Starts with 1 in place of the output's own value, for what conserves nothing, such as gradients.
+    pub unit: bool,
     /// Takes the softmax (of several outputs) or sigmoid (of one) first.
     pub from_logits: bool,
     /// The axis of the output that counts samples; `None` if the whole output is one sample.
@@ -76,6 +78,7 @@ impl Default for StartOptions {
             target: Target::Argmax,
             scaler: None,
             multiplier: 1.0,
+            unit: false,
             from_logits: false,
             sample_axis: None,
             classes: None,
@@ -239,7 +242,8 @@ fn sample_start(
         (_, Target::All) => {
             let total = a.sum();
             let factor = options.scaler.filter(|_| total != 0.0).map_or(1.0, |scaler| scaler / total);
-            Ok(SampleStart { positive: &a * factor, negative: ArrayD::zeros(a.raw_dim()), target: None })
+            let positive = if options.unit { ArrayD::ones(a.raw_dim()) } else { &a * factor };
+            Ok(SampleStart { positive, negative: ArrayD::zeros(a.raw_dim()), target: None })
         }
         (_, Target::Argmax) => {
             let k = argmax(a.iter());
@@ -260,7 +264,8 @@ fn sample_start(
 fn of_cells(a: &ArrayD<f64>, cells: &[usize], options: &StartOptions) -> SampleStart {
     let mut chosen = vec![false; a.len()];
     cells.iter().for_each(|&cell| chosen[cell] = true);
-    let even = options.scaler.map(|scaler| scaler / cells.len() as f64);
+    let unit = options.unit.then_some(1.0);
+    let even = options.scaler.map(|scaler| scaler / cells.len() as f64).or(unit);
     let one_box = options.task == Task::BoundingBox && !matches!(options.target, Target::At(_));
     let positive = match options.scaler.filter(|_| one_box) {
         Some(scaler) => ArrayD::from_elem(a.raw_dim(), scaler / a.len() as f64),

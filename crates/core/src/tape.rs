@@ -1,7 +1,7 @@
 //! The recording of one run of a model: the operators that executed, in order, with their tensors.
 
 use crate::rules::Rule;
-use crate::{BacktraceOp, DType, Gate, RandomUse, Tensor, WeightKey};
+use crate::{BacktraceOp, DType, Derivative, Gate, RandomUse, Tensor, WeightKey};
 use std::fmt;
 
 /// The number of a value on a tape.
@@ -125,9 +125,22 @@ pub struct Step<T> {
     pub result: Option<T>,
     /// The rule by which it shares relevance. Set by the walk from its rule set.
     pub rule: Rule,
+    /// The derivative of the operator by the framework's own kernel, if the recording kept what it needs.
+    pub derivative: Option<Box<dyn Derivative<T>>>,
+    /// The step as it was recorded, if an analysis found it to be part of a written-out norm, softmax or activation.
+    pub written: Option<Written<T>>,
     /// Whether only the next step reads this one's result, row by row, so that both can be walked together. Set by
     /// [`Tape::prepare`].
     pub joined: bool,
+}
+
+/// What a step was before an analysis gave it another rule.
+#[derive(Debug)]
+pub struct Written<T> {
+    /// The operator.
+    pub op: Box<dyn BacktraceOp<T>>,
+    /// Its operands.
+    pub inputs: Vec<Operand<T>>,
 }
 
 impl<T> Step<T> {
@@ -151,8 +164,19 @@ impl<T> Step<T> {
             gate: None,
             result: None,
             rule: Rule::default(),
+            derivative: None,
+            written: None,
             joined: false,
         }
+    }
+
+    /// Gives the step another rule, for what it is part of. It keeps what was recorded, for rules that go by it.
+    pub(crate) fn becomes(&mut self, op: Box<dyn BacktraceOp<T>>)
+    where
+        T: Clone,
+    {
+        let (op, inputs) = (std::mem::replace(&mut self.op, op), self.inputs.clone());
+        self.written.get_or_insert(Written { op, inputs });
     }
 }
 

@@ -81,15 +81,27 @@ impl<T: Tensor> WeightedSum<'_, T> {
     ) -> Result<Vec<Option<Relevance<T>>>> {
         let arrived = relevance.first();
         match (context.rule(), relevance.mode(), context.gate) {
-            (Rule::Epsilon(epsilon), ..) => self.epsilon(epsilon, arrived, context),
+            (Rule::Gradient, ..) => self.gradient(arrived),
+            (Rule::Epsilon(epsilon) | Rule::First(epsilon) | Rule::Second(epsilon), ..) => {
+                self.epsilon(epsilon, arrived, context)
+            }
             (Rule::Gamma(gamma), ..) => self.gamma(gamma, arrived, context),
             (Rule::AlphaBeta(alpha, beta), ..) => self.alpha_beta([alpha, beta], arrived, context),
             (Rule::ZPlus, ..) => self.alpha_beta([1.0, 0.0], arrived, context),
             (Rule::SignedBacktrace, ..) => self.signed(arrived, context),
-            (Rule::Backtrace, Mode::Contrastive, _) => self.contrastive(relevance, context),
-            (Rule::Backtrace, Mode::Default, Some(gate)) => self.gated(arrived, gate, context),
-            (Rule::Backtrace, Mode::Default, None) => self.unsaturated(arrived, context),
+            (_, Mode::Contrastive, _) => self.contrastive(relevance, context),
+            (_, Mode::Default, Some(gate)) => self.gated(arrived, gate, context),
+            (_, Mode::Default, None) => self.unsaturated(arrived, context),
         }
+    }
+
+    /// Wᵀ·R.
+    fn gradient(&self, relevance: &T) -> Result<Vec<Option<Relevance<T>>>> {
+        let share = |Term { operand, map }: &Term<'_, T>| {
+            let share = || map.adjoint(Part::Signed, relevance).map(Relevance::default_mode);
+            operand.depends.then(share).transpose()
+        };
+        self.terms.iter().map(share).collect()
     }
 
     /// r = |x| ⊙ |W|ᵀ ( R ⊘ (|W||x| + |b|) ): two applications of the operator.

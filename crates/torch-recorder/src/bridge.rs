@@ -266,6 +266,17 @@ pub(crate) mod ffi {
         fn replay(self: &Recording) -> Result<RawReplay>;
 
         fn call_operator(name: &str, overload: &str, arguments: &Arguments) -> Result<UniquePtr<Tensors>>;
+        fn differentiate(
+            name: &str,
+            overload: &str,
+            arguments: &Arguments,
+            values: &[usize],
+            wanted: &[usize],
+            arriving: &Tensors,
+        ) -> Result<UniquePtr<Tensors>>;
+        fn new_tensors() -> UniquePtr<Tensors>;
+        fn push(self: Pin<&mut Tensors>, tensor: &AtTensor);
+        fn push_undefined(self: Pin<&mut Tensors>);
         fn size(self: &Tensors) -> usize;
         fn at(self: &Tensors, index: usize) -> Result<UniquePtr<AtTensor>>;
 

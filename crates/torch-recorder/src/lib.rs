@@ -22,6 +22,7 @@
 mod archive;
 mod bridge;
 mod call;
+mod derivative;
 mod error;
 mod input;
 mod library;

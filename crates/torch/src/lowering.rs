@@ -1,11 +1,12 @@
 //! Describes recordings of libtorch to the core's lowering.
 
 use crate::TorchTensor;
+use crate::table::policy;
 use crate::tensor::{dtype, part_of};
 use dlbacktrace_core::lowering::{self, Framework, OfSlot, Table};
 use dlbacktrace_core::ops::{self, Strided};
 use dlbacktrace_core::{
-    Chance, DType, Error, Meta, ModulePath, Operand, Place, Result, Tensor, ValueId, WeightKey,
+    Chance, DType, Derivative, Error, Meta, ModulePath, Operand, Place, Result, Tensor, ValueId, WeightKey,
 };
 use dlbacktrace_torch_recorder::{
     Alias, Call, Keep, Origin, Output, Patch, Policy, Record, Slot, Value, is_strided,
@@ -22,6 +23,8 @@ pub(crate) struct Torch {
     cache_weights: bool,
     /// The policy by which the run was recorded.
     pub(crate) policy: &'static Policy,
+    /// Whether the policy keeps what derivatives need.
+    derivatives: bool,
 }
 
 impl Framework for Torch {
@@ -65,6 +68,16 @@ impl Framework for Torch {
         call.on(slot)
     }
 
+    /// A call that drew random numbers would draw others.
+    fn derivative(&self, call: &Call) -> Option<Box<dyn Derivative<TorchTensor>>> {
+        let again = self.derivatives && chance(call.chance).is_none();
+        let share = |slot: &Slot, _| {
+            Ok::<_, Error>(Slot { value: slot.value, tensor: slot.tensor.as_ref().map(Self::share) })
+        };
+        let call = again.then(|| call.on(share).ok()).flatten()?;
+        Some(Box::new(OfCall(call)))
+    }
+
     fn tensor(&self, raw: &tch::Tensor, meta: &Meta) -> Result<TorchTensor> {
         if !is_strided(raw) {
             return Err(Error::Uncovered("tensors with a layout other than strided have no rule".into()));
@@ -101,15 +114,35 @@ impl Framework for Torch {
     }
 }
 
-/// An empty tape for the values of a recording that was made by `policy`.
+/// The derivative of a call, by autograd.
+#[derive(Debug)]
+struct OfCall(Call);
+
+impl Derivative<TorchTensor> for OfCall {
+    fn adjoint(
+        &self,
+        wanted: &[ValueId],
+        arriving: &[Option<TorchTensor>],
+    ) -> Result<Vec<Option<TorchTensor>>> {
+        let arriving: Vec<Option<tch::Tensor>> =
+            arriving.iter().map(|slot| slot.as_ref().map(|slot| slot.as_tch().shallow_clone())).collect();
+        let found = self.0.derivative(wanted, &arriving);
+        let found = found.map_err(|error| Error::Uncovered(format!("it has no derivative here: {error}")))?;
+        Ok(found.into_iter().map(|slot| slot.map(TorchTensor::from)).collect())
+    }
+}
+
+/// An empty tape for the values of a recording, which kept what `derivatives` need or not.
 pub(crate) fn begin(
     values: Vec<Value>,
     cache_weights: bool,
-    policy: &'static Policy,
+    derivatives: bool,
     table: &'static Table<Torch>,
 ) -> Lowering {
+    let policy = policy(derivatives);
     let origins = values.iter().map(|value| value.origin.clone()).collect();
-    let mut lowering = Lowering::new(Torch { origins, cache_weights, policy }, table);
+    let mut lowering = Lowering::new(Torch { origins, cache_weights, policy, derivatives }, table);
+    lowering.derivatives = derivatives;
     for value in values {
         self::value(&mut lowering, value);
     }

@@ -102,7 +102,8 @@ impl Model {
     pub fn explain(&self, inputs: &Inputs, options: &Options) -> Result<Explanation> {
         let start = Instant::now();
         let fixed = options.random_seed.map(FixedRandom::new).transpose()?;
-        let mut recording = self.module.record_watched(inputs, policy(), &options.watch)?;
+        let derivatives = options.rules.differentiates();
+        let mut recording = self.module.record_watched(inputs, policy(derivatives), &options.watch)?;
         drop(fixed);
         self.paths.complete(&mut recording.records);
         let forward = start.elapsed();
@@ -114,7 +115,7 @@ impl Model {
                 Ok(outputs.into_iter().map(|(_, tensor)| TorchTensor::from(tensor)).collect())
             }),
         };
-        let mut run = run::on_tape(recording, !self.module.keeps_state(), forward, Some(again))?;
+        let mut run = run::on_tape(recording, !self.module.keeps_state(), derivatives, forward, Some(again))?;
         if self.module.left_training() {
             let mode = "the model was saved in training mode, but ran in evaluation mode, as after eval()";
             run.assumed.push(mode.to_owned());
@@ -127,8 +128,8 @@ impl Model {
     /// # Errors
     /// [`Error::Module`](crate::Error::Module).
     pub fn scalings(&self, inputs: &Inputs) -> Result<Vec<(String, Scaling)>> {
-        let recording = self.module.record(inputs, policy())?;
-        Ok(scalings(&run::on_tape(recording, false, Duration::ZERO, None)?))
+        let recording = self.module.record(inputs, policy(false))?;
+        Ok(scalings(&run::on_tape(recording, false, false, Duration::ZERO, None)?))
     }
 
     /// Runs the model without recording; returns the outputs, flattened, with their names.

@@ -31,7 +31,7 @@ mod vision;
 use crate::lowering::Torch;
 pub use dlbacktrace_core::lowering::OperatorRule;
 use dlbacktrace_core::lowering::{self, Table};
-use dlbacktrace_torch_recorder::Policy;
+use dlbacktrace_torch_recorder::{Keep, Policy};
 use std::sync::OnceLock;
 
 pub(crate) type Entry = lowering::Row<Torch>;
@@ -77,10 +77,14 @@ pub(crate) fn table() -> &'static Table<Torch> {
     TABLE.get_or_init(|| Table::of(entries()))
 }
 
-/// The policy for runs that are explained.
-pub(crate) fn policy() -> &'static Policy {
+/// The policy for runs that are explained. Rules that need `derivatives` need all tensors of a call.
+pub(crate) fn policy(derivatives: bool) -> &'static Policy {
     static POLICY: OnceLock<Policy> = OnceLock::new();
-    POLICY.get_or_init(|| Policy::new(table().iter().map(|(name, entry)| (name, entry.keep))))
+    static DERIVATIVES: OnceLock<Policy> = OnceLock::new();
+    match derivatives {
+        false => POLICY.get_or_init(|| Policy::new(table().iter().map(|(name, entry)| (name, entry.keep)))),
+        true => DERIVATIVES.get_or_init(|| Policy::new(table().iter().map(|(name, _)| (name, Keep::All)))),
+    }
 }
 
 /// The policy for a replay, which keeps everything.

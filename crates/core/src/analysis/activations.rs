@@ -45,7 +45,7 @@ pub(super) fn recognise<T: Tensor>(tape: &mut Tape<T>) {
         let Some(&output) = step.outputs.first() else { continue };
         let Some(found) = of_step(step, &known) else { continue };
         if let Some((operand, function)) = found.activation {
-            step.op = Box::new(Pass { operand, role: Role::Function(function) });
+            step.becomes(Box::new(Pass { operand, role: Role::Function(function) }));
         }
         known[output.0] = found.value;
     }

@@ -78,11 +78,11 @@ pub(super) fn recognise<T: Tensor>(tape: &mut Tape<T>) {
         let meta = |value: ValueId| tape.values[value.0].clone();
         match outcome {
             Outcome::Keep => {}
-            Outcome::Pass(operand) => tape.steps[index].op = Box::new(Pass { operand, role: Role::Other }),
+            Outcome::Pass(operand) => tape.steps[index].becomes(Box::new(Pass { operand, role: Role::Other })),
             Outcome::Softmax(of) => {
                 let operand = Operand { depends: true, ..Operand::shape_only(of, meta(of)) };
+                tape.steps[index].becomes(Box::new(Pass::function(Function::Softmax)));
                 tape.steps[index].inputs = vec![operand];
-                tape.steps[index].op = Box::new(Pass::function(Function::Softmax));
             }
         }
         if let Some(output) = tape.steps[index].outputs.first() {
@@ -96,7 +96,7 @@ fn pass_to_base<T: Tensor>(step: &mut Step<T>, known: &[Known]) {
     let operand =
         step.inputs.iter().position(|operand| operand.depends && known[operand.value.0].statistic.is_none());
     if let Some(operand) = operand {
-        step.op = Box::new(Pass { operand, role: Role::Other });
+        step.becomes(Box::new(Pass { operand, role: Role::Other }));
     }
 }
 

@@ -95,6 +95,12 @@ impl Options {
         if let Some((name, number)) = numbers.iter().find(|(_, number)| !number.is_finite()) {
             return refused(format!("the {name} is {number}; give a finite number"));
         }
+        if self.start.from_logits && !self.rules.conserves() {
+            return refused(format!(
+                "the rule set {} starts with 1 at the output itself, so probabilities (from_logits, --from-logits) are no start; leave that out",
+                self.rules.name
+            ));
+        }
         for (module, gate) in
             self.prepare.gate_of.iter().filter_map(|(module, gate)| Some((module, (*gate)?)))
         {

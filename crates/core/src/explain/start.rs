@@ -122,7 +122,8 @@ fn starting<T: Tensor>(
     options: &Options,
 ) -> Result<(ValueId, Start<T>)> {
     let Some(own) = &options.own_start else {
-        let options = StartOptions { sample_axis: samples.axis, ..options.start.clone() };
+        let unit = !options.rules.conserves();
+        let options = StartOptions { sample_axis: samples.axis, unit, ..options.start.clone() };
         return Ok((output.value, start(&output.tensor, &options)?));
     };
     let value = match &own.module {

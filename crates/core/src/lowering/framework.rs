@@ -1,7 +1,7 @@
 //! What lowering needs of a framework.
 
 use crate::recording::Slot;
-use crate::{Chance, Meta, Place, Result, Tensor, ValueId, WeightKey};
+use crate::{Chance, Derivative, Meta, Place, Result, Tensor, ValueId, WeightKey};
 
 /// Gives the slot that replaces a slot; the flag says whether it is an output's.
 pub type OfSlot<'a, R> = dyn FnMut(&Slot<R>, bool) -> Result<Slot<R>> + 'a;
@@ -53,6 +53,12 @@ pub trait Framework: Sized + 'static {
     /// # Errors
     /// What `slot` returns.
     fn on(call: &Self::Call, slot: &mut OfSlot<'_, Self::Raw>) -> Result<Self::Call>;
+
+    /// The derivative of a call whose tensors were all kept, by the framework's own kernel; `None` if it has none.
+    fn derivative(&self, call: &Self::Call) -> Option<Box<dyn Derivative<Self::Tensor>>> {
+        let _ = call;
+        None
+    }
 
     /// A kept tensor in the form that the rules read. Complex numbers have their parts along the last axis.
     ///

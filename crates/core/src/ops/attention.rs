@@ -2,9 +2,10 @@
 
 use super::{MatMul, Sum};
 use crate::op::arrived;
+use crate::rules::Rule;
 use crate::tensor::BOUND;
 use crate::{
-    BacktraceOp, Context, DType, Error, Family, Operand, Relevance, Result, Role, RowBlock, Rows, Tensor,
+    BacktraceOp, Context, DType, Error, Family, Loss, Operand, Relevance, Result, Role, RowBlock, Rows, Tensor,
     ValueId,
 };
 
@@ -116,8 +117,9 @@ impl Attention {
         let mut shares = vec![None; operands.len()];
         shares[2] = to_value;
 
-        // Softmax passes relevance; an added mask is an operand of a sum; the scale is a constant factor.
-        let Some(mut to_scores) = to_attention else { return Ok(shares) };
+        // An added mask is an operand of a sum; the scale is a constant factor.
+        let Some(to_attention) = to_attention else { return Ok(shares) };
+        let mut to_scores = through_softmax(&masked, pair[0].data()?, to_attention, context)?;
         if let Some(mask) = added {
             let terms = [operand(scores, depends), mask.holding(mask.data()?.bounded()?)];
             let [to_sum, to_mask]: [_; 2] =
@@ -125,6 +127,9 @@ impl Attention {
             shares[3] = to_mask;
             let Some(to_sum) = to_sum else { return Ok(shares) };
             to_scores = to_sum;
+        }
+        if context.rule() == Rule::Gradient {
+            to_scores = to_scores.map(|channel| channel.scale(self.scale))?;
         }
         let pair = [query.clone(), key.clone()];
         let product = MatMul { transposed: true };
@@ -155,6 +160,30 @@ impl Attention {
         let attention = scores.add(&hidden)?.softmax()?;
         // A query without a mask sees something, so no row needs to become 0.
         if mask.is_some() { attention.mul(&visible) } else { Ok(attention) }
+    }
+}
+
+/// Softmax passes relevance, or hands it on by its derivative, or by the first-order term of its expansion.
+fn through_softmax<T: Tensor>(
+    scores: &T,
+    softmax: &T,
+    relevance: Relevance<T>,
+    context: &mut Context<'_, T>,
+) -> Result<Relevance<T>> {
+    let last = [softmax.shape().len() - 1];
+    // s ⊙ (R − s·ΣR)
+    let derivative = || {
+        let part = softmax.mul(relevance.first())?;
+        part.sub(&softmax.mul(&part.sum(&last, true)?)?)
+    };
+    match context.rule() {
+        Rule::Gradient => Ok(Relevance::default_mode(derivative()?)),
+        Rule::Epsilon(_) => {
+            let share = Relevance::default_mode(scores.bounded()?.mul(&derivative()?)?);
+            context.lose(Loss::Remainder, relevance.amount()? - share.amount()?);
+            Ok(share)
+        }
+        _ => Ok(relevance),
     }
 }
 

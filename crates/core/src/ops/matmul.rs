@@ -122,14 +122,14 @@ impl MatMul {
         }
         if a.depends && b.depends {
             let Some(bias) = bias else {
-                return Ok(backtrace_bilinear(a, b, relevance, context)?.map(Some).into());
+                return Ok(backtrace_bilinear(a, b, relevance, context)?.into());
             };
             let product = a.holding(a.data()?.matmul(b.data()?)?);
             let term = Term::itself(&product);
             let [to_product, to_bias] =
                 term.backtrace_biased(Some(bias), Variant::Linear, relevance, context)?;
             let shares = to_product.map(|share| backtrace_bilinear(a, b, &share, context)).transpose()?;
-            let [to_a, to_b] = shares.map_or([None, None], |shares| shares.map(Some));
+            let [to_a, to_b] = shares.unwrap_or([None, None]);
             return Ok(vec![to_a, to_b, to_bias]);
         }
         let (x, weight, transposed, side) =

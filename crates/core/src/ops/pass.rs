@@ -1,7 +1,10 @@
 //! Relevance handed on unchanged (rules §5): activations, norms, identities, and written-out forms of these.
 
 use crate::op::arrived;
-use crate::{BacktraceOp, Context, Error, Family, Function, Operand, Relevance, Result, Role, Rows, Tensor};
+use crate::rules::Rule;
+use crate::{
+    Amount, BacktraceOp, Context, Error, Family, Function, Loss, Operand, Relevance, Result, Role, Rows, Tensor,
+};
 
 /// r = R on one operand; nothing on the others.
 #[derive(Debug, Clone)]
@@ -51,12 +54,33 @@ impl<T: Tensor> BacktraceOp<T> for Pass {
         &self,
         operands: &[Operand<T>],
         arriving: &[Option<Relevance<T>>],
-        _: &mut Context<'_, T>,
+        context: &mut Context<'_, T>,
     ) -> Result<Vec<Option<Relevance<T>>>> {
         let relevance = arrived(arriving)?;
         let operand = operands.get(self.operand).ok_or_else(|| {
             Error::Uncovered(format!("operand {} of {} is missing", self.operand, operands.len()))
         })?;
+        let positive = || relevance.map(Tensor::positive);
+        match context.rule() {
+            Rule::Guided => context.differentiate(operands, &[Some(positive()?.first().clone())]),
+            Rule::Taylor => expanded(operands, operand, relevance, context),
+            Rule::Closed => {
+                context.lose(Loss::Closed, relevance.amount()?);
+                Ok(vec![None; operands.len()])
+            }
+            Rule::Deconvolution => self.pass(operands, operand, &positive()?),
+            _ => self.pass(operands, operand, relevance),
+        }
+    }
+}
+
+impl Pass {
+    fn pass<T: Tensor>(
+        &self,
+        operands: &[Operand<T>],
+        operand: &Operand<T>,
+        relevance: &Relevance<T>,
+    ) -> Result<Vec<Option<Relevance<T>>>> {
         let mut shares = vec![None; operands.len()];
         shares[self.operand] = Some(if relevance.shape() == operand.meta.shape {
             relevance.clone()
@@ -66,4 +90,20 @@ impl<T: Tensor> BacktraceOp<T> for Pass {
         });
         Ok(shares)
     }
+}
+
+/// x ⊙ JᵀR: the first-order term of the expansion of the function around x. The rest is its constant term.
+fn expanded<T: Tensor>(
+    operands: &[Operand<T>],
+    operand: &Operand<T>,
+    relevance: &Relevance<T>,
+    context: &mut Context<'_, T>,
+) -> Result<Vec<Option<Relevance<T>>>> {
+    let x = operand.data()?.bounded()?;
+    let terms = context.differentiate(operands, &[Some(relevance.first().clone())])?;
+    let times_x = |term: Option<Relevance<T>>| term.map(|term| term.map(|term| term.mul(&x))).transpose();
+    let shares = terms.into_iter().map(times_x).collect::<Result<Vec<_>>>()?;
+    let handed = shares.iter().flatten().map(Relevance::amount).sum::<Result<Amount>>()?;
+    context.lose(Loss::Remainder, relevance.amount()? - handed);
+    Ok(shares)
 }

@@ -2,6 +2,7 @@
 
 use crate::op::arrived;
 use crate::ops::{Multiply, exactly};
+use crate::rules::Rule;
 use crate::{
     Amount, BacktraceOp, Context, Family, Loss, Mode, Operand, Relevance, Result, Role, Rows, Tensor,
 };
@@ -33,10 +34,22 @@ impl<T: Tensor> BacktraceOp<T> for Product {
         arriving: &[Option<Relevance<T>>],
         context: &mut Context<'_, T>,
     ) -> Result<Vec<Option<Relevance<T>>>> {
-        divide(operands, arrived(arriving)?, context, |a, b| {
+        let factors = |a: &Operand<T>, b: &Operand<T>| Ok((a.data()?.clone(), b.data()?.clone()));
+        match context.rule() {
+            Rule::Gradient => {
+                let [a, b] = exactly(operands)?;
+                let relevance = arrived(arriving)?.first();
+                let by = |operand: &Operand<T>, other: &Operand<T>| {
+                    let share = || relevance.mul(other.data()?)?.sum_to(&operand.meta.shape);
+                    operand.depends.then(|| share().map(Relevance::default_mode)).transpose()
+                };
+                Ok(vec![by(a, b)?, by(b, a)?])
+            }
             // x·x is all x's.
-            (a.value != b.value).then(|| Ok((a.data()?.clone(), b.data()?.clone()))).transpose()
-        })
+            _ => divide(operands, arrived(arriving)?, context, |a, b| {
+                (a.value != b.value).then(|| factors(a, b)).transpose()
+            }),
+        }
     }
 }
 
@@ -55,6 +68,7 @@ pub(super) fn divide<T: Tensor>(
     factors: impl FnOnce(&Operand<T>, &Operand<T>) -> Result<Option<(T, T)>>,
 ) -> Result<Vec<Option<Relevance<T>>>> {
     let [a, b] = exactly(operands)?;
+    context.rule();
     let to = |operand: &Operand<T>, share: &Relevance<T>| {
         share.map(|channel| channel.sum_to(&operand.meta.shape)).map(Some)
     };
@@ -76,9 +90,14 @@ fn product_shares<T: Tensor>(
     relevance: &Relevance<T>,
     context: &mut Context<'_, T>,
 ) -> Result<(Relevance<T>, Relevance<T>)> {
-    match relevance.mode() {
-        Mode::Default => by_distance(a, b, relevance.first()),
-        Mode::Contrastive => by_size(a, b, relevance, context),
+    let part = |part: f64| relevance.map(|channel| channel.scale(part));
+    match (context.rule(), relevance.mode()) {
+        (Rule::Half, _) => Ok((part(0.5)?, part(0.5)?)),
+        (Rule::First(_), _) => Ok((relevance.clone(), part(0.0)?)),
+        (Rule::Second(_), _) => Ok((part(0.0)?, relevance.clone())),
+        (Rule::Magnitude, _) => by_size(b, a, relevance, context),
+        (_, Mode::Default) => by_distance(a, b, relevance.first()),
+        (_, Mode::Contrastive) => by_size(a, b, relevance, context),
     }
 }
 

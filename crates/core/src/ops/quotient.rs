@@ -2,6 +2,8 @@
 
 use super::product::divide;
 use crate::op::arrived;
+use crate::ops::exactly;
+use crate::rules::Rule;
 use crate::{BacktraceOp, Context, Family, Operand, Relevance, Result, Role, Tensor};
 
 /// a / b. If one operand is constant, the other takes R unchanged; otherwise the product rule of a and 1/b. Operands broadcast.
@@ -27,10 +29,26 @@ impl<T: Tensor> BacktraceOp<T> for Quotient {
         arriving: &[Option<Relevance<T>>],
         context: &mut Context<'_, T>,
     ) -> Result<Vec<Option<Relevance<T>>>> {
-        divide(operands, arrived(arriving)?, context, |a, b| {
+        let inverse = |b: &Operand<T>| -> Result<T> {
             let divisor = b.data()?;
-            let (inverse, _) = divisor.full(&divisor.shape(), 1.0)?.quotient(divisor)?;
-            Ok(Some((a.data()?.clone(), inverse)))
-        })
+            Ok(divisor.full(&divisor.shape(), 1.0)?.quotient(divisor)?.0)
+        };
+        match context.rule() {
+            // By a: R/b. By b: −R·a/b².
+            Rule::Gradient => {
+                let [a, b] = exactly(operands)?;
+                let inverse = inverse(b)?;
+                let by_a = arrived(arriving)?.first().mul(&inverse)?;
+                let share = |operand: &Operand<T>, share: &T| {
+                    let share = || share.sum_to(&operand.meta.shape);
+                    operand.depends.then(|| share().map(Relevance::default_mode)).transpose()
+                };
+                let to_a = share(a, &by_a)?;
+                let by_b = || by_a.mul(a.data()?)?.mul(&inverse)?.scale(-1.0);
+                let to_b = if b.depends { share(b, &by_b()?)? } else { None };
+                Ok(vec![to_a, to_b])
+            }
+            _ => divide(operands, arrived(arriving)?, context, |a, b| Ok(Some((a.data()?.clone(), inverse(b)?)))),
+        }
     }
 }

@@ -113,7 +113,7 @@ impl Sum {
         let or_bounded =
             |operand: &Operand<T>| if operand.depends { Ok(operand.clone()) } else { bounded(operand) };
         let operands = operands.iter().map(or_bounded).collect::<Result<Vec<_>>>()?;
-        let mut attempt = Context::new(context.weights);
+        let mut attempt = context.part();
         let shares = self.shares(&operands, relevance, &mut attempt)?;
         let handed = shares.iter().flatten().map(Relevance::amount).collect::<Result<Vec<_>>>()?;
         if handed.iter().chain(attempt.lost().values()).any(|amount| amount.magnitude().is_nan()) {

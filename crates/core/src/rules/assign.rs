@@ -1,68 +1,112 @@
 //! Gives each step its rule.
 
 use super::row::unfit;
-use super::{Kind, RuleSet};
-use crate::{Result, Step, Tensor, ValueId};
+use super::{Kind, Others, Rule, RuleSet};
+use crate::{Error, Result, Step, Tensor, ValueId};
 use std::collections::HashSet;
 
 /// Gives each step of a prepared tape the rule that the set has for it. The walk begins at `starts`.
 pub(crate) fn assign<T: Tensor>(steps: &mut [Step<T>], set: &RuleSet, starts: &[ValueId]) -> Result<()> {
     set.check()?;
-    if set.rows.is_empty() {
-        return Ok(());
-    }
-    let kinds: Vec<Kind> = steps.iter().map(|step| Kind::of(&*step.op, &step.inputs)).collect();
-    let (first, last) = (first(steps, &kinds), last(steps, &kinds, starts));
-    let mut idle: Vec<bool> = set.rows.iter().map(|row| row.names().is_some()).collect();
-    for (index, step) in steps.iter_mut().enumerate() {
-        let kind = kinds[index];
-        let ends = [first[index], last[index]];
-        let Some(number) = set.rows.iter().position(|row| row.selects(step, kind, ends)) else { continue };
-        idle[number] = false;
-        let rule = set.rows[number].rule;
-        if !rule.serves(kind) {
-            let reason = format!("{} ({})", unfit(rule, kind), step.place);
-            return Err(set.wrong(number, &format!("{}: {reason}", step.operator)));
+    if !set.is_backtrace() {
+        let ends = Ends::of(steps, starts);
+        let mut idle: Vec<bool> = set.rows.iter().map(|row| row.names().is_some()).collect();
+        let ruled = |index: &usize| ends.reached[*index] && ends.kinds[*index] != Kind::Movement;
+        for (index, step) in steps.iter_mut().enumerate().filter(|(index, _)| ruled(index)) {
+            let (kind, ends) = (ends.kinds[index], [ends.first[index], ends.last[index]]);
+            if let Some(number) = set.rows.iter().position(|row| row.selects(step, kind, ends)) {
+                idle[number] = false;
+                let rule = set.rows[number].rule;
+                if !rule.serves(kind) {
+                    let reason = format!("{} ({})", unfit(rule, kind), step.place);
+                    return Err(set.wrong(number, &format!("{}: {reason}", step.operator)));
+                }
+                step.rule = rule;
+            } else if set.others == Others::Refused && kind.has_rules() {
+                return Err(Error::Rules(format!(
+                    "rule set {} has no rule for {} ({}), which is of the kind {kind}; give a set of your own that has one",
+                    set.name, step.operator, step.place
+                )));
+            }
         }
-        step.rule = rule;
-    }
-    match idle.iter().position(|idle| *idle) {
-        None => Ok(()),
-        Some(number) => {
+        if let Some(number) = idle.iter().position(|idle| *idle) {
             let named = set.rows[number].names().unwrap_or_default();
             let others = "it selects nothing of this model, or nothing that an earlier step did not select";
-            Err(set.wrong(number, &format!("{named}: {others}")))
+            return Err(set.wrong(number, &format!("{named}: {others}")));
+        }
+    }
+    settle(steps);
+    Ok(())
+}
+
+/// Lets each rule act on what it goes by: the step as it was recorded, or what it was found to be part of. Only DLBacktrace's own
+/// rules walk several steps together.
+fn settle<T: Tensor>(steps: &mut [Step<T>]) {
+    let mut follows_own = false;
+    for step in steps.iter_mut().rev() {
+        let own = step.rule == Rule::Backtrace;
+        step.joined &= own && follows_own;
+        follows_own = own;
+        let written = step.written.take();
+        if step.rule == Rule::Gradient
+            && let Some(written) = written
+        {
+            (step.op, step.inputs) = (written.op, written.inputs);
         }
     }
 }
 
-/// The layers that read something which no layer made.
+/// Which steps the walk can reach, and which of them are at an end of the model.
+struct Ends {
+    kinds: Vec<Kind>,
+    reached: Vec<bool>,
+    first: Vec<bool>,
+    last: Vec<bool>,
+}
+
+impl Ends {
+    fn of<T: Tensor>(steps: &[Step<T>], starts: &[ValueId]) -> Self {
+        let kinds: Vec<Kind> = steps.iter().map(Kind::of_step).collect();
+        let reached = backward(steps, starts, |_| false);
+        let last = backward(steps, starts, |index| kinds[index].is_layer());
+        let first = first(steps, &kinds);
+        Self { kinds, reached, first, last }
+    }
+}
+
+/// The steps to which some way leads back from the start that passes no step at which it `ends`.
+fn backward<T: Tensor>(
+    steps: &[Step<T>],
+    starts: &[ValueId],
+    ends: impl Fn(usize) -> bool,
+) -> Vec<bool> {
+    let mut open: HashSet<ValueId> = starts.iter().copied().collect();
+    let mut found = vec![false; steps.len()];
+    for (index, step) in steps.iter().enumerate().rev() {
+        found[index] = step.outputs.iter().any(|value| open.contains(value));
+        if found[index] && !ends(index) {
+            open.extend(moving(step));
+        }
+    }
+    found
+}
+
+/// The steps to which some way leads from the inputs that passes no layer.
 fn first<T: Tensor>(steps: &[Step<T>], kinds: &[Kind]) -> Vec<bool> {
     let mut layered: HashSet<ValueId> = HashSet::new();
     let mut found = Vec::with_capacity(steps.len());
     for (step, kind) in steps.iter().zip(kinds) {
-        let bare = step.inputs.iter().any(|operand| operand.depends && !layered.contains(&operand.value));
+        let bare = moving(step).any(|value| !layered.contains(&value));
         if kind.is_layer() || !bare {
             layered.extend(&step.outputs);
         }
-        found.push(kind.is_layer() && bare);
+        found.push(bare);
     }
     found
 }
 
-/// The layers whose result reaches the start on a way without another layer.
-fn last<T: Tensor>(steps: &[Step<T>], kinds: &[Kind], starts: &[ValueId]) -> Vec<bool> {
-    let mut open: HashSet<ValueId> = starts.iter().copied().collect();
-    let mut found = vec![false; steps.len()];
-    for (index, step) in steps.iter().enumerate().rev() {
-        if !step.outputs.iter().any(|value| open.contains(value)) {
-            continue;
-        }
-        if kinds[index].is_layer() {
-            found[index] = true;
-        } else {
-            open.extend(step.inputs.iter().filter(|operand| operand.depends).map(|operand| operand.value));
-        }
-    }
-    found
+/// The operands to which relevance can flow.
+fn moving<T: Tensor>(step: &Step<T>) -> impl Iterator<Item = ValueId> + '_ {
+    let written = step.written.iter().flat_map(|written| &written.inputs);
+    step.inputs.iter().chain(written).filter(|operand| operand.depends).map(|operand| operand.value)
 }

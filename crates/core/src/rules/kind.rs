@@ -1,6 +1,6 @@
 //! The kinds of step that a rule set tells apart.
 
-use crate::{BacktraceOp, Family, Function, Operand, Role, Tensor};
+use crate::{BacktraceOp, Family, Function, Operand, Role, Step, Tensor};
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
@@ -27,8 +27,10 @@ pub enum Kind {
     Softmax,
     /// A norm.
     Norm,
-    /// A function of each element.
+    /// A function of each element. A row for these also selects rectifiers.
     Activation,
+    /// max(x, 0), the rectified linear unit.
+    Rectifier,
     /// The largest or smallest element takes it.
     Winner,
     /// Rows looked up by tokens.
@@ -54,13 +56,32 @@ impl Kind {
             (Family::Product, Role::Attention) => Self::Attention,
             (Family::Product, _) => Self::Product,
             (Family::Pass, Role::Function(Function::Softmax)) => Self::Softmax,
-            (Family::Pass, Role::Function(_)) => Self::Activation,
+            (Family::Pass, Role::Function(Function::Rectifier)) => Self::Rectifier,
             (Family::Pass, Role::Norm) => Self::Norm,
+            (Family::Pass, Role::Identity) | (Family::Movement, _) => Self::Movement,
+            (Family::Pass, _) => Self::Activation,
             (Family::Winner, _) => Self::Winner,
             (Family::Embedding, _) => Self::Embedding,
-            (Family::Pass | Family::Movement, _) => Self::Movement,
             _ => Self::Other,
         }
+    }
+
+    /// The kind of a step of a prepared tape. The steps of a written-out norm are norms.
+    pub(super) fn of_step<T: Tensor>(step: &Step<T>) -> Self {
+        match step.op.role(&step.inputs) {
+            Role::Other if step.written.is_some() => Self::Norm,
+            _ => Self::of(&*step.op, &step.inputs),
+        }
+    }
+
+    /// Whether steps of this kind may take different rules. What moves, and what carries nothing, has one way.
+    pub(super) fn has_rules(self) -> bool {
+        !matches!(self, Self::Movement | Self::Other)
+    }
+
+    /// Whether a row for steps of the kind `named` selects a step of this kind.
+    pub(super) fn is(self, named: Self) -> bool {
+        self == named || (self == Self::Rectifier && named == Self::Activation)
     }
 
     /// Whether it is a layer: a weighted sum whose weights are learned.
@@ -68,10 +89,9 @@ impl Kind {
         matches!(self, Self::Linear | Self::Convolution)
     }
 
-    /// Whether its rule shares R among the terms of a sum that is known with all its factors. Of an average, only the shares
-    /// are known.
+    /// Whether its rule shares R among the terms of a sum. Those of an average are known up to its divisor, which cancels.
     pub fn is_sum(self) -> bool {
-        matches!(self, Self::Linear | Self::Convolution | Self::Sum)
+        matches!(self, Self::Linear | Self::Convolution | Self::Sum | Self::Average)
     }
 }
 

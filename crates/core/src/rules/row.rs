@@ -21,7 +21,7 @@ pub struct Row {
     /// Its module's class, such as `Conv2d`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub class: Option<String>,
-    /// It is a layer at this end of the model.
+    /// It is at this end of the model.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub layer: Option<Layer>,
     /// The rule.
@@ -32,7 +32,7 @@ pub struct Row {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Layer {
-    /// It reads something that no layer made.
+    /// On some way from the inputs to it there is no other layer.
     First,
     /// On some way from it to the start there is no other layer.
     Last,
@@ -59,12 +59,12 @@ impl Row {
         }
     }
 
-    /// Whether it selects a step that is the first or the last layer, or neither.
+    /// Whether it selects a step that is at the first or the last end of the model, or at neither.
     pub(super) fn selects<T: Tensor>(&self, step: &Step<T>, kind: Kind, [first, last]: [bool; 2]) -> bool {
         let fits = |pattern: &Option<String>, text: &str| {
             pattern.as_ref().is_none_or(|pattern| WildMatch::new(pattern).matches(text))
         };
-        (self.kinds.is_empty() || self.kinds.contains(&kind))
+        (self.kinds.is_empty() || self.kinds.iter().any(|named| kind.is(*named)))
             && fits(&self.operator, &step.operator)
             && fits(&self.module, &step.place.module.path)
             && fits(&self.class, &step.place.module.class)

@@ -4,8 +4,8 @@ use super::Kind;
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
-/// How a step shares the relevance R of a unit among its contributions c, the terms of its sum z = Σc + b. A bias and constants
-/// are terms like the others; their share is lost.
+/// How a step hands on the relevance R of its result. In a sum z = Σc + b, a bias and constants are terms like the contributions c;
+/// their share is lost.
 #[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 #[non_exhaustive]
@@ -13,29 +13,62 @@ pub enum Rule {
     /// DLBacktrace's own rule, which for a weighted sum is |c| / Σ|c| · R.
     #[default]
     Backtrace,
-    /// c / (z + ε·sign z) · R with ε > 0 (Bach et al. 2015). What ε takes is lost. Signed.
+    /// Jᵀ·R with the derivative J. It conserves nothing.
+    Gradient,
+    /// Unchanged.
+    Pass,
+    /// Sums: c / (z + ε·sign z) · R with ε > 0 (Bach et al. 2015). What ε takes is lost. Signed. A product of matrices is such a sum of
+    /// products, each half of either factor (Achtibat et al. 2024).
     Epsilon(f64),
-    /// (c + γ·max(c, 0)) / Σ(c + γ·max(c, 0)) · R where z ≥ 0, and with min in place of max where z < 0; γ ≥ 0 (Montavon et al. 2019,
-    /// for both signs Andéol et al. 2021). Signed.
+    /// Sums: (c + γ·max(c, 0)) / Σ(c + γ·max(c, 0)) · R where z ≥ 0, and with min in place of max where z < 0; γ ≥ 0 (Montavon et al.
+    /// 2019, for both signs Andéol et al. 2021). Signed.
     Gamma(f64),
-    /// α·c⁺ / Σc⁺ · R to the positive contributions and −β·c⁻ / Σc⁻ · R to the negative ones, with α − β = 1 (Bach et al. 2015).
+    /// Sums: α·c⁺ / Σc⁺ · R to the positive contributions and −β·c⁻ / Σc⁻ · R to the negative ones, with α − β = 1 (Bach et al. 2015).
     /// Signed.
     AlphaBeta(f64, f64),
-    /// c⁺ / Σc⁺ · R (Montavon et al. 2017): α-β with α = 1.
+    /// Sums: c⁺ / Σc⁺ · R (Montavon et al. 2017): α-β with α = 1.
     ZPlus,
-    /// c · sign z / Σ|c| · R. It is signed and divides by nothing smaller than Σ|c|; what cancels among the contributions is lost.
+    /// Sums: c · sign z / Σ|c| · R. It is signed and divides by nothing smaller than Σ|c|; what cancels among the contributions is
+    /// lost.
     SignedBacktrace,
+    /// Products: half to each factor.
+    Half,
+    /// Products: to each factor in proportion to its magnitude.
+    Magnitude,
+    /// Products: all to the first factor, with the second held fixed; matrices by the rule ε of the sum that the product then is.
+    First(f64),
+    /// Products: all to the second factor, with the first held fixed; matrices by the rule ε of the sum that the product then is
+    /// (Ali et al. 2022). Of attention, the values take all.
+    Second(f64),
+    /// Softmax s of x: x ⊙ (R − s·ΣR), the first-order term of its expansion (Achtibat et al. 2024). The rest is lost. Signed.
+    Taylor,
+    /// Softmax: it hands on nothing (Ali et al. 2022).
+    Closed,
+    /// Activations: the gradient, where R is positive (Springenberg et al. 2015). It conserves nothing.
+    Guided,
+    /// Activations: R where it is positive, unchanged (Zeiler and Fergus 2014). It conserves nothing.
+    Deconvolution,
 }
 
 impl Rule {
     /// The rules, with usual parameters.
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 16] = [
         Self::Backtrace,
+        Self::Gradient,
+        Self::Pass,
         Self::Epsilon(1e-6),
         Self::Gamma(0.25),
         Self::AlphaBeta(2.0, 1.0),
         Self::ZPlus,
         Self::SignedBacktrace,
+        Self::Half,
+        Self::Magnitude,
+        Self::First(1e-6),
+        Self::Second(1e-6),
+        Self::Taylor,
+        Self::Closed,
+        Self::Guided,
+        Self::Deconvolution,
     ];
 
     /// The rules that serve a kind of step.
@@ -45,13 +78,38 @@ impl Rule {
 
     /// Whether a step of this kind can take it.
     pub fn serves(self, kind: Kind) -> bool {
-        self == Self::Backtrace || kind.is_sum()
+        use Kind::{Activation, Attention, MatrixProduct, Norm, Product, Rectifier, Softmax};
+        match self {
+            Self::Backtrace | Self::Gradient => true,
+            Self::Pass => matches!(kind, Activation | Rectifier | Softmax | Norm | Kind::Movement),
+            Self::Epsilon(_) => kind.is_sum() || matches!(kind, MatrixProduct | Attention),
+            Self::Gamma(_) | Self::AlphaBeta(..) | Self::ZPlus | Self::SignedBacktrace => kind.is_sum(),
+            Self::Half | Self::Magnitude => kind == Product,
+            Self::First(_) => matches!(kind, Product | MatrixProduct),
+            Self::Second(_) => matches!(kind, Product | MatrixProduct | Attention),
+            Self::Taylor | Self::Closed => kind == Softmax,
+            Self::Guided | Self::Deconvolution => matches!(kind, Activation | Rectifier),
+        }
+    }
+
+    /// Whether what it hands on and what it loses is what arrived.
+    pub fn conserves(self) -> bool {
+        !matches!(self, Self::Gradient | Self::Guided | Self::Deconvolution)
+    }
+
+    /// Whether it needs the derivative of an operator.
+    pub fn differentiates(self) -> bool {
+        matches!(self, Self::Gradient | Self::Guided | Self::Taylor)
     }
 
     /// Checks its parameters.
     pub(super) fn check(self) -> Result<(), String> {
         let wrong = match self {
-            Self::Epsilon(epsilon) if !(epsilon > 0.0 && epsilon.is_finite()) => "epsilon must be above 0",
+            Self::Epsilon(epsilon) | Self::First(epsilon) | Self::Second(epsilon)
+                if !(epsilon > 0.0 && epsilon.is_finite()) =>
+            {
+                "epsilon must be above 0"
+            }
             Self::Gamma(gamma) if !(gamma >= 0.0 && gamma.is_finite()) => "gamma must be 0 or above",
             Self::AlphaBeta(alpha, beta) if !(beta >= 0.0 && (alpha - beta - 1.0).abs() < 1e-9) => {
                 "alpha-beta takes alpha and beta with alpha − beta = 1 and beta of 0 or above"
@@ -66,11 +124,21 @@ impl fmt::Display for Rule {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Backtrace => f.write_str("backtrace"),
+            Self::Gradient => f.write_str("gradient"),
+            Self::Pass => f.write_str("pass"),
             Self::Epsilon(epsilon) => write!(f, "epsilon {epsilon:?}"),
             Self::Gamma(gamma) => write!(f, "gamma {gamma:?}"),
             Self::AlphaBeta(alpha, beta) => write!(f, "alpha-beta {alpha:?}, {beta:?}"),
             Self::ZPlus => f.write_str("z-plus"),
             Self::SignedBacktrace => f.write_str("signed-backtrace"),
+            Self::Half => f.write_str("half"),
+            Self::Magnitude => f.write_str("magnitude"),
+            Self::First(epsilon) => write!(f, "first {epsilon:?}"),
+            Self::Second(epsilon) => write!(f, "second {epsilon:?}"),
+            Self::Taylor => f.write_str("taylor"),
+            Self::Closed => f.write_str("closed"),
+            Self::Guided => f.write_str("guided"),
+            Self::Deconvolution => f.write_str("deconvolution"),
         }
     }
 }

@@ -41,7 +41,7 @@ pub(super) fn sample_start(a: &ArrayD<f64>, threshold: f64, options: &StartOptio
     let count = a.iter().enumerate().filter(|&(cell, &value)| chosen(cell, value)).count().max(1) as f64;
     let probabilities = a.iter().all(|&value| value <= 1.0);
     let positive = by_cell(a, |cell, value| match chosen(cell, value) {
-        true => options.scaler.map_or(value, |scaler| scaler / count),
+        true => options.scaler.map(|scaler| scaler / count).unwrap_or(if options.unit { 1.0 } else { value }),
         false => 0.0,
     });
     let mut negative = by_cell(a, |cell, value| match (chosen(cell, value), probabilities) {

@@ -5,14 +5,20 @@ use super::{Signs, Term, WeightedSum, book};
 use crate::{Amount, Context, Loss, Part, Relevance, Result, Tensor};
 
 impl<T: Tensor> WeightedSum<'_, T> {
-    /// r = x ⊙ Wᵀ( R ⊘ (z + ε·sign z) ), with sign 0 = 1.
+    /// r = x ⊙ Wᵀ( R ⊘ (z + ε·sign z) ).
     pub(super) fn epsilon(&self, epsilon: f64, relevance: &T, context: &mut Context<'_, T>) -> Shares<T> {
         let Some(z) = self.net()? else { return Ok(self.nothing()) };
+        let per_unit = Self::per_net(z, epsilon, relevance, context)?;
+        self.linear(&per_unit, context)
+    }
+
+    /// S = R ⊘ (z + ε·sign z), with sign 0 = 1; books what ε takes.
+    pub(crate) fn per_net(z: T, epsilon: f64, relevance: &T, context: &mut Context<'_, T>) -> Result<T> {
         let step = sign(&z)?.scale(epsilon)?;
         let (per_unit, zero) = relevance.quotient(&z.add(&step)?)?;
         context.lose(Loss::ZeroDenominator, Amount::default_mode(zero));
         context.lose(Loss::Stabiliser, Amount::default_mode(per_unit.dot(&step)?));
-        self.linear(&per_unit, context)
+        Ok(per_unit)
     }
 
     /// r = x ⊙ Wᵀ( R ⊙ sign z ⊘ (Σ|c| + |b|) ), with sign 0 = 0.

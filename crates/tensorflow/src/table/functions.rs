@@ -8,6 +8,7 @@ pub(super) const ENTRIES: &[Entry] = &[
     Entry::function(&["Sigmoid"], Function::Sigmoid),
     Entry::function(&["Softmax"], Function::Softmax),
     Entry::function(&["Relu6", "Erf", "Erfc", "Atan", "Softsign"], Function::Bounded),
+    Entry::function(&["Relu"], Function::Rectifier),
     Entry::function(&["Exp"], Function::Exp),
     Entry::function(&["Log"], Function::Log),
     Entry::function(&["Sqrt"], Function::Power(0.5)),
@@ -18,7 +19,6 @@ pub(super) const ENTRIES: &[Entry] = &[
     Entry::function(&["Abs"], Function::Magnitude),
     Entry::function(
         &[
-            "Relu",
             "LeakyRelu",
             "Elu",
             "Selu",

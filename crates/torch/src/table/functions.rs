@@ -26,6 +26,7 @@ pub(super) const ENTRIES: &[Entry] = &[
         ],
         Function::Bounded,
     ),
+    Entry::function(&["aten::relu"], Function::Rectifier),
     Entry::function(&["aten::exp"], Function::Exp),
     Entry::function(&["aten::log"], Function::Log),
     Entry::function(&["aten::sqrt"], Function::Power(0.5)),
@@ -41,7 +42,6 @@ pub(super) const ENTRIES: &[Entry] = &[
     Entry::by_data(&["aten::angle"], Family::Decision, angle).of_complex(),
     Entry::function(
         &[
-            "aten::relu",
             "aten::leaky_relu",
             "aten::prelu",
             "aten::_prelu_kernel",

@@ -2,6 +2,7 @@
 
 use super::movement::volume;
 use crate::maps::{Dense, Side};
+use crate::rules::Rule;
 use crate::weighted_sum::{Term, Variant, WeightedSum};
 use crate::{Amount, Context, Error, Loss, Mode, Operand, PerUnit, Relevance, Result, Tensor};
 
@@ -12,9 +13,28 @@ pub(in crate::ops) fn backtrace_bilinear<T: Tensor>(
     b: &Operand<T>,
     relevance: &Relevance<T>,
     context: &mut Context<'_, T>,
-) -> Result<[Relevance<T>; 2]> {
-    match relevance.mode() {
-        Mode::Default => {
+) -> Result<[Option<Relevance<T>>; 2]> {
+    match (context.rule(), relevance.mode()) {
+        (Rule::Gradient, _) => {
+            let [to_a, to_b] = derivatives(a, b, relevance.first())?;
+            Ok([Some(Relevance::default_mode(to_a)), Some(Relevance::default_mode(to_b))])
+        }
+        (rule @ (Rule::Epsilon(epsilon) | Rule::First(epsilon) | Rule::Second(epsilon)), _) => {
+            let z = a.data()?.matmul(b.data()?)?;
+            let per_unit = WeightedSum::per_net(z, epsilon, relevance.first(), context)?;
+            let parts = match rule {
+                Rule::First(_) => [1.0, 0.0],
+                Rule::Second(_) => [0.0, 1.0],
+                _ => [0.5, 0.5],
+            };
+            let [by_a, by_b] = derivatives(a, b, &per_unit)?;
+            let share = |operand: &Operand<T>, by: T, part: f64| {
+                let share = || Ok(Relevance::default_mode(operand.data()?.mul(&by)?.scale(part)?));
+                (part > 0.0).then(share).transpose()
+            };
+            Ok([share(a, by_a, parts[0])?, share(b, by_b, parts[1])?])
+        }
+        (_, Mode::Default) => {
             let (gross_a, gross_b) = (a.data()?.abs()?, b.data()?.abs()?);
             let PerUnit { shares: per_unit, zero, .. } =
                 gross_a.matmul(&gross_b)?.divide_into_shares(None, relevance.first())?;
@@ -34,11 +54,11 @@ pub(in crate::ops) fn backtrace_bilinear<T: Tensor>(
             };
             let to_b = to_b.sum_to(&b.meta.shape)?;
             Ok([
-                Relevance::default_mode(gross_a.multiplied(&to_a)?),
-                Relevance::default_mode(gross_b.multiplied(&to_b)?),
+                Some(Relevance::default_mode(gross_a.multiplied(&to_a)?)),
+                Some(Relevance::default_mode(gross_b.multiplied(&to_b)?)),
             ])
         }
-        Mode::Contrastive => {
+        (_, Mode::Contrastive) => {
             let weights = context.weights;
             let factors = [(a, b, Side::Left), (b, a, Side::Right)].map(|(operand, weight, side)| {
                 let from = operand.meta.shape.clone();
@@ -49,20 +69,36 @@ pub(in crate::ops) fn backtrace_bilinear<T: Tensor>(
     }
 }
 
+/// S·Bᵀ and Aᵀ·S.
+fn derivatives<T: Tensor>(a: &Operand<T>, b: &Operand<T>, per_unit: &T) -> Result<[T; 2]> {
+    let by_a = per_unit.matmul(&b.data()?.transpose()?)?.sum_to(&a.meta.shape)?;
+    let by_b = a.data()?.transpose()?.matmul(per_unit)?.sum_to(&b.meta.shape)?;
+    Ok([by_a, by_b])
+}
+
 /// Half of R for each of two factors that both depend on the input, shared by the weighted sum that the product is while the
-/// other factor is fixed.
+/// other factor is fixed. Rules may give all to one factor; by the derivative, each goes by the whole.
 pub(in crate::ops) fn backtrace_factors<T: Tensor>(
     factors: [Term<'_, T>; 2],
     variant: Variant,
     relevance: &Relevance<T>,
     context: &mut Context<'_, T>,
-) -> Result<[Relevance<T>; 2]> {
-    let half = relevance.map(|channel| channel.scale(0.5))?;
-    let mut share = |factor| {
+) -> Result<[Option<Relevance<T>>; 2]> {
+    let parts = match context.rule() {
+        Rule::Gradient => [1.0, 1.0],
+        Rule::First(_) => [1.0, 0.0],
+        Rule::Second(_) => [0.0, 1.0],
+        _ => [0.5, 0.5],
+    };
+    let mut share = |factor, part: f64| {
+        if part == 0.0 {
+            return Ok(None);
+        }
         let sum = WeightedSum { terms: vec![factor], bias: None, variant, result: None };
-        let share = sum.backtrace(&half, context)?.pop().flatten();
-        share.ok_or_else(|| Error::Uncovered("both factors must depend on the input".into()))
+        let part = relevance.map(|channel| channel.scale(part))?;
+        let share = sum.backtrace(&part, context)?.pop().flatten();
+        share.ok_or_else(|| Error::Uncovered("both factors must depend on the input".into())).map(Some)
     };
     let [a, b] = factors;
-    Ok([share(a)?, share(b)?])
+    Ok([share(a, parts[0])?, share(b, parts[1])?])
 }
