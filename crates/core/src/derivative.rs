@@ -1,6 +1,7 @@
 //! Derivatives of operators, for walks by gradients (rules §10).
 
-use crate::{Result, ValueId};
+use crate::rules::Kind;
+use crate::{Result, Role, Step, Tensor, ValueId};
 use std::fmt::Debug;
 
 /// The derivative of an operator that ran, by its framework's own kernel.
@@ -13,4 +14,14 @@ pub trait Derivative<T>: Debug + Send {
     /// [`Error::Uncovered`](crate::Error::Uncovered) if the framework has no derivative of the operator,
     /// [`Error::Tensor`](crate::Error::Tensor).
     fn adjoint(&self, wanted: &[ValueId], arriving: &[Option<T>]) -> Result<Vec<Option<T>>>;
+}
+
+/// Whether the adjoint that a step brings is its derivative, and as cheap as a kernel's.
+pub(crate) fn adjoins<T: Tensor>(step: &Step<T>) -> bool {
+    use Kind::{Convolution, Embedding, Linear, MatrixProduct, Movement, Product, Sum};
+    match Kind::of(&*step.op, &step.inputs) {
+        Linear | Convolution | Sum | MatrixProduct | Embedding | Movement => true,
+        Product => matches!(step.op.role(&step.inputs), Role::Product | Role::Quotient),
+        _ => false,
+    }
 }

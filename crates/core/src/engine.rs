@@ -3,10 +3,11 @@
 mod by_rows;
 
 use crate::ledger::tolerance;
-use crate::rules::{Kind, Rule, RuleSet};
+use crate::derivative::adjoins;
+use crate::rules::{Rule, RuleSet};
 use crate::{
     Amount, Context, DType, Entry, Error, Family, Ledger, Meta, Mode, Operand, Place, Prepared, Relevance,
-    Result, Role, Step, Tensor, ValueId, WeightCache, rules,
+    Result, Step, Tensor, ValueId, WeightCache, rules,
 };
 
 /// Options of the walk.
@@ -227,7 +228,8 @@ impl<T: Tensor> Walk<'_, T> {
         result: Option<T>,
         arriving: &[Option<Relevance<T>>],
     ) -> Result<Explained<T>> {
-        let kernel = step.derivative.as_deref().filter(|_| step.rule.differentiates());
+        let derivative = step.call.as_ref().map(|call| &*call.derivative);
+        let kernel = derivative.filter(|_| step.rule.differentiates());
         let family = step.op.family();
         if matches!(family, Family::Unruled | Family::Statistic)
             && kernel.is_none()
@@ -239,7 +241,7 @@ impl<T: Tensor> Walk<'_, T> {
                 None => Error::NoRule { operator, place },
             });
         }
-        let mut context = Context::new(self.weights).with_rule(step.rule).with_derivative(step.derivative.as_deref());
+        let mut context = Context::new(self.weights).with_rule(step.rule).with_derivative(derivative);
         let mode = arriving.iter().flatten().next().map_or(Mode::Default, Relevance::mode);
         context.gate = step.gate.filter(|_| mode == Mode::Default);
         context.result = result;
@@ -252,7 +254,7 @@ impl<T: Tensor> Walk<'_, T> {
             (Rule::Gradient, _) if matches!(family, Family::Decision | Family::Constant) => {
                 return Ok(Explained { shares: vec![None; operands.len()], entry });
             }
-            (Rule::Gradient, Some(_)) if !has_adjoint(step) => {
+            (Rule::Gradient, Some(_)) if !adjoins(step) => {
                 let arriving: Vec<Option<T>> =
                     arriving.iter().map(|slot| slot.as_ref().map(|slot| slot.first().clone())).collect();
                 context.differentiate(operands, &arriving)?
@@ -316,14 +318,6 @@ impl<T: Tensor> Walk<'_, T> {
         }
         Ok(())
     }
-}
-
-/// Whether the step's own adjoint is its derivative, and as cheap as a kernel's.
-fn has_adjoint<T: Tensor>(step: &Step<T>) -> bool {
-    use Kind::{Convolution, Embedding, Linear, MatrixProduct, Product, Sum};
-    let kind = Kind::of(&*step.op, &step.inputs);
-    matches!(kind, Linear | Convolution | Sum | MatrixProduct | Embedding)
-        || (kind == Product && matches!(step.op.role(&step.inputs), Role::Product | Role::Quotient))
 }
 
 /// Casts the share to the operand's compute type. A share of another shape is a defect of the rule.

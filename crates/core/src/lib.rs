@@ -72,7 +72,7 @@ pub use random::{Chance, RandomUse};
 pub use recording::{Port, Replay, Slot};
 pub use relevance::{Mode, Relevance};
 pub use row_block::{RowBlock, Rows};
-pub use tape::{Meta, ModulePath, Operand, Place, Step, Tape, ValueId, Written};
+pub use tape::{Meta, ModulePath, Operand, Place, Step, Tape, ValueId, WholeCall, Written};
 pub use tensor::{BOUND, Binary, ConvGeometry, DType, PerUnit, Range, Tensor, Unary};
 pub use weights::{Part, WeightCache, WeightKey};
 pub use writer::{Last, OfComplex, TapeWriter};

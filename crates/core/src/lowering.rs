@@ -11,7 +11,7 @@ use crate::ops::{Constant, Pass, Unruled};
 use crate::recording::Slot;
 use crate::{
     BacktraceOp, DType, Error, Function, Gate, Meta, OfComplex, Operand, Place, Result, TapeWriter, Tensor,
-    ValueId,
+    ValueId, WholeCall,
 };
 
 /// A tape while it is written.
@@ -75,11 +75,14 @@ impl<F: Framework> Lowering<F> {
             }
             other => Err(other),
         })?;
-        // The derivative of a call is that of a step only if the call is that one step.
-        if let [step] = &mut self.writer.tape.steps[before..]
-            && self.derivatives
+        if self.derivatives
+            && let Some(derivative) = self.framework.derivative(call)
+            && let Some(last) = self.writer.tape.steps[before..].last_mut()
         {
-            step.derivative = self.framework.derivative(call);
+            // Relevance of a value that existed before goes to its own maker.
+            let outputs = F::outputs(call).map(|(slot, fresh)| if fresh { slot.value } else { ValueId(usize::MAX) });
+            let outputs = outputs.collect();
+            last.call = Some(WholeCall { outputs, derivative });
         }
         Ok(())
     }

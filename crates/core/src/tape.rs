@@ -125,13 +125,22 @@ pub struct Step<T> {
     pub result: Option<T>,
     /// The rule by which it shares relevance. Set by the walk from its rule set.
     pub rule: Rule,
-    /// The derivative of the operator by the framework's own kernel, if the recording kept what it needs.
-    pub derivative: Option<Box<dyn Derivative<T>>>,
+    /// The call of the framework that this step ends, with its derivative, if the recording kept what that needs.
+    pub call: Option<WholeCall<T>>,
     /// The step as it was recorded, if an analysis found it to be part of a written-out norm, softmax or activation.
     pub written: Option<Written<T>>,
     /// Whether only the next step reads this one's result, row by row, so that both can be walked together. Set by
     /// [`Tape::prepare`].
     pub joined: bool,
+}
+
+/// A call of the framework's, which one or several steps of one [`Place`] carry out.
+#[derive(Debug)]
+pub struct WholeCall<T> {
+    /// What it returned.
+    pub outputs: Vec<ValueId>,
+    /// Its derivative.
+    pub derivative: Box<dyn Derivative<T>>,
 }
 
 /// What a step was before an analysis gave it another rule.
@@ -164,7 +173,7 @@ impl<T> Step<T> {
             gate: None,
             result: None,
             rule: Rule::default(),
-            derivative: None,
+            call: None,
             written: None,
             joined: false,
         }

@@ -2,12 +2,15 @@
 
 use super::row::unfit;
 use super::{Kind, Others, Rule, RuleSet};
-use crate::{Error, Result, Step, Tensor, ValueId};
-use std::collections::HashSet;
+use crate::derivative::adjoins;
+use crate::ops::Unruled;
+use crate::{Error, Operand, Result, Step, Tensor, ValueId};
+use std::collections::{BTreeMap, HashSet};
 
 /// Gives each step of a prepared tape the rule that the set has for it. The walk begins at `starts`.
 pub(crate) fn assign<T: Tensor>(steps: &mut [Step<T>], set: &RuleSet, starts: &[ValueId]) -> Result<()> {
     set.check()?;
+    let mut reached = vec![false; steps.len()];
     if !set.is_backtrace() {
         let ends = Ends::of(steps, starts);
         let mut idle: Vec<bool> = set.rows.iter().map(|row| row.names().is_some()).collect();
@@ -34,14 +37,15 @@ pub(crate) fn assign<T: Tensor>(steps: &mut [Step<T>], set: &RuleSet, starts: &[
             let others = "it selects nothing of this model, or nothing that an earlier step did not select";
             return Err(set.wrong(number, &format!("{named}: {others}")));
         }
+        reached = ends.reached;
     }
-    settle(steps);
+    settle(steps, &reached);
     Ok(())
 }
 
 /// Lets each rule act on what it goes by: the step as it was recorded, or what it was found to be part of. Only DLBacktrace's own
 /// rules walk several steps together.
-fn settle<T: Tensor>(steps: &mut [Step<T>]) {
+fn settle<T: Tensor>(steps: &mut [Step<T>], reached: &[bool]) {
     let mut follows_own = false;
     for step in steps.iter_mut().rev() {
         let own = step.rule == Rule::Backtrace;
@@ -53,6 +57,37 @@ fn settle<T: Tensor>(steps: &mut [Step<T>]) {
         {
             (step.op, step.inputs) = (written.op, written.inputs);
         }
+    }
+    unite(steps, reached);
+}
+
+/// A call that several steps carry out has one derivative. If one of the steps needs it, and all go by gradients, the last step
+/// stands for all of them.
+fn unite<T: Tensor>(steps: &mut [Step<T>], reached: &[bool]) {
+    let mut calls: BTreeMap<usize, Vec<usize>> = BTreeMap::new();
+    for (index, step) in steps.iter().enumerate() {
+        calls.entry(step.place.step).or_default().push(index);
+    }
+    for parts in calls.into_values().filter(|parts| parts.len() > 1) {
+        let ruled = |index: &&usize| reached[**index] && Kind::of_step(&steps[**index]) != Kind::Movement;
+        let by_gradients = parts.iter().filter(ruled).all(|&index| steps[index].rule == Rule::Gradient);
+        let needed = parts.iter().filter(ruled).any(|&index| !adjoins(&steps[index]));
+        let Some(&last) = parts.last().filter(|&&last| by_gradients && needed && steps[last].call.is_some())
+        else {
+            continue;
+        };
+        let made: HashSet<ValueId> =
+            parts.iter().flat_map(|&index| std::mem::take(&mut steps[index].outputs)).collect();
+        let mut inputs: Vec<Operand<T>> = Vec::new();
+        for operand in parts.iter().flat_map(|&index| std::mem::take(&mut steps[index].inputs)) {
+            let known = inputs.iter().any(|other| other.value == operand.value);
+            if !made.contains(&operand.value) && !known {
+                inputs.push(Operand { data: None, ..operand });
+            }
+        }
+        let step = &mut steps[last];
+        step.outputs = step.call.as_ref().map(|call| call.outputs.clone()).unwrap_or_default();
+        (step.op, step.inputs, step.rule) = (Box::new(Unruled::default()), inputs, Rule::Gradient);
     }
 }
 
