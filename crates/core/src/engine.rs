@@ -259,6 +259,15 @@ impl<T: Tensor> Walk<'_, T> {
                     arriving.iter().map(|slot| slot.as_ref().map(|slot| slot.first().clone())).collect();
                 context.differentiate(operands, &arriving)?
             }
+            // A token has no derivative; it takes that of its row, times the row.
+            (Rule::Gradient, _) if family == Family::Embedding => {
+                context.rule();
+                let row = context.result.clone().ok_or_else(|| Error::NotKept { what: "the rows of the tokens".into() })?;
+                let times_row = |slot: &Relevance<T>| slot.map(|channel| channel.mul(&row));
+                let arriving: Vec<_> =
+                    arriving.iter().map(|slot| slot.as_ref().map(times_row).transpose()).collect::<Result<_>>()?;
+                step.op.backtrace(operands, &arriving, &mut context)?
+            }
             _ => step.op.backtrace(operands, arriving, &mut context)?,
         };
         if let Some(rule) = context.ignored() {

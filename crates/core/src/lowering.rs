@@ -10,7 +10,7 @@ pub use table::{Lower, LowerBy, OperatorRule, Row, Table};
 use crate::ops::{Constant, Pass, Unruled};
 use crate::recording::Slot;
 use crate::{
-    BacktraceOp, DType, Error, Function, Gate, Meta, OfComplex, Operand, Place, Result, TapeWriter, Tensor,
+    BacktraceOp, DType, Derivative, Error, Family, Function, Gate, Meta, OfComplex, Operand, Place, Result, TapeWriter, Tensor,
     ValueId, WholeCall,
 };
 
@@ -76,13 +76,30 @@ impl<F: Framework> Lowering<F> {
             other => Err(other),
         })?;
         if self.derivatives
+            && self.writer.tape.steps.len() > before
             && let Some(derivative) = self.framework.derivative(call)
-            && let Some(last) = self.writer.tape.steps[before..].last_mut()
         {
-            // Relevance of a value that existed before goes to its own maker.
-            let outputs = F::outputs(call).map(|(slot, fresh)| if fresh { slot.value } else { ValueId(usize::MAX) });
-            let outputs = outputs.collect();
-            last.call = Some(WholeCall { outputs, derivative });
+            self.differentiable(call, before, derivative)?;
+        }
+        Ok(())
+    }
+
+    /// Gives the last step the derivative of its call, which began with step `first`.
+    fn differentiable(
+        &mut self,
+        call: &F::Call,
+        first: usize,
+        derivative: Box<dyn Derivative<F::Tensor>>,
+    ) -> Result<()> {
+        // Relevance of a value that existed before goes to its own maker.
+        let value = |(slot, fresh): (&Slot<F::Raw>, bool)| if fresh { slot.value } else { ValueId(usize::MAX) };
+        let outputs = F::outputs(call).map(value).collect();
+        let result = output::<F>(call)?;
+        let known = self.writer.tape.steps.last().is_some_and(|last| last.op.family() == Family::Embedding);
+        let row = if known && result.tensor.is_some() { self.operand(result)?.data } else { None };
+        if let Some(last) = self.writer.tape.steps.last_mut() {
+            last.call = Some(WholeCall { first, outputs, derivative });
+            last.result = row;
         }
         Ok(())
     }

@@ -134,9 +134,11 @@ pub struct Step<T> {
     pub joined: bool,
 }
 
-/// A call of the framework's, which one or several steps of one [`Place`] carry out.
+/// A call of the framework's, which one or several steps carry out.
 #[derive(Debug)]
 pub struct WholeCall<T> {
+    /// The position of its first step, as [`Place::step`] counts.
+    pub first: usize,
     /// What it returned.
     pub outputs: Vec<ValueId>,
     /// Its derivative.

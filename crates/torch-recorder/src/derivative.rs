@@ -37,7 +37,10 @@ impl Call {
             ffi::differentiate(&self.name, &self.overload, &arguments, &values, &wanted, &relevance)
                 .map_err(|exception| failed(exception.what().to_owned()))?;
         (0..found.size())
-            .map(|index| Ok(tensor::adopt(found.at(index).map_err(|exception| failed(exception.what().into()))?)))
+            .map(|index| {
+                let found = found.at(index).map_err(|exception| failed(exception.what().to_owned()))?;
+                Ok(tensor::adopt(found).filter(Tensor::defined))
+            })
             .collect()
     }
 }

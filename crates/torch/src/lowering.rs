@@ -124,11 +124,25 @@ impl Derivative<TorchTensor> for OfCall {
         wanted: &[ValueId],
         arriving: &[Option<TorchTensor>],
     ) -> Result<Vec<Option<TorchTensor>>> {
-        let arriving: Vec<Option<tch::Tensor>> =
-            arriving.iter().map(|slot| slot.as_ref().map(|slot| slot.as_tch().shallow_clone())).collect();
+        let is_complex = |slot: &Slot| slot.tensor.as_ref().is_some_and(tch::Tensor::is_complex);
+        let computed = |found: std::result::Result<tch::Tensor, tch::TchError>| {
+            found.map_err(|error| Error::tensor("a derivative by complex numbers", error))
+        };
+        let as_recorded = |(index, slot): (usize, &Option<TorchTensor>)| {
+            let Some(arrived) = slot.as_ref().map(TorchTensor::as_tch) else { return Ok(None) };
+            let complex = self.0.outputs.get(index).is_some_and(|output| is_complex(&output.slot));
+            let arrived = if complex { arrived.f_contiguous().and_then(|x| x.f_view_as_complex()) } else { Ok(arrived.shallow_clone()) };
+            computed(arrived).map(Some)
+        };
+        let arriving = arriving.iter().enumerate().map(as_recorded).collect::<Result<Vec<_>>>()?;
         let found = self.0.derivative(wanted, &arriving);
         let found = found.map_err(|error| Error::Uncovered(format!("it has no derivative here: {error}")))?;
-        Ok(found.into_iter().map(|slot| slot.map(TorchTensor::from)).collect())
+        let in_parts = |slot: Option<tch::Tensor>| {
+            let Some(found) = slot else { return Ok(None) };
+            let parts = if found.is_complex() { found.f_resolve_conj().and_then(|x| x.f_view_as_real()) } else { Ok(found) };
+            Ok(Some(TorchTensor::from(computed(parts)?)))
+        };
+        found.into_iter().map(in_parts).collect()
     }
 }
 

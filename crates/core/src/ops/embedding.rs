@@ -2,22 +2,12 @@
 
 use super::exactly;
 use crate::op::arrived;
-use crate::rules::Rule;
 use crate::{BacktraceOp, Context, Family, Operand, Relevance, Result, Role, Tensor};
 
 /// Operands: table `[V, …]`, tokens of any shape; output `[tokens…, …]`. A constant table takes nothing: a token's relevance is
-/// the sum over its row. By the gradient, which a token does not have, it is that of the row times the row. A table that depends on
-/// the input takes everything, because its rows move.
+/// the sum over its row. A table that depends on the input takes everything, because its rows move.
 #[derive(Debug, Clone)]
 pub struct Embedding;
-
-/// The rows of the tokens.
-fn looked_up<T: Tensor>(table: &Operand<T>, tokens: &Operand<T>) -> Result<T> {
-    let count = tokens.meta.shape.iter().product();
-    let rows = table.data()?.index_select(0, &tokens.data()?.reshape(&[count])?)?;
-    let row = table.meta.shape.get(1..).unwrap_or_default();
-    rows.reshape(&[&tokens.meta.shape, row].concat())
-}
 
 impl<T: Tensor> BacktraceOp<T> for Embedding {
     fn family(&self) -> Family {
@@ -35,15 +25,11 @@ impl<T: Tensor> BacktraceOp<T> for Embedding {
         &self,
         operands: &[Operand<T>],
         arriving: &[Option<Relevance<T>>],
-        context: &mut Context<'_, T>,
+        _: &mut Context<'_, T>,
     ) -> Result<Vec<Option<Relevance<T>>>> {
         let [table, tokens] = exactly(operands)?;
         let relevance = arrived(arriving)?;
         if !table.depends {
-            let relevance = match context.rule() {
-                Rule::Gradient => &relevance.map(|channel| looked_up(table, tokens)?.mul(channel))?,
-                _ => relevance,
-            };
             let row: Vec<usize> = (tokens.meta.shape.len()..relevance.shape().len()).collect();
             let share = relevance.map_conserving(|channel| match row.as_slice() {
                 [] => Ok(channel.clone()),

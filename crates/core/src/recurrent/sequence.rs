@@ -98,6 +98,10 @@ impl<T: Tensor> BacktraceOp<T> for Sequence<T> {
         arriving: &[Option<Relevance<T>>],
         context: &mut Context<'_, T>,
     ) -> Result<Vec<Option<Relevance<T>>>> {
+        let rule = context.rule();
+        if rule != crate::rules::Rule::Backtrace {
+            return Err(Error::Uncovered(format!("the rule {rule} does not serve recurrent layers")));
+        }
         let constants = 1 + usize::from(self.biased) + usize::from(self.projected);
         let (Some(x), Some(weights), Some(state)) =
             (operands.first(), operands.get(1..=constants), operands.get(1 + constants..))

@@ -5,7 +5,9 @@ use super::{Kind, Others, Rule, RuleSet};
 use crate::derivative::adjoins;
 use crate::ops::Unruled;
 use crate::{Error, Operand, Result, Step, Tensor, ValueId};
+use std::cmp::Reverse;
 use std::collections::{BTreeMap, HashSet};
+use std::ops::RangeInclusive;
 
 /// Gives each step of a prepared tape the rule that the set has for it. The walk begins at `starts`.
 pub(crate) fn assign<T: Tensor>(steps: &mut [Step<T>], set: &RuleSet, starts: &[ValueId]) -> Result<()> {
@@ -64,11 +66,14 @@ fn settle<T: Tensor>(steps: &mut [Step<T>], reached: &[bool]) {
 /// A call that several steps carry out has one derivative. If one of the steps needs it, and all go by gradients, the last step
 /// stands for all of them.
 fn unite<T: Tensor>(steps: &mut [Step<T>], reached: &[bool]) {
-    let mut calls: BTreeMap<usize, Vec<usize>> = BTreeMap::new();
-    for (index, step) in steps.iter().enumerate() {
-        calls.entry(step.place.step).or_default().push(index);
-    }
-    for parts in calls.into_values().filter(|parts| parts.len() > 1) {
+    let at: BTreeMap<usize, usize> =
+        steps.iter().enumerate().map(|(index, step)| (step.place.step, index)).collect();
+    let mut calls: Vec<RangeInclusive<usize>> =
+        steps.iter().filter_map(|step| Some(step.call.as_ref()?.first..=step.place.step)).collect();
+    // Of calls within calls, the outer ones first.
+    calls.sort_by_key(|call| (*call.start(), Reverse(*call.end())));
+    for call in calls.into_iter().filter(|call| call.start() < call.end()) {
+        let parts: Vec<usize> = at.range(call).map(|(_, &index)| index).collect();
         let ruled = |index: &&usize| reached[**index] && Kind::of_step(&steps[**index]) != Kind::Movement;
         let by_gradients = parts.iter().filter(ruled).all(|&index| steps[index].rule == Rule::Gradient);
         let needed = parts.iter().filter(ruled).any(|&index| !adjoins(&steps[index]));

@@ -58,7 +58,9 @@ impl Kind {
             (Family::Pass, Role::Function(Function::Softmax)) => Self::Softmax,
             (Family::Pass, Role::Function(Function::Rectifier)) => Self::Rectifier,
             (Family::Pass, Role::Norm) => Self::Norm,
-            (Family::Pass, Role::Identity) | (Family::Movement, _) => Self::Movement,
+            (Family::Pass, Role::Identity) | (Family::Movement, _) | (Family::Embedding, Role::Movement) => {
+                Self::Movement
+            }
             (Family::Pass, _) => Self::Activation,
             (Family::Winner, _) => Self::Winner,
             (Family::Embedding, _) => Self::Embedding,
