@@ -359,7 +359,9 @@ typedef enum dlb_loss {
   DLB_LOSS_DECISION = 8,
   /* By other rules than DLBacktrace's own: */
   DLB_LOSS_STABILISER = 9,
-  DLB_LOSS_CANCELLED = 10
+  DLB_LOSS_CANCELLED = 10,
+  DLB_LOSS_REMAINDER = 11,
+  DLB_LOSS_CLOSED = 12
 } dlb_loss;
 
 typedef struct dlb_summary {

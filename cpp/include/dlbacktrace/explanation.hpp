@@ -75,6 +75,8 @@ enum class Loss {
   decision = DLB_LOSS_DECISION,
   stabiliser = DLB_LOSS_STABILISER,
   cancelled = DLB_LOSS_CANCELLED,
+  remainder = DLB_LOSS_REMAINDER,
+  closed = DLB_LOSS_CLOSED,
 };
 
 /// The loss for each reason.

@@ -3,9 +3,9 @@
 use crate::json;
 use crate::kept::Kept;
 use crate::numbers::{
-    DLB_CHANNEL_NEGATIVE, DLB_CHANNEL_POSITIVE, DLB_LOSS_BIAS, DLB_LOSS_CANCELLED, DLB_LOSS_CONSTANT,
-    DLB_LOSS_DECISION, DLB_LOSS_GATE, DLB_LOSS_MISSING_SIGN, DLB_LOSS_PADDING, DLB_LOSS_STABILISER,
-    DLB_LOSS_UNEXPLAINED, DLB_LOSS_UNRULED, DLB_LOSS_ZERO_DENOMINATOR, precision,
+    DLB_CHANNEL_NEGATIVE, DLB_CHANNEL_POSITIVE, DLB_LOSS_BIAS, DLB_LOSS_CANCELLED, DLB_LOSS_CLOSED,
+    DLB_LOSS_CONSTANT, DLB_LOSS_DECISION, DLB_LOSS_GATE, DLB_LOSS_MISSING_SIGN, DLB_LOSS_PADDING,
+    DLB_LOSS_STABILISER, DLB_LOSS_UNEXPLAINED, DLB_LOSS_UNRULED, DLB_LOSS_ZERO_DENOMINATOR, precision,
 };
 use crate::table::{TABLE, Table};
 use crate::text::c_string;
@@ -272,7 +272,7 @@ fn sentence(what: &str, sentences: &[CString], index: usize) -> Result<*const c_
 }
 
 /// One for each reason of `dlb_loss`.
-type Losses = [Amount; DLB_LOSS_CANCELLED as usize + 1];
+type Losses = [Amount; DLB_LOSS_CLOSED as usize + 1];
 
 /// Losses in the order of `dlb_loss`; a reason that the header does not know counts as unexplained.
 fn lost(losses: &BTreeMap<Loss, dlbacktrace::Amount>) -> Losses {
@@ -289,6 +289,8 @@ fn lost(losses: &BTreeMap<Loss, dlbacktrace::Amount>) -> Losses {
             Loss::Decision => DLB_LOSS_DECISION,
             Loss::Stabiliser => DLB_LOSS_STABILISER,
             Loss::Cancelled => DLB_LOSS_CANCELLED,
+            Loss::Remainder => DLB_LOSS_REMAINDER,
+            Loss::Closed => DLB_LOSS_CLOSED,
             _ => DLB_LOSS_UNEXPLAINED,
         };
         lost[place as usize] += *amount;

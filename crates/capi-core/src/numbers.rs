@@ -63,6 +63,8 @@ numbers! {
     DLB_LOSS_DECISION = 8,
     DLB_LOSS_STABILISER = 9,
     DLB_LOSS_CANCELLED = 10,
+    DLB_LOSS_REMAINDER = 11,
+    DLB_LOSS_CLOSED = 12,
 }
 
 /// The number of a floating-point type.

@@ -64,7 +64,7 @@ pub fn of(
         totals: Totals {
             inputs: explanation.inputs().iter().map(|input| input.amount()).sum(),
             losses: explanation.ledger().losses(),
-            closes: explanation.ledger().closes(),
+            closes: settings.rules.conserves().then(|| explanation.ledger().closes()),
         },
         ledger: explanation.ledger().clone(),
         coverage: explanation.coverage(),

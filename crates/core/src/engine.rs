@@ -2,8 +2,8 @@
 
 mod by_rows;
 
-use crate::ledger::tolerance;
 use crate::derivative::adjoins;
+use crate::ledger::tolerance;
 use crate::rules::{Rule, RuleSet};
 use crate::{
     Amount, Context, DType, Entry, Error, Family, Ledger, Meta, Mode, Operand, Place, Prepared, Relevance,
@@ -262,10 +262,15 @@ impl<T: Tensor> Walk<'_, T> {
             // A token has no derivative; it takes that of its row, times the row.
             (Rule::Gradient, _) if family == Family::Embedding => {
                 context.rule();
-                let row = context.result.clone().ok_or_else(|| Error::NotKept { what: "the rows of the tokens".into() })?;
+                let row = context
+                    .result
+                    .clone()
+                    .ok_or_else(|| Error::NotKept { what: "the rows of the tokens".into() })?;
                 let times_row = |slot: &Relevance<T>| slot.map(|channel| channel.mul(&row));
-                let arriving: Vec<_> =
-                    arriving.iter().map(|slot| slot.as_ref().map(times_row).transpose()).collect::<Result<_>>()?;
+                let arriving: Vec<_> = arriving
+                    .iter()
+                    .map(|slot| slot.as_ref().map(times_row).transpose())
+                    .collect::<Result<_>>()?;
                 step.op.backtrace(operands, &arriving, &mut context)?
             }
             _ => step.op.backtrace(operands, arriving, &mut context)?,

@@ -10,8 +10,8 @@ pub use table::{Lower, LowerBy, OperatorRule, Row, Table};
 use crate::ops::{Constant, Pass, Unruled};
 use crate::recording::Slot;
 use crate::{
-    BacktraceOp, DType, Derivative, Error, Family, Function, Gate, Meta, OfComplex, Operand, Place, Result, TapeWriter, Tensor,
-    ValueId, WholeCall,
+    BacktraceOp, DType, Derivative, Error, Family, Function, Gate, Meta, OfComplex, Operand, Place, Result,
+    Role, TapeWriter, Tensor, ValueId, WholeCall,
 };
 
 /// A tape while it is written.
@@ -92,7 +92,8 @@ impl<F: Framework> Lowering<F> {
         derivative: Box<dyn Derivative<F::Tensor>>,
     ) -> Result<()> {
         // Relevance of a value that existed before goes to its own maker.
-        let value = |(slot, fresh): (&Slot<F::Raw>, bool)| if fresh { slot.value } else { ValueId(usize::MAX) };
+        let value =
+            |(slot, fresh): (&Slot<F::Raw>, bool)| if fresh { slot.value } else { ValueId(usize::MAX) };
         let outputs = F::outputs(call).map(value).collect();
         let result = output::<F>(call)?;
         let known = self.writer.tape.steps.last().is_some_and(|last| last.op.family() == Family::Embedding);
@@ -108,7 +109,9 @@ impl<F: Framework> Lowering<F> {
     fn lower(&mut self, call: &F::Call, row: &Row<F>) -> Result<()> {
         match &row.lower {
             Lower::Function(function) => self.function(call, *function),
-            Lower::Identity => self.identity(call),
+            // To derivatives it is a function, a flat one.
+            Lower::Detached if self.derivatives => self.pass(call, Pass { operand: 0, role: Role::Other }),
+            Lower::Identity | Lower::Detached => self.identity(call),
             Lower::Norm => self.pass(call, Pass::norm()),
             Lower::Decision(decision) => self.all(call, Box::new(*decision)),
             Lower::Constant => self.all(call, Box::new(Constant)),

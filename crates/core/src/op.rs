@@ -226,7 +226,15 @@ impl<'a, T: Tensor> Context<'a, T> {
     /// A context without a gate.
     pub fn new(weights: &'a WeightCache<T>) -> Self {
         let rule = Rule::default();
-        Self { weights, gate: None, rule, asked: false, derivative: None, result: None, lost: BTreeMap::new() }
+        Self {
+            weights,
+            gate: None,
+            rule,
+            asked: false,
+            derivative: None,
+            result: None,
+            lost: BTreeMap::new(),
+        }
     }
 
     /// The same for a step that takes this rule.
@@ -256,9 +264,9 @@ impl<'a, T: Tensor> Context<'a, T> {
         arriving: &[Option<T>],
     ) -> Result<Vec<Option<Relevance<T>>>> {
         self.asked = true;
-        let derivative = self.derivative.ok_or_else(|| {
-            Error::Uncovered("its derivative is not known, which its rule needs".into())
-        })?;
+        let derivative = self
+            .derivative
+            .ok_or_else(|| Error::Uncovered("its derivative is not known, which its rule needs".into()))?;
         let moving: Vec<&Operand<T>> = operands.iter().filter(|operand| operand.depends).collect();
         let mut wanted: Vec<_> = moving.iter().map(|operand| operand.value).collect();
         // A value that is an operand twice has one derivative.

@@ -234,15 +234,15 @@ pub struct ValueEntry {
     pub arrays: ArrayKeys,
 }
 
-/// Where relevance ended: `start = inputs + losses`, except for the gaps that the ledger names.
+/// Where relevance ended: `start = inputs + losses`, except for the gaps that the ledger names, and for rules that conserve nothing.
 #[derive(Debug, Clone, Serialize)]
 pub struct Totals {
     /// What reached the inputs.
     pub inputs: Amount,
     /// What was lost, by reason.
     pub losses: BTreeMap<Loss, Amount>,
-    /// Whether every step accounts for what it received.
-    pub closes: bool,
+    /// Whether every step accounts for what it received; `null` if the rules conserve nothing.
+    pub closes: Option<bool>,
 }
 
 /// Wall-clock time of each part, in seconds.

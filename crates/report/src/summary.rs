@@ -119,6 +119,9 @@ fn leaders(leaders: &[Leader], between: &str) -> String {
 }
 
 fn ledger(document: &Document) -> String {
+    if document.totals.closes.is_none() {
+        return format!("none: the rules of {} conserve nothing", document.settings.rules.name);
+    }
     let steps = document.ledger.entries.len();
     let open: Vec<_> =
         document.ledger.open_entries().take(3).map(|e| format!("{} ({})", e.operator, e.place)).collect();
@@ -200,7 +203,7 @@ mod tests {
             totals: Totals {
                 inputs: Amount::default_mode(0.9),
                 losses: [(Loss::ZeroDenominator, Amount::default_mode(0.08))].into(),
-                closes: true,
+                closes: Some(true),
             },
             ledger: Ledger::default(),
             coverage: 1.0,

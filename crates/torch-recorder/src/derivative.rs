@@ -13,11 +13,7 @@ impl Call {
     ///
     /// # Errors
     /// [`Error::Call`] if a tensor was not kept, or if libtorch has no derivative of the operator.
-    pub fn derivative(
-        &self,
-        wanted: &[ValueId],
-        arriving: &[Option<Tensor>],
-    ) -> Result<Vec<Option<Tensor>>> {
+    pub fn derivative(&self, wanted: &[ValueId], arriving: &[Option<Tensor>]) -> Result<Vec<Option<Tensor>>> {
         let failed = |reason: String| Error::Call { operator: self.name.clone(), reason };
         let mut values = Vec::new();
         let arguments = self.arguments.iter().map(|argument| {
@@ -33,9 +29,8 @@ impl Call {
                 None => relevance.pin_mut().push_undefined(),
             }
         }
-        let found =
-            ffi::differentiate(&self.name, &self.overload, &arguments, &values, &wanted, &relevance)
-                .map_err(|exception| failed(exception.what().to_owned()))?;
+        let found = ffi::differentiate(&self.name, &self.overload, &arguments, &values, &wanted, &relevance)
+            .map_err(|exception| failed(exception.what().to_owned()))?;
         (0..found.size())
             .map(|index| {
                 let found = found.at(index).map_err(|exception| failed(exception.what().to_owned()))?;

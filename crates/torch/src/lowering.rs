@@ -131,7 +131,11 @@ impl Derivative<TorchTensor> for OfCall {
         let as_recorded = |(index, slot): (usize, &Option<TorchTensor>)| {
             let Some(arrived) = slot.as_ref().map(TorchTensor::as_tch) else { return Ok(None) };
             let complex = self.0.outputs.get(index).is_some_and(|output| is_complex(&output.slot));
-            let arrived = if complex { arrived.f_contiguous().and_then(|x| x.f_view_as_complex()) } else { Ok(arrived.shallow_clone()) };
+            let arrived = if complex {
+                arrived.f_contiguous().and_then(|x| x.f_view_as_complex())
+            } else {
+                Ok(arrived.shallow_clone())
+            };
             computed(arrived).map(Some)
         };
         let arriving = arriving.iter().enumerate().map(as_recorded).collect::<Result<Vec<_>>>()?;
@@ -139,7 +143,11 @@ impl Derivative<TorchTensor> for OfCall {
         let found = found.map_err(|error| Error::Uncovered(format!("it has no derivative here: {error}")))?;
         let in_parts = |slot: Option<tch::Tensor>| {
             let Some(found) = slot else { return Ok(None) };
-            let parts = if found.is_complex() { found.f_resolve_conj().and_then(|x| x.f_view_as_real()) } else { Ok(found) };
+            let parts = if found.is_complex() {
+                found.f_resolve_conj().and_then(|x| x.f_view_as_real())
+            } else {
+                Ok(found)
+            };
             Ok(Some(TorchTensor::from(computed(parts)?)))
         };
         found.into_iter().map(in_parts).collect()

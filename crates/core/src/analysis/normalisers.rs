@@ -78,7 +78,9 @@ pub(super) fn recognise<T: Tensor>(tape: &mut Tape<T>) {
         let meta = |value: ValueId| tape.values[value.0].clone();
         match outcome {
             Outcome::Keep => {}
-            Outcome::Pass(operand) => tape.steps[index].becomes(Box::new(Pass { operand, role: Role::Other })),
+            Outcome::Pass(operand) => {
+                tape.steps[index].becomes(Box::new(Pass { operand, role: Role::Other }))
+            }
             Outcome::Softmax(of) => {
                 let operand = Operand { depends: true, ..Operand::shape_only(of, meta(of)) };
                 tape.steps[index].becomes(Box::new(Pass::function(Function::Softmax)));

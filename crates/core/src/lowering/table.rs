@@ -25,6 +25,8 @@ pub enum Lower<F: Framework> {
     Function(Function),
     /// The first operand unchanged, or in another element type.
     Identity,
+    /// The first operand unchanged, behind which no gradient flows.
+    Detached,
     /// A normalisation of the first operand.
     Norm,
     /// A decision about numbers.

@@ -5,8 +5,8 @@ use crate::op::arrived;
 use crate::rules::Rule;
 use crate::tensor::BOUND;
 use crate::{
-    BacktraceOp, Context, DType, Error, Family, Loss, Operand, Relevance, Result, Role, RowBlock, Rows, Tensor,
-    ValueId,
+    BacktraceOp, Context, DType, Error, Family, Loss, Operand, Relevance, Result, Role, RowBlock, Rows,
+    Tensor, ValueId,
 };
 
 /// softmax(scale · Q·Kᵀ + mask)·V. Operands: Q `[…, H, L, E]`, K `[…, G, S, E]`, V `[…, G, S, F]` with H a multiple of G

@@ -99,8 +99,7 @@ pub(super) fn backtrace_convolution<T: Tensor>(
             }
         };
         let factors = |share| backtrace_factors([input, kernel], variant, &share, context);
-        let [to_x, to_weight] =
-            to_product.map(factors).transpose()?.unwrap_or([None, None]);
+        let [to_x, to_weight] = to_product.map(factors).transpose()?.unwrap_or([None, None]);
         [to_x, to_weight, to_bias]
     } else {
         let moving = if weight.depends { kernel } else { input };

@@ -2,7 +2,8 @@
 
 use crate::op::arrived;
 use crate::ops::{by_parts, exactly};
-use crate::{BacktraceOp, Context, Family, Mode, Operand, Relevance, Result, Tensor, Unary};
+use crate::rules::Rule;
+use crate::{BacktraceOp, Context, Error, Family, Mode, Operand, Relevance, Result, Tensor, Unary};
 
 /// log(eᵃ + eᵇ), with the same relevance as when written out: a takes σ(a − b), b the rest. In contrastive mode a constant
 /// operand only decides the sign, and the other operand takes all. Operands broadcast.
@@ -22,6 +23,10 @@ impl<T: Tensor> BacktraceOp<T> for LogAddExp {
     ) -> Result<Vec<Option<Relevance<T>>>> {
         let operands: &[Operand<T>; 2] = exactly(operands)?;
         let relevance = arrived(arriving)?;
+        // Both exponentials are positive, and to positive contributions the rules of sums give the same.
+        if context.rule() == Rule::Gradient {
+            return Err(Error::Uncovered("its derivative was not kept".into()));
+        }
         let dtype = relevance.first().dtype();
         // eˣ = 0 is written as x = −∞.
         let [a, b] = operands;

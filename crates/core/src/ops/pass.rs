@@ -3,7 +3,8 @@
 use crate::op::arrived;
 use crate::rules::Rule;
 use crate::{
-    Amount, BacktraceOp, Context, Error, Family, Function, Loss, Operand, Relevance, Result, Role, Rows, Tensor,
+    Amount, BacktraceOp, Context, Error, Family, Function, Loss, Operand, Relevance, Result, Role, Rows,
+    Tensor,
 };
 
 /// r = R on one operand; nothing on the others.

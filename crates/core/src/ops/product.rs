@@ -34,7 +34,6 @@ impl<T: Tensor> BacktraceOp<T> for Product {
         arriving: &[Option<Relevance<T>>],
         context: &mut Context<'_, T>,
     ) -> Result<Vec<Option<Relevance<T>>>> {
-        let factors = |a: &Operand<T>, b: &Operand<T>| Ok((a.data()?.clone(), b.data()?.clone()));
         match context.rule() {
             Rule::Gradient => {
                 let [a, b] = exactly(operands)?;
@@ -45,9 +44,9 @@ impl<T: Tensor> BacktraceOp<T> for Product {
                 };
                 Ok(vec![by(a, b)?, by(b, a)?])
             }
-            // x·x is all x's.
             _ => divide(operands, arrived(arriving)?, context, |a, b| {
-                (a.value != b.value).then(|| factors(a, b)).transpose()
+                // x·x is all x's.
+                (a.value != b.value).then(|| Ok((a.data()?.clone(), b.data()?.clone()))).transpose()
             }),
         }
     }

@@ -48,7 +48,9 @@ impl<T: Tensor> BacktraceOp<T> for Quotient {
                 let to_b = if b.depends { share(b, &by_b()?)? } else { None };
                 Ok(vec![to_a, to_b])
             }
-            _ => divide(operands, arrived(arriving)?, context, |a, b| Ok(Some((a.data()?.clone(), inverse(b)?)))),
+            _ => divide(operands, arrived(arriving)?, context, |a, b| {
+                Ok(Some((a.data()?.clone(), inverse(b)?)))
+            }),
         }
     }
 }

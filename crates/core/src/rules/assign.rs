@@ -28,10 +28,16 @@ pub(crate) fn assign<T: Tensor>(steps: &mut [Step<T>], set: &RuleSet, starts: &[
                 }
                 step.rule = rule;
             } else if set.others == Others::Refused && kind.has_rules() {
-                return Err(Error::Rules(format!(
-                    "rule set {} has no rule for {} ({}), which is of the kind {kind}; give a set of your own that has one",
-                    set.name, step.operator, step.place
-                )));
+                let rules: Vec<String> = Rule::of(kind).map(|rule| rule.to_string()).collect();
+                return Err(Error::Unsupported {
+                    operator: step.operator.clone(),
+                    message: format!(
+                        "the rule set {} has no rule for steps of the kind {kind}; a set of your own may give it {}",
+                        set.name,
+                        rules.join(", ")
+                    ),
+                    place: Box::new(step.place.clone()),
+                });
             }
         }
         if let Some(number) = idle.iter().position(|idle| *idle) {
@@ -72,22 +78,32 @@ fn unite<T: Tensor>(steps: &mut [Step<T>], reached: &[bool]) {
         steps.iter().filter_map(|step| Some(step.call.as_ref()?.first..=step.place.step)).collect();
     // Of calls within calls, the outer ones first.
     calls.sort_by_key(|call| (*call.start(), Reverse(*call.end())));
+    let mut whole = HashSet::new();
     for call in calls.into_iter().filter(|call| call.start() < call.end()) {
         let parts: Vec<usize> = at.range(call).map(|(_, &index)| index).collect();
+        if parts.iter().any(|part| whole.contains(part)) {
+            continue;
+        }
         let ruled = |index: &&usize| reached[**index] && Kind::of_step(&steps[**index]) != Kind::Movement;
         let by_gradients = parts.iter().filter(ruled).all(|&index| steps[index].rule == Rule::Gradient);
-        let needed = parts.iter().filter(ruled).any(|&index| !adjoins(&steps[index]));
+        // Where a token's row is not known, it has no derivative.
+        let needs = |step: &Step<T>| {
+            !adjoins(step) || (Kind::of_step(step) == Kind::Embedding && step.result.is_none())
+        };
+        let needed = parts.iter().filter(ruled).any(|&index| needs(&steps[index]));
         let Some(&last) = parts.last().filter(|&&last| by_gradients && needed && steps[last].call.is_some())
         else {
             continue;
         };
+        whole.extend(parts.iter().copied());
         let made: HashSet<ValueId> =
             parts.iter().flat_map(|&index| std::mem::take(&mut steps[index].outputs)).collect();
         let mut inputs: Vec<Operand<T>> = Vec::new();
         for operand in parts.iter().flat_map(|&index| std::mem::take(&mut steps[index].inputs)) {
-            let known = inputs.iter().any(|other| other.value == operand.value);
-            if !made.contains(&operand.value) && !known {
-                inputs.push(Operand { data: None, ..operand });
+            match inputs.iter_mut().find(|known| known.value == operand.value) {
+                Some(known) => known.depends |= operand.depends,
+                None if made.contains(&operand.value) => {}
+                None => inputs.push(Operand { data: None, ..operand }),
             }
         }
         let step = &mut steps[last];
@@ -115,11 +131,7 @@ impl Ends {
 }
 
 /// The steps to which some way leads back from the start that passes no step at which it `ends`.
-fn backward<T: Tensor>(
-    steps: &[Step<T>],
-    starts: &[ValueId],
-    ends: impl Fn(usize) -> bool,
-) -> Vec<bool> {
+fn backward<T: Tensor>(steps: &[Step<T>], starts: &[ValueId], ends: impl Fn(usize) -> bool) -> Vec<bool> {
     let mut open: HashSet<ValueId> = starts.iter().copied().collect();
     let mut found = vec![false; steps.len()];
     for (index, step) in steps.iter().enumerate().rev() {

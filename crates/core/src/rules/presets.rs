@@ -94,9 +94,7 @@ pub const PRESETS: &[Preset] = &[
         summary: "LRP with alpha-beta 2, 1 in convolutions and epsilon in linear layers",
         source: "arXiv 1910.09840",
         others: Others::Refused,
-        rows: || {
-            relevance([Row::of([Convolution], Rule::AlphaBeta(2.0, 1.0)), Row::of([Linear], EPSILON)])
-        },
+        rows: || relevance([Row::of([Convolution], Rule::AlphaBeta(2.0, 1.0)), Row::of([Linear], EPSILON)]),
     },
     Preset {
         name: "gamma",

@@ -8,8 +8,6 @@ use dlbacktrace_core::ops::Decision;
 pub(super) const ENTRIES: &[Entry] = &[
     Entry::new(
         &[
-            "StopGradient",
-            "PreventGradient",
             "Cast",
             "CheckNumerics",
             "CheckNumericsV2",
@@ -34,6 +32,8 @@ pub(super) const ENTRIES: &[Entry] = &[
         Lower::Identity,
     )
     .of_complex(),
+    Entry::new(&["StopGradient", "PreventGradient"], Family::Pass, Keep::Indices, Lower::Detached)
+        .of_complex(),
     Entry::new(
         &[
             "FusedBatchNorm",

@@ -21,8 +21,6 @@ pub(super) const ENTRIES: &[Entry] = &[
             "aten::to",
             "aten::_to_copy",
             "aten::type_as",
-            "aten::detach",
-            "aten::detach_copy",
             "aten::alias",
             "aten::alias_copy",
             "aten::lift",
@@ -36,6 +34,8 @@ pub(super) const ENTRIES: &[Entry] = &[
         Lower::Identity,
     )
     .of_complex(),
+    Entry::new(&["aten::detach", "aten::detach_copy"], Family::Pass, Keep::Indices, Lower::Detached)
+        .of_complex(),
     Entry::new(
         &[
             "aten::batch_norm",
