@@ -69,11 +69,9 @@ fn flatten(value: IValue, tensors: &mut Vec<Tensor>) -> Option<()> {
 }
 
 /// Fixtures that are not compared, and why.
-const APART: [(&str, &str); 4] = [
+const APART: [(&str, &str); 2] = [
     ("methods", "autograd stops at its no_grad block, of which a recording knows nothing"),
     ("mlp_fp16_weights", "the derivative is below the smallest number of half precision"),
-    ("multihead_scripted", "libtorch's fused attention has no derivative"),
-    ("encoder_layer_scripted", "libtorch's fused layer has no derivative"),
 ];
 
 /// What is wrong with a fixture's gradient; `Ok(false)` if there is nothing to compare with.

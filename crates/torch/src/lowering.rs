@@ -23,8 +23,6 @@ pub(crate) struct Torch {
     cache_weights: bool,
     /// The policy by which the run was recorded.
     pub(crate) policy: &'static Policy,
-    /// Whether the policy keeps what derivatives need.
-    derivatives: bool,
 }
 
 impl Framework for Torch {
@@ -68,9 +66,10 @@ impl Framework for Torch {
         call.on(slot)
     }
 
-    /// A call that drew random numbers would draw others.
+    /// A call that drew random numbers would draw others. Torch's fused layers have derivatives only as their parts.
     fn derivative(&self, call: &Call) -> Option<Box<dyn Derivative<TorchTensor>>> {
-        let again = self.derivatives && chance(call.chance).is_none();
+        let fused = ["aten::_native_multi_head_attention", "aten::_transformer_encoder_layer_fwd"];
+        let again = chance(call.chance).is_none() && !fused.contains(&call.base.as_str());
         let share = |slot: &Slot, _| {
             Ok::<_, Error>(Slot { value: slot.value, tensor: slot.tensor.as_ref().map(Self::share) })
         };
@@ -163,7 +162,7 @@ pub(crate) fn begin(
 ) -> Lowering {
     let policy = policy(derivatives);
     let origins = values.iter().map(|value| value.origin.clone()).collect();
-    let mut lowering = Lowering::new(Torch { origins, cache_weights, policy, derivatives }, table);
+    let mut lowering = Lowering::new(Torch { origins, cache_weights, policy }, table);
     lowering.derivatives = derivatives;
     for value in values {
         self::value(&mut lowering, value);

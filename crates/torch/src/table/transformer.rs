@@ -59,9 +59,10 @@ fn norm(lowering: &mut Lowering, call: &Call, x: &Operand, which: &str) -> Resul
     let parameter = |kind: &str| lowering.operand(call.tensor(&format!("norm_{kind}_{which}"))?);
     let (weight, bias) = (parameter("weight")?, parameter("bias")?);
     let eps = call.optional_number("eps").unwrap_or(1e-5);
-    let (weight, bias) = (weight.data()?.as_tch(), bias.data()?.as_tch());
-    let data = computed(x.data()?.as_tch().f_layer_norm([width], Some(weight), Some(bias), eps, false))?;
-    Ok(lowering.writer.pass(Pass::norm(), x, data))
+    let (weight, bias) = (weight.data()?.as_tch().shallow_clone(), bias.data()?.as_tch().shallow_clone());
+    parts::of_one(lowering, Pass::norm(), x, move |x| {
+        x.f_layer_norm([width], Some(&weight), Some(&bias), eps, false)
+    })
 }
 
 fn feed_forward(lowering: &mut Lowering, call: &Call, x: &Operand) -> Result<Operand> {
@@ -71,9 +72,10 @@ fn feed_forward(lowering: &mut Lowering, call: &Call, x: &Operand) -> Result<Ope
         lowering.writer.linear(x, &weight, Some(&bias))
     };
     let wide = layer(lowering, x, "1")?;
-    let tensor = wide.data()?.as_tch();
-    let active = computed(if call.flag("use_gelu") { tensor.f_gelu("none") } else { tensor.f_relu() })?;
-    let active = lowering.writer.pass(Pass::function(Function::Other), &wide, active);
+    let active = match call.flag("use_gelu") {
+        true => parts::of_one(lowering, Pass::function(Function::Other), &wide, |x| x.f_gelu("none"))?,
+        false => parts::of_one(lowering, Pass::function(Function::Rectifier), &wide, tch::Tensor::f_relu)?,
+    };
     layer(lowering, &active, "2")
 }
 
@@ -151,22 +153,23 @@ impl MultiHead {
     /// The attention map softmax(Q·Kᵀ / √width), averaged over the heads on request.
     fn map(&self, lowering: &mut Lowering, heads: &[Operand; 3], average: bool) -> Result<Operand> {
         let [query, key, _] = heads;
-        let scores = query.data()?.matmul(&key.data()?.transpose()?)?.scale(self.scale(query))?;
-        let mut masked = scores.as_tch().shallow_clone();
-        if let Some(shown) = self.shown()? {
-            let hidden = shown.f_logical_not();
-            let filled = hidden.and_then(|hidden| masked.f_masked_fill(&hidden, f64::NEG_INFINITY));
-            masked = computed(filled)?.into_tch();
-        }
-        let map = computed(masked.f_softmax(-1, None::<tch::Kind>))?;
+        let scores = query.data()?.matmul(&key.data()?.transpose()?)?;
         let product = MatMul { transposed: true };
         let scores = lowering.writer.inner(Box::new(product), vec![query.clone(), key.clone()], scores);
-        let map = lowering.writer.pass(Pass::function(Function::Softmax), &scores, map);
+        let (scale, shown) = (self.scale(query), self.shown()?.map(tch::Tensor::shallow_clone));
+        let map = parts::of_one(lowering, Pass::function(Function::Softmax), &scores, move |scores| {
+            let mut masked = scores.f_mul_scalar(scale)?;
+            if let Some(shown) = &shown {
+                masked = masked.f_masked_fill(&shown.f_logical_not()?, f64::NEG_INFINITY)?;
+            }
+            masked.f_softmax(-1, None::<tch::Kind>)
+        })?;
         if !average {
             return Ok(map);
         }
-        let mean = map.data()?.sum(&[1], false)?.scale(1.0 / self.count as f64)?;
-        Ok(lowering.writer.inner(Box::new(Reduce { axes: vec![1] }), vec![map], mean))
+        parts::of_one(lowering, Reduce { axes: vec![1] }, &map, |map| {
+            map.f_mean_dim(1, false, None::<tch::Kind>)
+        })
     }
 
     fn scale(&self, head: &Operand) -> f64 {
