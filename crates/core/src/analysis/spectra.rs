@@ -31,7 +31,7 @@ pub(super) fn fold<T: Tensor>(tape: &mut Tape<T>) {
         let Some(&output) = step.outputs.first() else { continue };
         if let Some((op, signals)) = convolution(step, &spectra) {
             let step = &mut tape.steps[index];
-            step.op = Box::new(op);
+            step.becomes(Box::new(op));
             step.inputs = signals.into();
             continue;
         }

@@ -63,6 +63,12 @@ impl<T: Tensor> BacktraceOp<T> for Pass {
         })?;
         let positive = || relevance.map(Tensor::positive);
         match context.rule() {
+            Rule::Gradient => match self.role {
+                Role::Function(Function::Scale(factor)) => {
+                    self.pass(operands, operand, &relevance.map(|channel| channel.scale(factor))?)
+                }
+                _ => context.differentiate(operands, &[Some(relevance.first().clone())]),
+            },
             Rule::Guided => context.differentiate(operands, &[Some(positive()?.first().clone())]),
             Rule::Taylor => expanded(operands, operand, relevance, context),
             Rule::Closed => {

@@ -4,11 +4,10 @@
 
 use super::{Last, TapeWriter};
 use crate::ops::{
-    AsComplex, ComplexProduct, Concat, Fourier, MatMul, Pad, Pass, Permute, Product, Quotient, Slice, Sum,
-    Unruled,
+    AsComplex, ComplexProduct, Concat, Conjugate, Fourier, MatMul, Pad, Pass, Permute, Product, Quotient,
+    Slice, Sum, Unruled,
 };
 use crate::{Error, Function, Meta, Operand, Range, Result, Tensor, ValueId};
-use ndarray::ArrayView;
 
 /// What a row of a table says about complex numbers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -104,7 +103,7 @@ impl<T: Tensor> TapeWriter<T> {
         if !adjoint {
             return Ok(turned);
         }
-        let data = conjugated(turned.data()?)?;
+        let data = Conjugate::of(turned.data()?)?;
         let (op, operands) = self.conjugate(turned);
         Ok(self.inner_of(op, operands, data, true))
     }
@@ -134,7 +133,7 @@ impl<T: Tensor> TapeWriter<T> {
 
     /// The conjugate: reverses the sign of the imaginary part.
     pub fn conjugate(&mut self, z: Operand<T>) -> Last<T> {
-        (Box::new(Pass::function(Function::Other)), vec![z])
+        (Box::new(Conjugate), vec![z])
     }
 
     /// The same numbers in another type; real numbers become complex without an imaginary part if `to` is complex.
@@ -248,12 +247,7 @@ impl<T: Tensor> TapeWriter<T> {
 /// 1 / z = z̄ / |z|²
 fn inverse<T: Tensor>(z: &T) -> Result<T> {
     let size = z.mul(z)?.sum(&[z.shape().len() - 1], true)?;
-    Ok(conjugated(z)?.quotient(&size)?.0)
-}
-
-/// z̄
-fn conjugated<T: Tensor>(z: &T) -> Result<T> {
-    z.mul(&z.floats(ArrayView::from(&[1.0, -1.0]).into_dyn())?)
+    Ok(Conjugate::of(z)?.quotient(&size)?.0)
 }
 
 #[cfg(test)]
