@@ -20,8 +20,10 @@ impl<T: Tensor> BacktraceOp<T> for TokenArithmetic {
         &self,
         operands: &[Operand<T>],
         arriving: &[Option<Relevance<T>>],
-        _: &mut Context<'_, T>,
+        context: &mut Context<'_, T>,
     ) -> Result<Vec<Option<Relevance<T>>>> {
+        // Names are handed on alike by every rule.
+        context.rule();
         let relevance = arrived(arriving)?;
         let tokens = operands.iter().filter(|operand| operand.depends).count();
         let share = relevance.map(|channel| channel.scale(1.0 / tokens.max(1) as f64))?;
