@@ -82,7 +82,9 @@ pub(super) fn recognise<T: Tensor>(tape: &mut Tape<T>) {
                 tape.steps[index].becomes(Box::new(Pass { operand, role: Role::Other }))
             }
             Outcome::Softmax(of) => {
-                let operand = Operand { depends: true, ..Operand::shape_only(of, meta(of)) };
+                // An expansion reads x, if some step does.
+                let data = read_of(&tape.steps[..index], of);
+                let operand = Operand { depends: true, data, ..Operand::shape_only(of, meta(of)) };
                 tape.steps[index].becomes(Box::new(Pass::function(Function::Softmax)));
                 tape.steps[index].inputs = vec![operand];
             }
@@ -91,6 +93,12 @@ pub(super) fn recognise<T: Tensor>(tape: &mut Tape<T>) {
             known[output.0] = value;
         }
     }
+}
+
+/// The data of a value, if one of these steps reads it.
+fn read_of<T: Tensor>(steps: &[Step<T>], value: ValueId) -> Option<T> {
+    let mut operands = steps.iter().rev().flat_map(|step| &step.inputs);
+    operands.find(|operand| operand.value == value && operand.data.is_some())?.data.clone()
 }
 
 /// Turns the step that centred into a pass to the operand that is not the statistic.

@@ -3,7 +3,7 @@
 use super::row::unfit;
 use super::{Kind, Others, Rule, RuleSet};
 use crate::derivative::adjoins;
-use crate::ops::Unruled;
+use crate::ops::{SoftmaxExpansion, Unruled};
 use crate::{Error, Operand, Result, Step, Tensor, ValueId};
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, HashSet};
@@ -59,11 +59,14 @@ fn settle<T: Tensor>(steps: &mut [Step<T>], reached: &[bool]) {
         let own = step.rule == Rule::Backtrace;
         step.joined &= own && follows_own;
         follows_own = own;
-        let written = step.written.take();
-        if step.rule == Rule::Gradient
-            && let Some(written) = written
-        {
-            (step.op, step.inputs) = (written.op, written.inputs);
+        match (step.rule, step.written.take()) {
+            (Rule::Gradient, Some(written)) => (step.op, step.inputs) = (written.op, written.inputs),
+            (Rule::Taylor, Some(written)) => {
+                if let Ok([numerator, denominator]) = <[Operand<T>; 2]>::try_from(written.inputs) {
+                    step.op = Box::new(SoftmaxExpansion { numerator, denominator });
+                }
+            }
+            _ => {}
         }
     }
     unite(steps, reached);
