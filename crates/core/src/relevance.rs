@@ -14,6 +14,9 @@ pub enum Mode {
     Contrastive,
 }
 
+/// Totals that add up to less than one part in so many cancel each other.
+const CANCELLING: f64 = 100.0;
+
 /// The relevance of one value, in the value's shape and [compute type](DType::compute). Cheap to clone.
 #[derive(Debug, Clone)]
 pub struct Relevance<T> {
@@ -99,8 +102,14 @@ impl<T: Tensor> Relevance<T> {
     /// # Errors
     /// [`Error::Tensor`](crate::Error::Tensor).
     pub fn accumulate(self, other: &Self) -> Result<Self> {
-        // Known totals save another pass over the sum.
-        let amount = self.amount.get().zip(other.amount.get()).map(|(a, b)| *a + *b);
+        // Known totals save another pass over the sum, unless they cancel: then rounding would be most of what is left.
+        let amount = self
+            .amount
+            .get()
+            .zip(other.amount.get())
+            .map(|(a, b)| (*a + *b, a.magnitude().max(b.magnitude())));
+        let amount =
+            amount.filter(|(sum, largest)| sum.magnitude() * CANCELLING > *largest).map(|(sum, _)| sum);
         let sum = self.zip(other, Tensor::accumulate)?;
         if let Some(amount) = amount {
             let _ = sum.amount.set(amount);
