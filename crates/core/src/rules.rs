@@ -107,9 +107,9 @@ impl RuleSet {
         self.rows.iter().all(|row| row.rule.conserves())
     }
 
-    /// Whether a rule needs the derivatives of operators, for which the recording keeps every tensor.
+    /// Whether a rule needs the derivatives of operators, or all operands of norms, for which the recording keeps every tensor.
     pub fn differentiates(&self) -> bool {
-        self.rows.iter().any(|row| row.rule.differentiates())
+        self.rows.iter().any(Row::reads_all)
     }
 
     /// Checks what can be known without a model.

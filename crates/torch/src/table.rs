@@ -15,6 +15,7 @@ mod losses;
 mod matrices;
 mod movement;
 mod nested;
+mod norms;
 mod parts;
 mod passing;
 mod pooling;
@@ -55,6 +56,7 @@ fn entries() -> impl Iterator<Item = &'static Entry> {
         matrices::ENTRIES,
         movement::ENTRIES,
         nested::ENTRIES,
+        norms::ENTRIES,
         passing::ENTRIES,
         pooling::ENTRIES,
         quantised::ENTRIES,

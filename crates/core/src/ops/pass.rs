@@ -76,7 +76,8 @@ impl<T: Tensor> BacktraceOp<T> for Pass {
                 Ok(vec![None; operands.len()])
             }
             Rule::Deconvolution => self.pass(operands, operand, &positive()?),
-            _ => self.pass(operands, operand, relevance),
+            Rule::Backtrace | Rule::Pass => self.pass(operands, operand, relevance),
+            rule => Err(Error::Uncovered(format!("the rule {rule} does not serve it"))),
         }
     }
 }

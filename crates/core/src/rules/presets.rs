@@ -122,7 +122,7 @@ pub const PRESETS: &[Preset] = &[
         summary: "LRP of transformers: epsilon in layers and products of matrices, the first-order term of softmax, half to each factor",
         source: "arXiv 2402.05602",
         others: Others::Refused,
-        rows: || relevance([Row::of(LAYERS, EPSILON)]),
+        rows: || relevance([Row::of([Linear, Convolution, Norm], EPSILON)]),
     },
     Preset {
         name: "cp-lrp",
@@ -132,7 +132,7 @@ pub const PRESETS: &[Preset] = &[
         rows: || {
             let fixed = [Row::of([MatrixProduct, Attention], Rule::Second(1e-6))];
             let softmax = [Row::of([Softmax], Rule::Pass).at(Layer::Last), Row::of([Softmax], Rule::Closed)];
-            relevance([Row::of(LAYERS, EPSILON)].into_iter().chain(fixed).chain(softmax))
+            relevance([Row::of([Linear, Convolution, Norm], EPSILON)].into_iter().chain(fixed).chain(softmax))
         },
     },
 ];

@@ -75,6 +75,12 @@ impl Row {
             }
     }
 
+    /// Whether its rule goes by derivatives, or by what only a norm's own rule reads.
+    pub(super) fn reads_all(&self) -> bool {
+        let norms = self.kinds.is_empty() || self.kinds.contains(&Kind::Norm);
+        self.rule.differentiates() || (norms && matches!(self.rule, Rule::Epsilon(_)))
+    }
+
     /// Whether it names parts of a model, so that it should select something.
     pub(super) fn names(&self) -> Option<&str> {
         [&self.operator, &self.module, &self.class].into_iter().flatten().map(String::as_str).next()

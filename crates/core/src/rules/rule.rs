@@ -18,7 +18,7 @@ pub enum Rule {
     /// Unchanged.
     Pass,
     /// Sums: c / (z + ε·sign z) · R with ε > 0 (Bach et al. 2015). What ε takes is lost. Signed. A product of matrices is such a sum of
-    /// products, each half of either factor (Achtibat et al. 2024).
+    /// products, each half of either factor (Achtibat et al. 2024); a norm is one while its statistics are held fixed.
     Epsilon(f64),
     /// Sums: (c + γ·max(c, 0)) / Σ(c + γ·max(c, 0)) · R where z ≥ 0, and with min in place of max where z < 0; γ ≥ 0 (Montavon et al.
     /// 2019, for both signs Andéol et al. 2021). Signed.
@@ -82,7 +82,7 @@ impl Rule {
         match self {
             Self::Backtrace | Self::Gradient => true,
             Self::Pass => matches!(kind, Activation | Rectifier | Softmax | Norm | Kind::Movement),
-            Self::Epsilon(_) => kind.is_sum() || matches!(kind, MatrixProduct | Attention),
+            Self::Epsilon(_) => kind.is_sum() || matches!(kind, MatrixProduct | Attention | Norm),
             Self::Gamma(_) | Self::AlphaBeta(..) | Self::ZPlus | Self::SignedBacktrace => kind.is_sum(),
             Self::Half | Self::Magnitude => kind == Product,
             Self::First(_) => matches!(kind, Product | MatrixProduct),
