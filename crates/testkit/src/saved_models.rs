@@ -31,6 +31,8 @@ pub struct Fixture {
     pub directory: PathBuf,
     pub inputs: Vec<(String, Stored)>,
     pub outputs: Vec<(String, Stored)>,
+    /// The derivative of the sum of the first floating output, by name, by each floating input, as `tf.GradientTape` gives it.
+    pub gradients: Vec<(String, Stored)>,
 }
 
 /// A tensor as it was stored.
@@ -41,7 +43,7 @@ pub enum Stored {
 }
 
 impl Stored {
-    fn shape(&self) -> &[usize] {
+    pub fn shape(&self) -> &[usize] {
         match self {
             Self::Plain { shape, .. } | Self::Text { shape, .. } => shape,
         }
@@ -108,7 +110,8 @@ pub fn fixture(name: &str) -> Fixture {
     };
     let entry = index().into_iter().find(|entry| entry.name == name);
     let entry = entry.unwrap_or_else(|| panic!("no fixture {name}"));
-    Fixture { inputs: part("input:"), outputs: part("output:"), directory, entry }
+    let [inputs, outputs, gradients] = ["input:", "output:", "gradient:"].map(part);
+    Fixture { entry, directory, inputs, outputs, gradients }
 }
 
 fn from_hex(text: &str) -> Vec<u8> {
@@ -135,7 +138,7 @@ impl Fixture {
         let alone = |sample: usize| {
             let inputs = self.inputs.iter().map(|(name, stored)| (name.clone(), stored.sample(sample)));
             let (entry, directory) = (self.entry.clone(), self.directory.clone());
-            Self { entry, directory, inputs: inputs.collect(), outputs: Vec::new() }
+            Self { entry, directory, inputs: inputs.collect(), outputs: Vec::new(), gradients: Vec::new() }
         };
         (batch && count > 1).then(|| (0..count).map(alone).collect())
     }
