@@ -5,6 +5,7 @@ use crate::table::{explained, keep, table};
 use crate::{DataType, Error, Explanation, Keep, Model, Port, Record, Result, Tensor, TfTensor};
 use dlbacktrace_core::analysis::Scaling;
 use dlbacktrace_core::explain::{self, Again, Options, Run, Watch};
+use dlbacktrace_core::rules::RuleSet;
 use dlbacktrace_core::start::Classes;
 use dlbacktrace_core::{Range, Result as CoreResult, Tensor as _};
 use std::collections::HashSet;
@@ -22,7 +23,7 @@ impl Model {
         let mut options = options.clone();
         options.start.classes.get_or_insert(Classes::Last);
         Ok(explain::explain(
-            self.on_tape(inputs, options.random_seed, &options.watch)?,
+            self.on_tape(inputs, &options.rules, options.random_seed, &options.watch)?,
             &options,
             self.weights(),
         )?)
@@ -33,20 +34,24 @@ impl Model {
     /// # Errors
     /// As [`Model::forward`], and [`Error::Core`].
     pub fn scalings(&self, inputs: &[(String, Tensor)]) -> Result<Vec<(String, Scaling)>> {
-        Ok(explain::scalings(&self.on_tape(inputs, None, &Watch::default())?))
+        Ok(explain::scalings(&self.on_tape(inputs, &RuleSet::default(), None, &Watch::default())?))
     }
 
-    /// A run on a tape.
+    /// A run on a tape, for these rules.
     fn on_tape<'a>(
         &'a self,
         inputs: &'a [(String, Tensor)],
+        rules: &RuleSet,
         seed: Option<u64>,
         watch: &Watch,
     ) -> Result<Run<'a, TfTensor>> {
         let start = Instant::now();
-        let recording = self.record_watched(inputs, &keep, seed, watch)?;
+        let derivatives = rules.differentiates();
+        let kept: &dyn Fn(&str) -> Keep = if derivatives { &|_| Keep::All } else { &keep };
+        let recording = self.record_watched(inputs, kept, seed, watch)?;
         let (recorded, forward) = (Instant::now(), start.elapsed());
-        let mut lowering = lowering::begin(self.context(), recording.values, &recording.records, table());
+        let mut lowering =
+            lowering::begin(self.context(), recording.values, &recording.records, derivatives, table());
         for record in recording.records {
             lowering.record(&record)?;
         }

@@ -19,6 +19,7 @@
 #![deny(unsafe_code)]
 
 mod backend;
+mod derivatives;
 #[allow(unsafe_code)]
 mod eager;
 mod error;

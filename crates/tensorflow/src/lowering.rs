@@ -1,10 +1,10 @@
 //! Describes recordings of TensorFlow to the core's lowering.
 
 use crate::backend::{dtype, part, parts};
-use crate::{Context, DataType, Keep, Origin, Record, Slot, TfTensor, ValueInfo};
+use crate::{Context, DataType, Keep, Origin, Record, Slot, TfTensor, ValueInfo, derivatives};
 use dlbacktrace_core::lowering::{self, Framework, OfSlot, Table};
 use dlbacktrace_core::{
-    Chance, DType, Error, Meta, ModulePath, Place, Port, Result, Tensor, ValueId, WeightKey,
+    Chance, DType, Derivative, Error, Meta, ModulePath, Place, Port, Result, Tensor, ValueId, WeightKey,
 };
 use std::collections::{HashMap, HashSet};
 use std::hash::{DefaultHasher, Hash, Hasher};
@@ -42,11 +42,12 @@ pub(crate) struct Assigned {
     pub(crate) whole: bool,
 }
 
-/// An empty tape for the values of a recording.
+/// An empty tape for the values of a recording, which kept what `derivatives` need or not.
 pub(crate) fn begin(
     context: &Arc<Context>,
     values: Vec<ValueInfo>,
     records: &[Record],
+    derivatives: bool,
     table: &'static Table<TensorFlow>,
 ) -> Lowering {
     let (mut stored, mut metas) = (HashMap::new(), Vec::with_capacity(values.len()));
@@ -75,6 +76,7 @@ pub(crate) fn begin(
     };
     framework.written = records.iter().filter_map(|record| framework.written_by(record)).collect();
     let mut lowering = Lowering::new(framework, table);
+    lowering.derivatives = derivatives;
     for meta in metas {
         lowering.writer.tape.value(meta);
     }
@@ -139,6 +141,10 @@ impl Framework for TensorFlow {
         let outputs = record.outputs.iter().map(|output| slot(output, true)).collect::<Result<_>>()?;
         let (operation, scope) = (Arc::new(operation), Arc::clone(&record.scope));
         Ok(Record { operation, scope, chance: record.chance, inputs, outputs })
+    }
+
+    fn derivative(&self, record: &Record) -> Option<Box<dyn Derivative<TfTensor>>> {
+        derivatives::derivative(record)
     }
 
     fn tensor(&self, raw: &crate::Tensor, meta: &Meta) -> Result<TfTensor> {

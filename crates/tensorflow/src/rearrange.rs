@@ -3,8 +3,10 @@
 //! An operator that only moves elements moves their numbers in the same way. So we find its map by running it once more with
 //! every moving operand replaced by numbers, whatever the operator is.
 
+use crate::backend::dtype;
 use crate::lowering::{Lowering, input, not_kept};
-use crate::{Context, DataType, Record, Slot, Tensor as Handle, TfTensor};
+use crate::table::keep;
+use crate::{Context, DataType, Keep, Record, Slot, Tensor as Handle, TfTensor};
 use dlbacktrace_core::ops::{Constant, Rearrange};
 use dlbacktrace_core::{BacktraceOp, DType, Error, Operand, Result, Tensor, Turn, ValueId};
 use std::ffi::CStr;
@@ -83,7 +85,9 @@ fn renumbered(
             used += shape.iter().product::<usize>();
             operands.push(lowering.unread(slot));
             numbers
-        } else if let Some(tensor) = slot.tensor.as_ref().filter(|_| filled != Some(index)) {
+        } else if let Some(tensor) =
+            slot.tensor.as_ref().filter(|tensor| filled != Some(index) && says_how(record, tensor))
+        {
             tensor.clone()
         } else {
             // A filled-in element is a constant.
@@ -93,6 +97,11 @@ fn renumbered(
     }
     let made = again(lowering, record, types, &inputs)?;
     Ok((operands, made))
+}
+
+/// Whether an input that does not move says how the others do. Numbers do so only if the operator's row keeps them.
+fn says_how(record: &Record, tensor: &Handle) -> bool {
+    !dtype(tensor.data_type()).is_float() || keep(&record.operation.operator) != Keep::Indices
 }
 
 /// The type of a value's elements, and the type for their numbers: doubles, which count exactly up to 2⁵³, if the type itself

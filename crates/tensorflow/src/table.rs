@@ -10,7 +10,7 @@ mod fourier;
 mod functions;
 mod geometry;
 #[cfg(test)]
-mod jacobians;
+pub(crate) mod jacobians;
 mod lists;
 mod lookups;
 mod losses;

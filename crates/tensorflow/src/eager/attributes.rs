@@ -24,6 +24,13 @@ impl Attributes {
         self.0.iter().map(|(name, value)| (name, value))
     }
 
+    /// Those of these names.
+    pub(crate) fn named(&self, names: &[&str]) -> Self {
+        let named =
+            |(name, _): &&(CString, Vec<u8>)| names.iter().any(|wanted| wanted.as_bytes() == name.as_bytes());
+        Self(self.0.iter().filter(named).cloned().collect())
+    }
+
     fn one(name: &std::ffi::CStr, value: Attribute) -> Self {
         Self(vec![(name.to_owned(), AttributeValue { value: Some(value) }.encode_to_vec())])
     }

@@ -64,7 +64,7 @@ impl Operation {
     }
 
     /// The attributes for calls of TensorFlow.
-    pub(super) fn passed(&self) -> &Attributes {
+    pub(crate) fn passed(&self) -> &Attributes {
         &self.passed
     }
 

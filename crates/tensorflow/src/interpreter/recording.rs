@@ -70,7 +70,7 @@ impl Scope {
 }
 
 /// One operator that ran.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Record {
     /// The operator.
     pub operation: Arc<Operation>,

@@ -20,7 +20,7 @@ pub(super) struct Case {
     counted: Vec<usize>,
 }
 
-pub(super) fn context() -> &'static Arc<Context> {
+pub(crate) fn context() -> &'static Arc<Context> {
     static CONTEXT: OnceLock<Arc<Context>> = OnceLock::new();
     CONTEXT.get_or_init(|| {
         let library = Library::load(None)
@@ -47,12 +47,12 @@ fn gcd(a: usize, b: usize) -> usize {
     if b == 0 { a } else { gcd(b, a % b) }
 }
 
-pub(super) fn integers(shape: &[usize], values: &[i32]) -> Tensor {
+pub(crate) fn integers(shape: &[usize], values: &[i32]) -> Tensor {
     let bytes: Vec<u8> = values.iter().flat_map(|value| value.to_ne_bytes()).collect();
     context().tensor(DataType::INT32, shape, &bytes).unwrap()
 }
 
-pub(super) fn longs(shape: &[usize], values: &[i64]) -> Tensor {
+pub(crate) fn longs(shape: &[usize], values: &[i64]) -> Tensor {
     let bytes: Vec<u8> = values.iter().flat_map(|value| value.to_ne_bytes()).collect();
     context().tensor(DataType::INT64, shape, &bytes).unwrap()
 }
@@ -62,11 +62,11 @@ pub(super) fn truths(shape: &[usize], values: &[bool]) -> Tensor {
     context().tensor(DataType::BOOL, shape, &bytes).unwrap()
 }
 
-pub(super) fn ints(ints: &[i64]) -> Attribute {
+pub(crate) fn ints(ints: &[i64]) -> Attribute {
     Attribute::List(List { ints: ints.to_vec(), ..List::default() })
 }
 
-pub(super) fn text(text: &str) -> Attribute {
+pub(crate) fn text(text: &str) -> Attribute {
     Attribute::Bytes(text.into())
 }
 
@@ -74,7 +74,7 @@ pub(super) const INT32: Attribute = Attribute::Type(DataType::INT32.0);
 pub(super) const FLOAT: Attribute = Attribute::Type(DataType::FLOAT.0);
 
 /// Attributes that are not given are TensorFlow's defaults, or follow from the inputs.
-pub(super) fn operation(operator: &str, attributes: &[(&str, Attribute)]) -> Arc<Operation> {
+pub(crate) fn operation(operator: &str, attributes: &[(&str, Attribute)]) -> Arc<Operation> {
     let attribute = |(name, value): &(&str, Attribute)| {
         ((*name).to_owned(), AttributeValue { value: Some(value.clone()) })
     };
@@ -212,7 +212,7 @@ impl Case {
         let (operation, scope) = (Arc::clone(&self.operation), Arc::new(Scope::default()));
         let made = slots.split_off(self.inputs.len());
         let record = Record { operation, scope, chance: None, inputs: slots, outputs: made };
-        let mut lowering = lowering::begin(context(), values, &[], table());
+        let mut lowering = lowering::begin(context(), values, &[], false, table());
         lowering.record(&record).unwrap();
         let mut tape = lowering.writer.tape;
         tape.inputs = moving.iter().map(|&input| Value(input)).collect();
@@ -250,6 +250,6 @@ pub(super) fn relevance(units: usize) -> Vec<f64> {
     (0..units).map(|unit| ((unit * 5 + 2) % 13) as f64 / 4.0 - 0.5).collect()
 }
 
-pub(super) fn array(tensor: &Tensor) -> Vec<f64> {
+pub(crate) fn array(tensor: &Tensor) -> Vec<f64> {
     TfTensor::from(tensor.clone()).to_array().unwrap().into_iter().collect()
 }

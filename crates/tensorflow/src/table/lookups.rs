@@ -15,7 +15,8 @@ pub(super) const ENTRIES: &[Entry] = &[
         let tokens = lowering.unread(input(record, 0)?);
         let rank = tokens.meta.shape.len() + 1;
         let axis = axis(record.operation.int("axis").unwrap_or(-1), rank)?;
-        lowering.step(record, Box::new(OneHot { axis }), vec![tokens])
+        lowering.step(record, Box::new(OneHot { axis }), vec![tokens])?;
+        with_rows(lowering, |lowering| lowering.result(record))
     }),
     Entry::by_shape(&["Unique", "UniqueV2", "UniqueWithCounts", "UniqueWithCountsV2"], Family::Pass, unique),
     Entry::by_result(&["SparseFillEmptyRows"], Family::Movement, filled),
@@ -60,7 +61,24 @@ fn resource_gather(lowering: &mut Lowering, record: &Record) -> Result<()> {
 
 fn embedding(lowering: &mut Lowering, record: &Record, table: &Slot) -> Result<()> {
     let operands = vec![lowering.unread(table), lowering.operand(input(record, 1)?)?];
-    lowering.step(record, Box::new(Embedding), operands)
+    lowering.step(record, Box::new(Embedding), operands)?;
+    with_rows(lowering, |lowering| lowering.result(record))
+}
+
+/// Notes the rows that the last step looked up, for rules that need them.
+pub(super) fn with_rows(
+    lowering: &mut Lowering,
+    rows: impl FnOnce(&Lowering) -> Result<TfTensor>,
+) -> Result<()> {
+    if lowering.derivatives {
+        let rows = rows(lowering)?;
+        // One-hot rows may be integers.
+        let rows = if rows.dtype().is_float() { rows } else { rows.cast(DType::F32)? };
+        if let Some(step) = lowering.writer.tape.steps.last_mut() {
+            step.result = Some(rows);
+        }
+    }
+    Ok(())
 }
 
 /// Rows of a table are an embedding, whether the table is constant or moves.
@@ -84,6 +102,10 @@ fn gather(lowering: &mut Lowering, record: &Record) -> Result<()> {
     let table = lowering.writer.inner_shape(Box::new(Permute { order: front }), table, rows);
     let operands = vec![table, lowering.operand(index)?];
     let embedded = lowering.writer.inner_shape(Box::new(Embedding), operands, found.clone());
+    // As the axes of the result come from those of the lookup, they go back.
+    let mut forth: Vec<usize> = (0..found.len()).collect();
+    forth[..rank + axis].rotate_left(axis);
+    with_rows(lowering, |lowering| lowering.result(record)?.permute(&forth))?;
     let mut back: Vec<usize> = (0..found.len()).collect();
     back[..rank + axis].rotate_left(rank);
     lowering.step(record, Box::new(Permute { order: back }), vec![embedded])

@@ -2,6 +2,7 @@
 
 use super::Entry;
 use super::arguments::integer;
+use super::lookups::with_rows;
 use crate::lowering::{Lowering, input};
 use crate::rearrange::{self, places};
 use crate::{Record, TfTensor};
@@ -129,9 +130,30 @@ fn segments(lowering: &mut Lowering, record: &Record, meeting: Collision) -> Res
 fn bags(lowering: &mut Lowering, record: &Record) -> Result<()> {
     let (table, rows) = (lowering.operand(input(record, 0)?)?, lowering.operand(input(record, 1)?)?);
     let found = table.data()?.index_select(0, rows.data()?)?;
-    let found = lowering.writer.inner(Box::new(Embedding), vec![table, rows], found);
+    let mut found = lowering.writer.inner(Box::new(Embedding), vec![table, rows], found);
     let index = lowering.operand(input(record, 2)?)?.data()?.clone();
+    if lowering.derivatives {
+        with_rows(lowering, |_| found.data().cloned())?;
+        let weights = lowering.writer.constant(weights(record, &found, &index)?);
+        found = lowering.writer.product(&found, &weights)?;
+    }
     lowering.step(record, Box::new(IndexAdd { axis: 0, index }), vec![found])
+}
+
+/// What each row of a segment counts: 1, 1/n or 1/√n of n rows. It is the same for all rows of a segment, so that it matters to
+/// derivatives alone.
+fn weights(record: &Record, rows: &Operand<TfTensor>, segments: &TfTensor) -> Result<TfTensor> {
+    let segments = segments.to_indices()?;
+    let power = match record.operation.operator.as_str() {
+        operator if operator.starts_with("SparseSegmentMean") => -1.0,
+        operator if operator.starts_with("SparseSegmentSqrtN") => -0.5,
+        _ => 0.0,
+    };
+    let of = |segment: &i64| (segments.iter().filter(|other| *other == segment).count() as f64).powf(power);
+    let mut shape = vec![1; rows.meta.shape.len()];
+    shape[0] = segments.len();
+    let weights = ndarray::ArrayD::from_shape_vec(shape, segments.iter().map(of).collect());
+    rows.data()?.floats(weights.map_err(|error| Error::tensor("weights", error))?.view())
 }
 
 /// How often each token occurs in each sample or in all, or whether it does: a sum of ones, one for each token.
@@ -160,7 +182,8 @@ fn counts(lowering: &mut Lowering, record: &Record) -> Result<()> {
     let one_each = tokens.data()?.cast(DType::F32)?.full(&[count], 1.0)?;
     let tokens = lowering.writer.reshape(&tokens, &[count])?;
     let ones = lowering.writer.constant(one_each.clone());
-    let ones = lowering.writer.inner(Box::new(TokenScatter), vec![ones, tokens], one_each);
+    let ones = lowering.writer.inner(Box::new(TokenScatter), vec![ones, tokens], one_each.clone());
+    with_rows(lowering, |_| Ok(one_each))?;
     let rule = Box::new(IndexAdd { axis: 0, index });
     let met = lowering.writer.inner_shape(rule, vec![ones], vec![samples * columns]);
     let table = lowering.writer.inner_shape(Box::new(Reshape), vec![met], vec![samples, columns]);

@@ -79,7 +79,7 @@ impl Chain {
             ValueInfo { data_type, shape, origin: Origin::Computed }
         };
         let infos = self.values.iter().map(info).collect();
-        let mut lowering = lowering::begin(context(), infos, &self.records, table());
+        let mut lowering = lowering::begin(context(), infos, &self.records, false, table());
         for record in self.records {
             lowering.record(&record).unwrap();
         }
