@@ -109,7 +109,7 @@ impl<F: Framework> Lowering<F> {
     fn lower(&mut self, call: &F::Call, row: &Row<F>) -> Result<()> {
         match &row.lower {
             Lower::Function(function) => self.function(call, *function),
-            // To derivatives it is a function, a flat one.
+            // To derivatives it is a function, mostly a flat one.
             Lower::Detached if self.derivatives => self.pass(call, Pass { operand: 0, role: Role::Other }),
             Lower::Identity | Lower::Detached => self.identity(call),
             Lower::Norm => self.pass(call, Pass::norm()),

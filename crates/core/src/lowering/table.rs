@@ -25,7 +25,7 @@ pub enum Lower<F: Framework> {
     Function(Function),
     /// The first operand unchanged, or in another element type.
     Identity,
-    /// The first operand unchanged, behind which no gradient flows.
+    /// The first operand unchanged, but not to derivatives: they end there, or beyond a range.
     Detached,
     /// A normalisation of the first operand.
     Norm,

@@ -4,7 +4,8 @@ use super::Row;
 use super::value::Value;
 
 pub(super) const ROWS: &[Row] = &[
-    Row::nothing(&["StopGradient", "Floor", "Ceil", "Round", "Rint", "FloorDiv", "TruncateDiv"]),
+    Row::nothing(&["StopGradient"]).of_complex(),
+    Row::nothing(&["Floor", "Ceil", "Round", "Rint", "FloorDiv", "TruncateDiv"]),
     // Rounding to few levels counts as the identity within its range; what is beyond the range belongs to its ends.
     Row::each(&["QuantizeAndDequantizeV4"], &[0, 1, 2], |c, by| {
         let [x, low, high] = [0, 1, 2].map(|index| c.input(index));

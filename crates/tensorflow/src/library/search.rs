@@ -21,9 +21,11 @@ const FIND_PACKAGE: &str = "import importlib.util as u; s = u.find_spec('tensorf
 /// The file of the library to load, in the order that [`Library::load`](super::Library::load) describes.
 pub(super) fn find(named: Option<&Path>) -> Result<PathBuf> {
     let maps = fs::read_to_string("/proc/self/maps").unwrap_or_default();
-    if let Some(path) = mapped(&maps) {
-        return Ok(path);
-    }
+    mapped(&maps).map_or_else(|| on_disk(named), Ok)
+}
+
+/// The file of a library that the process has not loaded.
+fn on_disk(named: Option<&Path>) -> Result<PathBuf> {
     let variable = env::var_os(VARIABLE).filter(|value| !value.is_empty()).map(PathBuf::from);
     if let Some(place) = named.map(Path::to_path_buf).or(variable) {
         return in_place(&place).ok_or_else(|| Error::LibraryMissing {
@@ -153,7 +155,7 @@ mod tests {
 
     #[test]
     fn a_named_place_without_a_library_is_an_error_not_a_reason_to_look_elsewhere() {
-        let error = find(Some(Path::new("/nowhere/at/all"))).expect_err("there is nothing");
+        let error = on_disk(Some(Path::new("/nowhere/at/all"))).expect_err("there is nothing");
         let message = error.to_string();
         assert!(message.contains("/nowhere/at/all names none") && message.contains(REMEDY), "{message}");
     }

@@ -19,21 +19,30 @@ pub(super) const ENTRIES: &[Entry] = &[
             "Print",
             "Snapshot",
             // Rounding to few levels, as in a quantised model.
-            "FakeQuantWithMinMaxArgs",
-            "FakeQuantWithMinMaxVars",
-            "FakeQuantWithMinMaxVarsPerChannel",
             "QuantizeAndDequantize",
             "QuantizeAndDequantizeV2",
             "QuantizeAndDequantizeV3",
-            "QuantizeAndDequantizeV4",
         ],
         Family::Pass,
         Keep::Indices,
         Lower::Identity,
     )
     .of_complex(),
-    Entry::new(&["StopGradient", "PreventGradient"], Family::Pass, Keep::Indices, Lower::Detached)
-        .of_complex(),
+    Entry::new(
+        &[
+            "StopGradient",
+            "PreventGradient",
+            // Rounding that ends derivatives beyond its range.
+            "FakeQuantWithMinMaxArgs",
+            "FakeQuantWithMinMaxVars",
+            "FakeQuantWithMinMaxVarsPerChannel",
+            "QuantizeAndDequantizeV4",
+        ],
+        Family::Pass,
+        Keep::Indices,
+        Lower::Detached,
+    )
+    .of_complex(),
     Entry::new(
         &[
             "FusedBatchNorm",
