@@ -25,7 +25,7 @@ mod value;
 use crate::backend::{dtype, parts};
 use crate::{DataType, Record, TfTensor};
 use call::Call;
-use dlbacktrace_core::{Derivative, Error, Range, Result, Tensor, ValueId};
+use dlbacktrace_core::{DType, Derivative, Error, Range, Result, Tensor, ValueId};
 use std::collections::HashMap;
 use std::fmt;
 use std::sync::OnceLock;
@@ -140,50 +140,71 @@ impl Derived {
     }
 
     fn call(&self, arriving: &[Option<TfTensor>]) -> Result<Call<'_>> {
-        let read = |slots: &[crate::Slot]| -> Result<Vec<Value>> {
-            let tensor = |slot: &crate::Slot| {
-                let tensor = slot.tensor.as_ref().ok_or_else(|| crate::lowering::not_kept(slot))?;
-                let to = computed(tensor.data_type());
-                tensor.cast(to).map(Value::from).map_err(|error| Error::tensor("derivative", error))
-            };
-            slots.iter().map(tensor).collect()
-        };
-        let (inputs, outputs) = (read(&self.record.inputs)?, read(&self.record.outputs)?);
         let arriving = arriving.iter().zip(&self.record.outputs).map(|(arrived, output)| {
-            let whole =
-                |arrived: &TfTensor| match output.tensor.as_ref().and_then(|made| made.data_type().part()) {
-                    Some(_) => joined(arrived),
-                    None => arrived.to_tensor().map(Value::from),
-                };
+            let complex = output.tensor.as_ref().is_some_and(|made| made.data_type().part().is_some());
+            let whole = |arrived: &TfTensor| match complex {
+                true => joined(arrived),
+                false => arrived.to_tensor().map(Value::from),
+            };
             arrived.as_ref().map(whole).transpose()
         });
-        let arriving = arriving.collect::<Result<_>>()?;
+        let arriving = arriving.collect::<Result<Vec<_>>>()?;
+        let like = arriving.iter().flatten().next().map_or(Ok(DataType::FLOAT), Value::data_type);
+        let like = like.map_err(failed)?;
+        // In the type of what arrived; so are whole numbers that move, such as pixels.
+        let read = |slots: &[crate::Slot], moves: &dyn Fn(usize) -> bool| {
+            let tensor = |(index, slot): (usize, &crate::Slot)| {
+                let tensor = slot.tensor.as_ref().ok_or_else(|| crate::lowering::not_kept(slot))?;
+                let to = match (tensor.data_type(), dtype(tensor.data_type())) {
+                    (_, DType::F16 | DType::BF16) => DataType::FLOAT,
+                    (_, DType::Int) if moves(index) => like,
+                    (other, _) => other,
+                };
+                tensor.cast(to).map(Value::from).map_err(failed)
+            };
+            slots.iter().enumerate().map(tensor).collect::<Result<Vec<_>>>()
+        };
+        let inputs = read(&self.record.inputs, &|index| self.moves(index))?;
+        let outputs = read(&self.record.outputs, &|index| self.row.from.contains(&index))?;
         Ok(Call { operation: &self.record.operation, inputs, outputs, arriving })
+    }
+
+    /// Whether the derivative by an input is known.
+    fn moves(&self, input: usize) -> bool {
+        match self.row.by {
+            By::First(_) => input == 0,
+            By::Each(inputs, _) => inputs.contains(&input),
+            By::Nothing => false,
+        }
     }
 
     /// The sum over all places where the operator reads a value.
     fn by(&self, call: &Call<'_>, value: ValueId) -> Result<Option<TfTensor>> {
         let mut sum: Option<Value> = None;
-        let failed = |error: String| Error::tensor("derivative", error);
-        for (index, _) in self.record.inputs.iter().enumerate().filter(|(_, slot)| slot.value == value) {
+        let reads = self.record.inputs.iter().enumerate().filter(|(_, slot)| slot.value == value);
+        if reads.clone().next().is_none() {
+            return Err(self.lacking("by a value that it does not read"));
+        }
+        for (index, _) in reads {
             let input = call.input(index);
             let data_type = input.data_type().map_err(failed)?;
-            if data_type.part().is_none() && !dtype(data_type).is_float() {
+            if !self.moves(index) {
+                // Axes, indices and masks say how.
+                if dtype(data_type).is_float() || data_type.part().is_some() {
+                    return Err(self.lacking(&format!("by its input {index}")));
+                }
                 continue;
             }
             let part = match self.row.by {
-                By::First(formula) if index == 0 => formula(call),
-                By::Each(inputs, formula) if inputs.contains(&index) => formula(call, index),
-                _ => return Err(self.lacking(&format!("by its input {index}"))),
+                By::First(formula) => formula(call),
+                By::Each(_, formula) => formula(call, index),
+                By::Nothing => continue,
             };
             let part = part.cast(data_type).sum_to(&input.shape().map_err(failed)?);
             sum = Some(match sum {
                 Some(sum) => sum + part,
                 None => part,
             });
-        }
-        if !self.record.inputs.iter().any(|slot| slot.value == value) {
-            return Err(self.lacking("by a value that it does not read"));
         }
         let Some(sum) = sum else { return Ok(None) };
         let sum = sum.tensor().map_err(failed)?;
@@ -192,12 +213,8 @@ impl Derived {
     }
 }
 
-/// The type in which relevance of values of a type is computed.
-fn computed(data_type: DataType) -> DataType {
-    match data_type {
-        DataType::HALF | DataType::BFLOAT16 => DataType::FLOAT,
-        other => other,
-    }
+fn failed<E: ToString>(error: E) -> Error {
+    Error::tensor("derivative", error)
 }
 
 /// Complex numbers from their parts along the last axis.

@@ -576,6 +576,28 @@ fn a_complex_number_changes_by_its_parts() {
     }
 }
 
+/// Pixels may be bytes.
+#[test]
+fn whole_numbers_that_move_are_numbers() {
+    let found = |data_type: DataType| {
+        let picture = singles(&[1, 3, 3, 1], &[3.0, 250.0, 17.0, 90.0, 4.0, 66.0, 128.0, 9.0, 201.0]);
+        let inputs = [picture.cast(data_type).unwrap(), integers(&[2], &[2, 5])];
+        let operation = operation("ResizeBilinear", &[]);
+        let made = operation.run(context(), &inputs, 1).unwrap();
+        let arriving = singles(&[1, 2, 5, 1], &weights(10));
+        let slot =
+            |(index, tensor): (usize, &Tensor)| Slot { value: ValueId(index), tensor: Some(tensor.clone()) };
+        let mut slots: Vec<Slot> = inputs.iter().chain(&made).enumerate().map(slot).collect();
+        let outputs = slots.split_off(2);
+        let record = Record { operation, scope: Arc::default(), chance: None, inputs: slots, outputs };
+        let derivative = derivative(&record).unwrap();
+        let found = derivative.adjoint(&[ValueId(0), ValueId(1)], &[Some(arriving.into())]).unwrap();
+        assert!(found[1].is_none());
+        array(&found[0].as_ref().unwrap().to_tensor().unwrap())
+    };
+    assert_eq!(found(DataType::UINT8), found(DataType::FLOAT));
+}
+
 #[test]
 fn what_has_no_derivative_is_named() {
     let scalar = || doubles(&[], &[0.5]);
