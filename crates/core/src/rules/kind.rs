@@ -70,8 +70,8 @@ impl Kind {
 
     /// The kind of a step of a prepared tape. The steps of a written-out norm are norms.
     pub(super) fn of_step<T: Tensor>(step: &Step<T>) -> Self {
-        match step.op.role(&step.inputs) {
-            Role::Other if step.written.is_some() => Self::Norm,
+        match (step.op.family(), step.op.role(&step.inputs)) {
+            (Family::Pass, Role::Other) if step.written.is_some() => Self::Norm,
             _ => Self::of(&*step.op, &step.inputs),
         }
     }
