@@ -85,8 +85,20 @@ impl Dense {
         })
     }
 
+    /// Wᵀ·R
+    fn gradient(&self, relevance: &[f64]) -> Vec<f64> {
+        self.weight
+            .columns()
+            .into_iter()
+            .map(|column| column.iter().zip(relevance).map(|(w, r)| w * r).sum())
+            .collect()
+    }
+
     /// The share of each contribution by a rule of a rule set.
     pub fn by_rule(&self, relevance: &[f64], rule: Rule) -> Vec<f64> {
+        if rule == Rule::Gradient {
+            return self.gradient(relevance);
+        }
         self.gather(relevance, |unit, r| {
             let (p, n) = (unit.p() + up(unit.b), unit.n() + down(unit.b));
             let z = p - n;

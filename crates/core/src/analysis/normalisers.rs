@@ -83,7 +83,8 @@ pub(super) fn recognise<T: Tensor>(tape: &mut Tape<T>) {
             }
             Outcome::Softmax(of) => {
                 // An expansion reads x, if some step does.
-                let data = read_of(&tape.steps[..index], of);
+                let known = tape.steps[index].call.is_some();
+                let data = if known { read_of(&tape.steps[..index], of) } else { None };
                 let operand = Operand { depends: true, data, ..Operand::shape_only(of, meta(of)) };
                 tape.steps[index].becomes(Box::new(Pass::function(Function::Softmax)));
                 tape.steps[index].inputs = vec![operand];
