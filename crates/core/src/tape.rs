@@ -222,6 +222,11 @@ impl<T: Tensor> Tape<T> {
         }
     }
 
+    /// Whether the derivatives of operators were recorded.
+    pub(crate) fn has_derivatives(&self) -> bool {
+        self.steps.iter().any(|step| step.call.is_some())
+    }
+
     /// Adds a value.
     pub fn value(&mut self, meta: Meta) -> ValueId {
         self.values.push(meta);

@@ -69,9 +69,12 @@ fn movements_before<'t, T: Tensor>(
     std::iter::successors(Some(first), before).map_while(|step| between(tape, step)).collect()
 }
 
-/// Drops the arguments of activations, which only the gates read, and rules that go by derivatives.
+/// Drops the arguments of activations, which only the gates read, unless rules may go by derivatives.
 pub(super) fn release<T: Tensor>(tape: &mut Tape<T>) {
-    for step in tape.steps.iter_mut().filter(|step| step.call.is_none()) {
+    if tape.has_derivatives() {
+        return;
+    }
+    for step in &mut tape.steps {
         if let (Family::Pass, Role::Function(_)) = (step.op.family(), step.op.role(&step.inputs)) {
             step.inputs.iter_mut().for_each(|operand| operand.data = None);
         }

@@ -68,6 +68,7 @@ enum Outcome {
 /// Turns the steps of written-out normalisations into passes.
 pub(super) fn recognise<T: Tensor>(tape: &mut Tape<T>) {
     let mut known: Vec<Known> = (0..tape.values.len()).map(|value| plain(ValueId(value))).collect();
+    let expands = tape.has_derivatives();
     for index in 0..tape.steps.len() {
         let Some((value, outcome)) = of_step(&tape.steps[index], index, &known) else { continue };
         if !matches!(outcome, Outcome::Keep)
@@ -82,9 +83,8 @@ pub(super) fn recognise<T: Tensor>(tape: &mut Tape<T>) {
                 tape.steps[index].becomes(Box::new(Pass { operand, role: Role::Other }))
             }
             Outcome::Softmax(of) => {
-                // An expansion reads x, if some step does.
-                let known = tape.steps[index].call.is_some();
-                let data = if known { read_of(&tape.steps[..index], of) } else { None };
+                // An expansion reads x, if some step does. A gate must not, unless the layer's own product gave it.
+                let data = if expands { read_of(&tape.steps[..index], of) } else { None };
                 let operand = Operand { depends: true, data, ..Operand::shape_only(of, meta(of)) };
                 tape.steps[index].becomes(Box::new(Pass::function(Function::Softmax)));
                 tape.steps[index].inputs = vec![operand];
