@@ -16,6 +16,7 @@ mod lookups;
 mod losses;
 mod matrices;
 mod movement;
+mod norms;
 mod passing;
 mod pooling;
 mod reductions;
@@ -55,6 +56,7 @@ fn entries() -> impl Iterator<Item = &'static Entry> {
         losses::ENTRIES,
         matrices::ENTRIES,
         movement::ENTRIES,
+        norms::ENTRIES,
         passing::ENTRIES,
         pooling::ENTRIES,
         reductions::ENTRIES,

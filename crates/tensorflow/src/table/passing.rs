@@ -43,18 +43,6 @@ pub(super) const ENTRIES: &[Entry] = &[
         Lower::Detached,
     )
     .of_complex(),
-    Entry::new(
-        &[
-            "FusedBatchNorm",
-            "FusedBatchNormV2",
-            "FusedBatchNormV3",
-            "BatchNormWithGlobalNormalization",
-            "LRN",
-        ],
-        Family::Pass,
-        Keep::Indices,
-        Lower::Norm,
-    ),
     Entry::constant(&[
         "SparseReshape",
         "Shape",
