@@ -8,6 +8,7 @@ use crate::{
     Context, DataType, Keep, Library, Operation, Origin, Record, Scope, Slot, Tensor, TfTensor, ValueId,
     ValueInfo,
 };
+use dlbacktrace_core::rules::RuleSet;
 use dlbacktrace_core::{Relevance, Tensor as _, ValueId as Value, WalkOptions, WeightCache};
 use std::sync::{Arc, OnceLock};
 
@@ -18,6 +19,7 @@ pub(super) struct Case {
     outputs: usize,
     /// The outputs that are compared; if empty, all floating ones.
     counted: Vec<usize>,
+    rules: RuleSet,
 }
 
 pub(crate) fn context() -> &'static Arc<Context> {
@@ -91,7 +93,13 @@ impl Case {
             inputs: inputs.to_vec(),
             outputs: 1,
             counted: Vec::new(),
+            rules: RuleSet::default(),
         }
+    }
+
+    /// By another rule set.
+    pub(super) fn by(self, rules: &str) -> Self {
+        Self { rules: RuleSet::named(rules).unwrap(), ..self }
     }
 
     pub(super) fn outputs(self, outputs: usize) -> Self {
@@ -195,7 +203,8 @@ impl Case {
     fn relevance(&self, moving: &[usize]) -> Vec<f64> {
         let outputs = self.run(&self.inputs);
         let tensors: Vec<&Tensor> = self.inputs.iter().chain(&outputs).collect();
-        let kept = keep(&self.operation.operator);
+        let derivatives = self.rules.differentiates();
+        let kept = if derivatives { Keep::All } else { keep(&self.operation.operator) };
         let slot = |(index, tensor): (usize, &&Tensor)| {
             let whole = kept == Keep::All || (kept == Keep::Inputs && index < self.inputs.len());
             let index_like = tensor.data_type() != DataType::FLOAT && index < self.inputs.len();
@@ -212,7 +221,7 @@ impl Case {
         let (operation, scope) = (Arc::clone(&self.operation), Arc::new(Scope::default()));
         let made = slots.split_off(self.inputs.len());
         let record = Record { operation, scope, chance: None, inputs: slots, outputs: made };
-        let mut lowering = lowering::begin(context(), values, &[], false, table());
+        let mut lowering = lowering::begin(context(), values, &[], derivatives, table());
         lowering.record(&record).unwrap();
         let mut tape = lowering.writer.tape;
         tape.inputs = moving.iter().map(|&input| Value(input)).collect();
@@ -232,7 +241,7 @@ impl Case {
         let walked = tape.prepare(&Default::default()).backtrace(
             start,
             &WeightCache::new(0),
-            WalkOptions::default(),
+            WalkOptions { rules: self.rules.clone(), ..WalkOptions::default() },
             &mut (),
         );
         let walked = walked.unwrap_or_else(|error| panic!("{}: {error}", self.operation.operator));

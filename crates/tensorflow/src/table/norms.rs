@@ -58,3 +58,55 @@ fn responses(lowering: &mut Lowering, record: &Record) -> Result<()> {
     let norm = Norm { statistics: Statistics::Given, epsilon: 0.0, scaled: false, shifted: false };
     lowering.step(record, Box::new(norm), vec![x, mean, variance])
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::jacobians::{Case, array, numbers, relevance, values};
+    use crate::proto::Attribute::{Bool, Float, Int};
+
+    /// The share of x in y = x·s + b, by the rule ε.
+    fn share(x: f64, s: f64, y: f64, r: f64) -> f64 {
+        x * s * r / (y + 1e-6 * y.signum())
+    }
+
+    #[test]
+    fn a_norm_by_given_statistics_is_a_scale() {
+        let (gamma, beta, mean, variance) = ([0.8, -1.1], [0.2, 0.3], [0.1, -0.2], [0.9, 1.6]);
+        let x = values(&[2, 1, 3, 2]);
+        let of_channels = |values: [f32; 2]| numbers(&[2], &values);
+        let inputs = [&[x.clone()][..], &[gamma, beta, mean, variance].map(of_channels)].concat();
+        let attributes = [("is_training", Bool(false)), ("epsilon", Float(0.01))];
+        let case = Case::new("FusedBatchNormV3", &attributes, &inputs).outputs(6).counting(&[0]);
+        let expected = array(&x).into_iter().zip(relevance(12)).enumerate().map(|(place, (x, r))| {
+            let channel = |of: [f32; 2]| f64::from(of[place % 2]);
+            let s = channel(gamma) / (channel(variance) + 0.01).sqrt();
+            share(x, s, (x - channel(mean)) * s + channel(beta), r)
+        });
+        case.by("attn-lrp").compare(&[0], expected.collect());
+    }
+
+    /// The share of each x in its own and in all other y of the channel, of which the mean makes it a part.
+    #[test]
+    fn a_norm_by_statistics_of_the_batch_centres() {
+        let (gamma, beta) = (0.8, 0.3);
+        let x = values(&[3, 1, 2, 1]);
+        let one = |value: f64| numbers(&[1], &[value as f32]);
+        let inputs = [x.clone(), one(gamma), one(beta), numbers(&[0], &[]), numbers(&[0], &[])];
+        let case = Case::new("FusedBatchNormV3", &[("epsilon", Float(0.01))], &inputs).outputs(6);
+        let x = array(&x);
+        let mean = x.iter().sum::<f64>() / 6.0;
+        let variance = x.iter().map(|x| (x - mean).powi(2)).sum::<f64>() / 6.0;
+        let s = gamma / (variance + 0.01).sqrt();
+        let y = |j: usize| (x[j] - mean) * s + beta;
+        let weight = |i: usize, j: usize| if i == j { s - s / 6.0 } else { -s / 6.0 };
+        let of = |i: usize| (0..6).map(|j| share(x[i], weight(i, j), y(j), relevance(6)[j])).sum();
+        case.counting(&[0]).by("attn-lrp").compare(&[0], (0..6).map(of).collect());
+    }
+
+    #[test]
+    fn responses_take_what_is_theirs() {
+        let attributes = [("depth_radius", Int(1)), ("alpha", Float(0.4))];
+        let case = Case::new("LRN", &attributes, &[values(&[1, 2, 1, 4])]);
+        case.by("attn-lrp").compare(&[0], relevance(8));
+    }
+}
