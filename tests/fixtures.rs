@@ -168,11 +168,36 @@ fn written_in_another_way_relevance_is_the_same() {
     report(unequal(Mode::Contrastive, &RuleSet::default(), 1e-4));
 }
 
+/// Twins that rule sets need not treat alike, and why.
+const APART: [(&str, &str); 14] = [
+    ("lstm_projection_written", "its last layer is part of the cell"),
+    ("lstm_both_ways_written", "its last layer is part of the cell"),
+    ("attention_float_mask_sdpa", "attention in one operator adds its mask by its own rule"),
+    ("attention_learned_sdpa", "its queries are constant, so that the written form has linear layers"),
+    ("pair_rotary_written", "products of complex numbers are sums of products"),
+    ("hypernetwork", "the written form has sums in place of a layer whose weights move"),
+    ("fourier_long_filter_direct", "a filter by way of spectra is known up to a factor, and no layer"),
+    ("fourier_operator_real", "complex layers are sums of products"),
+    ("pair_complex_matrices_written", "complex layers are sums of products"),
+    ("categories_in_columns", "rows of ones times a weight are a layer, looked up they are none"),
+    ("columns_written", "rows of ones times a weight are a layer, looked up they are none"),
+    ("columns_added", "rows of ones times a weight are a layer, looked up they are none"),
+    ("decision_gate_times", "a rectifier is the operator, not its written form"),
+    ("decision_gate_chosen", "a rectifier is the operator, not its written form"),
+];
+
+/// Twins of tokens, which have no derivatives: they take those of their rows, times the rows, where they are looked up.
+const TOKENS: [&str; 2] = ["embedding_arithmetic", "tokens_counted"];
+
 #[test]
 fn written_in_another_way_relevance_is_the_same_by_every_named_rule_set() {
     let mut all = Vec::new();
     for preset in PRESETS.iter().filter(|preset| !preset.rules().is_backtrace()) {
-        let problems = unequal(Mode::Default, &preset.rules(), 1e-3);
+        let mut problems = unequal(Mode::Default, &preset.rules(), 1e-3);
+        problems.retain(|(name, _)| {
+            let apart = APART.iter().any(|(apart, _)| apart == name);
+            !apart && (preset.rules().conserves() || !TOKENS.contains(&name.as_str()))
+        });
         all.extend(problems.into_iter().map(|(name, problem)| (name, format!("{}: {problem}", preset.name))));
     }
     report(all);

@@ -11,7 +11,7 @@ pub(crate) use signs::Signs;
 
 use crate::maps::{Broadcast, LinearMap};
 use crate::rules::Rule;
-use crate::{Amount, Context, Loss, Mode, Operand, Part, PerUnit, Relevance, Result, Tensor};
+use crate::{Amount, Context, Error, Loss, Mode, Operand, Part, PerUnit, Relevance, Result, Tensor};
 
 /// How contrastive mode treats units (rules, "Which layers have the convolution variant").
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -89,9 +89,10 @@ impl<T: Tensor> WeightedSum<'_, T> {
             (Rule::AlphaBeta(alpha, beta), ..) => self.alpha_beta([alpha, beta], arrived, context),
             (Rule::ZPlus, ..) => self.alpha_beta([1.0, 0.0], arrived, context),
             (Rule::SignedBacktrace, ..) => self.signed(arrived, context),
-            (_, Mode::Contrastive, _) => self.contrastive(relevance, context),
-            (_, Mode::Default, Some(gate)) => self.gated(arrived, gate, context),
-            (_, Mode::Default, None) => self.unsaturated(arrived, context),
+            (Rule::Backtrace, Mode::Contrastive, _) => self.contrastive(relevance, context),
+            (Rule::Backtrace, Mode::Default, Some(gate)) => self.gated(arrived, gate, context),
+            (Rule::Backtrace, Mode::Default, None) => self.unsaturated(arrived, context),
+            (rule, ..) => Err(Error::Uncovered(format!("the rule {rule} does not serve the sum in it"))),
         }
     }
 

@@ -183,6 +183,11 @@ fn through_softmax<T: Tensor>(
             context.lose(Loss::Remainder, relevance.amount()? - share.amount()?);
             Ok(share)
         }
+        // The weights are held fixed.
+        Rule::Second(_) => {
+            context.lose(Loss::Closed, relevance.amount()?);
+            Ok(Relevance::default_mode(softmax.zeros(&softmax.shape())?))
+        }
         _ => Ok(relevance),
     }
 }

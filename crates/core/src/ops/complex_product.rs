@@ -2,6 +2,7 @@
 
 use super::{Sum, exactly};
 use crate::op::arrived;
+use crate::rules::Rule;
 use crate::{BacktraceOp, Context, Error, Family, Operand, Range, Relevance, Result, Role, Tensor, ValueId};
 
 /// A product of two tensors.
@@ -112,7 +113,16 @@ impl<P> ComplexProduct<P> {
             let data = self.of_parts.multiply(a.data()?, b.data()?)?;
             Ok(Operand { depends: a.depends || b.depends, ..Operand::new(ValueId(usize::MAX), data) })
         };
-        let to_products = sum.backtrace(&[product(a, b)?, product(c, d)?], &[Some(relevance)], context)?;
+        // A rule of products leaves the sum of two to ε.
+        let mut of_sum = match context.rule() {
+            Rule::Half | Rule::Magnitude | Rule::First(_) | Rule::Second(_) => {
+                context.part().with_rule(Rule::Epsilon(1e-6))
+            }
+            _ => context.part(),
+        };
+        let to_products =
+            sum.backtrace(&[product(a, b)?, product(c, d)?], &[Some(relevance)], &mut of_sum)?;
+        of_sum.lost().iter().for_each(|(&loss, &amount)| context.lose(loss, amount));
         let mut found = [const { None }; 4];
         for (product, (place, factors)) in to_products.into_iter().zip([(0, [a, b]), (2, [c, d])]) {
             let Some(product) = product else { continue };

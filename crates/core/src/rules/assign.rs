@@ -4,7 +4,7 @@ use super::row::unfit;
 use super::{Kind, Others, Rule, RuleSet};
 use crate::derivative::adjoins;
 use crate::ops::{SoftmaxExpansion, Unruled};
-use crate::{Error, Operand, Result, Step, Tensor, ValueId};
+use crate::{Error, Family, Operand, Result, Step, Tensor, ValueId};
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, HashSet};
 use std::ops::RangeInclusive;
@@ -64,7 +64,7 @@ fn settle<T: Tensor>(steps: &mut [Step<T>], reached: &[bool]) {
             (Rule::Epsilon(_), Some(written)) if Kind::of(&*written.op, &written.inputs) == Kind::Sum => {
                 (step.op, step.inputs) = (written.op, written.inputs);
             }
-            (Rule::Epsilon(_), Some(_)) => step.rule = Rule::Pass,
+            (Rule::Epsilon(_), Some(_)) if step.op.family() == Family::Pass => step.rule = Rule::Pass,
             (Rule::Gradient, Some(written)) => (step.op, step.inputs) = (written.op, written.inputs),
             (Rule::Taylor, Some(written)) => {
                 if let Ok([numerator, denominator]) = <[Operand<T>; 2]>::try_from(written.inputs) {

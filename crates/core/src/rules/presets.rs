@@ -51,8 +51,14 @@ pub const PRESETS: &[Preset] = &[
         name: "signed-backtrace",
         summary: "as backtrace, with signed shares in sums: another map for each class, and nothing is divided by a small number",
         source: "this project",
-        others: Others::Backtrace,
-        rows: || vec![Row::of([Linear, Convolution, Sum, Average], Rule::SignedBacktrace)],
+        others: Others::Refused,
+        rows: || {
+            let own = [MatrixProduct, Attention, Product, Softmax, Norm, Activation, Winner, Embedding];
+            vec![
+                Row::of([Linear, Convolution, Sum, Average], Rule::SignedBacktrace),
+                Row::of(own, Rule::Backtrace),
+            ]
+        },
     },
     Preset {
         name: "gradient",

@@ -34,7 +34,7 @@ pub(in crate::ops) fn backtrace_bilinear<T: Tensor>(
             };
             Ok([share(a, by_a, parts[0])?, share(b, by_b, parts[1])?])
         }
-        (_, Mode::Default) => {
+        (Rule::Backtrace, Mode::Default) => {
             let (gross_a, gross_b) = (a.data()?.abs()?, b.data()?.abs()?);
             let PerUnit { shares: per_unit, zero, .. } =
                 gross_a.matmul(&gross_b)?.divide_into_shares(None, relevance.first())?;
@@ -58,7 +58,7 @@ pub(in crate::ops) fn backtrace_bilinear<T: Tensor>(
                 Some(Relevance::default_mode(gross_b.multiplied(&to_b)?)),
             ])
         }
-        (_, Mode::Contrastive) => {
+        _ => {
             let weights = context.weights;
             let factors = [(a, b, Side::Left), (b, a, Side::Right)].map(|(operand, weight, side)| {
                 let from = operand.meta.shape.clone();
