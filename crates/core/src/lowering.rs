@@ -9,9 +9,10 @@ pub use table::{Lower, LowerBy, OperatorRule, Row, Table};
 
 use crate::ops::{Constant, Pass, Unruled};
 use crate::recording::Slot;
+use crate::rules::Kind;
 use crate::{
     BacktraceOp, DType, Derivative, Error, Family, Function, Gate, Meta, OfComplex, Operand, Place, Result,
-    Role, TapeWriter, Tensor, ValueId, WholeCall,
+    Role, Step, TapeWriter, Tensor, ValueId, WholeCall,
 };
 
 /// A tape while it is written.
@@ -96,11 +97,15 @@ impl<F: Framework> Lowering<F> {
             |(slot, fresh): (&Slot<F::Raw>, bool)| if fresh { slot.value } else { ValueId(usize::MAX) };
         let outputs = F::outputs(call).map(value).collect();
         let result = output::<F>(call)?;
-        let known = self.writer.tape.steps.last().is_some_and(|last| last.op.family() == Family::Embedding);
-        let row = if known && result.tensor.is_some() { self.operand(result)?.data } else { None };
+        // Rules of these read it.
+        let read = |last: &Step<F::Tensor>| {
+            last.op.family() == Family::Embedding || Kind::of(&*last.op, &last.inputs) == Kind::Softmax
+        };
+        let known = result.tensor.is_some() && self.writer.tape.steps.last().is_some_and(read);
+        let result = if known { self.operand(result)?.data } else { None };
         if let Some(last) = self.writer.tape.steps.last_mut() {
             last.call = Some(WholeCall { first, outputs, derivative });
-            last.result = row;
+            last.result = result;
         }
         Ok(())
     }

@@ -121,7 +121,7 @@ pub struct Step<T> {
     pub adds: bool,
     /// The activation that gates this step (rules §2). Set by [`Tape::prepare`].
     pub gate: Option<Gate>,
-    /// The step's result, if its gate needs it and the recording kept it. Set by [`Tape::prepare`].
+    /// The step's result, if its rule may read it and the recording kept it. That of a gated step is set by [`Tape::prepare`].
     pub result: Option<T>,
     /// The rule by which it shares relevance. Set by the walk from its rule set.
     pub rule: Rule,

@@ -1,5 +1,7 @@
 //! Scaled dot-product attention in one operator (rules §4): gives the same relevance as attention written out.
 
+use super::reduce::kept;
+use super::softmax_expansion::first_order;
 use super::{MatMul, Sum};
 use crate::op::arrived;
 use crate::rules::Rule;
@@ -170,16 +172,17 @@ fn through_softmax<T: Tensor>(
     relevance: Relevance<T>,
     context: &mut Context<'_, T>,
 ) -> Result<Relevance<T>> {
-    let last = [softmax.shape().len() - 1];
-    // s ⊙ (R − s·ΣR)
-    let derivative = || {
-        let part = softmax.mul(relevance.first())?;
-        part.sub(&softmax.mul(&part.sum(&last, true)?)?)
-    };
+    let last = softmax.shape().len() - 1;
     match context.rule() {
-        Rule::Gradient => Ok(Relevance::default_mode(derivative()?)),
+        // s ⊙ R − s·Σ(s ⊙ R)
+        Rule::Gradient => {
+            let part = softmax.mul(relevance.first())?;
+            Ok(Relevance::default_mode(part.sub(&softmax.mul(&part.sum(&[last], true)?)?)?))
+        }
         Rule::Epsilon(_) => {
-            let share = Relevance::default_mode(scores.bounded()?.mul(&derivative()?)?);
+            let sums = kept(&softmax.shape(), &[last]);
+            let share = first_order(scores, softmax, relevance.first(), &sums)?;
+            let share = Relevance::default_mode(share);
             context.lose(Loss::Remainder, relevance.amount()? - share.amount()?);
             Ok(share)
         }

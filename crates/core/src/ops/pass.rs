@@ -100,7 +100,7 @@ impl Pass {
     }
 }
 
-/// x ⊙ JᵀR: the first-order term of the expansion of the function around x. The rest is its constant term.
+/// x ⊙ Jᵀ(R ⊘ y): the first-order term of the expansion of y = f(x) around x. The rest is its constant term.
 fn expanded<T: Tensor>(
     operands: &[Operand<T>],
     operand: &Operand<T>,
@@ -108,10 +108,14 @@ fn expanded<T: Tensor>(
     context: &mut Context<'_, T>,
 ) -> Result<Vec<Option<Relevance<T>>>> {
     let x = operand.data()?.bounded()?;
-    let terms = context.differentiate(operands, &[Some(relevance.first().clone())])?;
+    let unknown = || Error::NotKept { what: "the result that is expanded".into() };
+    let y = context.result.take().ok_or_else(unknown)?;
+    let (per_unit, zero) = relevance.first().quotient(&y)?;
+    context.lose(Loss::ZeroDenominator, Amount::default_mode(zero));
+    let terms = context.differentiate(operands, &[Some(per_unit)])?;
     let times_x = |term: Option<Relevance<T>>| term.map(|term| term.map(|term| term.mul(&x))).transpose();
     let shares = terms.into_iter().map(times_x).collect::<Result<Vec<_>>>()?;
     let handed = shares.iter().flatten().map(Relevance::amount).sum::<Result<Amount>>()?;
-    context.lose(Loss::Remainder, relevance.amount()? - handed);
+    context.lose(Loss::Remainder, relevance.amount()? - Amount::default_mode(zero) - handed);
     Ok(shares)
 }
