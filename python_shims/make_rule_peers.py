@@ -1,0 +1,224 @@
+"""Writes tests/data/rule_peers.json: what other tools compute for the networks of tests/fixtures/rules.
+
+    python python_shims/make_rule_peers.py
+
+Needs requirements/peers.txt. The figures are those of zennit and captum, and of autograd for rules of transformers: there the network
+runs once more with each step written so that gradient times input is the step's rule. `fixtures/rules.py` makes the networks, and
+`make_fixtures.py` their archives. Each case explains one unit. Its relevance starts with the unit's value, or with 1 for rules that are
+gradients.
+"""
+
+import itertools
+import json
+from importlib.metadata import version
+from pathlib import Path
+
+import torch
+import torch.nn.functional as F
+from captum.attr import LRP, Deconvolution, GuidedBackprop, Saliency
+from captum.attr._utils.lrp_rules import EpsilonRule
+from torch import Tensor, nn
+from zennit import composites, layer, rules
+from zennit.attribution import Gradient
+from zennit.types import AvgPool, Convolution, Linear
+
+from fixtures.rules import FIXTURES, Added, Bert, Transformer, Vit, Written
+
+OUT = Path(__file__).resolve().parent.parent / "tests" / "data" / "rule_peers.json"
+
+EPSILON = 1e-6
+TINY = 1e-30  # where our rules need no stabiliser, the tool's shall not matter
+
+
+# zennit
+
+CELLS = 16  # of the average in `Residual`. Our rules know an average up to its divisor: they add ε to the sum.
+SUMS = [(layer.Sum, rules.Norm(EPSILON)), (AvgPool, rules.Norm(EPSILON / CELLS))]
+
+
+def relevance(convolution: rules.BasicHook, linear: rules.BasicHook) -> composites.Composite:
+    """Rules for layers; sums by the rule epsilon, activations pass."""
+    layers = [(Convolution, convolution), (Linear, linear)]
+    return composites.LayerMapComposite([*SUMS, *layers, *composites.layer_map_base(TINY)])
+
+
+def everywhere(rule: rules.BasicHook) -> composites.Composite:
+    return relevance(rule, rule.copy())
+
+
+ZENNIT = {
+    "epsilon": lambda: everywhere(rules.Epsilon(EPSILON)),
+    "epsilon-plus": lambda: composites.EpsilonPlus(EPSILON, TINY, layer_map=SUMS),
+    "epsilon-alpha2-beta1": lambda: composites.EpsilonAlpha2Beta1(EPSILON, TINY, layer_map=SUMS),
+    "gamma": lambda: everywhere(rules.Gamma(0.25, TINY)),
+    "zplus": lambda: everywhere(rules.ZPlus(TINY)),
+    "excitation": lambda: composites.ExcitationBackprop(TINY, layer_map=SUMS),
+    "guided": composites.GuidedBackprop,
+    "deconvolution": composites.DeconvNet,
+}
+GRADIENTS = ["gradient", "guided", "deconvolution"]
+
+
+class Stacked(nn.Module):
+    """zennit's sum takes its terms along an axis."""
+
+    def __init__(self):
+        super().__init__()
+        self.sum = layer.Sum()
+
+    def forward(self, a: Tensor, b: Tensor) -> Tensor:
+        return self.sum(torch.stack((a, b), -1))
+
+
+def by_zennit(network: nn.Module, x: Tensor, name: str, unit: int) -> Tensor:
+    if isinstance(getattr(network, "add", None), Added):
+        network.add = Stacked()
+
+    def start(output: Tensor) -> Tensor:
+        chosen = F.one_hot(torch.tensor([unit]), output.shape[-1])
+        return chosen.to(output) if name in GRADIENTS else chosen * output
+
+    with Gradient(network, ZENNIT[name](), attr_output=start) as attributor:
+        return attributor(x)[1]
+
+
+# captum
+
+
+def by_captum(network: nn.Module, x: Tensor, name: str, unit: int) -> Tensor:
+    if name == "epsilon":
+        for part in network.modules():
+            if isinstance(part, (nn.Linear, nn.Conv2d)):
+                part.rule = EpsilonRule(EPSILON)
+            if isinstance(part, nn.MaxPool2d):
+                part.rule = EpsilonRule(TINY)
+        return LRP(network).attribute(x, target=unit)
+    if name == "gradient":
+        return Saliency(network).attribute(x, target=unit, abs=False)
+    return {"guided": GuidedBackprop, "deconvolution": Deconvolution}[name](network).attribute(x, target=unit)
+
+
+# autograd
+
+
+def scaled(y: Tensor, factor: Tensor | float) -> Tensor:
+    """y, whose gradient is `factor` times as large."""
+    return y * factor + (y * (1 - factor)).detach()
+
+
+def stabilised(z: Tensor) -> Tensor:
+    """z, by the rule epsilon: the gradient of all that z sums is z / (z + ε·sign z) times as large."""
+    return scaled(z, (z / (z + EPSILON * torch.where(z < 0, -1.0, 1.0))).detach())
+
+
+def passed(y: Tensor, x: Tensor) -> Tensor:
+    """y = f(x) as x times a constant: relevance passes."""
+    return x * (y / x).detach()
+
+
+class Relevance(Written):
+    """The steps, written so that gradient times input is their relevance by the rules of AttnLRP."""
+
+    @staticmethod
+    def linear(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
+        return stabilised(F.linear(x, weight, bias))
+
+    def attention(self, query: Tensor, key: Tensor, value: Tensor, is_causal: bool = False) -> Tensor:
+        scores = self.matmul(query, key.transpose(-1, -2)) / query.shape[-1] ** 0.5
+        if is_causal:
+            scores = scores.masked_fill(~torch.ones(scores.shape[-2:], dtype=torch.bool).tril(), -torch.inf)
+        return self.matmul(self.softmax(scores), value)
+
+    def add(self, a: Tensor, b: Tensor) -> Tensor:
+        return stabilised(a + b)
+
+    def product(self, a: Tensor, b: Tensor) -> Tensor:
+        return scaled(a * b, 0.5)
+
+    def matmul(self, a: Tensor, b: Tensor) -> Tensor:
+        return scaled(stabilised(a @ b), 0.5)
+
+    def mean(self, x: Tensor) -> Tensor:
+        return stabilised(x.sum(1)) / x.shape[1]
+
+    def gelu(self, x: Tensor) -> Tensor:
+        return passed(F.gelu(x), x)
+
+    def silu(self, x: Tensor) -> Tensor:
+        return passed(F.silu(x), x)
+
+    def layer_norm(self, x: Tensor, norm: nn.LayerNorm) -> Tensor:
+        """With the deviation held fixed it is a linear map."""
+        centred = x - x.mean(-1, keepdim=True)
+        deviation = (centred.pow(2).mean(-1, keepdim=True) + norm.eps).sqrt().detach()
+        return stabilised(centred / deviation * norm.weight + norm.bias)
+
+    def rms_norm(self, x: Tensor, weight: Tensor) -> Tensor:
+        """With the mean square held fixed, x times a constant."""
+        return x * torch.rsqrt(x.pow(2).mean(-1, keepdim=True) + 1e-6).detach() * weight
+
+
+class FixedAttention(Relevance):
+    """By the rules of CP-LRP, where a product's first factor is the attention: it is held fixed, and so no other product is reached."""
+
+    def matmul(self, a: Tensor, b: Tensor) -> Tensor:
+        return stabilised(a.detach() @ b)
+
+
+AUTOGRAD = {"attn-lrp": Relevance, "cp-lrp": FixedAttention}
+
+
+def by_autograd(network: Transformer, x: Tensor, name: str, unit: int) -> Tensor:
+    written = network(x)
+    network.math = AUTOGRAD[name]()
+    if isinstance(network, Vit):
+        network.convolved = lambda x: stabilised(network.patches(x))
+    start = x
+    if isinstance(network, Bert):
+        start = network.words(x)
+        network.embedded = lambda _: start
+    start = start.detach().requires_grad_()
+    output = network(x if isinstance(network, Bert) else start)
+    torch.testing.assert_close(output, written, rtol=1e-12, atol=1e-12)
+    (gradient,) = torch.autograd.grad(output[0, unit], start)
+    share = gradient * start.detach()
+    return share.sum(-1) if isinstance(network, Bert) else share
+
+
+PLAIN = ["rules_mlp", "rules_cnn"]  # captum's rules know no sum
+RECTIFIED = [*PLAIN, "rules_residual"]
+TRANSFORMERS = ["rules_bert", "rules_bert_written", "rules_llama", "rules_vit"]
+TOOLS = [
+    ("zennit", by_zennit, ZENNIT, RECTIFIED),
+    ("captum", by_captum, ["epsilon"], PLAIN),
+    ("captum", by_captum, GRADIENTS, RECTIFIED),
+    ("autograd", by_autograd, AUTOGRAD, TRANSFORMERS),
+]
+
+
+def cases():
+    made = {fixture.name: fixture for fixture in FIXTURES}
+    for tool, compute, names, networks in TOOLS:
+        for name, fixture in itertools.product(names, networks):
+            for unit in range(3):
+                network, inputs = made[fixture].make()
+                (x,) = inputs.values()
+                found = compute(network, x, name, unit).detach()
+                if not 0 < found.abs().max() < torch.inf:
+                    raise SystemExit(f"{name} of {fixture} by {tool}, unit {unit}: nothing to compare")
+                yield {
+                    "fixture": fixture, "rules": name, "tool": tool, "unit": unit,
+                    "relevance": {"shape": list(found.shape), "data": found.flatten().tolist()},
+                }
+
+
+def main() -> None:
+    torch.set_num_threads(1)
+    made = [json.dumps(case) for case in cases()]
+    versions = json.dumps({tool: version(tool) for tool in ("torch", "zennit", "captum")})
+    OUT.write_text(f'{{"versions": {versions}, "cases": [\n' + ",\n".join(made) + "\n]}\n")
+    print(f"{len(made)} cases in {OUT}")
+
+
+if __name__ == "__main__":
+    main()
