@@ -35,6 +35,8 @@ pub(super) fn fold<T: Tensor>(tape: &mut Tape<T>) {
         }
         tape.steps[sum].inputs.push(bias);
         tape.steps[index].op = Box::new(Pass { operand: product, role: Role::Identity });
+        // The value now has the bias in it, which the data lacks.
+        tape.steps[index].inputs[product].data = None;
     }
 }
 

@@ -23,6 +23,7 @@
 
 use crate::ops::Pass;
 use crate::{Function, Operand, Role, Step, Tape, Tensor, ValueId};
+use std::collections::HashSet;
 
 /// What is known of a value.
 #[derive(Debug, Clone, Copy)]
@@ -83,13 +84,8 @@ pub(super) fn recognise<T: Tensor>(tape: &mut Tape<T>) {
                 tape.steps[index].becomes(Box::new(Pass { operand, role: Role::Other }))
             }
             Outcome::Softmax(of) => {
-                // An expansion reads x, if some step does. A gate must not, unless the layer's own product gave it.
-                // What centred reads x itself. The layer's own value may lack a bias that has become part of the layer.
-                let data = match value.centring {
-                    Some(centring) => base_of(&tape.steps[centring], &known).and_then(|x| x.data.clone()),
-                    None => read_of(&tape.steps[..index], of),
-                };
-                let data = data.filter(|_| expands);
+                // An expansion reads x, if some step does.
+                let data = if expands { read_of(&tape.steps[..index], of) } else { None };
                 let operand = Operand { depends: true, data, ..Operand::shape_only(of, meta(of)) };
                 tape.steps[index].becomes(Box::new(Pass::function(Function::Softmax)));
                 tape.steps[index].inputs = vec![operand];
@@ -101,21 +97,26 @@ pub(super) fn recognise<T: Tensor>(tape: &mut Tape<T>) {
     }
 }
 
-/// The operand of a step that centred which is not the statistic.
-fn base_of<'a, T: Tensor>(step: &'a Step<T>, known: &[Known]) -> Option<&'a Operand<T>> {
-    step.inputs.iter().find(|operand| operand.depends && known[operand.value.0].statistic.is_none())
-}
-
-/// The data of a value, if one of these steps reads it.
+/// The data of a value, if one of these steps reads it or a copy of it.
 fn read_of<T: Tensor>(steps: &[Step<T>], value: ValueId) -> Option<T> {
-    let mut operands = steps.iter().rev().flat_map(|step| &step.inputs);
-    operands.find(|operand| operand.value == value && operand.data.is_some())?.data.clone()
+    let mut copies = HashSet::from([value]);
+    for step in steps {
+        let Some(read) = step.inputs.iter().find(|operand| copies.contains(&operand.value)) else { continue };
+        if read.data.is_some() {
+            return read.data.clone();
+        }
+        if let Role::Identity = step.op.role(&step.inputs) {
+            copies.extend(&step.outputs);
+        }
+    }
+    None
 }
 
 /// Turns the step that centred into a pass to the operand that is not the statistic.
 fn pass_to_base<T: Tensor>(step: &mut Step<T>, known: &[Known]) {
-    let base = base_of(step, known).map(|base| base.value);
-    if let Some(operand) = step.inputs.iter().position(|operand| Some(operand.value) == base) {
+    let operand =
+        step.inputs.iter().position(|operand| operand.depends && known[operand.value.0].statistic.is_none());
+    if let Some(operand) = operand {
         step.becomes(Box::new(Pass { operand, role: Role::Other }));
     }
 }
