@@ -107,6 +107,16 @@ fn all_are_explained_by_every_named_rule_set() {
     }
 }
 
+/// DLBacktrace's rules beside one that goes by derivatives.
+#[test]
+fn all_are_explained_by_mixed_rules() {
+    let rules = |kind, rule| format!("name = 'mixed'\n[[step]]\nkinds = ['{kind}']\nrule = '{rule}'");
+    for (kind, rule) in [("softmax", "taylor"), ("norm", "gradient")] {
+        let rules = RuleSet::from_toml(&rules(kind, rule)).unwrap();
+        report(|fixture| problem(fixture, Mode::Default, &rules));
+    }
+}
+
 #[test]
 fn the_table_lists_what_operators_do() {
     let mut met: BTreeMap<String, BTreeSet<Family>> = BTreeMap::new();
