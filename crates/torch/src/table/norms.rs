@@ -4,7 +4,7 @@ use super::{Entry, Lower};
 use crate::arguments::Arguments;
 use crate::lowering::Lowering;
 use dlbacktrace_core::ops::{Norm, Pass, Statistics};
-use dlbacktrace_core::{DType, Family, Result, Tensor};
+use dlbacktrace_core::{DType, Family, Function, Result, Tensor};
 use dlbacktrace_torch_recorder::{Call, Keep};
 
 pub(super) const ENTRIES: &[Entry] = &[
@@ -21,12 +21,14 @@ pub(super) const ENTRIES: &[Entry] = &[
             "aten::native_group_norm",
             "aten::instance_norm",
             "aten::rms_norm",
+            "aten::_fused_rms_norm",
         ],
         Family::Pass,
         Keep::Indices,
         Lower::By(norm),
     ),
-    Entry::new(&["aten::_fused_rms_norm", "aten::renorm"], Family::Pass, Keep::Indices, Lower::Norm),
+    // Rows that are longer than a limit are shortened.
+    Entry::function(&["aten::renorm"], Function::Other),
 ];
 
 /// A norm whose operands were all kept knows its map.
@@ -44,7 +46,7 @@ fn norm(lowering: &mut Lowering, call: &Call) -> Result<()> {
     let by_feature = call.base.contains("layer_norm") || call.base.contains("rms_norm");
     let statistics = match call.base.trim_start_matches("aten::") {
         "layer_norm" | "native_layer_norm" => whole(trailing(ints("normalized_shape"))),
-        "rms_norm" => {
+        "rms_norm" | "_fused_rms_norm" => {
             Statistics::Own { view: shape.clone(), axes: trailing(ints("normalized_shape")), centred: false }
         }
         "group_norm" | "native_group_norm" => {

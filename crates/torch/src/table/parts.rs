@@ -15,15 +15,18 @@ pub(super) fn computed(result: std::result::Result<tch::Tensor, TchError>) -> Re
     result.map(TorchTensor::from).map_err(|error| Error::tensor("part of an operator", error))
 }
 
-/// Adds a step for what `compute` makes of one operand. Rules that need its derivative run it once more, by autograd.
+/// Adds a step for what `compute` makes of one operand; `others` are constants that its rule reads. Rules that need its derivative
+/// run it once more, by autograd.
 pub(super) fn of_one(
     lowering: &mut Lowering,
     op: impl BacktraceOp<TorchTensor> + 'static,
     x: &Operand,
+    others: Vec<Operand>,
     compute: impl Fn(&tch::Tensor) -> std::result::Result<tch::Tensor, TchError> + Send + 'static,
 ) -> Result<Operand> {
     let data = computed(compute(x.data()?.as_tch()))?;
-    let made = lowering.writer.inner(Box::new(op), vec![x.clone()], data);
+    let operands = std::iter::once(x.clone()).chain(others).collect();
+    let made = lowering.writer.inner(Box::new(op), operands, data);
     if lowering.derivatives {
         let derivative = Box::new(OfOne { x: x.data()?.clone(), compute });
         let (first, outputs) = (lowering.writer.tape.steps.len() - 1, vec![made.value]);

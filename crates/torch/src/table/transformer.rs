@@ -4,7 +4,7 @@ use super::parts::{self, Operand, computed};
 use super::{Entry, nested};
 use crate::arguments::Arguments;
 use crate::lowering::Lowering;
-use dlbacktrace_core::ops::{Attention, Bundle, MatMul, Pass, Reduce};
+use dlbacktrace_core::ops::{Attention, Bundle, MatMul, Norm, Pass, Reduce, Statistics};
 use dlbacktrace_core::{Error, Family, Function, Result, Tensor};
 use dlbacktrace_torch_recorder::Call;
 
@@ -58,10 +58,14 @@ fn norm(lowering: &mut Lowering, call: &Call, x: &Operand, which: &str) -> Resul
     let width = *x.meta.shape.last().unwrap_or(&1) as i64;
     let parameter = |kind: &str| lowering.operand(call.tensor(&format!("norm_{kind}_{which}"))?);
     let (weight, bias) = (parameter("weight")?, parameter("bias")?);
-    let eps = call.optional_number("eps").unwrap_or(1e-5);
-    let (weight, bias) = (weight.data()?.as_tch().shallow_clone(), bias.data()?.as_tch().shallow_clone());
-    parts::of_one(lowering, Pass::norm(), x, move |x| {
-        x.f_layer_norm([width], Some(&weight), Some(&bias), eps, false)
+    let epsilon = call.optional_number("eps").unwrap_or(1e-5);
+    let axes = vec![x.meta.shape.len().saturating_sub(1)];
+    let statistics = Statistics::Own { view: x.meta.shape.clone(), axes, centred: true };
+    let norm = Norm { statistics, epsilon, scaled: true, shifted: true };
+    let [gamma, beta] = [&weight, &bias].map(|x| x.data().map(|data| data.as_tch().shallow_clone()));
+    let (gamma, beta) = (gamma?, beta?);
+    parts::of_one(lowering, norm, x, vec![weight, bias], move |x| {
+        x.f_layer_norm([width], Some(&gamma), Some(&beta), epsilon, false)
     })
 }
 
@@ -73,8 +77,16 @@ fn feed_forward(lowering: &mut Lowering, call: &Call, x: &Operand) -> Result<Ope
     };
     let wide = layer(lowering, x, "1")?;
     let active = match call.flag("use_gelu") {
-        true => parts::of_one(lowering, Pass::function(Function::Other), &wide, |x| x.f_gelu("none"))?,
-        false => parts::of_one(lowering, Pass::function(Function::Rectifier), &wide, tch::Tensor::f_relu)?,
+        true => {
+            parts::of_one(lowering, Pass::function(Function::Other), &wide, Vec::new(), |x| x.f_gelu("none"))?
+        }
+        false => parts::of_one(
+            lowering,
+            Pass::function(Function::Rectifier),
+            &wide,
+            Vec::new(),
+            tch::Tensor::f_relu,
+        )?,
     };
     layer(lowering, &active, "2")
 }
@@ -157,17 +169,18 @@ impl MultiHead {
         let product = MatMul { transposed: true };
         let scores = lowering.writer.inner(Box::new(product), vec![query.clone(), key.clone()], scores);
         let (scale, shown) = (self.scale(query), self.shown()?.map(tch::Tensor::shallow_clone));
-        let map = parts::of_one(lowering, Pass::function(Function::Softmax), &scores, move |scores| {
-            let mut masked = scores.f_mul_scalar(scale)?;
-            if let Some(shown) = &shown {
-                masked = masked.f_masked_fill(&shown.f_logical_not()?, f64::NEG_INFINITY)?;
-            }
-            masked.f_softmax(-1, None::<tch::Kind>)
-        })?;
+        let map =
+            parts::of_one(lowering, Pass::function(Function::Softmax), &scores, Vec::new(), move |scores| {
+                let mut masked = scores.f_mul_scalar(scale)?;
+                if let Some(shown) = &shown {
+                    masked = masked.f_masked_fill(&shown.f_logical_not()?, f64::NEG_INFINITY)?;
+                }
+                masked.f_softmax(-1, None::<tch::Kind>)
+            })?;
         if !average {
             return Ok(map);
         }
-        parts::of_one(lowering, Reduce { axes: vec![1] }, &map, |map| {
+        parts::of_one(lowering, Reduce { axes: vec![1] }, &map, Vec::new(), |map| {
             map.f_mean_dim(1, false, None::<tch::Kind>)
         })
     }
