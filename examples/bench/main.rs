@@ -9,8 +9,10 @@ mod pictures;
 mod sequences;
 mod subject;
 
+use dlbacktrace::rules::RuleSet;
 use dlbacktrace::{Mode, torch};
 use serde::Serialize;
+use std::collections::BTreeMap;
 use std::error::Error;
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -40,8 +42,13 @@ struct Figures {
     relevance: f64,
     explanation: f64,
     contrastive: Option<f64>,
+    /// By other rule sets; `None` if a set refuses the model.
+    sets: BTreeMap<&'static str, Option<f64>>,
     peak_memory: f64,
 }
+
+/// The rule sets that are measured beside the default.
+const SETS: [&str; 3] = ["gradient", "epsilon", "attn-lrp"];
 
 fn main() -> Result<(), Box<dyn Error>> {
     tch::set_num_threads(1);
@@ -57,21 +64,31 @@ fn main() -> Result<(), Box<dyn Error>> {
     let folder = tempfile::tempdir()?;
     let mut all = Vec::new();
     println!(
-        "{:<20} {:>12} {:>10} {:>10} {:>12} {:>12} {:>8}",
-        "model", "forward", "recording", "relevance", "explanation", "contrastive", "memory"
+        "{:<20} {:>12} {:>10} {:>10} {:>12} {:>12} {:>8} {:>9} {:>9} {:>9}",
+        "model",
+        "forward",
+        "recording",
+        "relevance",
+        "explanation",
+        "contrastive",
+        "memory",
+        SETS[0],
+        SETS[1],
+        SETS[2]
     );
     for subject in subjects {
         let file = subject.file(folder.path())?;
         let figures = measure(&subject, &file)?;
         println!(
-            "{:<20} {:>9.1} ms {:>9.2}× {:>9.2}× {:>11.2}× {:>12} {:>7.2}×",
+            "{:<20} {:>9.1} ms {:>9.2}× {:>9.2}× {:>11.2}× {:>12} {:>7.2}× {}",
             figures.model,
             figures.forward_ms,
             figures.recording,
             figures.relevance,
             figures.explanation,
-            figures.contrastive.map_or("none".to_owned(), |ratio| format!("{ratio:.2}×")),
-            figures.peak_memory
+            ratio(figures.contrastive),
+            figures.peak_memory,
+            SETS.map(|set| format!("{:>9}", ratio(figures.sets[set]))).join(" ")
         );
         all.push(figures);
     }
@@ -80,6 +97,10 @@ fn main() -> Result<(), Box<dyn Error>> {
     fs::write(out, serde_json::to_vec_pretty(&all)?)?;
     println!("wrote {out}");
     Ok(())
+}
+
+fn ratio(ratio: Option<f64>) -> String {
+    ratio.map_or("none".to_owned(), |ratio| format!("{ratio:.2}×"))
 }
 
 fn measure(subject: &Subject, file: &Path) -> Result<Figures, Box<dyn Error>> {
@@ -91,6 +112,12 @@ fn measure(subject: &Subject, file: &Path) -> Result<Figures, Box<dyn Error>> {
         explain(Mode::Default)?;
     }
     let has_contrastive = subject.has_contrastive();
+    let by_set = |name: &str| {
+        let rules = RuleSet::named(name)?;
+        model.explain(&inputs, &subject.options(Mode::Default).rules(rules))
+    };
+    let served: Vec<&str> = SETS.into_iter().filter(|set| by_set(set).is_ok()).collect();
+    let mut by_sets: BTreeMap<&str, Vec<Duration>> = BTreeMap::new();
     // The runs alternate, so that a busy machine slows all kinds alike.
     let (mut forwards, mut recordings, mut relevances, mut wholes, mut contrastives) =
         (vec![], vec![], vec![], vec![], vec![]);
@@ -101,6 +128,13 @@ fn measure(subject: &Subject, file: &Path) -> Result<Figures, Box<dyn Error>> {
         wholes.push(start.elapsed());
         recordings.push(timings.forward);
         relevances.push(timings.relevance);
+        for &set in &served {
+            let time = timed(|| {
+                by_set(set)?;
+                Ok(())
+            })?;
+            by_sets.entry(set).or_default().push(time);
+        }
         // Fewer contrastive runs, because they take the longest.
         if has_contrastive && run % 3 == 0 {
             contrastives.push(timed(|| {
@@ -118,6 +152,7 @@ fn measure(subject: &Subject, file: &Path) -> Result<Figures, Box<dyn Error>> {
         relevance: median(relevances) / forward,
         explanation: median(wholes) / forward,
         contrastive: has_contrastive.then(|| median(contrastives) / forward),
+        sets: SETS.map(|set| (set, by_sets.remove(set).map(|times| median(times) / forward))).into(),
         peak_memory: peak("explain")? / peak("forward")?,
     })
 }
