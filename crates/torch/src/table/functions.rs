@@ -11,7 +11,10 @@ use std::f64::consts::PI;
 pub(super) const ENTRIES: &[Entry] = &[
     Entry::gating(&["aten::tanh"], Function::Tanh),
     Entry::gating(&["aten::sigmoid", "aten::special_expit"], Function::Sigmoid),
-    Entry::function(&["aten::softmax", "aten::_softmax", "aten::special_softmax"], Function::Softmax),
+    Entry::function(
+        &["aten::softmax", "aten::_softmax", "aten::_safe_softmax", "aten::special_softmax"],
+        Function::Softmax,
+    ),
     Entry::gating(&["aten::silu"], Function::Swish { beta: 1.0 }),
     Entry::function(
         &[
@@ -61,7 +64,6 @@ pub(super) const ENTRIES: &[Entry] = &[
             "aten::softshrink",
             "aten::log_softmax",
             "aten::_log_softmax",
-            "aten::_safe_softmax",
             "aten::expm1",
             "aten::exp2",
             "aten::log1p",
