@@ -9,7 +9,6 @@ pub use table::{Lower, LowerBy, OperatorRule, Row, Table};
 
 use crate::ops::{Constant, Pass, Unruled};
 use crate::recording::Slot;
-use crate::rules::Kind;
 use crate::{
     BacktraceOp, DType, Derivative, Error, Family, Function, Gate, Meta, OfComplex, Operand, Place, Result,
     Role, Step, TapeWriter, Tensor, ValueId, WholeCall,
@@ -97,9 +96,12 @@ impl<F: Framework> Lowering<F> {
             |(slot, fresh): (&Slot<F::Raw>, bool)| if fresh { slot.value } else { ValueId(usize::MAX) };
         let outputs = F::outputs(call).map(value).collect();
         let result = output::<F>(call)?;
-        // Rules of these read it.
+        // Sums read it in its full precision.
+        let dtype = self.meta(result).dtype;
         let read = |last: &Step<F::Tensor>| {
-            last.op.family() == Family::Embedding || Kind::of(&*last.op, &last.inputs) == Kind::Softmax
+            let whole = last.op.family() != Family::WeightedSum
+                || (dtype.compute() == dtype && last.place.step == first);
+            last.op.reads_result() && whole
         };
         let known = result.tensor.is_some() && self.writer.tape.steps.last().is_some_and(read);
         let result = if known { self.operand(result)?.data } else { None };

@@ -352,6 +352,11 @@ pub trait BacktraceOp<T: Tensor>: fmt::Debug + Send {
         None
     }
 
+    /// Whether a rule may read the step's result, as its outputs hold it, because that saves computing it or is the only way.
+    fn reads_result(&self) -> bool {
+        self.family() == Family::Embedding
+    }
+
     /// Why an operator of a ruled kind has no rule for the arguments of this call.
     fn uncovered(&self) -> Option<&str> {
         None

@@ -34,8 +34,9 @@ pub(super) fn fold<T: Tensor>(tape: &mut Tape<T>) {
             WithinLayer::take(&mut tape.steps[movement].op);
         }
         tape.steps[sum].inputs.push(bias);
+        tape.steps[sum].result = None;
         tape.steps[index].op = Box::new(Pass { operand: product, role: Role::Identity });
-        // The value now has the bias in it, which the data lacks.
+        // The value now has the bias in it, which the data of the sum, and of what reads it, lacks.
         tape.steps[index].inputs[product].data = None;
     }
 }

@@ -39,6 +39,10 @@ impl<T: Tensor> BacktraceOp<T> for ChannelsLast<T> {
         self.inner.multiplies(input)
     }
 
+    fn reads_result(&self) -> bool {
+        self.inner.reads_result()
+    }
+
     fn uncovered(&self) -> Option<&str> {
         self.inner.uncovered()
     }
@@ -64,6 +68,9 @@ impl<T: Tensor> BacktraceOp<T> for ChannelsLast<T> {
             .iter()
             .map(|relevance| relevance.as_ref().map(|relevance| turn(relevance, channels_first)).transpose())
             .collect::<Result<_>>()?;
+        let result = context.result.take();
+        context.result =
+            result.map(|result| result.permute(&channels_first(result.shape().len()))).transpose()?;
         let mut shares = self.inner.backtrace(&operands, &arriving, context)?;
         for &turned in &self.turned {
             if let Some(Some(share)) = shares.get_mut(turned) {

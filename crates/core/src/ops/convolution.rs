@@ -29,6 +29,10 @@ impl<T: Tensor> BacktraceOp<T> for Convolution {
         input < 2
     }
 
+    fn reads_result(&self) -> bool {
+        true
+    }
+
     fn backtrace(
         &self,
         operands: &[Operand<T>],

@@ -64,6 +64,10 @@ impl<T: Tensor> BacktraceOp<T> for MatMul {
         input < 2
     }
 
+    fn reads_result(&self) -> bool {
+        true
+    }
+
     fn backtrace(
         &self,
         operands: &[Operand<T>],

@@ -51,6 +51,10 @@ impl<T: Tensor> BacktraceOp<T> for Pass {
         input == self.operand
     }
 
+    fn reads_result(&self) -> bool {
+        self.role == Role::Function(Function::Softmax)
+    }
+
     fn backtrace(
         &self,
         operands: &[Operand<T>],

@@ -26,6 +26,10 @@ impl<T: Tensor> BacktraceOp<T> for TransposedConvolution {
         input < 2
     }
 
+    fn reads_result(&self) -> bool {
+        true
+    }
+
     fn backtrace(
         &self,
         operands: &[Operand<T>],

@@ -107,8 +107,11 @@ impl<T: Tensor> WeightedSum<'_, T> {
             .collect()
     }
 
-    /// z = Σ Wx + b; `None` if there are no operands.
+    /// z = Σ Wx + b, which the recording may have kept; `None` if there are no operands.
     fn net(&self) -> Result<Option<T>> {
+        if let Some(result) = &self.result {
+            return Ok(Some(result.clone()));
+        }
         let terms = self.terms.iter().map(|Term { operand, map }| map.apply(Part::Signed, operand.data()?));
         self.summed(terms, self.bias.clone())
     }

@@ -20,7 +20,10 @@ pub(in crate::ops) fn backtrace_bilinear<T: Tensor>(
             Ok([Some(Relevance::default_mode(to_a)), Some(Relevance::default_mode(to_b))])
         }
         (rule @ (Rule::Epsilon(epsilon) | Rule::First(epsilon) | Rule::Second(epsilon)), _) => {
-            let z = a.data()?.matmul(b.data()?)?;
+            let z = match context.result.take() {
+                Some(result) => result,
+                None => a.data()?.matmul(b.data()?)?,
+            };
             let per_unit = WeightedSum::per_net(z, epsilon, relevance.first(), context)?;
             let parts = match rule {
                 Rule::First(_) => [1.0, 0.0],
