@@ -112,6 +112,7 @@ impl<T: Tensor> BacktraceOp<T> for Einsum {
             operands.push(viewed(bias, &features)?);
         }
         let arrived = relevance.map_conserving(|channel| output.of(channel))?;
+        context.result = context.result.take().map(|result| output.of(&result)).transpose()?;
         let mut shares =
             MatMul { transposed: false }.backtrace(&operands, &[Some(arrived)], context)?.into_iter();
         let mut back = |matrices: &Matrices| {
@@ -181,6 +182,7 @@ mod tests {
     use crate::ops::pieces::testing::{
         assert_close, backtrace, channels, check_weighted_sum, constant, moving, numbers, relevances, values,
     };
+    use crate::{Gate, WeightCache};
     use ndarray::{ArrayD, IxDyn};
 
     /// One label for each letter.
@@ -317,5 +319,29 @@ mod tests {
     fn labels_that_stand_alone_are_refused() {
         let (a, b) = (numbers(&[2, 3], 1), numbers(&[3], 2));
         assert!(matches!(einsum("ij,j->").apply(&a, &b), Err(Error::Uncovered(_))));
+    }
+
+    /// A known result gives the same gate as a computed one, in whatever order its axes are.
+    #[test]
+    fn a_gate_reads_a_known_result() {
+        let weights = WeightCache::new(0);
+        for (equation, a, b) in [("ni,io->on", [2, 3], [3, 4]), ("oi,ni->no", [4, 3], [2, 3])] {
+            let op = einsum(equation);
+            let (a, b) = (numbers(&a, 1).scale(3.0).unwrap(), numbers(&b, 2).scale(3.0).unwrap());
+            let y = op.apply(&a, &b).unwrap();
+            let operands = match equation.starts_with('n') {
+                true => [moving(a), constant(b)],
+                false => [constant(a), moving(b)],
+            };
+            let [relevance, _] = relevances(&y.shape());
+            let found = [Some(y), None].map(|result| {
+                let mut context = Context::new(&weights);
+                context.gate = Some(Gate { lower: Some(-0.5), upper: Some(0.5), swish: None });
+                context.result = result;
+                let shares = op.backtrace(&operands, &[Some(relevance.clone())], &mut context).unwrap();
+                shares.iter().flatten().flat_map(|share| values(share.first())).collect::<Vec<_>>()
+            });
+            assert_close(&found[0], &found[1], 1e-12);
+        }
     }
 }
