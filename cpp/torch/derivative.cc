@@ -76,8 +76,7 @@ std::unique_ptr<Tensors> differentiate(rust::Str name, rust::Str overload, const
                                        const Tensors& arriving) {
   return guarded([&] {
     const c10::AutoGradMode with_gradients(true);
-    const auto op =
-        c10::Dispatcher::singleton().findSchemaOrThrow(std::string(name).c_str(), std::string(overload).c_str());
+    const auto op = c10::Dispatcher::singleton().findSchemaOrThrow(std::string(name).c_str(), std::string(overload).c_str());
     Variables variables(values, wanted);
     c10::Stack stack = variables.stack(op.schema(), arguments.operands(op.schema()));
     op.callBoxed(&stack);
