@@ -73,7 +73,7 @@ impl<T: Tensor> WeightedSum<'_, T> {
     /// The relevance of each operand, `None` for constants.
     ///
     /// # Errors
-    /// [`Error::Tensor`](crate::Error::Tensor) or [`Error::NotKept`](crate::Error::NotKept).
+    /// [`Error::Tensor`] or [`Error::NotKept`].
     pub fn backtrace(
         &self,
         relevance: &Relevance<T>,
