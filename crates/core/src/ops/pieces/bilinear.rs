@@ -16,7 +16,7 @@ pub(in crate::ops) fn backtrace_bilinear<T: Tensor>(
 ) -> Result<[Option<Relevance<T>>; 2]> {
     match (context.rule(), relevance.mode()) {
         (Rule::Gradient, _) => {
-            let [to_a, to_b] = derivatives(a, b, relevance.first())?;
+            let (to_a, to_b) = (by_left(a, b, relevance.first())?, by_right(a, b, relevance.first())?);
             Ok([Some(Relevance::default_mode(to_a)), Some(Relevance::default_mode(to_b))])
         }
         (rule @ (Rule::Epsilon(epsilon) | Rule::First(epsilon) | Rule::Second(epsilon)), _) => {
@@ -25,17 +25,13 @@ pub(in crate::ops) fn backtrace_bilinear<T: Tensor>(
                 None => a.data()?.matmul(b.data()?)?,
             };
             let per_unit = WeightedSum::per_net(z, epsilon, relevance.first(), context)?;
-            let parts = match rule {
-                Rule::First(_) => [1.0, 0.0],
-                Rule::Second(_) => [0.0, 1.0],
-                _ => [0.5, 0.5],
+            let [part_a, part_b] = parts(rule);
+            let share = |operand: &Operand<T>, by: Result<T>, part: f64| {
+                Ok::<_, Error>(Some(Relevance::default_mode(operand.data()?.mul(&by?)?.scale(part)?)))
             };
-            let [by_a, by_b] = derivatives(a, b, &per_unit)?;
-            let share = |operand: &Operand<T>, by: T, part: f64| {
-                let share = || Ok(Relevance::default_mode(operand.data()?.mul(&by)?.scale(part)?));
-                (part > 0.0).then(share).transpose()
-            };
-            Ok([share(a, by_a, parts[0])?, share(b, by_b, parts[1])?])
+            let to_a = if part_a > 0.0 { share(a, by_left(a, b, &per_unit), part_a)? } else { None };
+            let to_b = if part_b > 0.0 { share(b, by_right(a, b, &per_unit), part_b)? } else { None };
+            Ok([to_a, to_b])
         }
         (Rule::Backtrace, Mode::Default) => {
             let (gross_a, gross_b) = (a.data()?.abs()?, b.data()?.abs()?);
@@ -72,11 +68,24 @@ pub(in crate::ops) fn backtrace_bilinear<T: Tensor>(
     }
 }
 
-/// S·Bᵀ and Aᵀ·S.
-fn derivatives<T: Tensor>(a: &Operand<T>, b: &Operand<T>, per_unit: &T) -> Result<[T; 2]> {
-    let by_a = per_unit.matmul(&b.data()?.transpose()?)?.sum_to(&a.meta.shape)?;
-    let by_b = a.data()?.transpose()?.matmul(per_unit)?.sum_to(&b.meta.shape)?;
-    Ok([by_a, by_b])
+/// S·Bᵀ
+fn by_left<T: Tensor>(a: &Operand<T>, b: &Operand<T>, per_unit: &T) -> Result<T> {
+    per_unit.matmul(&b.data()?.transpose()?)?.sum_to(&a.meta.shape)
+}
+
+/// Aᵀ·S
+fn by_right<T: Tensor>(a: &Operand<T>, b: &Operand<T>, per_unit: &T) -> Result<T> {
+    a.data()?.transpose()?.matmul(per_unit)?.sum_to(&b.meta.shape)
+}
+
+/// The parts of R that two factors take.
+fn parts(rule: Rule) -> [f64; 2] {
+    match rule {
+        Rule::Gradient => [1.0, 1.0],
+        Rule::First(_) => [1.0, 0.0],
+        Rule::Second(_) => [0.0, 1.0],
+        _ => [0.5, 0.5],
+    }
 }
 
 /// Half of R for each of two factors that both depend on the input, shared by the weighted sum that the product is while the
@@ -87,12 +96,7 @@ pub(in crate::ops) fn backtrace_factors<T: Tensor>(
     relevance: &Relevance<T>,
     context: &mut Context<'_, T>,
 ) -> Result<[Option<Relevance<T>>; 2]> {
-    let parts = match context.rule() {
-        Rule::Gradient => [1.0, 1.0],
-        Rule::First(_) => [1.0, 0.0],
-        Rule::Second(_) => [0.0, 1.0],
-        _ => [0.5, 0.5],
-    };
+    let parts = parts(context.rule());
     let mut share = |factor, part: f64| {
         if part == 0.0 {
             return Ok(None);
