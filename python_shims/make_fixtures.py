@@ -27,7 +27,7 @@ sys.path.insert(0, str(HERE))
 
 import fixtures  # noqa: E402
 from archive import fix_hashes, put_on, tidy  # noqa: E402
-from fixtures.kit import EXPLAINED, NO_FORWARD, RAISES, TRACED, Fixture  # noqa: E402
+from fixtures.kit import EXPLAINED, FROZEN, NO_FORWARD, RAISES, TRACED, Fixture  # noqa: E402
 from themes import Themes  # noqa: E402
 
 
@@ -40,7 +40,8 @@ def compile_module(fixture: Fixture, module, inputs) -> torch.jit.ScriptModule:
     if fixture.made == TRACED:
         module.train(fixture.training)
         return torch.jit.trace(module, tuple(inputs.values()), strict=fixture.strict, check_trace=False)
-    return torch.jit.script(module.train() if fixture.training else module)
+    script = torch.jit.script(module.train() if fixture.training else module)
+    return torch.jit.freeze(script) if fixture.made == FROZEN else script
 
 
 def describe(value, key: str, tensors: dict) -> dict:

@@ -1,7 +1,7 @@
 //! The options of an explanation.
 
 use dlbacktrace_core::explain::{self, OwnStart, Progress, Watch};
-use dlbacktrace_core::rules::RuleSet;
+use dlbacktrace_core::rules::{BatchNorm, RuleSet};
 use dlbacktrace_core::{Gate, Mode, start};
 use ndarray::ArrayD;
 use std::ops::ControlFlow;
@@ -113,6 +113,14 @@ impl Options {
     #[must_use]
     pub fn rules(mut self, rules: RuleSet) -> Self {
         self.0.rules = rules;
+        self
+    }
+
+    /// What becomes of batch norms, in place of what the rule set says. Folded, they are parts of their layers, and a batch norm gives the
+    /// same as a layer into which it was folded before.
+    #[must_use]
+    pub fn batch_norm(mut self, batch_norm: BatchNorm) -> Self {
+        self.0.prepare.batch_norm = Some(batch_norm);
         self
     }
 

@@ -176,7 +176,8 @@ fn walked<T: Tensor>(case: &Case, like: &T) -> Found {
     let mut arrivals = Arrivals::default();
     let explained = tape.inputs.clone();
     let outcome = tape
-        .prepare(&PrepareOptions::default())
+        .prepare(&PrepareOptions::default(), &WeightCache::new(0))
+        .unwrap()
         .backtrace(vec![(last, seed)], &WeightCache::new(0), WalkOptions::default(), &mut arrivals)
         .unwrap();
     for (value, relevance) in explained.into_iter().zip(outcome.inputs) {

@@ -249,7 +249,9 @@ struct Sequence {
         works(dlb_request_start(request, text(), one_in(9) ? nullptr : start, one_in(2) ? nullptr : start,
                                 one_in(9) ? nullptr : shape, any<std::size_t>({2, 2, 2, 65, SIZE_MAX})));
         break;
-      case 9: works(dlb_request_gates(request, number())); break;
+      case 9:
+        works(one_in(2) ? dlb_request_gates(request, number()) : dlb_request_fold_batch_norms(request, number()));
+        break;
       case 10: works(dlb_request_gate_of(request, text(), one_in(3) ? nullptr : &gate)); break;
       case 11: works(dlb_request_scaler(request, real())); break;
       case 12: works(dlb_request_multiplier(request, real())); break;

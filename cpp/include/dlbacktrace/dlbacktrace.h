@@ -249,6 +249,9 @@ DLB_NODISCARD dlb_status dlb_request_start(dlb_request* request, const char* mod
 /* The rules by which each step shares relevance: the name of a set, which `dlbacktrace rules` lists, or a set in TOML. All but
  * "backtrace", the default, go with DLB_MODE_DEFAULT. */
 DLB_NODISCARD dlb_status dlb_request_rules(dlb_request* request, const char* rules);
+/* Whether batch norms are folded into the layers beside them (1), which gives the same as a model in which they were folded before, or
+ * pass relevance (0); by default, what the rule set says, and "backtrace" lets them pass. */
+DLB_NODISCARD dlb_status dlb_request_fold_batch_norms(dlb_request* request, int fold);
 /* Whether saturated activations gate the weighted sums before them (1 by default). */
 DLB_NODISCARD dlb_status dlb_request_gates(dlb_request* request, int gates);
 /* The gate of the weighted sums in a module, in place of its activation's; NULL for no gate. */

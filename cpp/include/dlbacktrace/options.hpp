@@ -78,6 +78,7 @@ struct Options {
   std::optional<std::size_t> class_axis;   ///< of a segmentation's output; counts classes
   std::optional<Start> start;
   std::string rules = "backtrace";  ///< the name of a rule set, or a set in TOML
+  std::optional<bool> fold_batch_norms;  ///< into the layers beside them; default: what the rule set says
   bool gates = true;
   std::map<std::string, std::optional<Gate>> gate_of;  ///< by module; empty for no gate
   std::optional<double> scaler;
@@ -106,6 +107,7 @@ struct Options {
     if (class_axis) check(dlb_request_class_axis(request, *class_axis));
     if (start) add_start(request);
     check(dlb_request_rules(request, detail::plain(rules, "the rules")));
+    if (fold_batch_norms) check(dlb_request_fold_batch_norms(request, *fold_batch_norms));
     check(dlb_request_gates(request, gates));
     for (const auto& [module, gate] : gate_of) add_gate(request, module, gate);
     if (scaler) check(dlb_request_scaler(request, *scaler));

@@ -11,7 +11,7 @@ use crate::request::{Request, request_behind};
 use crate::status::guarded;
 use crate::text::{given, needed};
 use crate::types::{Gate, Progress};
-use dlbacktrace::rules::RuleSet;
+use dlbacktrace::rules::{BatchNorm, RuleSet};
 use dlbacktrace::{Classes, Coordinate, Error, Mode, Options, Output, Result, Samples, Target, Task, core};
 use std::ffi::{c_char, c_int, c_void};
 use std::mem;
@@ -53,6 +53,8 @@ plain! {
     dlb_request_class_axis(axis: usize) = Classes::Axis(axis) => Options::classes;
     dlb_request_output(index: usize) = Output::Index(index) => Options::output;
     dlb_request_gates(gates: c_int) = gates != 0 => Options::gates;
+    dlb_request_fold_batch_norms(fold: c_int) =
+        if fold == 0 { BatchNorm::Pass } else { BatchNorm::Fold } => Options::batch_norm;
     dlb_request_scaler(scaler: f64) = scaler => Options::scaler;
     dlb_request_multiplier(multiplier: f64) = multiplier => Options::multiplier;
     dlb_request_from_logits(from_logits: c_int) = from_logits != 0 => Options::from_logits;

@@ -40,6 +40,7 @@ macro_rules! interface {
             fn dlb_request_output_named(request: *mut Request, name: *const c_char);
             fn dlb_request_start(request: *mut Request, module: *const c_char, positive: *const f64,
                 negative: *const f64, shape: *const usize, rank: usize);
+            fn dlb_request_fold_batch_norms(request: *mut Request, fold: c_int);
             fn dlb_request_gates(request: *mut Request, gates: c_int);
             fn dlb_request_gate_of(request: *mut Request, module: *const c_char, gate: *const Gate);
             fn dlb_request_scaler(request: *mut Request, scaler: f64);

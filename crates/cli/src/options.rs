@@ -19,7 +19,7 @@ pub fn of(args: &RuleArgs, bound: &Bound, labels: Option<&Labels>) -> Result<Opt
         .task(task(args))
         .target(target(args, labels)?)
         .samples(args.sample_axis.unwrap_or_default())
-        .rules(args.rules.clone())
+        .rules(args.rules())
         .gates(args.gates)
         .multiplier(args.multiplier)
         .from_logits(args.from_logits)
@@ -98,7 +98,7 @@ pub fn settings(args: &RuleArgs, bound: &Bound) -> Settings {
         mode: mode(args),
         task: given.then(|| task_name(args.task).to_owned()),
         threshold: (args.task == TaskArg::Segmentation).then_some(args.threshold),
-        rules: args.rules.clone(),
+        rules: args.rules(),
         gates: args.gates,
         scaler: args.scaler,
         multiplier: args.multiplier,

@@ -2,6 +2,7 @@
 //! normaliser, activation or bias, and which activation gates which weighted sum. [`Tape::prepare`] argues their order.
 
 mod activations;
+mod batch_norms;
 mod biases;
 mod counts;
 mod decisions;
@@ -15,10 +16,12 @@ mod scaling;
 mod spectra;
 mod turns;
 
+pub(crate) use batch_norms::is_batch_norm;
 pub(crate) use scaling::of_input as scaling_of;
 pub use scaling::{PixelRange, Scaling};
 
-use crate::{Gate, Step, Tape, Tensor, ValueId};
+use crate::rules::BatchNorm;
+use crate::{Gate, Result, Step, Tape, Tensor, ValueId, WeightCache};
 use std::collections::HashMap;
 
 /// A tape that is ready for the walk.
@@ -37,11 +40,13 @@ pub struct PrepareOptions {
     pub gate_of: HashMap<String, Option<Gate>>,
     /// Whether a token takes the share of the constants that are added to its embedding: its position, its segment.
     pub whole_tokens: bool,
+    /// What becomes of batch norms, in place of what the rule set says.
+    pub batch_norm: Option<BatchNorm>,
 }
 
 impl Default for PrepareOptions {
     fn default() -> Self {
-        Self { gates: true, gate_of: HashMap::new(), whole_tokens: false }
+        Self { gates: true, gate_of: HashMap::new(), whole_tokens: false, batch_norm: None }
     }
 }
 
@@ -57,14 +62,19 @@ impl<T: Tensor> Tape<T> {
     /// 4. `spectra` makes convolutions, so it comes before `biases` and `gates`, which a convolution takes.
     /// 5. `biases` comes before `normalisers`: a constant added to a product is its bias, even if a scale for each feature
     ///    follows. `normalisers` would take it for the mean of a norm, and it would receive nothing.
-    /// 6. `normalisers` comes before `activations`. It reads a product of two functions of x as a function of x, which it could
+    /// 6. `batch_norms` folds, if it is asked to, between these two: behind `biases`, because a layer then has its bias, and before
+    ///    `normalisers`, which would make passes of the steps of a written-out batch norm.
+    /// 7. `normalisers` comes before `activations`. It reads a product of two functions of x as a function of x, which it could
     ///    not if the product had become an activation's pass. In return, `activations` reads the result of a norm as a value of
     ///    its own, so that a written-out x̂·σ(x̂) behind a norm is a function of x̂.
-    /// 7. `gates` comes after both. A written-out softmax or x·σ(x) reads the result of its layer several times; only after
+    /// 8. `gates` comes after both. A written-out softmax or x·σ(x) reads the result of its layer several times; only after
     ///    they are recognised is there one function as the only consumer. `release` then drops what only gates read.
-    /// 8. `rows` comes last, because it needs the final rules: only a recognised softmax keeps rows apart. It also reorders
+    /// 9. `rows` comes last, because it needs the final rules: only a recognised softmax keeps rows apart. It also reorders
     ///    steps.
-    pub fn prepare(mut self, options: &PrepareOptions) -> Prepared<T> {
+    ///
+    /// # Errors
+    /// [`Error::Tensor`](crate::Error::Tensor) if a weight cannot be folded.
+    pub fn prepare(mut self, options: &PrepareOptions, weights: &WeightCache<T>) -> Result<Prepared<T>> {
         let of_value = dependence::mark(&mut self);
         counts::settle(&mut self, &of_value);
         decisions::settle(&mut self, &of_value);
@@ -72,6 +82,9 @@ impl<T: Tensor> Tape<T> {
         let depends = of_value.into_iter().map(dependence::Dependence::carries).collect();
         spectra::fold(&mut self);
         biases::fold(&mut self);
+        if options.batch_norm == Some(BatchNorm::Fold) {
+            batch_norms::fold(&mut self, weights)?;
+        }
         normalisers::recognise(&mut self);
         activations::recognise(&mut self);
         if options.gates {
@@ -79,7 +92,7 @@ impl<T: Tensor> Tape<T> {
         }
         gates::release(&mut self);
         rows::join(&mut self);
-        Prepared { tape: self, depends }
+        Ok(Prepared { tape: self, depends })
     }
 }
 

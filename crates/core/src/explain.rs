@@ -86,13 +86,14 @@ pub fn explain<T: Tensor>(
     warnings.extend(inputs.iter().filter_map(|port| inputs::unscaled(&tape, port)));
     warnings.extend(RandomUse::warnings(&random, options.random_seed));
 
-    let prepared = tape.prepare(&options.prepare);
+    let prepared = tape.prepare(&options.analyses(), weights)?;
     gated(prepared.steps(), options)?;
     if !prepared.depends(value) {
         return Err(Error::Start(start::unexplained(&output.name, &inputs, options)));
     }
     let operators = uses(&prepared);
     let noted = Noted::new(prepared.steps(), &inputs, options);
+    let assumed = [assumed, of_start, noted.assumed().into_iter().collect()].concat();
     let modules = options.modules.then(|| Modules::new(prepared.steps(), prepared.values()));
     let mut watcher = Watcher { options, values: Vec::new(), modules };
     let walk = WalkOptions { rules: options.rules.clone(), allow_unruled: options.allow_unruled };
@@ -112,7 +113,7 @@ pub fn explain<T: Tensor>(
         targets: start.targets,
         sample_axis: samples.axis,
         samples_in_inputs: samples.in_inputs,
-        assumed: [assumed, of_start].concat(),
+        assumed,
         start: amount,
         modules: watcher.modules.map(|modules| modules.finish(&outcome.ledger)).unwrap_or_default(),
         ledger: outcome.ledger,

@@ -23,8 +23,9 @@
 //!
 //! // The relevance: the walk starts with y and divides it by |contribution|, 6 : 1, with 1 for the bias.
 //! let start = Relevance::default_mode(y.data()?.clone());
-//! let prepared = writer.tape.prepare(&Default::default());
-//! let walk = prepared.backtrace(vec![(y.value, start)], &WeightCache::new(0), WalkOptions::default(), &mut ())?;
+//! let weights = WeightCache::new(0);
+//! let prepared = writer.tape.prepare(&Default::default(), &weights)?;
+//! let walk = prepared.backtrace(vec![(y.value, start)], &weights, WalkOptions::default(), &mut ())?;
 //! let relevance = walk.inputs[0].as_ref().map(Relevance::first);
 //! assert_eq!(relevance, Some(&Array::from_slice(&[1, 2], &[4.5, 0.75])));
 //!
@@ -44,6 +45,7 @@ mod derivative;
 mod engine;
 mod error;
 pub mod explain;
+mod features;
 mod ledger;
 pub mod lowering;
 pub mod maps;
@@ -66,6 +68,7 @@ pub use analysis::Prepared;
 pub use derivative::Derivative;
 pub use engine::{Backtrace, Observer, WalkOptions};
 pub use error::{Error, Result};
+pub use features::{Affine, Features};
 pub use ledger::{Amount, Entry, Ledger, Loss};
 pub use op::{BacktraceOp, Context, Family, Function, Gate, Role, Turn};
 pub use random::{Chance, RandomUse};

@@ -269,6 +269,14 @@ impl<F: Framework> Lowering<F> {
         Ok(operand)
     }
 
+    /// An operand with its data, if the recording kept it.
+    ///
+    /// # Errors
+    /// Those of [`Lowering::operand`] but for [`Error::NotKept`].
+    pub fn known(&self, slot: &Slot<F::Raw>) -> Result<Operand<F::Tensor>> {
+        if slot.tensor.is_some() { self.operand(slot) } else { Ok(self.unread(slot)) }
+    }
+
     /// An operand of arithmetic, in the element type in which it ran: integers count as numbers.
     ///
     /// # Errors

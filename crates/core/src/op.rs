@@ -2,7 +2,9 @@
 
 use crate::ops::Transform;
 use crate::rules::Rule;
-use crate::{Amount, Derivative, Error, Loss, Operand, Relevance, Result, Rows, Tensor, WeightCache};
+use crate::{
+    Affine, Amount, Derivative, Error, Features, Loss, Operand, Relevance, Result, Rows, Tensor, WeightCache,
+};
 use std::collections::BTreeMap;
 use std::fmt;
 
@@ -355,6 +357,21 @@ pub trait BacktraceOp<T: Tensor>: fmt::Debug + Send {
     /// Whether a rule may read the step's result, as its outputs hold it, because that saves computing it or is the only way.
     fn reads_result(&self) -> bool {
         self.family() == Family::Embedding
+    }
+
+    /// Where the weights count features, if it is a layer with constant weights that knows.
+    fn features(&self, operands: &[Operand<T>]) -> Option<Features> {
+        let _ = operands;
+        None
+    }
+
+    /// What it does to one operand, if it only scales and shifts that by constants whose data is known.
+    ///
+    /// # Errors
+    /// [`Error::Tensor`].
+    fn affine(&self, operands: &[Operand<T>]) -> Result<Option<Affine<T>>> {
+        let _ = operands;
+        Ok(None)
     }
 
     /// Why an operator of a ruled kind has no rule for the arguments of this call.

@@ -2,12 +2,14 @@
 //! kept with an explanation.
 
 mod assign;
+mod batch_norm;
 mod kind;
 mod presets;
 mod row;
 mod rule;
 
 pub(crate) use assign::assign;
+pub use batch_norm::BatchNorm;
 pub use kind::Kind;
 pub use presets::{PRESETS, Preset};
 pub use row::{Layer, Row};
@@ -20,13 +22,16 @@ use std::str::FromStr;
 /// An ordered table of rules. A step takes the rule of the first row that selects it. Movement has no rule: it goes back by its exact
 /// adjoint in every set.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct RuleSet {
     /// Its name.
     pub name: String,
     /// What becomes of steps that no row selects.
     #[serde(default, skip_serializing_if = "Others::are_backtraced")]
     pub others: Others,
+    /// What becomes of batch norms before rules are chosen.
+    #[serde(default, skip_serializing_if = "BatchNorm::passes")]
+    pub batch_norm: BatchNorm,
     /// The rows.
     #[serde(default, rename = "step", skip_serializing_if = "Vec::is_empty")]
     pub rows: Vec<Row>,
@@ -52,7 +57,12 @@ impl Others {
 /// DLBacktrace's own rules.
 impl Default for RuleSet {
     fn default() -> Self {
-        Self { name: "backtrace".into(), others: Others::Backtrace, rows: Vec::new() }
+        Self {
+            name: "backtrace".into(),
+            others: Others::Backtrace,
+            batch_norm: BatchNorm::Pass,
+            rows: Vec::new(),
+        }
     }
 }
 

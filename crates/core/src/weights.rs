@@ -74,21 +74,43 @@ impl<T: Tensor> WeightCache<T> {
     /// # Errors
     /// [`Error::Tensor`](crate::Error::Tensor).
     pub fn part(&self, key: Option<WeightKey>, part: Part, tensor: &T) -> Result<T> {
-        let Some(key) = key.filter(|_| part != Part::Signed) else { return part.of(tensor) };
+        match key.filter(|_| part != Part::Signed) {
+            Some(key) => self.made(key, part, tensor, || part.of(tensor)),
+            None => part.of(tensor),
+        }
+    }
+
+    /// What is made of a parameter, under a key of its own; from the cache if it is already there.
+    ///
+    /// # Errors
+    /// Those of `make`.
+    pub(crate) fn derived(
+        &self,
+        key: Option<WeightKey>,
+        weight: &T,
+        make: impl FnOnce() -> Result<T>,
+    ) -> Result<T> {
+        match key {
+            Some(key) => self.made(key, Part::Signed, weight, make),
+            None => make(),
+        }
+    }
+
+    fn made(&self, key: WeightKey, part: Part, weight: &T, make: impl FnOnce() -> Result<T>) -> Result<T> {
         if let Some(kept) = self.lock().parts.get(&(key.identity, part))
             && kept.version == key.version
         {
             return Ok(kept.part.clone());
         }
         // Computed outside the lock: two threads may compute it twice, but neither waits for the other.
-        let made = part.of(tensor)?;
+        let made = make()?;
         let mut kept = self.lock();
         if let Some(old) = kept.parts.remove(&(key.identity, part)) {
             kept.bytes -= bytes(&old.part);
         }
         if kept.bytes + bytes(&made) <= self.limit {
             kept.bytes += bytes(&made);
-            let entry = Entry { version: key.version, part: made.clone(), _weight: tensor.clone() };
+            let entry = Entry { version: key.version, part: made.clone(), _weight: weight.clone() };
             kept.parts.insert((key.identity, part), entry);
         }
         Ok(made)

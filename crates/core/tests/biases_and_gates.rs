@@ -426,7 +426,7 @@ fn tokens_are_names() {
     let (tokens, index, offset) = (net.tokens(&[4]), net.integer(2), net.integer(3));
     let chosen = net.element(tokens, index);
     net.add(chosen, offset);
-    let prepared = net.tape.prepare(&PrepareOptions::default());
+    let prepared = net.prepared(&PrepareOptions::default());
     assert_eq!(prepared.steps()[1].op.family(), Family::Pass, "the sum makes another token");
 
     // Through a floating type and back.

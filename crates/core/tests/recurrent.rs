@@ -149,7 +149,7 @@ impl Run {
 
     /// The relevance of each input, its channels beside each other, and the losses.
     fn walked(self) -> (Vec<ArrayD<f64>>, BTreeMap<Loss, Amount>) {
-        let prepared = self.writer.tape.prepare(&PrepareOptions::default());
+        let prepared = self.writer.tape.prepare(&PrepareOptions::default(), &WeightCache::new(0)).unwrap();
         let weights = WeightCache::new(0);
         let outcome = prepared.backtrace(self.seeds, &weights, WalkOptions::default(), &mut ()).unwrap();
         assert!(outcome.ledger.closes(), "{:?}", outcome.ledger.open_entries().collect::<Vec<_>>());

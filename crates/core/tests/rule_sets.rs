@@ -3,7 +3,7 @@
 
 use dlbacktrace_core::analysis::PrepareOptions;
 use dlbacktrace_core::array::Array;
-use dlbacktrace_core::rules::{Kind, Layer, Others, PRESETS, Row, Rule, RuleSet};
+use dlbacktrace_core::rules::{Kind, Layer, PRESETS, Row, Rule, RuleSet};
 use dlbacktrace_core::{Backtrace, Error, Loss, Relevance, Tensor, WalkOptions, WeightCache};
 use ndarray::arr2;
 use testkit::net::Net;
@@ -38,7 +38,7 @@ fn shares(rules: RuleSet) -> Vec<f64> {
 }
 
 fn set(rows: Vec<Row>) -> RuleSet {
-    RuleSet { name: "mine".into(), others: Others::Backtrace, rows }
+    RuleSet { name: "mine".into(), rows, ..RuleSet::default() }
 }
 
 fn close(found: &[f64], expected: &[f64]) {

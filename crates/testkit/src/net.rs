@@ -305,7 +305,7 @@ impl Net {
 
     /// The analysed tape.
     pub fn prepared(self, options: &PrepareOptions) -> Prepared<Array> {
-        self.tape.prepare(options)
+        self.tape.prepare(options, &WeightCache::new(0)).unwrap()
     }
 
     /// Relevance of a value's shape.

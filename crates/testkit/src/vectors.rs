@@ -255,7 +255,7 @@ fn named<T: Tensor>(names: &[&str], outcome: Vec<Relevance<T>>) -> Results {
 }
 
 fn walk_back<T: Tensor>(tape: Tape<T>, output: ValueId, relevance: Relevance<T>) -> Vec<Relevance<T>> {
-    let prepared = tape.prepare(&PrepareOptions::default());
+    let prepared = tape.prepare(&PrepareOptions::default(), &WeightCache::new(0)).unwrap();
     let weights = WeightCache::new(0);
     let outcome =
         prepared.backtrace(vec![(output, relevance)], &weights, WalkOptions::default(), &mut ()).unwrap();

@@ -1,7 +1,7 @@
 //! The options that say what is explained, and how.
 
 use clap::{ArgAction, Args, ValueEnum};
-use dlbacktrace::rules::RuleSet;
+use dlbacktrace::rules::{BatchNorm, RuleSet};
 use dlbacktrace::{Coordinate, Samples};
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -74,6 +74,10 @@ pub struct RuleArgs {
     /// and go with default mode
     #[arg(long, value_name = "NAME|FILE.toml", default_value = "backtrace", value_parser = rule_set)]
     pub rules: RuleSet,
+    /// What becomes of batch norms: they pass relevance, or are folded into the layers beside them, which gives the same as a model in
+    /// which they were folded before [default: what the rule set says; backtrace lets them pass]
+    #[arg(long, value_name = "pass|fold")]
+    pub batch_norm: Option<BatchNorm>,
     /// Whether saturated activations block relevance
     #[arg(long, value_name = "on|off", default_value = "on", value_parser = on_off, action = ArgAction::Set)]
     pub gates: bool,
@@ -105,6 +109,15 @@ pub struct RuleArgs {
     /// The seed for a model that draws random numbers, as dropout in training mode does
     #[arg(long, value_name = "N")]
     pub random_seed: Option<u64>,
+}
+
+impl RuleArgs {
+    /// The rule set, with what the command line changes in it.
+    pub fn rules(&self) -> RuleSet {
+        let mut rules = self.rules.clone();
+        rules.batch_norm = self.batch_norm.unwrap_or(rules.batch_norm);
+        rules
+    }
 }
 
 /// The rule set of this name, or in this file.

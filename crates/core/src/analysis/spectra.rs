@@ -182,7 +182,7 @@ mod tests {
     use super::*;
     use crate::array::Array;
     use crate::ops::{AsComplex, ComplexProduct, Fourier, Pass, Product};
-    use crate::{BacktraceOp, Family, TapeWriter};
+    use crate::{BacktraceOp, Family, TapeWriter, WeightCache};
 
     fn fourier(transform: Transform, axis: usize) -> Fourier {
         Fourier { transform, axis, points: 4, factor: 1.0 }
@@ -227,7 +227,7 @@ mod tests {
             }
             self.writer.inner_shape(Box::new(fourier(transform, axis)), vec![product], shape);
             self.writer.tape.inputs = vec![ValueId(0)];
-            let prepared = self.writer.tape.prepare(&Default::default());
+            let prepared = self.writer.tape.prepare(&Default::default(), &WeightCache::new(0)).unwrap();
             let step = prepared.steps().last().unwrap();
             let operands = step.inputs.iter().map(|operand| operand.value).collect();
             (step.op.family(), step.op.role(&step.inputs), operands)

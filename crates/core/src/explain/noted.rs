@@ -2,11 +2,15 @@
 //! added to the embeddings of tokens (rules, "Decisions that the model takes" and "What is added to an embedding").
 
 use super::{Options, Port};
+use crate::analysis::is_batch_norm;
 use crate::{Amount, DType, Entry, Family, Ledger, Loss, Role, Step, Tensor, ValueId};
 use std::collections::{BTreeMap, HashSet};
 
 /// The smallest part of the start that is worth a warning.
 const WORTH: f64 = 1e-3;
+
+/// The part of the start above which what empty units take is worth a warning.
+const MUCH: f64 = 0.2;
 
 /// The number of steps to name.
 const NAMED: usize = 3;
@@ -16,6 +20,10 @@ pub(super) struct Noted {
     decisions: HashSet<usize>,
     additions: HashSet<usize>,
     quantities: HashSet<usize>,
+    /// The batch norms that are not parts of layers.
+    batch_norms: usize,
+    /// Whether batch norms were to be folded.
+    folds: bool,
     /// The inputs that are taken for tokens: integers and texts.
     tokens: String,
 }
@@ -34,8 +42,41 @@ impl Noted {
             decisions: of_numbers(steps),
             additions: additions.map(|step| step.place.step).collect(),
             quantities: computed_from(steps, &tokens),
+            batch_norms: steps.iter().filter(|step| is_batch_norm(step)).count(),
+            folds: options.folds_batch_norms(),
             tokens: names.join(", "),
         }
+    }
+
+    /// What was assumed of batch norms.
+    pub(super) fn assumed(&self) -> Option<String> {
+        let alone = self.batch_norms;
+        (self.folds && alone > 0).then(|| {
+            let (these, pass) =
+                if alone == 1 { ("batch norm has", "passes") } else { ("batch norms have", "pass") };
+            format!("{alone} {these} no layer beside it that could take it up, so relevance {pass}")
+        })
+    }
+
+    /// Much of the start met units without contributions, above all layers whose result only a batch norm makes more than 0.
+    fn empty_units(&self, ledger: &Ledger, start: f64) -> Option<String> {
+        let empty = parts(ledger, start, |entry| {
+            gross(entry.lost.get(&Loss::ZeroDenominator).copied().unwrap_or_default())
+        });
+        let all: f64 = empty.values().sum();
+        let fold = if self.batch_norms > 0 && !self.folds {
+            "; where a batch norm adds a constant behind them, batch_norm (--batch-norm fold) gives this part to that constant, and divides \
+             the rest otherwise"
+        } else {
+            ""
+        };
+        (all > MUCH).then(|| {
+            format!(
+                "{} of the start arrived at units of which all contributions are 0 (zero_denominator), so no input takes it{fold}: {}",
+                percent(all),
+                named(&empty)
+            )
+        })
     }
 
     /// The warnings. They give the parts of the start, whose total is `start`, that ended in decisions, passed decisions, or
@@ -67,6 +108,7 @@ impl Noted {
         });
         [
             unruled,
+            self.empty_units(ledger, start),
             told(
                 parts(ledger, start, ended),
                 "ended in decisions that the model made from several numbers, so no input takes it",

@@ -2,7 +2,7 @@
 
 use super::Watch;
 use crate::analysis::PrepareOptions;
-use crate::rules::RuleSet;
+use crate::rules::{BatchNorm, RuleSet};
 use crate::start::{StartOptions, Task};
 use crate::{Error, Mode, Result};
 use ndarray::ArrayD;
@@ -111,6 +111,21 @@ impl Options {
         Ok(())
     }
 
+    /// Whether batch norms become parts of layers. To a derivative they are operators like others.
+    pub(super) fn folds_batch_norms(&self) -> bool {
+        self.batch_norm() == BatchNorm::Fold && self.rules.conserves()
+    }
+
+    fn batch_norm(&self) -> BatchNorm {
+        self.prepare.batch_norm.unwrap_or(self.rules.batch_norm)
+    }
+
+    /// The options of the analyses, for the rule set.
+    pub(super) fn analyses(&self) -> PrepareOptions {
+        let batch_norm = if self.folds_batch_norms() { BatchNorm::Fold } else { BatchNorm::Pass };
+        PrepareOptions { batch_norm: Some(batch_norm), ..self.prepare.clone() }
+    }
+
     /// Warnings about options that do nothing here.
     pub(super) fn idle(&self) -> impl Iterator<Item = String> {
         let contrastive = self.start.mode == Mode::Contrastive;
@@ -122,6 +137,13 @@ impl Options {
             let why = if contrastive { "contrastive mode knows no gates" } else { "gates are off" };
             format!("the gates of modules (gate_of) do nothing, because {why}")
         });
-        against.into_iter().chain(gates)
+        let folds = self.batch_norm() == BatchNorm::Fold && !self.rules.conserves();
+        let folds = folds.then(|| {
+            format!(
+                "batch norms are not folded (batch_norm), because the rule set {} goes by derivatives, which that would not change",
+                self.rules.name
+            )
+        });
+        against.into_iter().chain(gates).chain(folds)
     }
 }

@@ -1,6 +1,6 @@
 //! Operators on tensors with channels last, `[N, spatial…, C]`, as in TensorFlow.
 
-use crate::{BacktraceOp, Context, Family, Operand, Relevance, Result, Role, Tensor};
+use crate::{BacktraceOp, Context, Family, Features, Operand, Relevance, Result, Role, Tensor};
 
 /// An operator on `[N, C, spatial…]`, applied to tensors `[N, spatial…, C]`: operands are turned on the way in, shares on the
 /// way out. In backends that turn axes without moving elements, this costs nothing.
@@ -41,6 +41,10 @@ impl<T: Tensor> BacktraceOp<T> for ChannelsLast<T> {
 
     fn reads_result(&self) -> bool {
         self.inner.reads_result()
+    }
+
+    fn features(&self, operands: &[Operand<T>]) -> Option<Features> {
+        self.inner.features(operands)
     }
 
     fn uncovered(&self) -> Option<&str> {

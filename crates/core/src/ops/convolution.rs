@@ -6,7 +6,8 @@ use crate::maps::{self, Kernel, LinearMap};
 use crate::op::arrived;
 use crate::weighted_sum::{Term, Variant};
 use crate::{
-    BacktraceOp, Context, ConvGeometry, Error, Family, Operand, Part, Relevance, Result, Role, Tensor,
+    BacktraceOp, Context, ConvGeometry, Error, Family, Features, Operand, Part, Relevance, Result, Role,
+    Tensor,
 };
 
 /// y = w ∗ x + b. Operands: x `[N, C, spatial…]` (or without N), w `[O, C / groups, kernel…]`, b `[O]` if any.
@@ -31,6 +32,18 @@ impl<T: Tensor> BacktraceOp<T> for Convolution {
 
     fn reads_result(&self) -> bool {
         true
+    }
+
+    fn features(&self, operands: &[Operand<T>]) -> Option<Features> {
+        let weight = operands.get(1).filter(|weight| !weight.depends)?;
+        let (&[units, depth], kernel) = weight.meta.shape.split_first_chunk()?;
+        let groups = self.geometry.groups.max(1);
+        Some(Features {
+            view: [&[groups, units / groups, depth], kernel].concat(),
+            outputs: vec![0, 1],
+            inputs: vec![0, 2],
+            uniform: self.geometry.padding.iter().all(|padding| *padding == 0),
+        })
     }
 
     fn backtrace(

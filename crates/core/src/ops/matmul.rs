@@ -6,7 +6,7 @@ use super::{Multiply, viewed};
 use crate::maps::{Dense, Side};
 use crate::op::arrived;
 use crate::weighted_sum::{Term, Variant};
-use crate::{BacktraceOp, Context, Error, Family, Operand, Relevance, Result, Role, Rows, Tensor};
+use crate::{BacktraceOp, Context, Error, Family, Features, Operand, Relevance, Result, Role, Rows, Tensor};
 
 /// y = a·b + c over the last two axes; leading axes broadcast; one-dimensional operands as in NumPy. Operands: a, b, and
 /// possibly c (a bias with one entry for each output feature).
@@ -66,6 +66,15 @@ impl<T: Tensor> BacktraceOp<T> for MatMul {
 
     fn reads_result(&self) -> bool {
         true
+    }
+
+    fn features(&self, operands: &[Operand<T>]) -> Option<Features> {
+        let [a, weight, ..] = operands else { return None };
+        let [_, _] = weight.meta.shape.as_slice() else { return None };
+        let axes = if self.transposed { [0, 1] } else { [1, 0] };
+        let [outputs, inputs] = axes.map(|axis| vec![axis]);
+        let view = weight.meta.shape.clone();
+        (a.depends && !weight.depends).then_some(Features { view, outputs, inputs, uniform: true })
     }
 
     fn backtrace(

@@ -4,7 +4,7 @@ use crate::maps::LinearMap;
 use crate::op::arrived;
 use crate::rules::Rule;
 use crate::weighted_sum::{Term, Variant, WeightedSum};
-use crate::{BacktraceOp, Context, Error, Family, Operand, Part, Relevance, Result, Role, Tensor};
+use crate::{Affine, BacktraceOp, Context, Error, Family, Operand, Part, Relevance, Result, Role, Tensor};
 
 /// y = γ·(x − μ)/√(σ² + ε) + β. Operands: x, and those of γ, β, μ and σ² that the norm has, each of which broadcasts to x.
 #[derive(Debug, Clone)]
@@ -89,6 +89,16 @@ impl<T: Tensor> BacktraceOp<T> for Norm {
         input == 0
     }
 
+    fn affine(&self, operands: &[Operand<T>]) -> Result<Option<Affine<T>>> {
+        let constant = |operand: &Operand<T>| !operand.depends && operand.data.is_some();
+        if self.statistics != Statistics::Given || !operands.iter().skip(1).all(constant) {
+            return Ok(None);
+        }
+        let (Fixed { scale, .. }, bias) = self.fixed(operands)?;
+        let shift = bias.map_or_else(|| scale.zeros(&[]), Ok)?;
+        Ok(Some(Affine { operand: 0, scale, shift }))
+    }
+
     fn backtrace(
         &self,
         operands: &[Operand<T>],
@@ -113,6 +123,14 @@ impl Norm {
         relevance: &Relevance<T>,
         context: &mut Context<'_, T>,
     ) -> Result<Option<Relevance<T>>> {
+        let (map, bias) = self.fixed(operands)?;
+        let terms = vec![Term { operand: &operands[0], map: Box::new(map) }];
+        let sum = WeightedSum { terms, bias, variant: Variant::Linear, result: None };
+        Ok(sum.backtrace(relevance, context)?.pop().flatten())
+    }
+
+    /// The norm with its statistics held fixed: a linear map, and what it adds.
+    fn fixed<T: Tensor>(&self, operands: &[Operand<T>]) -> Result<(Fixed<'_, T>, Option<T>)> {
         let mut rest = operands.iter();
         let mut next = || rest.next().ok_or_else(|| Error::Uncovered("a norm lacks an operand".into()));
         let x = next()?;
@@ -128,22 +146,20 @@ impl Norm {
                 (self.own(x.data()?, view, axes, *centred)?, mean, None)
             }
         };
-        let factor = match scale {
+        let scale = match scale {
             Some(scale) => inverse.mul(scale)?,
             None => inverse,
         };
         // A given mean makes γ·μ/σ a part of the constant term.
         let mut bias = shift.cloned();
         if let Some(given) = given {
-            let constant = factor.mul(given)?.scale(-1.0)?;
+            let constant = scale.mul(given)?.scale(-1.0)?;
             bias = Some(match bias {
                 Some(shift) => constant.add(&shift)?,
                 None => constant,
             });
         }
-        let terms = vec![Term { operand: x, map: Box::new(Fixed { scale: factor, mean }) }];
-        let sum = WeightedSum { terms, bias, variant: Variant::Linear, result: None };
-        Ok(sum.backtrace(relevance, context)?.pop().flatten())
+        Ok((Fixed { scale, mean }, bias))
     }
 
     /// 1 / √(σ² + ε)

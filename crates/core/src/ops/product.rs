@@ -4,7 +4,7 @@ use crate::op::arrived;
 use crate::ops::{Multiply, exactly};
 use crate::rules::Rule;
 use crate::{
-    Amount, BacktraceOp, Context, Family, Loss, Mode, Operand, Relevance, Result, Role, Rows, Tensor,
+    Affine, Amount, BacktraceOp, Context, Family, Loss, Mode, Operand, Relevance, Result, Role, Rows, Tensor,
 };
 
 /// a ⊙ b. Operands broadcast.
@@ -26,6 +26,13 @@ impl<T: Tensor> BacktraceOp<T> for Product {
 
     fn multiplies(&self, _: usize) -> bool {
         true
+    }
+
+    fn affine(&self, operands: &[Operand<T>]) -> Result<Option<Affine<T>>> {
+        let [a, b] = exactly(operands)?;
+        let (operand, constant) = if a.depends { (0, b) } else { (1, a) };
+        let Some(scale) = constant.data.clone().filter(|_| a.depends != b.depends) else { return Ok(None) };
+        Ok(Some(Affine { operand, shift: scale.zeros(&[])?, scale }))
     }
 
     fn backtrace(

@@ -4,7 +4,7 @@ use super::product::divide;
 use crate::op::arrived;
 use crate::ops::exactly;
 use crate::rules::Rule;
-use crate::{BacktraceOp, Context, Family, Operand, Relevance, Result, Role, Tensor};
+use crate::{Affine, BacktraceOp, Context, Family, Operand, Relevance, Result, Role, Tensor};
 
 /// a / b. If one operand is constant, the other takes R unchanged; otherwise the product rule of a and 1/b. Operands broadcast.
 #[derive(Debug, Clone)]
@@ -21,6 +21,12 @@ impl<T: Tensor> BacktraceOp<T> for Quotient {
 
     fn multiplies(&self, _: usize) -> bool {
         true
+    }
+
+    fn affine(&self, operands: &[Operand<T>]) -> Result<Option<Affine<T>>> {
+        let [x, Operand { data: Some(divisor), depends: false, .. }] = operands else { return Ok(None) };
+        let scale = divisor.full(&divisor.shape(), 1.0)?.quotient(divisor)?.0;
+        Ok(x.depends.then_some(Affine { operand: 0, shift: scale.zeros(&[])?, scale }))
     }
 
     fn backtrace(

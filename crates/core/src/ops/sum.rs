@@ -7,7 +7,8 @@ use crate::row_block::column_sizes;
 use crate::rules::Rule;
 use crate::weighted_sum::{Term, Variant, WeightedSum};
 use crate::{
-    BacktraceOp, Context, Family, Mode, Operand, Range, Relevance, Result, Role, Rows, Tensor, ValueId,
+    Affine, BacktraceOp, Context, Family, Mode, Operand, Range, Relevance, Result, Role, Rows, Tensor,
+    ValueId,
 };
 
 /// y = Σₖ αₖ xₖ + c. Operands broadcast.
@@ -38,6 +39,17 @@ impl<T: Tensor> BacktraceOp<T> for Sum {
 
     fn rows(&self, _: &[Operand<T>], _: usize) -> Option<Rows> {
         Some(Rows::Same)
+    }
+
+    fn affine(&self, operands: &[Operand<T>]) -> Result<Option<Affine<T>>> {
+        let ([a, b], &[of_a, of_b]) = (operands, self.factors.as_slice()) else { return Ok(None) };
+        let (operand, factor, constant, times) =
+            if a.depends { (0, of_a, b, of_b) } else { (1, of_b, a, of_a) };
+        let Some(constant) = constant.data.as_ref().filter(|_| a.depends != b.depends) else {
+            return Ok(None);
+        };
+        let shift = constant.affine(times, self.constant)?;
+        Ok(Some(Affine { operand, scale: shift.full(&[], factor)?, shift }))
     }
 
     fn backtrace(

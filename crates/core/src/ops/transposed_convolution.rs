@@ -2,7 +2,7 @@
 
 use super::convolution::{backtrace_convolution, role};
 use crate::op::arrived;
-use crate::{BacktraceOp, Context, ConvGeometry, Family, Operand, Relevance, Result, Role, Tensor};
+use crate::{BacktraceOp, Context, ConvGeometry, Family, Features, Operand, Relevance, Result, Role, Tensor};
 
 /// y = wᵀ ∗ x + b. Operands: x `[N, O, spatial…]` (or without N), w `[O, C / groups, kernel…]`, and possibly b `[C]`.
 #[derive(Debug, Clone)]
@@ -28,6 +28,14 @@ impl<T: Tensor> BacktraceOp<T> for TransposedConvolution {
 
     fn reads_result(&self) -> bool {
         true
+    }
+
+    fn features(&self, operands: &[Operand<T>]) -> Option<Features> {
+        let weight = operands.get(1).filter(|weight| !weight.depends)?;
+        let (&[units, depth], kernel) = weight.meta.shape.split_first_chunk()?;
+        let groups = self.geometry.groups.max(1);
+        let view = [&[groups, units / groups, depth], kernel].concat();
+        Some(Features { view, outputs: vec![0, 2], inputs: vec![0, 1], uniform: false })
     }
 
     fn backtrace(

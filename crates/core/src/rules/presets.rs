@@ -4,7 +4,7 @@ use super::Kind::{
     Activation, Attention, Average, Convolution, Embedding, Linear, MatrixProduct, Norm, Product, Rectifier,
     Softmax, Sum, Winner,
 };
-use super::{Kind, Layer, Others, Row, Rule, RuleSet};
+use super::{BatchNorm, Kind, Layer, Others, Row, Rule, RuleSet};
 use serde::Serialize;
 
 /// A rule set with its name and source.
@@ -18,6 +18,8 @@ pub struct Preset {
     pub source: &'static str,
     #[serde(skip)]
     others: Others,
+    #[serde(skip)]
+    batch_norm: BatchNorm,
     #[serde(skip)]
     rows: fn() -> Vec<Row>,
 }
@@ -38,6 +40,7 @@ pub const PRESETS: &[Preset] = &[
         summary: "DLBacktrace's own rules",
         source: "arXiv 2411.12643",
         others: Others::Backtrace,
+        batch_norm: BatchNorm::Pass,
         rows: Vec::new,
     },
     Preset {
@@ -45,6 +48,7 @@ pub const PRESETS: &[Preset] = &[
         summary: "as backtrace, with the last layer by epsilon: signed, and another map for each class where the last layer reads maps",
         source: "this project",
         others: Others::Backtrace,
+        batch_norm: BatchNorm::Pass,
         rows: || vec![Row::of(LAYERS, EPSILON).at(Layer::Last)],
     },
     Preset {
@@ -52,6 +56,7 @@ pub const PRESETS: &[Preset] = &[
         summary: "as backtrace, with signed shares in sums: another map for each class, and nothing is divided by a small number",
         source: "this project",
         others: Others::Refused,
+        batch_norm: BatchNorm::Fold,
         rows: || {
             let own = [MatrixProduct, Attention, Product, Softmax, Norm, Activation, Winner, Embedding];
             vec![
@@ -65,6 +70,7 @@ pub const PRESETS: &[Preset] = &[
         summary: "the derivative of the explained output by each input; tokens take that of their embedding, times the embedding",
         source: "arXiv 1312.6034",
         others: Others::Backtrace,
+        batch_norm: BatchNorm::Pass,
         rows: || vec![Row::of([], Rule::Gradient)],
     },
     Preset {
@@ -72,6 +78,7 @@ pub const PRESETS: &[Preset] = &[
         summary: "guided backpropagation: as gradient, but rectifiers let only positive relevance through",
         source: "arXiv 1412.6806",
         others: Others::Backtrace,
+        batch_norm: BatchNorm::Pass,
         rows: || vec![Row::of([Rectifier], Rule::Guided), Row::of([], Rule::Gradient)],
     },
     Preset {
@@ -79,6 +86,7 @@ pub const PRESETS: &[Preset] = &[
         summary: "as gradient, but rectifiers pass what is positive of the relevance, whatever their input",
         source: "arXiv 1311.2901",
         others: Others::Backtrace,
+        batch_norm: BatchNorm::Pass,
         rows: || vec![Row::of([Rectifier], Rule::Deconvolution), Row::of([], Rule::Gradient)],
     },
     Preset {
@@ -86,6 +94,7 @@ pub const PRESETS: &[Preset] = &[
         summary: "LRP with the rule epsilon in all layers; nearly gradient times input for rectified networks",
         source: "doi 10.1371/journal.pone.0130140",
         others: Others::Refused,
+        batch_norm: BatchNorm::Fold,
         rows: || relevance([Row::of(LAYERS, EPSILON)]),
     },
     Preset {
@@ -93,6 +102,7 @@ pub const PRESETS: &[Preset] = &[
         summary: "LRP with z-plus in convolutions and epsilon in linear layers",
         source: "arXiv 1910.09840",
         others: Others::Refused,
+        batch_norm: BatchNorm::Fold,
         rows: || relevance([Row::of([Convolution], Rule::ZPlus), Row::of([Linear], EPSILON)]),
     },
     Preset {
@@ -100,6 +110,7 @@ pub const PRESETS: &[Preset] = &[
         summary: "LRP with alpha-beta 2, 1 in convolutions and epsilon in linear layers",
         source: "arXiv 1910.09840",
         others: Others::Refused,
+        batch_norm: BatchNorm::Fold,
         rows: || relevance([Row::of([Convolution], Rule::AlphaBeta(2.0, 1.0)), Row::of([Linear], EPSILON)]),
     },
     Preset {
@@ -107,6 +118,7 @@ pub const PRESETS: &[Preset] = &[
         summary: "LRP with gamma 0.25 in all layers",
         source: "doi 10.1007/978-3-030-28954-6_10",
         others: Others::Refused,
+        batch_norm: BatchNorm::Fold,
         rows: || relevance([Row::of(LAYERS, Rule::Gamma(0.25))]),
     },
     Preset {
@@ -114,6 +126,7 @@ pub const PRESETS: &[Preset] = &[
         summary: "LRP with z-plus in all layers: positive relevance only",
         source: "doi 10.1016/j.patcog.2016.11.008",
         others: Others::Refused,
+        batch_norm: BatchNorm::Fold,
         rows: || relevance([Row::of(LAYERS, Rule::ZPlus)]),
     },
     Preset {
@@ -121,6 +134,7 @@ pub const PRESETS: &[Preset] = &[
         summary: "excitation backpropagation: the probabilities with which positive contributions win, which are those of z-plus",
         source: "arXiv 1608.00507",
         others: Others::Refused,
+        batch_norm: BatchNorm::Fold,
         rows: || relevance([Row::of(LAYERS, Rule::ZPlus)]),
     },
     Preset {
@@ -128,6 +142,7 @@ pub const PRESETS: &[Preset] = &[
         summary: "LRP of transformers: epsilon in layers and products of matrices, the first-order term of softmax, half to each factor",
         source: "arXiv 2402.05602",
         others: Others::Refused,
+        batch_norm: BatchNorm::Pass,
         rows: || relevance([Row::of([Linear, Convolution, Norm], EPSILON)]),
     },
     Preset {
@@ -135,6 +150,7 @@ pub const PRESETS: &[Preset] = &[
         summary: "LRP of transformers that holds attention weights and norms fixed: values take everything",
         source: "arXiv 2202.07304",
         others: Others::Refused,
+        batch_norm: BatchNorm::Pass,
         rows: || {
             let fixed = [Row::of([MatrixProduct, Attention], Rule::Second(1e-6))];
             let softmax = [Row::of([Softmax], Rule::Pass).at(Layer::Last), Row::of([Softmax], Rule::Closed)];
@@ -161,6 +177,11 @@ fn relevance(rows: impl IntoIterator<Item = Row>) -> Vec<Row> {
 impl Preset {
     /// The set.
     pub fn rules(&self) -> RuleSet {
-        RuleSet { name: self.name.into(), others: self.others, rows: (self.rows)() }
+        RuleSet {
+            name: self.name.into(),
+            others: self.others,
+            batch_norm: self.batch_norm,
+            rows: (self.rows)(),
+        }
     }
 }

@@ -289,7 +289,7 @@ mod tests {
             Mode::Default => Relevance::default_mode(numbers(output, 3)),
             Mode::Contrastive => Relevance::contrastive(numbers(output, 3), numbers(output, 4)),
         };
-        let prepared = writer.tape.prepare(&Default::default());
+        let prepared = writer.tape.prepare(&Default::default(), &WeightCache::new(0)).unwrap();
         let weights = WeightCache::new(0);
         let walked =
             prepared.backtrace(vec![(value, start)], &weights, WalkOptions::default(), &mut ()).unwrap();

@@ -75,12 +75,19 @@ impl<'a> Recorder<'a> {
         let keep = policy(&operation.operator);
         let slot =
             |value: &Value, keep: bool| Slot { value: value.id, tensor: keep.then(|| value.tensor.clone()) };
-        let input = |value: &Value| slot(value, keep != Keep::Indices || is_index(value.tensor.data_type()));
+        let input = |(index, value): (usize, &Value)| {
+            let whole = match keep {
+                Keep::Indices => false,
+                Keep::Rest => index > 0,
+                Keep::Inputs | Keep::All => true,
+            };
+            slot(value, whole || is_index(value.tensor.data_type()))
+        };
         self.records.push(Record {
             operation: Arc::clone(operation),
             scope: Arc::clone(scope),
             chance,
-            inputs: inputs.iter().map(input).collect(),
+            inputs: inputs.iter().enumerate().map(input).collect(),
             outputs: outputs.iter().map(|value| slot(value, keep == Keep::All)).collect(),
         });
     }

@@ -238,7 +238,7 @@ impl Case {
             let seed = Relevance::default_mode(TfTensor::from(numbers(&shape, &values)));
             start.push((Value(self.inputs.len() + output), seed));
         }
-        let walked = tape.prepare(&Default::default()).backtrace(
+        let walked = tape.prepare(&Default::default(), &WeightCache::new(0)).unwrap().backtrace(
             start,
             &WeightCache::new(0),
             WalkOptions { rules: self.rules.clone(), ..WalkOptions::default() },

@@ -7,17 +7,19 @@ use dlbacktrace_core::ops::{Norm, Pass, Statistics};
 use dlbacktrace_core::{Binary, Error, Family, Operand, Result, Tensor};
 
 pub(super) const ENTRIES: &[Entry] = &[
-    Entry::by_shape(&["FusedBatchNorm", "FusedBatchNormV2", "FusedBatchNormV3"], Family::Pass, batch_norm),
+    Entry::new(
+        &["FusedBatchNorm", "FusedBatchNormV2", "FusedBatchNormV3"],
+        Family::Pass,
+        Keep::Rest,
+        Lower::By(batch_norm),
+    ),
     Entry::by_shape(&["LRN"], Family::Pass, responses),
     Entry::new(&["BatchNormWithGlobalNormalization"], Family::Pass, Keep::Indices, Lower::Norm),
 ];
 
-/// By statistics of the batch or by given ones, one for each channel. A norm whose operands were all kept knows its map.
+/// By statistics of the batch or by given ones, one for each channel. Only rules other than those of DLBacktrace read x.
 fn batch_norm(lowering: &mut Lowering, record: &Record) -> Result<()> {
-    if !lowering.derivatives {
-        return lowering.pass(record, Pass::norm());
-    }
-    let x = lowering.operand(input(record, 0)?)?;
+    let x = lowering.known(input(record, 0)?)?;
     let shape = x.meta.shape.clone();
     let first = record.operation.text("data_format").is_some_and(|format| format.starts_with("NC"));
     let channel = if first { 1 } else { shape.len().saturating_sub(1) };

@@ -24,19 +24,16 @@ pub(super) const ENTRIES: &[Entry] = &[
             "aten::_fused_rms_norm",
         ],
         Family::Pass,
-        Keep::Indices,
+        Keep::Rest,
         Lower::By(norm),
     ),
     // Rows that are longer than a limit are shortened.
     Entry::function(&["aten::renorm"], Function::Other),
 ];
 
-/// A norm whose operands were all kept knows its map.
+/// A norm with its parameters, of which only rules other than those of DLBacktrace read x.
 fn norm(lowering: &mut Lowering, call: &Call) -> Result<()> {
-    if !lowering.derivatives {
-        return lowering.pass(call, Pass::norm());
-    }
-    let x = lowering.operand(call.tensor("input")?)?;
+    let x = lowering.known(call.tensor("input")?)?;
     let shape = x.meta.shape.clone();
     let rank = shape.len();
     let ints = |name: &str| call.ints(name).unwrap_or_default().len();

@@ -95,7 +95,7 @@ impl Chain {
         let start = vec![(Value(result), Relevance::default_mode(TfTensor::from(start)))];
         let mut tape = lowering.writer.tape;
         (tape.inputs, tape.outputs) = (vec![Value(0)], vec![Value(result)]);
-        let prepared = tape.prepare(&Default::default());
+        let prepared = tape.prepare(&Default::default(), &WeightCache::new(0)).unwrap();
         let mut walked =
             prepared.backtrace(start, &WeightCache::new(0), WalkOptions::default(), &mut ()).unwrap();
         assert!(walked.ledger.closes());
