@@ -1,7 +1,7 @@
 //! The result of an explanation.
 
 use crate::framework_tensor::{Channels, FrameworkTensor};
-use crate::{Amount, Error, Ledger, RandomUse, Result};
+use crate::{Amount, Error, Ledger, RandomUse, Result, Versus};
 use dlbacktrace_core::{DType, Tensor, explain};
 use ndarray::ArrayD;
 use std::time::Duration;
@@ -157,6 +157,7 @@ pub struct Explanation {
     output_tensor: FrameworkTensor,
     output_name: String,
     targets: Vec<usize>,
+    versus: Option<Versus>,
     sample_axis: Option<usize>,
     samples_in_inputs: bool,
     assumed: Vec<String>,
@@ -201,6 +202,11 @@ impl Explanation {
     /// The explained unit of each sample, counted over its flattened output; `None` if the start is not a single unit.
     pub fn target(&self) -> Option<&[usize]> {
         (!self.targets.is_empty()).then_some(self.targets.as_slice())
+    }
+
+    /// What this unit is told apart from; `None` unless the start is a [difference](crate::Options::versus).
+    pub fn versus(&self) -> Option<Versus> {
+        self.versus
     }
 
     /// The axis of the output that counts samples; `None` if the whole output is one sample.
@@ -337,6 +343,7 @@ impl Explanation {
             output_tensor: explanation.output.into(),
             output_name: explanation.output_name,
             targets: explanation.targets,
+            versus: explanation.versus,
             sample_axis: explanation.sample_axis,
             samples_in_inputs: explanation.samples_in_inputs,
             assumed: explanation.assumed,

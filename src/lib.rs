@@ -58,7 +58,7 @@ pub use inspection::{Inspection, ModuleEntry};
 pub use loading::LoadOptions;
 pub use model::Model;
 pub use operators::{OperatorRule, operators};
-pub use options::{Classes, Coordinate, Options, Output, Samples, Target, Task};
+pub use options::{Classes, Coordinate, Options, Output, Samples, Target, Task, Versus};
 pub use output_tensor::OutputTensor;
 pub use verification::{ReplayReport, Verification};
 

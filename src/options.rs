@@ -8,7 +8,7 @@ use std::ops::ControlFlow;
 use std::sync::Arc;
 
 pub use dlbacktrace_core::explain::{Output, Samples};
-pub use dlbacktrace_core::start::{Classes, Coordinate, Task};
+pub use dlbacktrace_core::start::{Classes, Coordinate, Task, Versus};
 
 /// The explained unit of each sample.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -63,6 +63,13 @@ impl Options {
             Target::BoxOf(class) => start::Target::BoxOf(class),
             Target::AllOutputs => start::Target::All,
         };
+        self
+    }
+
+    /// What the explained unit is told apart from: the walk starts at the difference, in default mode; `None` for nothing.
+    #[must_use]
+    pub fn versus(mut self, versus: impl Into<Option<Versus>>) -> Self {
+        self.0.start.versus = versus.into();
         self
     }
 
@@ -139,7 +146,7 @@ impl Options {
         self
     }
 
-    /// The total of the start, in place of the output's own value.
+    /// The total of the start, in place of the output's own value; with [`versus`](Self::versus), the part of the explained unit.
     #[must_use]
     pub fn scaler(mut self, scaler: f64) -> Self {
         self.0.start.scaler = Some(scaler);

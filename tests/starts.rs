@@ -1,7 +1,9 @@
 //! Where an explanation starts: which output, what counts its samples, which cells; and what is said about them.
 
+use dlbacktrace::rules::RuleSet;
 use dlbacktrace::{
-    Classes, Coordinate, Error, Explanation, Inputs, Mode, Options, Output, PixelRange, Samples, Target, Task,
+    Classes, Coordinate, Error, Explanation, Inputs, Mode, Options, Output, PixelRange, Samples, Target,
+    Task, Versus,
 };
 use ndarray::{Array, ArrayD, Axis};
 use tch::Tensor;
@@ -245,4 +247,42 @@ fn the_range_of_pixels_is_told_by_what_is_done_with_them_first() {
         };
         assert!(!warned(picture.copy()) && warned(picture * factor), "{name}");
     }
+}
+
+#[test]
+fn samples_are_told_apart_each_from_its_own_others() {
+    let (fixture, model) = load("mlp_traced");
+    let x = fixture.tensors()["x"].copy();
+    for options in [
+        Options::new().versus(Versus::Others),
+        Options::new().versus(Versus::Others).rules(RuleSet::named("last-layer-signed").unwrap()),
+        Options::new()
+            .target(Target::Class(0))
+            .versus(Versus::Unit(2))
+            .from_logits(true)
+            .rules(RuleSet::named("epsilon").unwrap()),
+    ] {
+        let found = model.explain(&inputs(&fixture), &options).unwrap();
+        assert!(found.ledger().closes());
+        let alone: Vec<Tensor> = (0..x.size()[0])
+            .map(|row| {
+                let one = model.explain(&Inputs::new().push(x.narrow(0, row, 1)), &options).unwrap();
+                one.inputs()[0].tensor().unwrap().copy()
+            })
+            .collect();
+        assert!(agree(found.inputs()[0].tensor().unwrap(), &Tensor::cat(&alone, 0), 1e-5), "{options:?}");
+    }
+    // By signed rules the start has the outputs' own values; by others 1 on both sides.
+    let scores = output("mlp_traced");
+    let signed = Options::new().target(Target::Class(0)).versus(Versus::Unit(2));
+    let found = explain("mlp_traced", &signed.clone().rules(RuleSet::named("last-layer-signed").unwrap()));
+    let values = scores.index_axis(Axis(1), 0).sum() - scores.index_axis(Axis(1), 2).sum();
+    assert!(near(start(&found), values), "{} is not {values}", start(&found));
+    assert_eq!(start(&explain("mlp_traced", &signed)), 0.0);
+
+    let refused = |options: Options| model.explain(&inputs(&fixture), &options).unwrap_err().to_string();
+    let own = signed.clone().start(ArrayD::zeros(scores.shape()));
+    assert!(refused(own).contains("a start of your own (start, --start)"));
+    assert!(refused(signed.clone().from_logits(true)).contains("starts versus another unit with 1"));
+    assert!(refused(signed.mode(Mode::Contrastive)).contains("a start of its own"));
 }

@@ -11,7 +11,7 @@ pub use explain::{Explain, Verify};
 pub use generate::{ChoiceArgs, Generate};
 pub use inputs::{Dtype, ImageArgs, InputArgs, Layout, Range, Size, TableArgs};
 pub use model::{Inspect, ModelArgs, Ops};
-pub use rules::{ModeArg, RuleArgs, Rules, TargetArg, TaskArg};
+pub use rules::{ModeArg, RuleArgs, Rules, TargetArg, TaskArg, VersusArg};
 pub use text::TextArgs;
 
 use clap::{Parser, Subcommand};

@@ -7,7 +7,7 @@ use crate::inputs::Bound;
 use crate::samples::{highest, leaders, samples, strongest};
 use crate::text::{self, Labels};
 use crate::{model, options};
-use dlbacktrace::{Explanation, Mode, OperatorUse};
+use dlbacktrace::{Explanation, Mode, OperatorUse, Versus};
 use dlbacktrace_report::{
     ArrayFile, ArrayKeys, Document, InputEntry, Leader, OperatorEntry, OutputEntry, SCHEMA_VERSION, Timings,
     Totals, ValueEntry, Versions,
@@ -53,6 +53,8 @@ pub fn of(
         target: explanation.target().map(<[usize]>::to_vec),
         target_cells: explanation.target_cells(),
         target_names: target_names(explanation, names),
+        versus: explanation.versus(),
+        versus_name: versus_name(explanation, names),
         prediction: prediction(explanation, names),
         start: explanation.start_amount(),
         inputs: explained
@@ -174,6 +176,14 @@ fn names<'a>(explanation: &Explanation, labels: Option<&'a Labels>) -> Result<Op
 fn target_names(explanation: &Explanation, names: Option<&[String]>) -> Vec<String> {
     let name = |unit: &usize| names?.get(*unit).cloned();
     explanation.target().and_then(|units| units.iter().map(name).collect()).unwrap_or_default()
+}
+
+/// The name of the one unit that the explained one is told apart from.
+fn versus_name(explanation: &Explanation, names: Option<&[String]>) -> Option<String> {
+    match explanation.versus()? {
+        Versus::Unit(unit) => names?.get(unit).cloned(),
+        Versus::Others => None,
+    }
 }
 
 /// The highest units of each sample, by name, number or coordinates.

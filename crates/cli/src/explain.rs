@@ -77,6 +77,7 @@ fn write(
         batch,
         target: document.target.as_deref(),
         names: &document.target_names,
+        versus: &document.apart_from(),
         staging: &staging,
     }
     .draw(explained)?;

@@ -1,10 +1,10 @@
 //! From the command line to the options of an explanation.
 
-use crate::args::{ModeArg, RuleArgs, TargetArg, TaskArg};
+use crate::args::{ModeArg, RuleArgs, TargetArg, TaskArg, VersusArg};
 use crate::failure::{Failure, Result};
 use crate::inputs::{self, Bound};
 use crate::text::Labels;
-use dlbacktrace::{Classes, Explanation, Mode, Options, Output, Target, Task, Value};
+use dlbacktrace::{Classes, Explanation, Mode, Options, Output, Target, Task, Value, Versus};
 use dlbacktrace_report::Settings;
 use ndarray::ArrayD;
 use std::path::Path;
@@ -30,6 +30,9 @@ pub fn of(args: &RuleArgs, bound: &Bound, labels: Option<&Labels>) -> Result<Opt
     }
     if let Some(axis) = args.class_axis {
         options = options.classes(Classes::Axis(axis));
+    }
+    if let Some(versus) = versus(args, labels)? {
+        options = options.versus(versus);
     }
     if let Some(scaler) = args.scaler {
         options = options.scaler(scaler);
@@ -59,19 +62,35 @@ fn target(args: &RuleArgs, labels: Option<&Labels>) -> Result<Target> {
         (TargetArg::Argmax, ..) => Target::Argmax,
         (TargetArg::Unit(unit), ..) => Target::Class(*unit),
         (TargetArg::At(coordinates), ..) => Target::At(coordinates.clone()),
-        (TargetArg::Name(name), ..) => Target::Class(unit(name, labels)?),
+        (TargetArg::Name(name), ..) => Target::Class(unit(
+            "--target",
+            name,
+            labels,
+            "argmax, all, a unit's number from 0, or coordinates such as :,17,4",
+        )?),
         (TargetArg::All, ..) => Target::AllOutputs,
     })
 }
 
-fn unit(name: &str, labels: Option<&Labels>) -> Result<usize> {
+fn versus(args: &RuleArgs, labels: Option<&Labels>) -> Result<Option<Versus>> {
+    Ok(match &args.versus {
+        None => None,
+        Some(VersusArg::Others) => Some(Versus::Others),
+        Some(VersusArg::Unit(unit)) => Some(Versus::Unit(*unit)),
+        Some(VersusArg::Name(name)) => {
+            Some(Versus::Unit(unit("--versus", name, labels, "others, or a unit's number from 0")?))
+        }
+    })
+}
+
+/// The unit of the name that an option gave, which also takes what is said in `forms`.
+fn unit(option: &str, name: &str, labels: Option<&Labels>, forms: &str) -> Result<usize> {
     let Some(labels) = labels else {
         return Err(Failure::Usage(format!(
-            "--target {name}: give argmax, all, a unit's number from 0, or coordinates such as :,17,4; to use units' \
-             names, give them with --labels"
+            "{option} {name}: give {forms}; to use units' names, give them with --labels"
         )));
     };
-    labels.unit(name)
+    labels.unit(option, name)
 }
 
 /// The inputs that are not evidence: those that the command line names, and those that only say where tokens stand.

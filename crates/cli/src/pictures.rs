@@ -19,6 +19,8 @@ pub struct Pictures<'a> {
     pub target: Option<&'a [usize]>,
     /// Its name, where it has one.
     pub names: &'a [String],
+    /// What it is told apart from, as words behind it.
+    pub versus: &'a str,
     /// Where to write.
     pub staging: &'a Staging,
 }
@@ -157,7 +159,8 @@ impl Pictures<'_> {
     /// The explained unit, as the end of a title.
     fn unit(&self, sample: usize) -> String {
         let Some(unit) = self.target.and_then(|target| target.get(sample)) else { return String::new() };
-        let unit = self.names.get(sample).cloned().unwrap_or_else(|| format!("output unit {unit}"));
+        let name = self.names.get(sample).cloned().unwrap_or_else(|| format!("output unit {unit}"));
+        let unit = name + self.versus;
         let several = self.target.is_some_and(|target| target.len() > 1);
         if several { format!(", sample {sample}, {unit}") } else { format!(", {unit}") }
     }

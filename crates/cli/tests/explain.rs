@@ -210,6 +210,42 @@ fn starts_of_ones_own_scale_the_result() -> Outcome {
     Ok(())
 }
 
+#[test]
+fn a_unit_is_told_apart_from_another_or_all_others() -> Outcome {
+    let room = tempfile::tempdir()?;
+    let out = room.path().join("out");
+    let asked = |versus: &str| -> Result<(String, Value), Box<dyn Error>> {
+        let line = [
+            "explain",
+            DIGITS,
+            "--input",
+            DIGIT,
+            "--versus",
+            versus,
+            "--rules",
+            "last-layer-signed",
+            "--out",
+        ];
+        let said = run([&line[..], &[&out.to_string_lossy()]].concat())?.succeeded()?.out;
+        Ok((said, document(&out)?))
+    };
+    let (said, by_name) = asked("Digit 5")?;
+    assert!(said.contains("explained: digit 3 versus digit 5"), "{said}");
+    assert!(said.contains("at the start, a difference"), "{said}");
+    assert_eq!(by_name["target"], serde_json::json!([3]));
+    assert_eq!(by_name["versus"], serde_json::json!({"unit": 5}));
+    assert_eq!(by_name["versus_name"], "digit 5");
+    let scores = by_name["prediction"][0].as_array().ok_or("no prediction")?;
+    let difference = number(&scores[0]["value"]) - number(&scores[1]["value"]);
+    assert!(close(number(&by_name["start"]["positive"]), difference), "{difference}");
+    assert_eq!(by_name["totals"]["closes"], true);
+    let (said, others) = asked("others")?;
+    assert!(said.contains("explained: digit 3 versus others"), "{said}");
+    assert!(said.contains("taken for logits"), "{said}");
+    assert_eq!((&others["versus"], &others["versus_name"]), (&serde_json::json!("others"), &Value::Null));
+    Ok(())
+}
+
 /// A reader of the document must be able to ask for the same explanation again.
 #[test]
 fn the_document_states_what_was_asked_for() -> Outcome {

@@ -111,6 +111,7 @@ pub fn explain<T: Tensor>(
         output_name: output.name,
         output: output.tensor,
         targets: start.targets,
+        versus: options.start.versus,
         sample_axis: samples.axis,
         samples_in_inputs: samples.in_inputs,
         assumed,

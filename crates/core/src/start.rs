@@ -2,13 +2,16 @@
 
 mod cells;
 mod segmentation;
+mod versus;
 
 pub use cells::Coordinate;
 pub use segmentation::Classes;
 pub(crate) use segmentation::class_axis;
+pub use versus::Versus;
 
 use crate::{Error, Mode, Range, Relevance, Result, Tensor};
 use ndarray::{Array1, ArrayD, ArrayViewD, ArrayViewMut1, Axis, IxDyn};
+use std::collections::BTreeSet;
 
 /// What the model's output means.
 #[derive(Debug, Clone, Copy, PartialEq, Default, serde::Serialize)]
@@ -56,11 +59,13 @@ pub struct StartOptions {
     pub task: Task,
     /// The explained unit.
     pub target: Target,
-    /// The total of the start, in place of the output's own value.
+    /// What it is told apart from: the start is then a difference.
+    pub versus: Option<Versus>,
+    /// The total of the start, in place of the output's own value; the part of the explained unit in a difference.
     pub scaler: Option<f64>,
     /// Multiplies the start.
     pub multiplier: f64,
-    /// Starts with 1 in place of the output's own value, for what conserves nothing, such as gradients.
+    /// Starts with 1 in place of the output's own value, for what conserves nothing, such as gradients, or has no signs.
     pub unit: bool,
     /// Takes the softmax (of several outputs) or sigmoid (of one) first.
     pub from_logits: bool,
@@ -76,6 +81,7 @@ impl Default for StartOptions {
             mode: Mode::Default,
             task: Task::Classification,
             target: Target::Argmax,
+            versus: None,
             scaler: None,
             multiplier: 1.0,
             unit: false,
@@ -95,13 +101,18 @@ pub struct Start<T> {
     pub targets: Vec<usize>,
     /// The samples that start with nothing, because none of their cells is above the threshold.
     pub blank: Vec<usize>,
+    /// What was assumed of the output's values.
+    pub assumed: BTreeSet<&'static str>,
 }
 
 /// The start at an output.
 ///
 /// # Errors
-/// [`Error::Start`] if the output is empty or has no such unit, or if the task has no contrastive start.
+/// [`Error::Start`] if the output is empty or has no such unit, or if the task has no contrastive start or none at a difference.
 pub fn start<T: Tensor>(output: &T, options: &StartOptions) -> Result<Start<T>> {
+    if options.versus.is_some() {
+        versus::check(options)?;
+    }
     if !output.dtype().is_float() {
         return Err(Error::Start(format!(
             "an output of type {:?} carries no relevance; choose one of floating-point numbers",
@@ -137,36 +148,28 @@ pub fn start<T: Tensor>(output: &T, options: &StartOptions) -> Result<Start<T>> 
         Mode::Contrastive => Relevance::contrastive(positive, tensor(|start| &start.negative)?),
     };
     let targets = starts.iter().map(|start| start.target).collect::<Option<_>>().unwrap_or_default();
-    Ok(Start { relevance, targets, blank })
+    let assumed = starts.iter().filter_map(|start| start.assumed).collect();
+    Ok(Start { relevance, targets, blank, assumed })
 }
 
 fn unshaped(error: ndarray::ShapeError) -> Error {
     Error::Start(format!("the start does not fit the output: {error}"))
 }
 
-/// The output with its samples along the first axis; as probabilities, on request.
+/// The output with its samples along the first axis.
 fn samples(values: ArrayD<f64>, options: &StartOptions) -> Result<ArrayD<f64>> {
-    let mut samples = match options.sample_axis {
-        None => values.insert_axis(Axis(0)),
+    match options.sample_axis {
+        None => Ok(values.insert_axis(Axis(0))),
         Some(axis) if axis < values.ndim() => {
             let order: Vec<usize> =
                 [axis].into_iter().chain((0..values.ndim()).filter(|a| *a != axis)).collect();
-            values.permuted_axes(IxDyn(&order))
+            Ok(values.permuted_axes(IxDyn(&order)))
         }
-        Some(axis) => {
-            return Err(Error::Start(format!(
-                "the output of shape {:?} has no axis {axis} that could count samples; axes count from 0",
-                values.shape()
-            )));
-        }
-    };
-    if options.from_logits {
-        for mut sample in samples.outer_iter_mut() {
-            let probabilities = probabilities(sample.view(), options);
-            sample.assign(&probabilities);
-        }
+        Some(axis) => Err(Error::Start(format!(
+            "the output of shape {:?} has no axis {axis} that could count samples; axes count from 0",
+            values.shape()
+        ))),
     }
-    Ok(samples)
 }
 
 /// Puts the axes of the start back into the output's order.
@@ -178,6 +181,11 @@ fn back(stacked: ArrayD<f64>, sample_axis: Option<usize>) -> ArrayD<f64> {
             stacked.permuted_axes(IxDyn(&order))
         }
     }
+}
+
+/// The values of a sample; as probabilities, on request.
+fn values(given: &ArrayD<f64>, options: &StartOptions) -> ArrayD<f64> {
+    if options.from_logits { probabilities(given.view(), options) } else { given.clone() }
 }
 
 /// Softmax of several logits, or of class maps along the classes; sigmoid of one logit, or of each cell of a mask.
@@ -210,19 +218,22 @@ fn softmax(mut logits: ArrayViewMut1<'_, f64>) {
 }
 
 /// The start of one sample, each channel of the sample's shape.
+#[derive(Default)]
 struct SampleStart {
     positive: ArrayD<f64>,
     negative: ArrayD<f64>,
     target: Option<usize>,
+    assumed: Option<&'static str>,
 }
 
 fn sample_start(
-    a: ArrayViewD<'_, f64>,
+    given: ArrayViewD<'_, f64>,
     sample: usize,
     samples: usize,
     options: &StartOptions,
 ) -> Result<SampleStart> {
-    let a = a.as_standard_layout().into_owned();
+    let given = given.as_standard_layout().into_owned();
+    let a = values(&given, options);
     if options.target == Target::All && options.mode == Mode::Contrastive {
         return Err(Error::Start("all outputs together have no contrastive start; choose one unit".into()));
     }
@@ -243,21 +254,28 @@ fn sample_start(
             let total = a.sum();
             let factor = options.scaler.filter(|_| total != 0.0).map_or(1.0, |scaler| scaler / total);
             let positive = if options.unit { ArrayD::ones(a.raw_dim()) } else { &a * factor };
-            Ok(SampleStart { positive, negative: ArrayD::zeros(a.raw_dim()), target: None })
+            Ok(SampleStart { positive, negative: ArrayD::zeros(a.raw_dim()), ..SampleStart::default() })
         }
         (_, Target::Argmax) => {
             let k = argmax(a.iter());
-            Ok(of_cells(&a, &[k], options))
+            of_unit(&given, &a, k, options)
         }
         (_, Target::Box(_) | Target::BoxOf(_)) => {
             Err(Error::Start("this output does not hold the scores of a detector's boxes; choose a unit of it instead of a box".into()))
         }
-        (_, &Target::Unit(k)) if k < a.len() => Ok(of_cells(&a, &[k], options)),
+        (_, &Target::Unit(k)) if k < a.len() => of_unit(&given, &a, k, options),
         (_, Target::Unit(k)) => Err(Error::Start(format!(
             "the output has no unit {k}: it has {0} units for each sample, counted from 0",
             a.len()
         ))),
     }
+}
+
+/// a at one unit of a sample, or its difference to others.
+fn of_unit(given: &ArrayD<f64>, a: &ArrayD<f64>, k: usize, options: &StartOptions) -> Result<SampleStart> {
+    let Some(versus) = options.versus else { return Ok(of_cells(a, &[k], options)) };
+    let (positive, assumed) = versus::difference(given, a, k, versus, options)?;
+    Ok(SampleStart { positive, negative: ArrayD::zeros(a.raw_dim()), target: Some(k), assumed })
 }
 
 /// a at some cells of a sample, or a total divided evenly among them. R⁻ = a elsewhere; for a single output, 1 − a.
@@ -282,7 +300,7 @@ fn of_cells(a: &ArrayD<f64>, cells: &[usize], options: &StartOptions) -> SampleS
         [cell] if !(one_box && options.scaler.is_some()) => Some(*cell),
         _ => None,
     };
-    SampleStart { positive, negative, target }
+    SampleStart { positive, negative, target, assumed: None }
 }
 
 /// An array of the shape of `a`, made of the number and the value of each cell.
@@ -299,10 +317,13 @@ fn scale_to(values: &mut ArrayD<f64>, scaler: Option<f64>) {
     }
 }
 
-/// 1 at (T − 1, id) of each sample.
+/// 1 at (T − 1, id) of each sample, or the difference of its score to those of others.
 fn next_token<T: Tensor>(output: &T, options: &StartOptions) -> Result<Start<T>> {
     if options.mode == Mode::Contrastive {
-        return Err(Error::Start("the next token has no contrastive start; use the default mode".into()));
+        return Err(Error::Start(
+            "the next token has no contrastive start; use the default mode, where versus (--versus) tells it from other tokens"
+                .into(),
+        ));
     }
     let shape = output.shape();
     let [lead @ .., positions, vocabulary] = shape.as_slice() else {
@@ -312,14 +333,15 @@ fn next_token<T: Tensor>(output: &T, options: &StartOptions) -> Result<Start<T>>
         return Err(Error::Start(format!("next-token scores are [N, T, V] or [T, V], not {shape:?}")));
     }
     let mut relevance = output.zeros(&shape)?;
-    let value = options.scaler.unwrap_or(1.0) * options.multiplier;
-    let mut targets = Vec::new();
+    let (mut targets, mut assumed) = (Vec::new(), BTreeSet::new());
     for sample in 0..lead.first().copied().unwrap_or(1) {
         let cell = |token: Range| {
             let mut region = vec![Range::span(sample, 1); lead.len()];
             region.extend([Range::span(positions - 1, 1), token]);
             region
         };
+        let all = cell(Range::full(*vocabulary));
+        let scores = || output.slice(&all)?.to_array();
         let token = match &options.target {
             Target::Unit(token) if token < vocabulary => *token,
             Target::Unit(token) => {
@@ -327,20 +349,28 @@ fn next_token<T: Tensor>(output: &T, options: &StartOptions) -> Result<Start<T>>
                     "there is no token {token} in a vocabulary of {vocabulary}"
                 )));
             }
-            Target::Argmax => {
-                let last = output.slice(&cell(Range::full(*vocabulary)))?;
-                argmax(last.to_array()?.iter())
-            }
+            Target::Argmax => argmax(scores()?.iter()),
             Target::All | Target::At(_) | Target::Box(_) | Target::BoxOf(_) => {
                 return Err(Error::Start("the next token is one token; choose its number or argmax".into()));
             }
         };
-        let region = cell(Range::span(token, 1));
-        let one = output.full(&vec![1; shape.len()], value)?;
-        relevance = relevance.add_region(&region, &one)?;
+        let (region, start) = match options.versus {
+            None => {
+                let value = options.scaler.unwrap_or(1.0) * options.multiplier;
+                (cell(Range::span(token, 1)), output.full(&vec![1; shape.len()], value)?)
+            }
+            Some(versus) => {
+                let given = scores()?;
+                let (start, note) =
+                    versus::difference(&given, &values(&given, options), token, versus, options)?;
+                assumed.extend(note);
+                (all, output.floats(start.view())?.scale(options.multiplier)?)
+            }
+        };
+        relevance = relevance.add_region(&region, &start)?;
         targets.push(token);
     }
-    Ok(Start { relevance: Relevance::default_mode(relevance), targets, blank: Vec::new() })
+    Ok(Start { relevance: Relevance::default_mode(relevance), targets, blank: Vec::new(), assumed })
 }
 
 /// The first of the largest values.

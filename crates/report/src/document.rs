@@ -3,6 +3,7 @@
 use crate::tokens::TokenEntry;
 use dlbacktrace_core::explain::ModuleRelevance;
 use dlbacktrace_core::rules::RuleSet;
+use dlbacktrace_core::start::Versus;
 use dlbacktrace_core::{Amount, Ledger, Loss, Mode};
 use serde::Serialize;
 use std::collections::BTreeMap;
@@ -33,6 +34,12 @@ pub struct Document {
     /// Its name, if units have names.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub target_names: Vec<String>,
+    /// What it is told apart from, if the start is a difference: one other unit, or all others.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub versus: Option<Versus>,
+    /// The name of that unit, if units have names.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub versus_name: Option<String>,
     /// The highest units of the output for each of the first samples.
     pub prediction: Vec<Vec<Leader>>,
     /// The relevance at the start.
@@ -66,6 +73,18 @@ pub struct Document {
     pub warnings: Vec<String>,
     /// The files written beside this one.
     pub files: Vec<String>,
+}
+
+impl Document {
+    /// What the explained unit is told apart from, as words behind its name; empty unless the start is a difference.
+    pub fn apart_from(&self) -> String {
+        match (self.versus, &self.versus_name) {
+            (None, _) => String::new(),
+            (Some(Versus::Others), _) => " versus others".to_owned(),
+            (Some(Versus::Unit(_)), Some(name)) => format!(" versus {name}"),
+            (Some(Versus::Unit(unit)), None) => format!(" versus {unit}"),
+        }
+    }
 }
 
 /// Versions of the software.

@@ -24,14 +24,16 @@ pub fn summary(document: &Document) -> String {
     lines.all("given", document.given.iter().map(|given| format!("{} for {}", given.source, given.input)));
     lines.add("output", &format!("{} of shape {}", output.name, shape(&output.shape)));
     for (sample, units) in document.prediction.iter().enumerate().take(SAMPLES) {
-        let target = explained(document, sample).map_or(String::new(), |unit| format!(", explained: {unit}"));
+        let target = explained(document, sample)
+            .map_or(String::new(), |unit| format!(", explained: {unit}{}", document.apart_from()));
         lines.add(
             &of_sample("predicted", sample, document.prediction.len()),
             &(leaders(units, ": ") + &target),
         );
     }
     lines.more(document, document.prediction.len());
-    lines.add("relevance", &format!("{} at the start", amount(document.start)));
+    let difference = if document.versus.is_some() { ", a difference" } else { "" };
+    lines.add("relevance", &format!("{} at the start{difference}", amount(document.start)));
     for input in &document.inputs {
         lines.add(
             "",
@@ -160,6 +162,7 @@ mod tests {
         ArrayKeys, InputEntry, Model, OutputEntry, SCHEMA_VERSION, Settings, Timings, Totals, Versions,
     };
     use dlbacktrace_core::rules::RuleSet;
+    use dlbacktrace_core::start::Versus;
     use dlbacktrace_core::{Ledger, Loss};
 
     fn document() -> Document {
@@ -187,6 +190,8 @@ mod tests {
             target: Some(vec![7]),
             target_cells: vec![vec![0, 7]],
             target_names: Vec::new(),
+            versus: None,
+            versus_name: None,
             prediction: vec![vec![leader("7", 0.98), leader("1", 0.01)]],
             start: Amount::default_mode(0.98),
             inputs: vec![InputEntry {
@@ -233,6 +238,23 @@ mod tests {
         ] {
             assert!(text.contains(part), "`{part}` is missing from\n{text}");
         }
+    }
+
+    #[test]
+    fn says_what_the_unit_is_told_apart_from() {
+        let mut document = document();
+        let told = |document: &Document| summary(document);
+        assert!(!told(&document).contains("versus"));
+        document.versus = Some(Versus::Others);
+        let text = told(&document);
+        assert!(
+            text.contains("explained: 7 versus others") && text.contains("start, a difference"),
+            "{text}"
+        );
+        document.versus = Some(Versus::Unit(1));
+        assert!(told(&document).contains("explained: 7 versus 1"));
+        document.versus_name = Some("one".to_owned());
+        assert!(told(&document).contains("explained: 7 versus one"));
     }
 
     #[test]

@@ -3,6 +3,7 @@
 use clap::{ArgAction, Args, ValueEnum};
 use dlbacktrace::rules::{BatchNorm, RuleSet};
 use dlbacktrace::{Coordinate, Samples};
+use std::convert::Infallible;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
@@ -34,6 +35,15 @@ pub struct RuleArgs {
         allow_hyphen_values = true
     )]
     pub target: TargetArg,
+    /// Start at the difference between the target and another unit, by its number or its name from --labels, or all others,
+    /// weighted by their softmax: tells the target apart from these. In default mode only
+    #[arg(
+        long,
+        value_name = "K|NAME|others",
+        allow_hyphen_values = true,
+        conflicts_with_all = ["one_box", "box_class", "start"]
+    )]
+    pub versus: Option<VersusArg>,
     /// The names of the output's units, separated by commas, or a file with one name a line, a JSON list, or names by
     /// number [default: MODEL.labels.json, labels.json or config.json beside the model]
     #[arg(long, value_name = "NAMES|FILE")]
@@ -81,7 +91,7 @@ pub struct RuleArgs {
     /// Whether saturated activations block relevance
     #[arg(long, value_name = "on|off", default_value = "on", value_parser = on_off, action = ArgAction::Set)]
     pub gates: bool,
-    /// Scale the start to this total
+    /// Scale the start to this total; with --versus, that of the target
     #[arg(long, value_name = "TOTAL", allow_negative_numbers = true)]
     pub scaler: Option<f64>,
     /// Multiply the start by this
@@ -171,6 +181,25 @@ impl FromStr for TargetArg {
                 .or_else(|_| coordinates(text))
                 .unwrap_or_else(|_| Self::Name(text.to_owned()))),
         }
+    }
+}
+
+/// What the explained unit is told apart from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum VersusArg {
+    Others,
+    Unit(usize),
+    Name(String),
+}
+
+impl FromStr for VersusArg {
+    type Err = Infallible;
+
+    fn from_str(text: &str) -> Result<Self, Infallible> {
+        Ok(match text {
+            "others" => Self::Others,
+            _ => text.parse().map_or_else(|_| Self::Name(text.to_owned()), Self::Unit),
+        })
     }
 }
 

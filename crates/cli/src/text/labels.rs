@@ -128,11 +128,11 @@ impl Labels {
         }
     }
 
-    /// The unit of this name; case matters only where it distinguishes two names.
+    /// The unit of this name, which an option gave; case matters only where it distinguishes two names.
     ///
     /// # Errors
     /// [`Failure::Usage`] with the known names.
-    pub fn unit(&self, wanted: &str) -> Result<usize> {
+    pub fn unit(&self, option: &str, wanted: &str) -> Result<usize> {
         let exact = self.names.iter().position(|name| name == wanted);
         let alike = |name: &String| name.to_lowercase() == wanted.to_lowercase();
         let only = || {
@@ -142,7 +142,7 @@ impl Labels {
             let more = if self.names.len() > LISTED { ", …" } else { "" };
             let names = self.names.iter().take(LISTED).map(String::as_str).collect::<Vec<_>>().join(", ");
             Failure::Usage(format!(
-                "--target {wanted}: no unit has this name in {}; the names are {names}{more}",
+                "{option} {wanted}: no unit has this name in {}; the names are {names}{more}",
                 self.from
             ))
         })
@@ -217,9 +217,11 @@ mod tests {
     #[test]
     fn a_unit_is_found_by_its_name() -> Outcome {
         let labels = of(Some("cat,Dog,dog"), Path::new("m.pt"))?.ok_or("names")?;
-        assert_eq!((labels.unit("CAT")?, labels.unit("dog")?, labels.unit("Dog")?), (0, 2, 1));
-        assert!(labels.unit("DOG").is_err());
-        assert!(labels.unit("cow").expect_err("none").to_string().contains("cat, Dog, dog"));
+        let unit = |name: &str| labels.unit("--target", name);
+        assert_eq!((unit("CAT")?, unit("dog")?, unit("Dog")?), (0, 2, 1));
+        assert!(unit("DOG").is_err());
+        let told = unit("cow").expect_err("none").to_string();
+        assert!(told.contains("--target cow") && told.contains("cat, Dog, dog"), "{told}");
         Ok(())
     }
 }

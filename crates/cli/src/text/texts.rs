@@ -45,7 +45,8 @@ fn of(document: &Document) -> Vec<Text<'_>> {
         let predicted = document.prediction.get(sample).and_then(|units| units.first());
         let unit =
             document.target_names.get(sample).cloned().or(unit.map(|unit| format!("output unit {unit}")));
-        let unit = unit.map_or(String::new(), |unit| format!(", relevance for {unit}"));
+        let unit =
+            unit.map_or(String::new(), |unit| format!(", relevance for {unit}{}", document.apart_from()));
         let predicted = predicted.map_or(String::new(), |leader| format!(", predicted {}", leader.name));
         format!("text {sample}{predicted}{unit}")
     };

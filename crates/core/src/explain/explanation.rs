@@ -1,6 +1,7 @@
 //! The result of an explanation.
 
 use super::ModuleRelevance;
+use crate::start::Versus;
 use crate::{Amount, Family, Ledger, Place, RandomUse, Relevance};
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -80,6 +81,8 @@ pub struct Explanation<T> {
     pub output: T,
     /// The explained unit of each sample, counted over its flattened output; empty if the start is not a single unit.
     pub targets: Vec<usize>,
+    /// What this unit is told apart from; `None` unless the start is a difference.
+    pub versus: Option<Versus>,
     /// The axis of the output that counts samples; `None` if the whole output is one sample.
     pub sample_axis: Option<usize>,
     /// Whether the first axis of the inputs counts the same samples.

@@ -95,11 +95,19 @@ impl Options {
         if let Some((name, number)) = numbers.iter().find(|(_, number)| !number.is_finite()) {
             return refused(format!("the {name} is {number}; give a finite number"));
         }
-        if self.start.from_logits && !self.rules.conserves() {
+        if self.start.from_logits && self.starts_with_one() {
+            let versus = if self.start.versus.is_some() { " versus another unit" } else { "" };
             return refused(format!(
-                "the rule set {} starts with 1 at the output itself, so probabilities (from_logits, --from-logits) are no start; leave that out",
+                "the rule set {} starts{versus} with 1 at the output itself, so probabilities (from_logits, --from-logits) are no start; \
+                 leave that out",
                 self.rules.name
             ));
+        }
+        if self.own_start.is_some() && self.start.versus.is_some() {
+            return refused(
+                "a start of your own (start, --start) says itself what is for and what is against; leave versus (--versus) out"
+                    .into(),
+            );
         }
         for (module, gate) in
             self.prepare.gate_of.iter().filter_map(|(module, gate)| Some((module, (*gate)?)))
@@ -124,6 +132,13 @@ impl Options {
     pub(super) fn analyses(&self) -> PrepareOptions {
         let batch_norm = if self.folds_batch_norms() { BatchNorm::Fold } else { BatchNorm::Pass };
         PrepareOptions { batch_norm: Some(batch_norm), ..self.prepare.clone() }
+    }
+
+    /// Whether the walk starts with 1 in place of the output's own value (rules §1). Gradients are the derivative of the output
+    /// itself. DLBacktrace's own rules give different units much the same map, so only equal starts of both signs cancel what
+    /// these share.
+    pub(super) fn starts_with_one(&self) -> bool {
+        !self.rules.conserves() || (self.start.versus.is_some() && self.rules.is_backtrace())
     }
 
     /// Warnings about options that do nothing here.

@@ -46,6 +46,7 @@ impl<T: Tensor> ChosenStart<T> {
         assumed.extend(samples.assumed.clone());
         assumed.extend(classes(&output, samples.axis, options));
         assumed.extend(against_one(&output, samples.axis, options));
+        assumed.extend(start.assumed.iter().map(|&note| note.to_owned()));
         Ok(Self { output, value, start, samples, assumed })
     }
 }
@@ -122,7 +123,7 @@ fn starting<T: Tensor>(
     options: &Options,
 ) -> Result<(ValueId, Start<T>)> {
     let Some(own) = &options.own_start else {
-        let unit = !options.rules.conserves();
+        let unit = options.starts_with_one();
         let options = StartOptions { sample_axis: samples.axis, unit, ..options.start.clone() };
         return Ok((output.value, start(&output.tensor, &options)?));
     };
@@ -131,7 +132,7 @@ fn starting<T: Tensor>(
         None => output.value,
     };
     let relevance = given(tape, value, &output.tensor, own, options)?;
-    Ok((value, Start { relevance, targets: Vec::new(), blank: Vec::new() }))
+    Ok((value, Start { relevance, targets: Vec::new(), blank: Vec::new(), assumed: BTreeSet::new() }))
 }
 
 /// The relevance of a start of the user's own.

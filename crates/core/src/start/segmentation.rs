@@ -50,7 +50,7 @@ pub(super) fn sample_start(a: &ArrayD<f64>, threshold: f64, options: &StartOptio
         (false, _) => value,
     });
     scale_to(&mut negative, options.scaler);
-    Ok(SampleStart { positive, negative, target: None })
+    Ok(SampleStart { positive, negative, ..SampleStart::default() })
 }
 
 /// Whether each cell is requested: those of the named class, or of the largest class at their place.
