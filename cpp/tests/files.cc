@@ -125,6 +125,30 @@ void rules_are_taken_by_name_or_as_toml() {
   fails(Code::usage, "unknown field `kind`", [&] { return explained("name='mine'\n[[step]]\nkind=1\nrule='z-plus'"); });
 }
 
+void units_are_told_apart() {
+  const Model model(file("tests/fixtures/networks/mlp_traced.pt"));
+  const auto x = Inputs().push(array(samples({2, 4}), {2, 4}));
+  const auto explained = [&](std::size_t target, std::optional<Versus> versus, std::optional<double> scaler) {
+    Options options;
+    options.target = Target::unit(target);
+    options.versus = versus;
+    options.scaler = scaler;
+    return model.explain(x, options);
+  };
+  const auto found = explained(0, Versus::unit(2), std::nullopt);
+  const auto [first, second] = std::pair(explained(0, std::nullopt, 1), explained(2, std::nullopt, 1));
+  const auto [apart, a, b] =
+      std::tuple(found.inputs().at(0).relevance(), first.inputs().at(0).relevance(), second.inputs().at(0).relevance());
+  for (std::size_t i = 0; i < apart.size(); ++i) CHECK(std::abs(apart[i] - (a[i] - b[i])) < 1e-6);
+  CHECK(found.summary().closes && found.summary().start.positive == 0);
+  CHECK(found.json().find(R"("versus":{"unit":2})") != std::string::npos);
+  const auto others = explained(0, Versus::others(), std::nullopt);
+  CHECK(others.json().find(R"("versus":"others")") != std::string::npos && others.assumed().size() == 2);
+  CHECK(first.json().find("versus") == std::string::npos);
+  fails(Code::usage, "unit 2 is explained", [&] { return explained(2, Versus::unit(2), std::nullopt); });
+  fails(Code::usage, "numbered 0 to 2", [&] { return explained(0, Versus::unit(3), std::nullopt); });
+}
+
 void a_seed_makes_random_models_repeat() {
   const Model model(file("tests/fixtures/chance/random_dropout.pt"));
   const auto x = Inputs().push(array(samples({2, 4}), {2, 4}));
@@ -404,6 +428,7 @@ int main() {
   cells_and_samples_are_chosen();
   the_range_of_pixels_is_told();
   rules_are_taken_by_name_or_as_toml();
+  units_are_told_apart();
   a_seed_makes_random_models_repeat();
   what_is_wrong_is_told();
   options_reach_the_rules();

@@ -261,7 +261,9 @@ struct Sequence {
       case 16:
         works(one_in(2) ? dlb_request_numeric_input(request, text()) : dlb_request_constant_input(request, text()));
         break;
-      case 17: works(dlb_request_whole_tokens(request, number())); break;
+      case 17:
+        works(one_in(2) ? dlb_request_whole_tokens(request, number()) : dlb_request_versus(request, number(), count()));
+        break;
       case 18: works(dlb_request_allow_unruled(request, number())); break;
       case 19: works(dlb_request_progress(request, one_in(2) ? progress : nullptr, &calls)); break;
       default: works(dlb_request_random_seed(request, random_bits())); break;

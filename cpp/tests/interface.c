@@ -86,6 +86,14 @@ int main(void) {
   CHECK(tensor != NULL && value.precision == DLB_TYPE_F32);
   dlb_explanation_free(explanation);
 
+  CHECK(dlb_request_versus(request, DLB_VERSUS_OTHERS, 0) == DLB_STATUS_OK);
+  CHECK(dlb_request_explain(request, &explanation) == DLB_STATUS_OK);
+  CHECK(dlb_explanation_summary(explanation, &summary) == DLB_STATUS_OK && summary.closes);
+  CHECK(fabs(summary.start.positive) < 1e-6);
+  dlb_explanation_free(explanation);
+  CHECK(dlb_request_versus(request, 7, 0) == DLB_STATUS_USAGE && strstr(dlb_last_error(), "dlb_versus") != NULL);
+  CHECK(dlb_request_versus(request, DLB_VERSUS_NOTHING, 0) == DLB_STATUS_OK);
+
   size_t steps = 2;
   CHECK(dlb_request_progress(request, stop_after, &steps) == DLB_STATUS_OK);
   CHECK(dlb_request_explain(request, &explanation) == DLB_STATUS_CANCELLED && explanation == NULL);

@@ -204,6 +204,12 @@ typedef enum dlb_target {
   DLB_TARGET_BOX_OF = 4 /* the highest score among the boxes of this class; the output named as labels or classes holds it */
 } dlb_target;
 
+typedef enum dlb_versus {
+  DLB_VERSUS_NOTHING = 0,
+  DLB_VERSUS_UNIT = 1,  /* one other unit */
+  DLB_VERSUS_OTHERS = 2 /* all others, weighted by their softmax */
+} dlb_versus;
+
 /* The gate of an activation; NAN for a bound that it lacks. */
 typedef struct dlb_gate {
   size_t struct_size;
@@ -233,6 +239,9 @@ DLB_NODISCARD dlb_status dlb_request_target(dlb_request* request, int target, si
 #define DLB_EVERY INT64_MIN
 #define DLB_LARGEST INT64_MAX
 DLB_NODISCARD dlb_status dlb_request_target_at(dlb_request* request, const int64_t* coordinates, size_t count);
+/* Starts at the difference between the explained unit and others, in default mode only. versus is a dlb_versus; unit is the
+ * number of the other unit, which is read for DLB_VERSUS_UNIT only. */
+DLB_NODISCARD dlb_status dlb_request_versus(dlb_request* request, int versus, size_t unit);
 /* The axis of the output that counts samples; -1 if the whole output is one sample. By default a second run finds it. */
 DLB_NODISCARD dlb_status dlb_request_sample_axis(dlb_request* request, int axis);
 /* The axis of the output that counts the classes of a segmentation. By default it is the first axis of a sample in
@@ -256,7 +265,7 @@ DLB_NODISCARD dlb_status dlb_request_fold_batch_norms(dlb_request* request, int 
 DLB_NODISCARD dlb_status dlb_request_gates(dlb_request* request, int gates);
 /* The gate of the weighted sums in a module, in place of its activation's; NULL for no gate. */
 DLB_NODISCARD dlb_status dlb_request_gate_of(dlb_request* request, const char* module, const dlb_gate* gate);
-/* The total of the start, in place of the output's own value. */
+/* The total of the start, in place of the output's own value; of a difference, the part of the explained unit. */
 DLB_NODISCARD dlb_status dlb_request_scaler(dlb_request* request, double scaler);
 /* Multiplies the start by this. */
 DLB_NODISCARD dlb_status dlb_request_multiplier(dlb_request* request, double multiplier);

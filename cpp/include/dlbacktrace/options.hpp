@@ -57,6 +57,16 @@ struct Target {
   std::vector<std::int64_t> coordinates;
 };
 
+/// What the explained unit is told apart from: the walk starts at the difference, in Mode::standard.
+struct Versus {
+  [[nodiscard]] static Versus unit(std::size_t unit) { return {DLB_VERSUS_UNIT, unit}; }
+  /// All other units, weighted by their softmax.
+  [[nodiscard]] static Versus others() { return {DLB_VERSUS_OTHERS, 0}; }
+
+  int kind;
+  std::size_t number;
+};
+
 /// How far an explanation is: before each operator of the model's run, whose number is not known, and after each step of the walk.
 struct Progress {
   enum class Phase { run = DLB_PHASE_RUN, walk = DLB_PHASE_WALK };
@@ -72,6 +82,7 @@ struct Options {
   Task task = Task::classification;
   double threshold = 0.5;  ///< for segmentation
   Target target = Target::argmax();
+  std::optional<Versus> versus;
   std::optional<std::size_t> output;       ///< over the flattened outputs; default: the first of floats
   std::optional<std::string> output_name;  ///< in place of `output`
   std::optional<int> sample_axis;          ///< -1: the output is one sample; default: a second run finds it
@@ -101,6 +112,7 @@ struct Options {
     check(dlb_request_task(request, static_cast<int>(task), threshold));
     check(target.coordinates.empty() ? dlb_request_target(request, target.kind, target.number)
                                      : dlb_request_target_at(request, target.coordinates.data(), target.coordinates.size()));
+    if (versus) check(dlb_request_versus(request, versus->kind, versus->number));
     if (output_name) check(dlb_request_output_named(request, detail::plain(*output_name, "the name of the output")));
     else if (output) check(dlb_request_output(request, *output));
     if (sample_axis) check(dlb_request_sample_axis(request, *sample_axis));

@@ -1,7 +1,7 @@
 //! An explanation as JSON, with the fields of the command's `explanation.json`.
 
 use dlbacktrace::{
-    Amount, Entry, Error, Explanation, InputRelevance, Loss, ModuleRelevance, OperatorUse, Result,
+    Amount, Entry, Error, Explanation, InputRelevance, Loss, ModuleRelevance, OperatorUse, Result, Versus,
 };
 use serde::Serialize;
 use std::collections::BTreeMap;
@@ -18,6 +18,8 @@ struct Document<'a> {
     target: Option<&'a [usize]>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     target_cells: Vec<Vec<usize>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    versus: Option<Versus>,
     start: Amount,
     inputs: Vec<Input<'a>>,
     totals: Totals,
@@ -85,6 +87,7 @@ pub(crate) fn document(explanation: &Explanation) -> Result<String> {
         sample_axis: explanation.sample_axis(),
         target: explanation.target(),
         target_cells: explanation.target_cells(),
+        versus: explanation.versus(),
         start: explanation.start_amount(),
         inputs: explanation.inputs().iter().map(Input::of).collect(),
         totals: Totals {

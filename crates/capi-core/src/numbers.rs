@@ -46,6 +46,10 @@ numbers! {
     DLB_TARGET_BOX = 3,
     DLB_TARGET_BOX_OF = 4,
 
+    DLB_VERSUS_NOTHING = 0,
+    DLB_VERSUS_UNIT = 1,
+    DLB_VERSUS_OTHERS = 2,
+
     DLB_PHASE_RUN = 0,
     DLB_PHASE_WALK = 1,
 

@@ -5,14 +5,16 @@ use crate::arrays::{MAX_RANK, array};
 use crate::numbers::{
     DLB_MODE_CONTRASTIVE, DLB_MODE_DEFAULT, DLB_PHASE_RUN, DLB_PHASE_WALK, DLB_TARGET_ALL, DLB_TARGET_ARGMAX,
     DLB_TARGET_BOX, DLB_TARGET_BOX_OF, DLB_TARGET_UNIT, DLB_TASK_BOUNDING_BOX, DLB_TASK_CLASSIFICATION,
-    DLB_TASK_NEXT_TOKEN, DLB_TASK_SEGMENTATION,
+    DLB_TASK_NEXT_TOKEN, DLB_TASK_SEGMENTATION, DLB_VERSUS_NOTHING, DLB_VERSUS_OTHERS, DLB_VERSUS_UNIT,
 };
 use crate::request::{Request, request_behind};
 use crate::status::guarded;
 use crate::text::{given, needed};
 use crate::types::{Gate, Progress};
 use dlbacktrace::rules::{BatchNorm, RuleSet};
-use dlbacktrace::{Classes, Coordinate, Error, Mode, Options, Output, Result, Samples, Target, Task, core};
+use dlbacktrace::{
+    Classes, Coordinate, Error, Mode, Options, Output, Result, Samples, Target, Task, Versus, core,
+};
 use std::ffi::{c_char, c_int, c_void};
 use std::mem;
 use std::ops::ControlFlow;
@@ -130,6 +132,21 @@ pub(crate) unsafe extern "C" fn dlb_request_target(
     };
     // SAFETY: the header asks for a request.
     unsafe { set(request, read, Options::target) }
+}
+
+pub(crate) unsafe extern "C" fn dlb_request_versus(
+    request: *mut Request,
+    versus: c_int,
+    unit: usize,
+) -> c_int {
+    let read = || match versus {
+        DLB_VERSUS_NOTHING => Ok(None),
+        DLB_VERSUS_UNIT => Ok(Some(Versus::Unit(unit))),
+        DLB_VERSUS_OTHERS => Ok(Some(Versus::Others)),
+        other => Err(Error::Usage(format!("{other} is not a dlb_versus"))),
+    };
+    // SAFETY: the header asks for a request.
+    unsafe { set(request, read, Options::versus) }
 }
 
 pub(crate) unsafe extern "C" fn dlb_request_target_at(

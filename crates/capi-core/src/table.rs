@@ -90,6 +90,8 @@ macro_rules! interface {
                 tensor: *mut *const c_void);
             fn dlb_explanation_entry(explanation: *const Explanation, index: usize, entry: *mut Entry);
             fn dlb_explanation_json(explanation: *const Explanation, json: *mut *const c_char);
+
+            fn dlb_request_versus(request: *mut Request, versus: c_int, unit: usize);
         }
     };
 }
