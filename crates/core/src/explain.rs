@@ -83,6 +83,7 @@ pub fn explain<T: Tensor>(
     warnings.extend(options.idle());
     warnings.extend(start::blank(&start.blank));
     warnings.extend(start::zero(size));
+    warnings.extend(start::scores(&output.tensor, samples.axis, options)?);
     warnings.extend(inputs.iter().filter_map(|port| inputs::unscaled(&tape, port)));
     warnings.extend(RandomUse::warnings(&random, options.random_seed));
 

@@ -8,6 +8,7 @@ pub use cells::Coordinate;
 pub use segmentation::Classes;
 pub(crate) use segmentation::class_axis;
 pub use versus::Versus;
+pub(crate) use versus::are_probabilities;
 
 use crate::{Error, Mode, Range, Relevance, Result, Tensor};
 use ndarray::{Array1, ArrayD, ArrayViewD, ArrayViewMut1, Axis, IxDyn};

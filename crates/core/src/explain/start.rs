@@ -2,9 +2,9 @@
 
 use super::samples::{Again, Found, found};
 use super::{Options, Output, OwnStart, Port, listed};
-use crate::start::{Classes, Start, StartOptions, Task, class_axis, start};
+use crate::start::{Classes, Start, StartOptions, Target, Task, are_probabilities, class_axis, start};
 use crate::{Amount, DType, Error, Mode, Relevance, Result, Tape, Tensor, ValueId};
-use ndarray::ArrayD;
+use ndarray::{ArrayD, Axis};
 use std::collections::BTreeSet;
 
 /// The start of an explanation.
@@ -227,6 +227,34 @@ fn against_one<T: Tensor>(output: &Port<T>, sample_axis: Option<usize>, options:
             output.name
         )
     })
+}
+
+/// Suggests probabilities for a contrastive start at scores that plainly are none.
+pub(super) fn scores<T: Tensor>(
+    output: &T,
+    sample_axis: Option<usize>,
+    options: &Options,
+) -> Result<Option<String>> {
+    let start = &options.start;
+    let applies = start.mode == Mode::Contrastive
+        && start.task == Task::Classification
+        && matches!(start.target, Target::Argmax | Target::Unit(_))
+        && options.own_start.is_none()
+        && !start.from_logits;
+    if !applies {
+        return Ok(None);
+    }
+    let values = output.cast(output.dtype().compute())?.to_array()?;
+    let samples = match sample_axis {
+        Some(axis) => values.axis_iter(Axis(axis)).collect(),
+        None => vec![values.view()],
+    };
+    let plain = samples.iter().any(|sample| !are_probabilities(sample.iter()));
+    Ok(plain.then(|| {
+        "the explained scores are no probabilities (from 0 to 1, with sum 1). If they are logits, start from probabilities (from_logits, \
+         --from-logits): for minus against then tells classes apart best"
+            .into()
+    }))
 }
 
 /// Names the samples of a segmentation that start with nothing.

@@ -123,7 +123,7 @@ fn weights(
 }
 
 /// Whether these plainly are probabilities: between 0 and 1, and several sum to 1.
-fn are_probabilities<'a>(values: impl ExactSizeIterator<Item = &'a f64> + Clone) -> bool {
+pub(crate) fn are_probabilities<'a>(values: impl ExactSizeIterator<Item = &'a f64> + Clone) -> bool {
     let whole = values.len() == 1 || (values.clone().sum::<f64>() - 1.0).abs() <= WHOLE;
     whole && values.clone().all(|value| (0.0..=1.0).contains(value))
 }
