@@ -31,12 +31,10 @@ fn main() -> Result<(), Box<dyn Error>> {
     );
     top("what the score came through", &names, &values, default.inputs()[0].relevance()?);
 
-    // Contrastive mode: two numbers for each feature, for and against the class; the difference has a sign.
+    // Contrastive mode: two numbers for each feature, for and against the class; their difference tells classes apart.
     let contrastive = model.explain(&inputs, &Options::new().mode(Mode::Contrastive).from_logits(true))?;
-    let input = &contrastive.inputs()[0];
-    let (for_it, against) =
-        (input.relevance()?, input.negative()?.ok_or("contrastive mode has two channels")?);
-    top(&format!("for (+) and against (−) {}", CLASSES[class]), &names, &values, for_it - against);
+    let difference = contrastive.inputs()[0].difference()?;
+    top(&format!("for (+) and against (−) {}", CLASSES[class]), &names, &values, difference);
     Ok(())
 }
 

@@ -52,6 +52,14 @@ impl InputRelevance {
         self.relevance.negative()
     }
 
+    /// Relevance for minus relevance against, which tells classes apart; in default mode, the relevance.
+    ///
+    /// # Errors
+    /// As [`relevance`](Self::relevance).
+    pub fn difference(&self) -> Result<ArrayD<f64>> {
+        self.relevance.difference()
+    }
+
     /// The precision of the computation: single, or double for models in double precision.
     pub fn precision(&self) -> DType {
         self.relevance.precision()
@@ -96,6 +104,12 @@ impl InputRelevance {
     pub fn negative_tensor(&self) -> Option<&tch::Tensor> {
         self.relevance.negative_tensor()
     }
+
+    /// The [difference](Self::difference) as a libtorch tensor.
+    #[cfg(feature = "torch")]
+    pub fn difference_tensor(&self) -> Option<&tch::Tensor> {
+        self.relevance.difference_tensor()
+    }
 }
 
 /// The relevance of a recorded value, kept on request.
@@ -134,6 +148,14 @@ impl ValueRelevance {
         self.relevance.negative()
     }
 
+    /// As [`InputRelevance::difference`].
+    ///
+    /// # Errors
+    /// [`Error::Internal`](crate::Error::Internal).
+    pub fn difference(&self) -> Result<ArrayD<f64>> {
+        self.relevance.difference()
+    }
+
     /// As [`InputRelevance::tensor`].
     #[cfg(feature = "torch")]
     pub fn tensor(&self) -> Option<&tch::Tensor> {
@@ -144,6 +166,12 @@ impl ValueRelevance {
     #[cfg(feature = "torch")]
     pub fn negative_tensor(&self) -> Option<&tch::Tensor> {
         self.relevance.negative_tensor()
+    }
+
+    /// As [`InputRelevance::difference_tensor`].
+    #[cfg(feature = "torch")]
+    pub fn difference_tensor(&self) -> Option<&tch::Tensor> {
+        self.relevance.difference_tensor()
     }
 }
 

@@ -3,6 +3,8 @@
 use crate::Result;
 use dlbacktrace_core::{DType, Range, Relevance, Result as CoreResult, Tensor};
 use ndarray::{ArrayD, Axis};
+#[cfg(feature = "torch")]
+use std::sync::OnceLock;
 
 /// A tensor of one of the frameworks, shared and not copied.
 #[derive(Debug, Clone)]
@@ -102,6 +104,9 @@ fn at(tensor: &impl Tensor, axis: usize, index: usize) -> CoreResult<ArrayD<f64>
 pub(crate) struct Channels {
     pub(crate) positive: FrameworkTensor,
     pub(crate) negative: Option<FrameworkTensor>,
+    /// The difference of both, once it was asked for.
+    #[cfg(feature = "torch")]
+    difference: OnceLock<dlbacktrace_torch::TorchTensor>,
 }
 
 impl Channels {
@@ -115,10 +120,21 @@ impl Channels {
         self.negative.as_ref().and_then(FrameworkTensor::as_tch)
     }
 
+    #[cfg(feature = "torch")]
+    pub(crate) fn difference_tensor(&self) -> Option<&tch::Tensor> {
+        let positive = self.positive.as_tch()?;
+        Some(match self.negative_tensor() {
+            Some(negative) => self.difference.get_or_init(|| (positive - negative).into()).as_tch(),
+            None => positive,
+        })
+    }
+
     pub(crate) fn new<T: Tensor + Into<FrameworkTensor>>(relevance: &Relevance<T>) -> Self {
         Self {
             positive: relevance.first().clone().into(),
             negative: relevance.second().cloned().map(Into::into),
+            #[cfg(feature = "torch")]
+            difference: OnceLock::new(),
         }
     }
 
@@ -128,6 +144,15 @@ impl Channels {
 
     pub(crate) fn negative(&self) -> Result<Option<ArrayD<f64>>> {
         self.negative.as_ref().map(FrameworkTensor::array).transpose()
+    }
+
+    /// For minus against; in default mode, the one channel.
+    pub(crate) fn difference(&self) -> Result<ArrayD<f64>> {
+        let positive = self.positive()?;
+        Ok(match self.negative()? {
+            Some(negative) => positive - negative,
+            None => positive,
+        })
     }
 
     /// The precision of the computation.

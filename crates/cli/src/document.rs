@@ -151,6 +151,7 @@ fn entry(input: &Explained, mode: Mode, batch: usize, words: bool) -> InputEntry
         shape: difference.shape().to_vec(),
         arrays: ArrayKeys::of(&format!("input:{}", input.name), mode),
         total: input.total,
+        difference: input.total.difference(),
         features: input.note.features.clone(),
         tokens,
         most_relevant,

@@ -72,12 +72,13 @@ impl Arrays {
         }
     }
 
-    /// Adds the channels to the file under their names, in the precision of the computation.
+    /// Adds the channels and their difference to the file under their names, in the precision of the computation.
     ///
     /// # Errors
     /// If they cannot be written.
     pub fn add_to(&self, file: &mut ArrayFile, keys: &ArrayKeys) -> Result<()> {
-        for (channel, key) in self.channels().zip(keys.channels()) {
+        let difference = self.negative.as_ref().map(|_| self.difference());
+        for (channel, key) in self.channels().chain(&difference).zip(keys.names()) {
             match self.precision {
                 DType::F64 => file.add(key, channel.view())?,
                 _ => file.add(key, channel.mapv(|value| value as f32).view())?,

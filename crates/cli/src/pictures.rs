@@ -6,7 +6,7 @@ use crate::failure::Result;
 use crate::samples::{self, samples};
 use dlbacktrace_report::Staging;
 use dlbacktrace_report::pictures::{Bar, BarChart, Channels, Heatmap, ImageLayout, Panel};
-use ndarray::ArrayD;
+use ndarray::{ArrayD, ArrayViewD};
 
 /// The largest number of bars in a chart.
 const BARS: usize = 20;
@@ -104,19 +104,18 @@ impl Pictures<'_> {
     ) -> Result<()> {
         let plane = |channel: &ArrayD<f64>| layout.plane(channel.view(), sample);
         let unit = self.unit(sample);
-        let panels: Option<Vec<Panel>> = match &input.relevance.negative {
-            None => plane(&input.relevance.positive)
-                .map(|relevance| vec![Panel { title: format!("relevance{unit}"), relevance }]),
-            Some(negative) => {
-                plane(&input.relevance.positive).zip(plane(negative)).map(|(positive, negative)| {
-                    // Relevance against is drawn negative, so it becomes blue.
-                    vec![
-                        Panel { title: format!("for{unit}"), relevance: positive },
-                        Panel { title: format!("against{unit}"), relevance: -negative },
-                    ]
-                })
-            }
+        let relevance = &input.relevance;
+        // Relevance against is drawn negative, so it becomes blue.
+        let maps = match &relevance.negative {
+            None => vec![(format!("relevance{unit}"), relevance.positive.clone())],
+            Some(negative) => vec![
+                (format!("for minus against{unit}"), relevance.difference()),
+                ("for".to_owned(), relevance.positive.clone()),
+                ("against".to_owned(), -negative),
+            ],
         };
+        let panel = |(title, map): (String, ArrayD<f64>)| Some(Panel { title, relevance: plane(&map)? });
+        let panels: Option<Vec<Panel>> = maps.into_iter().map(panel).collect();
         let Some((image, panels)) = layout.plane(data.view(), sample).zip(panels) else {
             return Ok(());
         };
@@ -134,21 +133,29 @@ impl Pictures<'_> {
         name: &str,
         drawn: &mut Drawn,
     ) -> Result<()> {
+        let difference = input.relevance.difference();
+        let relevance = samples(&difference, self.batch);
         let channels: Vec<_> =
             input.relevance.channels().map(|channel| samples(channel, self.batch)).collect();
+        let at = |samples: &[ArrayViewD<'_, f64>], position: usize| {
+            samples.get(sample).and_then(|values| values.iter().nth(position).copied()).unwrap_or_default()
+        };
         let values = samples(data, self.batch);
         let features = input.note.features.as_deref();
         let bar = |(position, value): (usize, &f64)| Bar {
             name: format!("{} = {}", samples::name(position, &[data.len()], features), plain(*value)),
-            relevance: channels
-                .iter()
-                .filter_map(|samples| samples.get(sample)?.iter().nth(position).copied())
-                .collect(),
+            relevance: at(&relevance, position),
+            channels: match &channels[..] {
+                [positive, negative] => Some([at(positive, position), at(negative, position)]),
+                _ => None,
+            },
         };
         let bars = values.get(sample).into_iter().flatten().enumerate().map(bar).collect();
-        let both = if channels.len() > 1 { " for (right) and against (left)" } else { "" };
-        let chart =
-            BarChart::new(format!("relevance of {}{both}{}", input.name, self.unit(sample)), bars, BARS);
+        let what = match channels.len() {
+            1 => format!("relevance of {}", input.name),
+            _ => format!("relevance of {} for minus against (both in grey)", input.name),
+        };
+        let chart = BarChart::new(what + &self.unit(sample), bars, BARS);
         let (svg, png) = (format!("bars-{name}.svg"), format!("bars-{name}.png"));
         self.staging.write(&svg, chart.svg().as_bytes())?;
         self.staging.write_picture(&png, &chart.draw()?)?;

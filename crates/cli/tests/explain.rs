@@ -103,8 +103,10 @@ fn contrastive_mode_has_two_channels() -> Outcome {
     let room = tempfile::tempdir()?;
     let out = room.path().join("out");
     let out_text = out.to_string_lossy();
-    run(["explain", DIGITS, "--input", DIGIT, "--mode", "contrastive", "--target", "8", "--out", &out_text])?
-        .succeeded()?;
+    let asked =
+        ["explain", DIGITS, "--input", DIGIT, "--mode", "contrastive", "--target", "8", "--out", &out_text];
+    let said = run(asked)?.succeeded()?.out;
+    assert!(said.contains("for less") && said.contains("start from probabilities"), "{said}");
     let document = document(&out)?;
     assert_eq!(document["settings"]["mode"], "contrastive");
     assert_eq!(document["target"], serde_json::json!([8]));
@@ -112,10 +114,46 @@ fn contrastive_mode_has_two_channels() -> Outcome {
     assert_eq!(keys["positive"], "input:image:positive");
     assert_eq!(keys["negative"], "input:image:negative");
     let arrays = arrays(&out)?;
-    assert_eq!(arrays.len(), 2);
+    assert_eq!(arrays.len(), 3);
     for (key, channel) in [("input:image:positive", "positive"), ("input:image:negative", "negative")] {
         assert!(close(total(&arrays[key]), number(&document["totals"]["inputs"][channel])), "{key}");
     }
+    assert_eq!(keys["difference"], "input:image:difference");
+    let difference = &arrays["input:image:difference"];
+    assert_eq!(difference, &(&arrays["input:image:positive"] - &arrays["input:image:negative"]));
+    assert!(close(total(difference), number(&document["inputs"][0]["difference"])));
+    // From probabilities there is nothing to suggest.
+    let likely = run([&asked[..], &["--from-logits"]].concat())?.succeeded()?.out;
+    assert!(!likely.contains("start from probabilities"), "{likely}");
+    Ok(())
+}
+
+#[test]
+fn a_chart_in_contrastive_mode_shows_the_difference_over_both_channels() -> Outcome {
+    let room = tempfile::tempdir()?;
+    let out = room.path().join("out");
+    let asked = [
+        "explain",
+        CANCER,
+        "--input",
+        CELLS,
+        "--row",
+        "1",
+        "--mode",
+        "contrastive",
+        "--from-logits",
+        "--out",
+    ];
+    run([&asked[..], &[&out.to_string_lossy()]].concat())?.succeeded()?;
+    let files = listing(&out)?;
+    let chart = files.iter().find(|name| name.ends_with(".svg")).ok_or("no chart")?;
+    let chart = fs::read_to_string(out.join(chart))?;
+    assert!(chart.contains("for minus against (both in grey)"), "{chart}");
+    assert_eq!(
+        chart.matches("height=\"2.5\"").count(),
+        2 * 21,
+        "two channels of 20 features and of the rest"
+    );
     Ok(())
 }
 

@@ -25,6 +25,11 @@ impl Amount {
         Self::new(amount, 0.0)
     }
 
+    /// For minus against; in default mode, the amount.
+    pub fn difference(self) -> f64 {
+        self.positive - self.negative
+    }
+
     /// The larger magnitude of the two channels; NaN if one of them is NaN, so that it never balances.
     pub fn magnitude(self) -> f64 {
         let (positive, negative) = (self.positive.abs(), self.negative.abs());

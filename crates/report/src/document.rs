@@ -166,6 +166,8 @@ pub struct InputEntry {
     pub arrays: ArrayKeys,
     /// Its total relevance.
     pub total: Amount,
+    /// The total for minus that against; in default mode, the total.
+    pub difference: f64,
     /// Names along the last axis, if the data have them.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub features: Option<Vec<String>>,
@@ -191,6 +193,8 @@ pub enum ArrayKeys {
         positive: String,
         /// Relevance against it.
         negative: String,
+        /// The first minus the second.
+        difference: String,
     },
 }
 
@@ -202,15 +206,18 @@ impl ArrayKeys {
             Mode::Contrastive => Self::Contrastive {
                 positive: format!("{value}:positive"),
                 negative: format!("{value}:negative"),
+                difference: format!("{value}:difference"),
             },
         }
     }
 
-    /// The names in the order of the channels.
-    pub fn channels(&self) -> impl Iterator<Item = &str> {
+    /// The names in the order of the channels, and that of their difference.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
         match self {
-            Self::Default { relevance } => [Some(relevance), None],
-            Self::Contrastive { positive, negative } => [Some(positive), Some(negative)],
+            Self::Default { relevance } => [Some(relevance), None, None],
+            Self::Contrastive { positive, negative, difference } => {
+                [Some(positive), Some(negative), Some(difference)]
+            }
         }
         .into_iter()
         .flatten()
@@ -284,7 +291,10 @@ mod tests {
         let default = serde_json::to_string(&ArrayKeys::of("input:x", Mode::Default))?;
         assert_eq!(default, r#"{"relevance":"input:x"}"#);
         let contrastive = serde_json::to_string(&ArrayKeys::of("input:x", Mode::Contrastive))?;
-        assert_eq!(contrastive, r#"{"positive":"input:x:positive","negative":"input:x:negative"}"#);
+        assert_eq!(
+            contrastive,
+            r#"{"positive":"input:x:positive","negative":"input:x:negative","difference":"input:x:difference"}"#
+        );
         Ok(())
     }
 }

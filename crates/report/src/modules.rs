@@ -1,6 +1,6 @@
 //! The relevance that passed through the modules of a model, as a tree.
 
-use crate::number::significant;
+use crate::number::relevance;
 use dlbacktrace_core::explain::ModuleRelevance;
 use dlbacktrace_core::{Amount, Mode};
 use std::fmt::Write;
@@ -8,12 +8,7 @@ use std::fmt::Write;
 /// One line for each module, below the one that contains it: what it received, on how many rows, and what the heads of its
 /// attention received.
 pub fn tree(modules: &[ModuleRelevance], mode: Mode) -> String {
-    let amount = |amount: Amount| match mode {
-        Mode::Default => significant(amount.positive, 4),
-        Mode::Contrastive => {
-            format!("{} for, {} against", significant(amount.positive, 4), significant(amount.negative, 4))
-        }
-    };
+    let amount = |amount: Amount| relevance(amount, mode);
     let mut around: Vec<&str> = Vec::new();
     let names: Vec<String> = modules.iter().map(|module| name(&mut around, &module.module.path)).collect();
     let width = names.iter().map(|name| name.chars().count()).max().unwrap_or(0);

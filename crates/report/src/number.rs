@@ -1,5 +1,21 @@
 //! Numbers as people read them.
 
+use dlbacktrace_core::{Amount, Mode};
+
+/// An amount of relevance; in contrastive mode, the difference of the channels and what it is made of.
+pub(crate) fn relevance(amount: Amount, mode: Mode) -> String {
+    let text = |number| significant(number, 4);
+    match mode {
+        Mode::Default => text(amount.positive),
+        Mode::Contrastive => format!(
+            "{} = {} for less {} against",
+            text(amount.difference()),
+            text(amount.positive),
+            text(amount.negative)
+        ),
+    }
+}
+
 /// A number with `digits` significant digits; very large and very small ones in scientific notation.
 pub(crate) fn significant(number: f64, digits: usize) -> String {
     if number == 0.0 || !number.is_finite() {
@@ -16,7 +32,14 @@ pub(crate) fn significant(number: f64, digits: usize) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::significant;
+    use super::*;
+
+    #[test]
+    fn two_channels_stand_behind_their_difference() {
+        let amount = Amount::new(0.75, 0.5);
+        assert_eq!(relevance(amount, Mode::Contrastive), "0.2500 = 0.7500 for less 0.5000 against");
+        assert_eq!(relevance(Amount::default_mode(0.75), Mode::Default), "0.7500");
+    }
 
     #[test]
     fn reads_well_at_every_size() {

@@ -1,8 +1,8 @@
 //! The summary for the terminal.
 
-use crate::number::significant;
+use crate::number::{relevance, significant};
 use crate::{Document, Leader};
-use dlbacktrace_core::{Amount, Mode};
+use dlbacktrace_core::Amount;
 use std::fmt::Write;
 
 /// The number of samples that are described one by one.
@@ -13,12 +13,7 @@ const LEADERS: usize = 5;
 pub fn summary(document: &Document) -> String {
     let mut lines = Lines(String::new());
     let Document { model, output, totals, timings, settings, .. } = document;
-    let amount = |amount: Amount| match settings.mode {
-        Mode::Default => significant(amount.positive, 4),
-        Mode::Contrastive => {
-            format!("{} for, {} against", significant(amount.positive, 4), significant(amount.negative, 4))
-        }
-    };
+    let amount = |amount: Amount| relevance(amount, settings.mode);
 
     lines.add("model", &model.path);
     lines.all("given", document.given.iter().map(|given| format!("{} for {}", given.source, given.input)));
@@ -163,7 +158,7 @@ mod tests {
     };
     use dlbacktrace_core::rules::RuleSet;
     use dlbacktrace_core::start::Versus;
-    use dlbacktrace_core::{Ledger, Loss};
+    use dlbacktrace_core::{Ledger, Loss, Mode};
 
     fn document() -> Document {
         let leader = |name: &str, value| Leader { name: name.to_owned(), value };
@@ -199,6 +194,7 @@ mod tests {
                 shape: vec![1, 1, 8, 8],
                 arrays: ArrayKeys::of("input:x", Mode::Default),
                 total: Amount::default_mode(0.9),
+                difference: 0.9,
                 features: None,
                 tokens: None,
                 most_relevant: vec![vec![leader("[0, 3, 4]", 0.2)]],

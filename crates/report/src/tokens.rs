@@ -32,7 +32,7 @@ pub struct TokenEntry {
 impl TokenEntry {
     /// Relevance for minus relevance against.
     pub fn difference(&self) -> f64 {
-        self.relevance.positive - self.relevance.negative
+        self.relevance.difference()
     }
 }
 

@@ -77,7 +77,8 @@ pub struct RuleArgs {
     /// Start at what this module returns, such as layer1.0.conv1, instead of the output
     #[arg(long, value_name = "MODULE", requires = "start", conflicts_with = "output")]
     pub start_at: Option<String>,
-    /// Carry one channel of relevance (default), or two: one for and one against (contrastive)
+    /// Carry one channel of relevance (default), or two: one for and one against (contrastive). Then add --from-logits if the
+    /// model returns logits, and read the difference, for minus against
     #[arg(long, value_enum, default_value_t)]
     pub mode: ModeArg,
     /// The rules of the walk: a set by its name (`dlbacktrace rules` lists them), or a file in TOML. All but backtrace are signed,

@@ -20,13 +20,20 @@ const NAME_CHARACTERS: usize = 34;
 pub struct Bar {
     /// The feature's name, with its value if that helps.
     pub name: String,
-    /// Its relevance. In contrastive mode: for and against, the latter drawn to the left.
-    pub relevance: Vec<f64>,
+    /// Its relevance; in contrastive mode, for minus against.
+    pub relevance: f64,
+    /// In contrastive mode: for and against, the latter drawn to the left.
+    pub channels: Option<[f64; 2]>,
 }
 
 impl Bar {
     fn magnitude(&self) -> f64 {
-        self.relevance.iter().filter(|v| v.is_finite()).fold(0.0, |most, v| most.max(v.abs()))
+        if self.relevance.is_finite() { self.relevance.abs() } else { 0.0 }
+    }
+
+    /// The ends of the channels' bars.
+    fn sides(&self) -> impl Iterator<Item = f64> {
+        self.channels.into_iter().flat_map(|[positive, negative]| [positive, -negative])
     }
 }
 
@@ -44,11 +51,11 @@ impl BarChart {
         bars.sort_by(|a, b| b.magnitude().total_cmp(&a.magnitude()));
         let rest = bars.split_off(most.min(bars.len()));
         let rest = (!rest.is_empty()).then(|| {
-            let channels = rest.iter().map(|bar| bar.relevance.len()).max().unwrap_or(0);
-            let sum = |channel| rest.iter().filter_map(|bar: &Bar| bar.relevance.get(channel)).sum();
+            let channels = rest.iter().filter_map(|bar| bar.channels);
             Bar {
                 name: format!("{} others together", rest.len()),
-                relevance: (0..channels).map(sum).collect(),
+                relevance: rest.iter().map(|bar| bar.relevance).sum(),
+                channels: channels.reduce(|[p, n], [positive, negative]| [p + positive, n + negative]),
             }
         });
         Self { title: title.into(), bars, rest }
@@ -90,7 +97,7 @@ struct Axis {
 
 impl Axis {
     fn of<'a>(bars: impl Iterator<Item = &'a Bar>) -> Self {
-        let ends = bars.flat_map(ends).filter(|v| v.is_finite());
+        let ends = bars.flat_map(|bar| bar.sides().chain([bar.relevance])).filter(|v| v.is_finite());
         let (low, high) = ends.fold((0.0_f64, 0.0_f64), |(low, high), v| (low.min(v), high.max(v)));
         let span = if high > low { high - low } else { 1.0 };
         // A used side gets some space for the number at the end of a bar.
@@ -123,32 +130,40 @@ impl Axis {
             top + 16.0,
             escape(&shorten(&bar.name, NAME_CHARACTERS))
         );
-        for (end, value) in ends(bar).zip(&bar.relevance) {
-            let (zero, tip) = (self.x(0.0), self.x(if end.is_finite() { end } else { 0.0 }));
-            let strength = (end / self.limit).clamp(-1.0, 1.0);
-            // Even a small bar shows its sign by its colour.
-            let colour = diverging(0.45 * strength.signum() + 0.45 * strength);
-            let Rgb([r, g, b]) = if is_own { colour } else { Rgb([190; 3]) };
-            let (anchor, gap) = if end < 0.0 { ("end", -5.0) } else { ("start", 5.0) };
-            let _ = write!(
-                svg,
-                r#"<rect x="{:.1}" y="{:.1}" width="{:.1}" height="{:.1}" rx="1.5" fill="rgb({r},{g},{b})"/><text x="{:.1}" y="{:.1}" font-size="12" text-anchor="{anchor}" fill="rgb(85,85,85)">{}</text>"#,
-                zero.min(tip),
-                top + 3.5,
-                (tip - zero).abs(),
-                ROW - 7.0,
-                tip + gap,
-                top + 16.0,
-                signed(*value)
-            );
+        let value = bar.relevance;
+        let strength = (value / self.limit).clamp(-1.0, 1.0);
+        // Even a small bar shows its sign by its colour.
+        let colour = diverging(0.45 * strength.signum() + 0.45 * strength);
+        let Rgb([r, g, b]) = if is_own { colour } else { Rgb([190; 3]) };
+        svg += &self.bar(value, top + 3.5, ROW - 7.0, &format!("rgb({r},{g},{b})"));
+        for end in bar.sides() {
+            svg += &self.bar(end, top + ROW - 3.0, 2.5, "rgb(150,150,150)");
         }
+        let (anchor, gap) = if value < 0.0 { ("end", -5.0) } else { ("start", 5.0) };
+        let _ = write!(
+            svg,
+            r#"<text x="{:.1}" y="{:.1}" font-size="12" text-anchor="{anchor}" fill="rgb(85,85,85)">{}</text>"#,
+            self.tip(value) + gap,
+            top + 16.0,
+            signed(value)
+        );
         svg
     }
-}
 
-/// The ends of a feature's bars: its relevance, with the second channel negated.
-fn ends(bar: &Bar) -> impl Iterator<Item = f64> {
-    bar.relevance.iter().enumerate().map(|(channel, value)| if channel == 0 { *value } else { -value })
+    /// A bar from 0 to a value.
+    fn bar(&self, end: f64, top: f64, height: f64, colour: &str) -> String {
+        let (zero, tip) = (self.x(0.0), self.tip(end));
+        format!(
+            r#"<rect x="{:.1}" y="{top:.1}" width="{:.1}" height="{height:.1}" rx="1.5" fill="{colour}"/>"#,
+            zero.min(tip),
+            (tip - zero).abs(),
+        )
+    }
+
+    /// The place of a value; that of 0 if it is not finite.
+    fn tip(&self, value: f64) -> f64 {
+        self.x(if value.is_finite() { value } else { 0.0 })
+    }
 }
 
 fn signed(value: f64) -> String {
@@ -164,7 +179,7 @@ mod tests {
         values
             .iter()
             .enumerate()
-            .map(|(i, v)| Bar { name: format!("feature <{i}>"), relevance: vec![*v] })
+            .map(|(i, v)| Bar { name: format!("feature <{i}>"), relevance: *v, channels: None })
             .collect()
     }
 
@@ -173,7 +188,7 @@ mod tests {
         let chart = BarChart::new("t", bars(&[0.1, -3.0, 2.0, 0.5, -0.25]), 2);
         let names: Vec<_> = chart.bars.iter().map(|bar| bar.name.as_str()).collect();
         assert_eq!(names, ["feature <1>", "feature <2>"]);
-        let rest = Bar { name: "3 others together".to_owned(), relevance: vec![0.1 + 0.5 - 0.25] };
+        let rest = Bar { name: "3 others together".to_owned(), relevance: 0.1 + 0.5 - 0.25, channels: None };
         assert_eq!(chart.rest, Some(rest));
     }
 
@@ -190,7 +205,21 @@ mod tests {
     fn bars_start_at_zero_and_point_to_their_side() {
         let axis = Axis::of(bars(&[2.0, -1.0]).iter());
         assert!(axis.x(-1.0) < axis.x(0.0) && axis.x(0.0) < axis.x(2.0));
-        let contrastive = Bar { name: "both".to_owned(), relevance: vec![2.0, 1.0] };
-        assert_eq!(ends(&contrastive).collect::<Vec<_>>(), [2.0, -1.0]);
+        let contrastive = |relevance, positive, negative| Bar {
+            name: "both".to_owned(),
+            relevance,
+            channels: Some([positive, negative]),
+        };
+        assert_eq!(contrastive(1.0, 2.0, 1.0).sides().collect::<Vec<_>>(), [2.0, -1.0]);
+        // The channels have their room, and the difference decides the order.
+        let bars =
+            vec![contrastive(-0.5, 3.0, 3.5), contrastive(1.0, 2.0, 1.0), contrastive(-0.25, 0.5, 0.75)];
+        let axis = Axis::of(bars.iter());
+        assert!(axis.low <= -3.5 && axis.high >= 3.0);
+        let chart = BarChart::new("both", bars, 1);
+        assert_eq!(chart.bars[0], contrastive(1.0, 2.0, 1.0));
+        let rest = chart.rest.as_ref().map(|rest| (rest.relevance, rest.channels));
+        assert_eq!(rest, Some((-0.75, Some([3.5, 4.25]))));
+        assert_eq!(chart.svg().matches("<rect ").count(), 1 + 2 * 3);
     }
 }
