@@ -11,6 +11,7 @@
 #include <numeric>
 #include <optional>
 #include <thread>
+#include <tuple>
 
 using namespace dlbacktrace;
 
@@ -147,6 +148,29 @@ void units_are_told_apart() {
   CHECK(first.json().find("versus") == std::string::npos);
   fails(Code::usage, "unit 2 is explained", [&] { return explained(2, Versus::unit(2), std::nullopt); });
   fails(Code::usage, "numbered 0 to 2", [&] { return explained(0, Versus::unit(3), std::nullopt); });
+}
+
+void for_minus_against_is_a_channel() {
+  const Model model(file("tests/fixtures/networks/mlp_traced.pt"));
+  Options options;
+  options.all_values = true;
+  const auto told = [&](const auto& relevant) {
+    const auto [both, against, difference] =
+        std::tuple(relevant.relevance(), relevant.relevance(Channel::negative), relevant.relevance(Channel::difference));
+    CHECK(difference.shape() == both.shape());
+    for (std::size_t i = 0; i < both.size(); ++i) {
+      CHECK(difference[i] == both[i] - (against.empty() ? 0 : against[i]));
+    }
+    CHECK(relevant.torch_tensor(Channel::difference) != nullptr);
+    CHECK((relevant.torch_tensor(Channel::difference) == relevant.torch_tensor()) == against.empty());
+  };
+  for (const auto mode : {Mode::standard, Mode::contrastive}) {
+    options.mode = mode;
+    const auto found = model.explain(Inputs().push(array(samples({2, 4}), {2, 4})), options);
+    told(found.inputs().at(0));
+    for (const auto& value : found.values()) told(value);
+    CHECK(found.json().find("\"difference\":") != std::string::npos);
+  }
 }
 
 void a_seed_makes_random_models_repeat() {
@@ -429,6 +453,7 @@ int main() {
   the_range_of_pixels_is_told();
   rules_are_taken_by_name_or_as_toml();
   units_are_told_apart();
+  for_minus_against_is_a_channel();
   a_seed_makes_random_models_repeat();
   what_is_wrong_is_told();
   options_reach_the_rules();

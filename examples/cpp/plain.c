@@ -1,4 +1,4 @@
-/* A model explained from plain C, in contrastive mode: what speaks for the class, and what against it.
+/* A model explained from plain C, in contrastive mode: what speaks for the class (+), and what against it (-).
  *
  *     plain MODEL NUMBER...       (the model takes one row of as many numbers)
  */
@@ -35,16 +35,13 @@ int main(int argc, char** argv) {
   check(dlb_request_explain(request, &explanation));
 
   dlb_output output = DLB_SIZED(dlb_output);
-  dlb_array scores = DLB_SIZED(dlb_array), supporting = scores, opposing = scores;
+  dlb_array scores = DLB_SIZED(dlb_array), relevance = scores;
   check(dlb_explanation_output(explanation, &output));
   check(dlb_explanation_output_array(explanation, DLB_TYPE_F32, &scores));
-  check(dlb_explanation_input_relevance(explanation, 0, DLB_CHANNEL_POSITIVE, DLB_TYPE_F32, &supporting));
-  check(dlb_explanation_input_relevance(explanation, 0, DLB_CHANNEL_NEGATIVE, DLB_TYPE_F32, &opposing));
-  const float *in_favour = supporting.data, *against = opposing.data;
+  check(dlb_explanation_input_relevance(explanation, 0, DLB_CHANNEL_DIFFERENCE, DLB_TYPE_F32, &relevance));
+  const float* difference = relevance.data;
   printf("class %zu of %zu\n", output.targets[0], scores.size);
-  for (size_t i = 0; i < supporting.size; ++i) {
-    printf("  input %2zu = %-10g for %.4f  against %.4f\n", i, row[i], in_favour[i], against[i]);
-  }
+  for (size_t i = 0; i < relevance.size; ++i) printf("  input %2zu = %-10g %+.4f\n", i, row[i], difference[i]);
 
   dlb_explanation_free(explanation);
   dlb_request_free(request);

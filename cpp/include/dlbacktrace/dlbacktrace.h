@@ -415,7 +415,8 @@ DLB_NODISCARD dlb_status dlb_explanation_output_torch(const dlb_explanation* exp
 
 typedef enum dlb_channel {
   DLB_CHANNEL_POSITIVE = 0, /* the only one in default mode */
-  DLB_CHANNEL_NEGATIVE = 1
+  DLB_CHANNEL_NEGATIVE = 1,
+  DLB_CHANNEL_DIFFERENCE = 2 /* positive minus negative, which tells classes apart; in default mode, the positive one */
 } dlb_channel;
 
 /* An explained input. */

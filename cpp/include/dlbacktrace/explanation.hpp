@@ -57,7 +57,11 @@ View<T> view(const Owner& owner, Ask&& ask) {
 
 }  // namespace detail
 
-enum class Channel { positive = DLB_CHANNEL_POSITIVE, negative = DLB_CHANNEL_NEGATIVE };
+enum class Channel {
+  positive = DLB_CHANNEL_POSITIVE,
+  negative = DLB_CHANNEL_NEGATIVE,
+  difference = DLB_CHANNEL_DIFFERENCE,  ///< positive minus negative; in default mode, the positive one
+};
 
 /// Relevance of both channels, `positive` and `negative`; the second is 0 in default mode.
 using Amount = dlb_amount;

@@ -3,9 +3,9 @@
 use crate::json;
 use crate::kept::Kept;
 use crate::numbers::{
-    DLB_CHANNEL_NEGATIVE, DLB_CHANNEL_POSITIVE, DLB_LOSS_BIAS, DLB_LOSS_CANCELLED, DLB_LOSS_CLOSED,
-    DLB_LOSS_CONSTANT, DLB_LOSS_DECISION, DLB_LOSS_GATE, DLB_LOSS_MISSING_SIGN, DLB_LOSS_PADDING,
-    DLB_LOSS_REMAINDER, DLB_LOSS_STABILISER, DLB_LOSS_UNEXPLAINED, DLB_LOSS_UNRULED,
+    DLB_CHANNEL_DIFFERENCE, DLB_CHANNEL_NEGATIVE, DLB_CHANNEL_POSITIVE, DLB_LOSS_BIAS, DLB_LOSS_CANCELLED,
+    DLB_LOSS_CLOSED, DLB_LOSS_CONSTANT, DLB_LOSS_DECISION, DLB_LOSS_GATE, DLB_LOSS_MISSING_SIGN,
+    DLB_LOSS_PADDING, DLB_LOSS_REMAINDER, DLB_LOSS_STABILISER, DLB_LOSS_UNEXPLAINED, DLB_LOSS_UNRULED,
     DLB_LOSS_ZERO_DENOMINATOR, precision,
 };
 use crate::table::{TABLE, Table};
@@ -39,7 +39,7 @@ pub struct Explanation {
 /// The texts and the channels of an input or a recorded value.
 struct Named {
     texts: Texts,
-    channels: [Kept; 2],
+    channels: [Kept; 3],
 }
 
 /// The texts that C sees of an input, a value or a step.
@@ -67,6 +67,7 @@ impl Named {
 trait Relevant: Tensors {
     fn positive(&self) -> Result<ArrayD<f64>>;
     fn negative(&self) -> Result<Option<ArrayD<f64>>>;
+    fn difference(&self) -> Result<ArrayD<f64>>;
 }
 
 macro_rules! relevant {
@@ -79,6 +80,10 @@ macro_rules! relevant {
             fn negative(&self) -> Result<Option<ArrayD<f64>>> {
                 self.negative()
             }
+
+            fn difference(&self) -> Result<ArrayD<f64>> {
+                self.difference()
+            }
         }
     )*};
 }
@@ -89,7 +94,8 @@ fn relevance<T: Relevant>((found, named): (&T, &Named), channel: c_int, element:
     let channel = channel_of(channel)?;
     named.channels[channel].told(element, || match channel {
         0 => found.positive().map(Some),
-        _ => found.negative(),
+        1 => found.negative(),
+        _ => found.difference().map(Some),
     })
 }
 
@@ -304,6 +310,7 @@ fn channel_of(channel: c_int) -> Result<usize> {
     match channel {
         DLB_CHANNEL_POSITIVE => Ok(0),
         DLB_CHANNEL_NEGATIVE => Ok(1),
+        DLB_CHANNEL_DIFFERENCE => Ok(2),
         other => Err(Error::Usage(format!("{other} is not a channel"))),
     }
 }

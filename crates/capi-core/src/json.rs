@@ -50,11 +50,17 @@ struct Input<'a> {
     name: &'a str,
     shape: Vec<usize>,
     total: Amount,
+    difference: f64,
 }
 
 impl<'a> Input<'a> {
     fn of(input: &'a InputRelevance) -> Self {
-        Self { name: &input.name, shape: input.shape(), total: input.amount() }
+        Self {
+            name: &input.name,
+            shape: input.shape(),
+            total: input.amount(),
+            difference: input.amount().difference(),
+        }
     }
 }
 

@@ -11,13 +11,13 @@ pub(crate) trait Tensors {
 }
 
 macro_rules! tensors {
-    ($($type:ty: $tensor:ident $(, $negative:ident)?;)*) => {$(
+    ($($type:ty: $tensor:ident $(, $negative:ident, $difference:ident)?;)*) => {$(
         impl Tensors for $type {
             #[cfg(feature = "torch")]
             fn tensor_pointer(&self, channel: usize) -> *const c_void {
                 let tensor = match channel {
                     0 => self.$tensor(),
-                    $(1 => self.$negative(),)?
+                    $(1 => self.$negative(), 2 => self.$difference(),)?
                     _ => None,
                 };
                 tensor.map_or(ptr::null(), |tensor| tensor.as_ptr().cast())
@@ -32,8 +32,8 @@ macro_rules! tensors {
 }
 
 tensors! {
-    InputRelevance: tensor, negative_tensor;
-    ValueRelevance: tensor, negative_tensor;
+    InputRelevance: tensor, negative_tensor, difference_tensor;
+    ValueRelevance: tensor, negative_tensor, difference_tensor;
     Explanation: output_tensor;
     OutputTensor: tensor;
 }
