@@ -59,6 +59,51 @@ ZENNIT = {
 GRADIENTS = ["gradient", "guided", "deconvolution"]
 
 
+def first(layer_rule: rules.BasicHook, convolution: rules.BasicHook, linear: rules.BasicHook) -> composites.Composite:
+    """As `relevance`, with a rule of its own for the first layer."""
+    layers = [(Convolution, convolution), (Linear, linear)]
+    firsts = [(Convolution, layer_rule), (Linear, layer_rule)]
+    return composites.SpecialFirstLayerMapComposite([*SUMS, *layers, *composites.layer_map_base(TINY)], firsts)
+
+
+# Rules that no named set has in all layers, as sets of their own.
+ONE_RULE = {
+    "w-square": lambda: everywhere(rules.WSquare(TINY)),
+    "flat": lambda: everywhere(rules.Flat(TINY)),
+}
+FLAT = {"epsilon-plus-flat": lambda: composites.EpsilonPlusFlat(EPSILON, TINY, layer_map=SUMS)}
+# zennit's own composite boxes only a first convolution; ours boxes a first linear layer too.
+BOXED = {
+    "epsilon-gamma-box": lambda low, high: first(rules.ZBox(low, high, TINY), rules.Gamma(0.25, TINY), rules.Epsilon(EPSILON)),
+    "box": lambda low, high: first(rules.ZBox(low, high, TINY), rules.Epsilon(EPSILON), rules.Epsilon(EPSILON)),
+}
+MADE = ZENNIT | ONE_RULE | FLAT
+
+
+def bounds(x: Tensor) -> dict:
+    """Bounds that hold x: one below, one above for each channel."""
+    return {"low": -4.5, "high": [4.0 + 0.5 * channel for channel in range(x.shape[1])]}
+
+
+def as_tensors(x: Tensor) -> tuple[Tensor, Tensor]:
+    low, high = (torch.as_tensor(level, dtype=x.dtype) for level in bounds(x).values())
+    axes = [1] * (x.dim() - 2)
+    return low.expand(1, x.shape[1]).reshape(1, -1, *axes), high.reshape(1, -1, *axes)
+
+
+def written_set(name: str) -> dict:
+    """The set of a name that is none of ours, as our files write it."""
+    layers = 'kinds = ["linear", "convolution"]'
+    rows = {
+        **{rule: f'{layers}\nrule = "{rule}"' for rule in ONE_RULE},
+        "box": f'{layers}\nlayer = "first"\nrule = "box"\n[[step]]\n{layers}\nrule = {{ epsilon = {EPSILON} }}',
+    }
+    if name not in rows:
+        return {}
+    sums = f'kinds = ["sum", "average"]\nrule = {{ epsilon = {EPSILON} }}'
+    return {"set": f'name = "{name}"\n[[step]]\n{rows[name]}\n[[step]]\n{sums}\n'}
+
+
 class Stacked(nn.Module):
     """zennit's sum takes its terms along an axis."""
 
@@ -78,7 +123,8 @@ def by_zennit(network: nn.Module, x: Tensor, name: str, unit: int) -> Tensor:
         chosen = F.one_hot(torch.tensor([unit]), output.shape[-1])
         return chosen.to(output) if name in GRADIENTS else chosen * output
 
-    with Gradient(network, ZENNIT[name](), attr_output=start) as attributor:
+    composite = BOXED[name](*as_tensors(x)) if name in BOXED else MADE[name]()
+    with Gradient(network, composite, attr_output=start) as attributor:
         return attributor(x)[1]
 
 
@@ -187,9 +233,14 @@ def by_autograd(network: Transformer, x: Tensor, name: str, unit: int) -> Tensor
 
 PLAIN = ["rules_mlp", "rules_cnn"]  # captum's rules know no sum
 RECTIFIED = [*PLAIN, "rules_residual"]
+GEOMETRIES = ["rules_geometry", "rules_signal", "rules_volume", "rules_enlarged"]
 TRANSFORMERS = ["rules_bert", "rules_bert_written", "rules_llama", "rules_vit"]
 TOOLS = [
     ("zennit", by_zennit, ZENNIT, RECTIFIED),
+    ("zennit", by_zennit, FLAT | BOXED, RECTIFIED),
+    # By these, cells of 0 take relevance. Where such cells tie in a max pooling, zennit gives all to the first, and our rule to each.
+    ("zennit", by_zennit, ONE_RULE, ["rules_mlp", "rules_residual"]),
+    ("zennit", by_zennit, [*ONE_RULE, *FLAT, *BOXED], GEOMETRIES),
     ("captum", by_captum, ["epsilon"], PLAIN),
     ("captum", by_captum, GRADIENTS, RECTIFIED),
     ("autograd", by_autograd, AUTOGRAD, TRANSFORMERS),
@@ -200,7 +251,7 @@ def cases():
     made = {fixture.name: fixture for fixture in FIXTURES}
     for tool, compute, names, networks in TOOLS:
         for name, fixture in itertools.product(names, networks):
-            for unit in range(3):
+            for unit in range(1 if fixture in GEOMETRIES else 3):
                 network, inputs = made[fixture].make()
                 (x,) = inputs.values()
                 found = compute(network, x, name, unit).detach()
@@ -208,6 +259,7 @@ def cases():
                     raise SystemExit(f"{name} of {fixture} by {tool}, unit {unit}: nothing to compare")
                 yield {
                     "fixture": fixture, "rules": name, "tool": tool, "unit": unit,
+                    **written_set(name), **({"bounds": bounds(x)} if name in BOXED else {}),
                     "relevance": {"shape": list(found.shape), "data": found.flatten().tolist()},
                 }
 

@@ -1,6 +1,6 @@
 //! Every fixture explained: full coverage, closed ledger, equal to its twin, the same bits twice.
 
-use dlbacktrace::rules::{Others, PRESETS, RuleSet};
+use dlbacktrace::rules::{Bounds, Others, PRESETS, Rule, RuleSet};
 use dlbacktrace::{Error, Explanation, Family, Mode, Model, Options, Output, Target};
 use dlbacktrace_torch::OperatorRule;
 use std::collections::{BTreeMap, BTreeSet};
@@ -102,10 +102,16 @@ fn all_are_explained_in_contrastive_mode() {
     report(problems(Mode::Contrastive, &RuleSet::default()));
 }
 
+/// The sets with names, apart from the default one. Operands of first layers lie within wide bounds.
+fn named() -> impl Iterator<Item = RuleSet> {
+    let sets = PRESETS.iter().map(|preset| preset.rules().bounded(&Bounds::of_operand(-1e5, 1e5)));
+    sets.filter(|rules| !rules.is_backtrace())
+}
+
 #[test]
 fn all_are_explained_by_every_named_rule_set() {
-    for preset in PRESETS.iter().filter(|preset| !preset.rules().is_backtrace()) {
-        report(problems(Mode::Default, &preset.rules()));
+    for rules in named() {
+        report(problems(Mode::Default, &rules));
     }
 }
 
@@ -189,16 +195,29 @@ const APART: [(&str, &str); 14] = [
 /// Twins of tokens, which have no derivatives: they take those of their rows, times the rows, where they are looked up.
 const TOKENS: [&str; 2] = ["embedding_arithmetic", "tokens_counted"];
 
+/// Twins of which only one has a layer that reads zeros beside ones, or has weights of 0. By the rules flat and box these take
+/// relevance as well.
+const ZEROS: [&str; 5] = [
+    "decision_bins_spread",
+    "decision_bins_scattered",
+    "decision_bins_put",
+    "pooled_multiplied",
+    "tokens_counted",
+];
+
 #[test]
 fn written_in_another_way_relevance_is_the_same_by_every_named_rule_set() {
     let mut all = Vec::new();
-    for preset in PRESETS.iter().filter(|preset| !preset.rules().is_backtrace()) {
-        let mut problems = unequal(Mode::Default, &preset.rules(), 1e-3);
+    for rules in named() {
+        let mut problems = unequal(Mode::Default, &rules, 1e-3);
+        let to_zeros = rules.rows.iter().any(|row| matches!(row.rule, Rule::Flat | Rule::Box(_)));
         problems.retain(|(name, _)| {
-            let apart = APART.iter().any(|(apart, _)| apart == name);
-            !apart && (preset.rules().conserves() || !TOKENS.contains(&name.as_str()))
+            let apart = APART.iter().any(|(apart, _)| apart == name)
+                || (to_zeros && ZEROS.contains(&name.as_str()))
+                || (!rules.conserves() && TOKENS.contains(&name.as_str()));
+            !apart
         });
-        all.extend(problems.into_iter().map(|(name, problem)| (name, format!("{}: {problem}", preset.name))));
+        all.extend(problems.into_iter().map(|(name, problem)| (name, format!("{}: {problem}", rules.name))));
     }
     report(all);
 }

@@ -2,7 +2,7 @@
 //!
 //! See tests/data/README.md for the file. `-- --nocapture` prints how far each case is off.
 
-use dlbacktrace::rules::{PRESETS, RuleSet};
+use dlbacktrace::rules::{Bounds, PRESETS, RuleSet};
 use dlbacktrace::{Model, Options, Target};
 use ndarray::ArrayD;
 use serde::Deserialize;
@@ -18,6 +18,10 @@ struct Peers {
 struct Case {
     fixture: String,
     rules: String,
+    /// The set in TOML, if the name is none of ours.
+    set: Option<String>,
+    /// The bounds of the input, if the set needs some.
+    bounds: Option<Bounds>,
     tool: String,
     unit: usize,
     relevance: Stored,
@@ -35,8 +39,12 @@ impl Case {
         let expected =
             ArrayD::from_shape_vec(self.relevance.shape.clone(), self.relevance.data.clone()).unwrap();
         let fixture = fixture(&self.fixture);
-        let options =
-            Options::new().rules(RuleSet::named(&self.rules).unwrap()).target(Target::Class(self.unit));
+        let rules = match &self.set {
+            Some(text) => RuleSet::from_toml(text).unwrap(),
+            None => RuleSet::named(&self.rules).unwrap(),
+        };
+        let rules = self.bounds.iter().fold(rules, RuleSet::bounded);
+        let options = Options::new().rules(rules).target(Target::Class(self.unit));
         let model = Model::load(fixture.path()).unwrap();
         let explanation = model.explain(&fixture.inputs(&fixture.tensors()), &options).unwrap();
         let found = explanation.inputs()[0].relevance().unwrap();

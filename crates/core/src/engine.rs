@@ -241,14 +241,14 @@ impl<T: Tensor> Walk<'_, T> {
                 None => Error::NoRule { operator, place },
             });
         }
-        let mut context = Context::new(self.weights).with_rule(step.rule).with_derivative(derivative);
+        let mut context = Context::new(self.weights).with_rule(step.rule.clone()).with_derivative(derivative);
         let mode = arriving.iter().flatten().next().map_or(Mode::Default, Relevance::mode);
         context.gate = step.gate.filter(|_| mode == Mode::Default);
         context.result = result;
         let mut entry = Entry::of(step);
         entry.received = arriving.iter().flatten().map(Relevance::amount).sum::<Result<Amount>>()?;
         let arriving = &self.numbers(step, arriving, &mut context)?;
-        let mut shares = match (step.rule, kernel) {
+        let mut shares = match (&step.rule, kernel) {
             _ if arriving.iter().all(Option::is_none) => vec![None; operands.len()],
             // Decisions and constants are flat.
             (Rule::Gradient, _) if matches!(family, Family::Decision | Family::Constant) => {

@@ -32,4 +32,9 @@ pub trait LinearMap<T: Tensor>: Debug {
     /// # Errors
     /// [`Error::Tensor`](crate::Error::Tensor) if the shapes do not fit.
     fn adjoint(&self, part: Part, y: &T) -> Result<T>;
+
+    /// The axis of x that counts channels, or the features of a linear layer.
+    fn channels(&self) -> Option<usize> {
+        None
+    }
 }

@@ -253,7 +253,7 @@ impl<'a, T: Tensor> Context<'a, T> {
 
     /// A context for a part of the same step.
     pub(crate) fn part(&self) -> Self {
-        Self::new(self.weights).with_rule(self.rule)
+        Self::new(self.weights).with_rule(self.rule.clone())
     }
 
     /// Jᵀ·R for each operand that depends on an explained input.
@@ -285,12 +285,12 @@ impl<'a, T: Tensor> Context<'a, T> {
     /// The rule that the step takes.
     pub(crate) fn rule(&mut self) -> Rule {
         self.asked = true;
-        self.rule
+        self.rule.clone()
     }
 
     /// The rule of the step, if the step takes its own one without asking.
     pub(crate) fn ignored(&self) -> Option<Rule> {
-        (self.rule != Rule::Backtrace && !self.asked).then_some(self.rule)
+        (self.rule != Rule::Backtrace && !self.asked).then(|| self.rule.clone())
     }
 
     /// Books what landed on constants as taken by the decision that chose them.

@@ -3,6 +3,7 @@
 
 mod assign;
 mod batch_norm;
+mod bounds;
 mod kind;
 mod presets;
 mod row;
@@ -10,6 +11,7 @@ mod rule;
 
 pub(crate) use assign::assign;
 pub use batch_norm::BatchNorm;
+pub use bounds::{Bounded, Bounds, Level};
 pub use kind::Kind;
 pub use presets::{PRESETS, Preset};
 pub use row::{Layer, Row};
@@ -120,6 +122,37 @@ impl RuleSet {
     /// Whether a rule needs the derivatives of operators, or all operands of norms, for which the recording keeps every tensor.
     pub fn differentiates(&self) -> bool {
         self.rows.iter().any(Row::reads_all)
+    }
+
+    /// The set with these bounds for every rule `box` that has none.
+    #[must_use]
+    pub fn bounded(mut self, bounds: &Bounds) -> Self {
+        for row in self.rows.iter_mut().filter(|row| row.rule == Rule::OpenBox) {
+            row.rule = Rule::Box(bounds.clone());
+        }
+        self
+    }
+
+    /// Whether a rule `box` has no bounds yet.
+    pub fn lacks_bounds(&self) -> bool {
+        self.rows.iter().any(|row| row.rule == Rule::OpenBox)
+    }
+
+    /// Checks what can be known without a model, and that the set lacks nothing.
+    ///
+    /// # Errors
+    /// [`Error::Rules`] as by [`check`](Self::check), or if a rule `box` has no bounds.
+    pub fn check_complete(&self) -> Result<()> {
+        self.check()?;
+        if !self.lacks_bounds() {
+            return Ok(());
+        }
+        Err(Error::Rules(format!(
+            "rule set {}: the rule box needs the least and the largest number that its layer can read. Give them in the set, as \
+             rule = {{ box = {{ low = -2.1, high = [2.2, 2.4, 2.6] }} }} (`dlbacktrace rules NAME` prints a set to edit), or in Rust by \
+             RuleSet::bounded. The command knows them if all inputs are pictures",
+            self.name
+        )))
     }
 
     /// Checks what can be known without a model.

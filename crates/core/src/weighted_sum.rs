@@ -1,5 +1,7 @@
 //! The weighted sum y = Σₖ Wₖxₖ + b (rules §2): written once, shared by every linear operator.
 
+mod boxed;
+mod by_weights;
 mod contrastive;
 mod gated;
 mod prepared;
@@ -88,6 +90,13 @@ impl<T: Tensor> WeightedSum<'_, T> {
             (Rule::Gamma(gamma), ..) => self.gamma(gamma, arrived, context),
             (Rule::AlphaBeta(alpha, beta), ..) => self.alpha_beta([alpha, beta], arrived, context),
             (Rule::ZPlus, ..) => self.alpha_beta([1.0, 0.0], arrived, context),
+            (Rule::WSquare, ..) => {
+                let bias = self.bias.as_ref().map(|bias| Part::Square.of(bias)).transpose()?;
+                self.by_weights(Part::Square, bias, arrived, context)
+            }
+            // A bias is no connection.
+            (Rule::Flat | Rule::Half, ..) => self.by_weights(Part::Ones, None, arrived, context),
+            (Rule::Box(bounds), ..) => self.boxed(&bounds, arrived, context),
             (Rule::SignedBacktrace, ..) => self.signed(arrived, context),
             (Rule::Backtrace, Mode::Contrastive, _) => self.contrastive(relevance, context),
             (Rule::Backtrace, Mode::Default, Some(gate)) => self.gated(arrived, gate, context),

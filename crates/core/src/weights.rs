@@ -15,6 +15,10 @@ pub enum Part {
     Positive,
     /// W⁻ = max(−W, 0)
     Negative,
+    /// W ⊙ W
+    Square,
+    /// 1 for every weight, so that only the connections count. In a map with structure, a weight of 0 is none.
+    Ones,
 }
 
 impl Part {
@@ -28,9 +32,26 @@ impl Part {
             Self::Abs => tensor.abs(),
             Self::Positive => tensor.positive(),
             Self::Negative => tensor.negative(),
+            Self::Square => tensor.mul(tensor),
+            Self::Ones => tensor.full(&tensor.shape(), 1.0),
+        }
+    }
+
+    /// This part of one entry of a map with structure, in which 0 is no weight.
+    pub fn of_entry(self, entry: f64) -> f64 {
+        match self {
+            Self::Signed => entry,
+            Self::Abs => entry.abs(),
+            Self::Positive => entry.max(0.0),
+            Self::Negative => (-entry).max(0.0),
+            Self::Square => entry * entry,
+            Self::Ones => f64::from(u8::from(entry.abs() > NO_WEIGHT)),
         }
     }
 }
+
+/// An entry below this in a map with structure is a rounding error of where it reads, and no weight.
+const NO_WEIGHT: f64 = 1e-9;
 
 /// Identity of a parameter's content: the same key means the same numbers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]

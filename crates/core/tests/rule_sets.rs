@@ -3,7 +3,7 @@
 
 use dlbacktrace_core::analysis::PrepareOptions;
 use dlbacktrace_core::array::Array;
-use dlbacktrace_core::rules::{Kind, Layer, PRESETS, Row, Rule, RuleSet};
+use dlbacktrace_core::rules::{Bounds, Kind, Layer, Level, PRESETS, Row, Rule, RuleSet};
 use dlbacktrace_core::{Backtrace, Error, Loss, Relevance, Tensor, WalkOptions, WeightCache};
 use ndarray::arr2;
 use testkit::net::Net;
@@ -89,6 +89,64 @@ fn sets_are_written_and_read() {
     expected.module = Some("encoder.*".into());
     let second = Row { operator: Some("aten::conv2d".into()), ..Row::of([], Rule::ZPlus) };
     assert_eq!(read, set(vec![expected, second]));
+}
+
+#[test]
+fn a_box_is_written_with_and_without_bounds() {
+    let read = |rule: &str| {
+        let text = format!("name = 'mine'\n[[step]]\nkinds = ['linear']\nrule = {rule}");
+        RuleSet::from_toml(&text).map(|set| set.rows[0].rule.clone()).map_err(|error| error.to_string())
+    };
+    let list = Level::Each(vec![1.0, 2.5]);
+    for (text, rule) in [
+        ("'box'", Rule::OpenBox),
+        ("{ box = { low = -1, high = 1.5 } }", Rule::Box(Bounds::of_operand(-1.0, 1.5))),
+        ("{ box = { low = 0, high = [1, 2.5], of = 'input' } }", Rule::Box(Bounds::of_input(0.0, list))),
+    ] {
+        assert_eq!(read(text), Ok(rule.clone()));
+        let written = set(vec![Row::of([Kind::Linear], rule)]);
+        assert_eq!(RuleSet::from_toml(&written.to_toml().unwrap()).unwrap(), written);
+    }
+    for (text, expected) in [
+        ("{ box = { low = 1, high = 0 } }", "low below high"),
+        ("{ box = { low = [0, 1], high = [1] } }", "as many low as high bounds"),
+        ("{ box = { low = 'dark', high = 1 } }", "a number, or a list of one for each channel"),
+        ("{ box = { low = 0 } }", "missing field `high`"),
+    ] {
+        let error = read(text).unwrap_err();
+        assert!(error.contains(expected), "{expected}\nis missing from\n{error}");
+    }
+}
+
+#[test]
+fn bounds_hold_for_what_the_layer_reads() {
+    let boxed = |bounds: Bounds, layer| {
+        let row = Row::of([Kind::Linear], Rule::OpenBox).at(layer);
+        explained(set(vec![row]).bounded(&bounds), false)
+    };
+    let rows = vec![
+        Row::of([Kind::Linear], Rule::Box(Bounds::of_input(-2.0, 2.0))).at(Layer::First),
+        Row::of([Kind::Linear], Rule::Box(Bounds::of_operand(0.0, Level::Each(vec![1.0, 4.0, 1.0])))),
+    ];
+    // The last layer reads (0, 4, 1) with weights (1, −0.5, 2): 1·(0 − 0), 0.5·(4 − 4) and 2·(1 − 0), so the third takes all. It has
+    // weights −1 and −1 for x = (1, −2): 1·(2 − 1) and 1·(2 + 2).
+    close(&shares(set(rows)), &[1.0 / 5.0, 4.0 / 5.0]);
+    let missing = explained(set(vec![Row::of([Kind::Linear], Rule::OpenBox)]), false).unwrap_err();
+    assert!(matches!(&missing, Error::Rules(text) if text.contains("RuleSet::bounded")), "{missing}");
+    for (bounds, layer, expected) in [
+        (Bounds::of_operand(-1.0, 1.0), Layer::First, "from -2.0000 to 1.0000, outside the bounds -1 to 1"),
+        (
+            Bounds::of_operand(0.0, vec![9.0; 2]),
+            Layer::Last,
+            "has 3 channels; give one for each, or one for all",
+        ),
+        (Bounds::of_input(-9.0, 9.0), Layer::Last, "which reads what step 1 ("),
+    ] {
+        let error = boxed(bounds, layer).unwrap_err().to_string();
+        assert!(error.contains(expected), "{expected}\nis missing from\n{error}");
+    }
+    // What rounding puts outside is at the bound.
+    assert!(boxed(Bounds::of_operand(-2.0, 0.999), Layer::First).unwrap().ledger.closes());
 }
 
 #[test]

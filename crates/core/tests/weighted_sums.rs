@@ -6,7 +6,7 @@ use dlbacktrace_core::ops::{
     Convolution, CumulativeSum, Interpolation, MatMul, Reduce, Sampling, Separable, Sum,
     TransposedConvolution,
 };
-use dlbacktrace_core::rules::{Kind, Rule};
+use dlbacktrace_core::rules::{Bounds, Kind, Rule};
 use dlbacktrace_core::weighted_sum::Variant;
 use dlbacktrace_core::{BacktraceOp, Gate, Mode};
 use ndarray::{Array2, ArrayD};
@@ -26,6 +26,8 @@ struct Twin<'a> {
     op: &'a Op,
     case: Case,
     dense: Dense,
+    /// The matrix with 1 for every weight, also for those that are 0, if there are such.
+    connected: Option<Array2<f64>>,
     variant: Variant,
 }
 
@@ -44,14 +46,19 @@ impl Twin<'_> {
         let operands = self.case.operands.iter().enumerate();
         let operands: Vec<_> = operands.map(|(number, data)| data.operand(&oracle(), number)).collect();
         let kind = Kind::of(self.op, &operands);
-        let rules = Rule::of(kind)
-            .chain([Rule::Epsilon(0.1), Rule::Gamma(2.0)].into_iter().filter(|rule| rule.serves(kind)));
+        let others = [Rule::Epsilon(0.1), Rule::Gamma(2.0), Rule::Box(Bounds::of_operand(-3.0, 2.0))];
+        let rules = Rule::of(kind).filter(|rule| *rule != Rule::OpenBox);
+        let rules = rules.chain(others.into_iter().filter(|rule| rule.serves(kind)));
         // An average leaves its divisor out, which cancels in shares only.
         let whole = |rule: &Rule| kind != Kind::Average || !matches!(rule, Rule::Gradient | Rule::Epsilon(_));
         for rule in rules.filter(|rule| *rule != Rule::Backtrace && whole(rule)) {
-            let outcome = apply_rule(self.op, &self.case, rule, &oracle()).unwrap();
+            let outcome = apply_rule(self.op, &self.case, rule.clone(), &oracle()).unwrap();
             let outcome = if rule.conserves() { outcome } else { Outcome { gap: 0.0, ..outcome } };
-            self.compare(&outcome, &rule.to_string(), &[self.dense.by_rule(&support, rule)]);
+            let dense = match (&rule, &self.connected) {
+                (Rule::Flat, Some(connected)) => &Dense { weight: connected.clone(), ..self.dense.clone() },
+                _ => &self.dense,
+            };
+            self.compare(&outcome, &rule.to_string(), &[dense.by_rule(&support, &rule)]);
         }
     }
 
@@ -134,6 +141,17 @@ impl Drawn {
         ]
     }
 
+    /// The matrix with 1 for every weight, or every cell of x.
+    fn connected(&self, of_kernel: bool) -> Array2<f64> {
+        let forward = |x: &ArrayD<f64>, weight: &ArrayD<f64>| {
+            convolution(x, weight, &self.geometry, &self.output, self.transposed)
+        };
+        match of_kernel {
+            true => matrix(self.weight.shape(), |unit| forward(&ArrayD::ones(self.x.shape()), unit)),
+            false => matrix(self.x.shape(), |unit| forward(unit, &ArrayD::ones(self.weight.shape()))),
+        }
+    }
+
     fn op(&self) -> Box<Op> {
         let geometry = self.geometry.geometry();
         let spatial = self.geometry.axes.iter().map(|axis| axis.unfolded()).collect();
@@ -159,7 +177,8 @@ fn convolutions() {
             operands.extend(bias.map(Data::constant));
             let case = Case::new(operands, &[&drawn.output], &mut numbers);
             let (dense, case) = if of_kernel { (of_weight, case) } else { (of_x, case.gated()) };
-            Twin { op: &*drawn.op(), case, dense, variant: Variant::Convolution }.check();
+            let connected = Some(drawn.connected(of_kernel));
+            Twin { op: &*drawn.op(), case, dense, connected, variant: Variant::Convolution }.check();
         },
     );
 }
@@ -186,7 +205,8 @@ fn convolutions_whose_kernel_moves_with_the_input() {
             (Mode::Default, vec![both(&|dense| dense.default_mode(&support))]),
             (Mode::Contrastive, vec![channel(0), channel(1)]),
         ];
-        let twin = Twin { op: &*op, case, dense: dense[0].clone(), variant: Variant::Convolution };
+        let twin =
+            Twin { op: &*op, case, dense: dense[0].clone(), connected: None, variant: Variant::Convolution };
         for (mode, expected) in expected {
             twin.compare_mode(mode, None, &expected);
         }
@@ -223,13 +243,17 @@ fn matrix_products_with_one_constant_factor() {
             x: flat(if moving_right { &b } else { &a }),
             bias: spread(bias.as_ref(), &[columns], &output),
         };
+        let connected = Some(match moving_right {
+            true => matrix(b.shape(), |unit| product(&ArrayD::ones(a.shape()), unit)),
+            false => matrix(a.shape(), |unit| product(unit, &ArrayD::ones(b.shape()))),
+        });
         let operands = match moving_right {
             true => [Data::constant(a), Data::moving(b)],
             false => [Data::moving(a), Data::constant(b)],
         };
         let operands = operands.into_iter().chain(bias.map(Data::constant)).collect();
         let case = Case::new(operands, &[&output], &mut numbers).gated();
-        Twin { op: &MatMul { transposed }, case, dense, variant: Variant::Linear }.check();
+        Twin { op: &MatMul { transposed }, case, dense, connected, variant: Variant::Linear }.check();
     });
 }
 
@@ -275,7 +299,7 @@ fn sums_and_differences() {
         let op = Sum { factors: factors.clone(), constant };
         let dense = Dense { weight, x, bias };
         let by_magnitude = Dense { bias: flat(&gross), ..dense.clone() };
-        let twin = Twin { op: &op, case, dense, variant: Variant::Linear };
+        let twin = Twin { op: &op, case, dense, connected: None, variant: Variant::Linear };
         let [support, against] = twin.case.arriving[0].each_ref().map(flat);
         twin.compare_mode(Mode::Default, None, &[by_magnitude.default_mode(&support)]);
         twin.compare_mode(
@@ -283,6 +307,18 @@ fn sums_and_differences() {
             None,
             &twin.dense.contrastive(&support, &against, Variant::Linear),
         );
+        // Constant terms take their part too, unless they are multiplied by 0.
+        let is_term = |number: f64| f64::from(u8::from(number != 0.0));
+        let fixed = (0..factors.len()).filter(|&k| !moves(k)).map(|k| is_term(factors[k])).sum::<f64>();
+        let terms = Dense {
+            weight: twin.dense.weight.mapv(is_term),
+            x: vec![1.0; twin.dense.x.len()],
+            bias: vec![fixed + is_term(constant); units],
+        };
+        for rule in [Rule::Half, Rule::Flat] {
+            let outcome = apply_rule(twin.op, &twin.case, rule.clone(), &oracle()).unwrap();
+            twin.compare(&outcome, &rule.to_string(), &[terms.default_mode(&support)]);
+        }
     });
 }
 
@@ -292,7 +328,7 @@ fn unary(op: &Op, x: ArrayD<f64>, forward: impl Fn(&ArrayD<f64>) -> ArrayD<f64>,
     let units = output.iter().product();
     let dense = Dense { weight: matrix(x.shape(), forward), x: flat(&x), bias: vec![0.0; units] };
     let case = Case::new(vec![Data::moving(x)], &[&output], numbers);
-    Twin { op, case, dense, variant: Variant::Linear }.check();
+    Twin { op, case, dense, connected: None, variant: Variant::Linear }.check();
 }
 
 #[test]
@@ -413,7 +449,7 @@ fn products_of_two_moving_matrices() {
                 [0, 1].map(|channel| routed.iter().flat_map(|side| side[channel].clone()).collect());
             let op = MatMul { transposed: false };
             let [side, _] = sides;
-            let twin = Twin { op: &op, case, dense: side, variant: Variant::Linear };
+            let twin = Twin { op: &op, case, dense: side, connected: None, variant: Variant::Linear };
             twin.compare_mode(Mode::Default, None, &[default]);
             twin.compare_mode(Mode::Contrastive, None, &contrastive);
         },

@@ -1,7 +1,7 @@
 //! The rule of weighted sums (rules §2) unit by unit, slow and close to the formulas.
 
 use dlbacktrace_core::Gate;
-use dlbacktrace_core::rules::Rule;
+use dlbacktrace_core::rules::{Bounds, Level, Rule};
 use dlbacktrace_core::weighted_sum::Variant;
 use ndarray::Array2;
 
@@ -94,16 +94,41 @@ impl Dense {
             .collect()
     }
 
+    /// f(w) in place of each contribution and of the bias.
+    fn by_weights(&self, relevance: &[f64], f: impl Fn(f64) -> f64) -> Vec<f64> {
+        let (weight, bias) = (self.weight.mapv(&f), self.bias.iter().copied().map(&f).collect());
+        Self { weight, bias, x: vec![1.0; self.x.len()] }.default_mode(relevance)
+    }
+
+    /// w·x − max(w, 0)·low − min(w, 0)·high in place of each contribution.
+    fn boxed(&self, relevance: &[f64], low: f64, high: f64) -> Vec<f64> {
+        let weight = Array2::from_shape_fn(self.weight.dim(), |(j, i)| {
+            let w = self.weight[[j, i]];
+            w * self.x[i] - w.max(0.0) * low - w.min(0.0) * high
+        });
+        Self { weight, bias: vec![0.0; self.bias.len()], x: vec![1.0; self.x.len()] }.default_mode(relevance)
+    }
+
     /// The share of each contribution by a rule of a rule set.
-    pub fn by_rule(&self, relevance: &[f64], rule: Rule) -> Vec<f64> {
-        if rule == Rule::Gradient {
-            return self.gradient(relevance);
+    pub fn by_rule(&self, relevance: &[f64], rule: &Rule) -> Vec<f64> {
+        match rule {
+            Rule::Gradient => return self.gradient(relevance),
+            Rule::WSquare => return self.by_weights(relevance, |w| w * w),
+            Rule::Flat => {
+                // A bias is no connection.
+                let unbiased = Self { bias: vec![0.0; self.bias.len()], ..self.clone() };
+                return unbiased.by_weights(relevance, |w| f64::from(u8::from(w != 0.0)));
+            }
+            Rule::Box(Bounds { low: Level::All(low), high: Level::All(high), .. }) => {
+                return self.boxed(relevance, *low, *high);
+            }
+            _ => {}
         }
         self.gather(relevance, |unit, r| {
             let (p, n) = (unit.p() + up(unit.b), unit.n() + down(unit.b));
             let z = p - n;
             let sign = if z < 0.0 { -1.0 } else { 1.0 };
-            match rule {
+            match *rule {
                 Rule::Epsilon(epsilon) => unit.share(r, z + epsilon * sign, |c| c),
                 Rule::Gamma(gamma) if z < 0.0 => unit.share(r, z - gamma * n, |c| c - gamma * down(c)),
                 Rule::Gamma(gamma) => unit.share(r, z + gamma * p, |c| c + gamma * up(c)),
@@ -113,7 +138,7 @@ impl Dense {
                 }
                 Rule::ZPlus => unit.share(r, p, up),
                 Rule::SignedBacktrace => unit.share(r * if z == 0.0 { 0.0 } else { sign }, p + n, |c| c),
-                other => panic!("no formula for {other}"),
+                ref other => panic!("no formula for {other}"),
             }
         })
     }

@@ -80,6 +80,7 @@ impl Options {
     /// # Errors
     /// [`Error::Start`].
     pub(super) fn check(&self) -> Result<()> {
+        self.rules.check_complete()?;
         let refused = |message: String| Err(Error::Start(message));
         if self.negative_start.is_some() && self.own_start.is_none() {
             return refused(

@@ -16,7 +16,10 @@ impl Axes {
         match part {
             Part::Signed => self.along(x, transposed, BlockMatrix::clone),
             Part::Abs | Part::Positive if !signed => self.along(x, transposed, BlockMatrix::clone),
-            Part::Abs => self.along(x, transposed, |matrix| matrix.map(f64::abs)),
+            // |A ⊗ B| = |A| ⊗ |B|, and so for squares and ones.
+            Part::Abs | Part::Square | Part::Ones => {
+                self.along(x, transposed, |matrix| matrix.map(|entry| part.of_entry(entry)))
+            }
             Part::Positive => Ok(self.signs(x, transposed)?.0),
             Part::Negative if signed => Ok(self.signs(x, transposed)?.1),
             Part::Negative => {
@@ -105,6 +108,8 @@ mod tests {
             (Part::Abs, signed.mapv(f64::abs)),
             (Part::Positive, signed.mapv(|entry| entry.max(0.0))),
             (Part::Negative, signed.mapv(|entry| (-entry).max(0.0))),
+            (Part::Square, signed.mapv(|entry| entry * entry)),
+            (Part::Ones, signed.mapv(|entry| if entry == 0.0 { 0.0 } else { 1.0 })),
         ] {
             assert_eq!(matrix(part, false), expected);
             assert_eq!(matrix(part, true), expected.reversed_axes());

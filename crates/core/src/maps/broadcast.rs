@@ -12,25 +12,14 @@ pub struct Broadcast {
     pub from: Vec<usize>,
 }
 
-impl Broadcast {
-    fn factor(&self, part: Part) -> f64 {
-        match part {
-            Part::Signed => self.factor,
-            Part::Abs => self.factor.abs(),
-            Part::Positive => self.factor.max(0.0),
-            Part::Negative => (-self.factor).max(0.0),
-        }
-    }
-}
-
 impl<T: Tensor> LinearMap<T> for Broadcast {
     /// Keeps the shape of x: the sum to which it is added broadcasts it.
     fn apply(&self, part: Part, x: &T) -> Result<T> {
-        scaled(x, self.factor(part))
+        scaled(x, part.of_entry(self.factor))
     }
 
     fn adjoint(&self, part: Part, y: &T) -> Result<T> {
-        scaled(&y.sum_to(&self.from)?, self.factor(part))
+        scaled(&y.sum_to(&self.from)?, part.of_entry(self.factor))
     }
 }
 

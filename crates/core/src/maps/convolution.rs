@@ -17,6 +17,10 @@ pub struct Convolution<'a, T> {
 }
 
 impl<T: Tensor> LinearMap<T> for Convolution<'_, T> {
+    fn channels(&self) -> Option<usize> {
+        Some(1)
+    }
+
     fn apply(&self, part: Part, x: &T) -> Result<T> {
         let weight = self.weights.part(self.weight.weight, part, self.weight.data()?)?;
         x.convolve(&weight, self.geometry)
@@ -45,6 +49,10 @@ pub struct TransposedConvolution<'a, T> {
 }
 
 impl<T: Tensor> LinearMap<T> for TransposedConvolution<'_, T> {
+    fn channels(&self) -> Option<usize> {
+        Some(1)
+    }
+
     fn apply(&self, part: Part, x: &T) -> Result<T> {
         let weight = self.weights.part(self.weight.weight, part, self.weight.data()?)?;
         x.convolve_adjoint(&weight, self.geometry, &self.spatial)

@@ -35,6 +35,14 @@ impl<T: Tensor> Dense<'_, T> {
 }
 
 impl<T: Tensor> LinearMap<T> for Dense<'_, T> {
+    fn channels(&self) -> Option<usize> {
+        let back = match self.side {
+            Side::Left => 1,
+            Side::Right => 2,
+        };
+        self.from.len().checked_sub(back)
+    }
+
     fn apply(&self, part: Part, x: &T) -> Result<T> {
         let weight = self.weight(part, self.transposed)?;
         match self.side {

@@ -3,6 +3,8 @@
 use super::LinearMap;
 use crate::{Part, Result, Tensor};
 use ndarray::{ArrayView, Axis};
+use std::borrow::Cow;
+use std::collections::BTreeMap;
 
 /// The entries of a matrix other than 0; entries at the same place add up.
 #[derive(Debug, Clone, Default)]
@@ -23,6 +25,23 @@ impl Entries {
             self.from.push(from as i64);
             self.weights.push(weight);
         }
+    }
+
+    /// One entry for each place. Squares and ones of parts do not add up to those of the whole.
+    fn merged(&self) -> Self {
+        let mut places = BTreeMap::new();
+        for ((&to, &from), &weight) in self.to.iter().zip(&self.from).zip(&self.weights) {
+            *places.entry((to, from)).or_default() += weight;
+        }
+        let mut merged = Self::default();
+        for ((to, from), weight) in
+            places.into_iter().filter(|&(_, weight)| Part::Ones.of_entry(weight) > 0.0)
+        {
+            merged.to.push(to);
+            merged.from.push(from);
+            merged.weights.push(weight);
+        }
+        merged
     }
 
     /// `rows` rows. To each are added the rows of x that its entries name, multiplied by the given part of their weights. It takes
@@ -54,12 +73,47 @@ pub struct Sparse<'a> {
 
 impl<T: Tensor> LinearMap<T> for Sparse<'_> {
     fn apply(&self, part: Part, x: &T) -> Result<T> {
-        let Entries { to, from, .. } = self.entries;
-        self.entries.product([to, from], self.to, part, x)
+        let entries = self.entries(part);
+        entries.product([&entries.to, &entries.from], self.to, part, x)
     }
 
     fn adjoint(&self, part: Part, y: &T) -> Result<T> {
-        let Entries { to, from, .. } = self.entries;
-        self.entries.product([from, to], self.from, part, y)
+        let entries = self.entries(part);
+        entries.product([&entries.from, &entries.to], self.from, part, y)
+    }
+}
+
+impl Sparse<'_> {
+    fn entries(&self, part: Part) -> Cow<'_, Entries> {
+        match part {
+            Part::Square | Part::Ones => Cow::Owned(self.entries.merged()),
+            _ => Cow::Borrowed(self.entries),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::array::Array;
+
+    #[test]
+    fn entries_at_one_place_are_one_weight() {
+        let mut entries = Entries::default();
+        for (to, from, weight) in
+            [(0, 0, 1.0), (0, 1, 2.0), (0, 0, 2.0), (1, 1, -1.0), (1, 0, 1.0), (1, 0, -1.0)]
+        {
+            entries.add(to, from, weight);
+        }
+        let map = Sparse { entries: &entries, from: 2, to: 2 };
+        let x = Array::from_slice(&[2, 1], &[1.0, 10.0]);
+        for (part, rows, columns) in [
+            (Part::Signed, [23.0, -10.0], [3.0, -8.0]),
+            (Part::Square, [49.0, 10.0], [9.0, 14.0]),
+            (Part::Ones, [11.0, 10.0], [1.0, 11.0]),
+        ] {
+            assert_eq!(map.apply(part, &x).unwrap(), Array::from_slice(&[2, 1], &rows));
+            assert_eq!(map.adjoint(part, &x).unwrap(), Array::from_slice(&[2, 1], &columns));
+        }
     }
 }

@@ -21,10 +21,12 @@ struct Between<'a, T> {
 impl<T: Tensor> Between<'_, T> {
     /// The sum over the pairs of parts of P that make this part of the map, since a product of two entries has the sign of both.
     fn map(&self, part: Part, x: &T, transposed: bool) -> Result<T> {
-        use Part::{Abs, Negative, Positive, Signed};
+        use Part::{Abs, Negative, Ones, Positive, Signed, Square};
         let pairs: &[[Part; 2]] = match part {
             Signed => &[[Signed, Signed]],
             Abs => &[[Abs, Abs]],
+            Square => &[[Square, Square]],
+            Ones => &[[Ones, Ones]],
             Positive => &[[Positive, Positive], [Negative, Negative]],
             Negative => &[[Positive, Negative], [Negative, Positive]],
         };

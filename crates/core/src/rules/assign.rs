@@ -1,32 +1,37 @@
 //! Gives each step its rule.
 
 use super::row::unfit;
-use super::{Kind, Others, Rule, RuleSet};
+use super::{Bounded, Kind, Others, Rule, RuleSet};
 use crate::derivative::adjoins;
 use crate::ops::{SoftmaxExpansion, Unruled};
-use crate::{Error, Family, Operand, Result, Step, Tensor, ValueId};
+use crate::{Error, Family, Operand, Result, Role, Step, Tensor, ValueId};
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, HashSet};
 use std::ops::RangeInclusive;
 
 /// Gives each step of a prepared tape the rule that the set has for it. The walk begins at `starts`.
 pub(crate) fn assign<T: Tensor>(steps: &mut [Step<T>], set: &RuleSet, starts: &[ValueId]) -> Result<()> {
-    set.check()?;
+    set.check_complete()?;
     let mut reached = vec![false; steps.len()];
     if !set.is_backtrace() {
         let ends = Ends::of(steps, starts);
         let mut idle: Vec<bool> = set.rows.iter().map(|row| row.names().is_some()).collect();
+        let mut boxed = Vec::new();
         let ruled = |index: &usize| ends.reached[*index] && ends.kinds[*index] != Kind::Movement;
         for (index, step) in steps.iter_mut().enumerate().filter(|(index, _)| ruled(index)) {
             let (kind, ends) = (ends.kinds[index], [ends.first[index], ends.last[index]]);
             if let Some(number) = set.rows.iter().position(|row| row.selects(step, kind, ends)) {
                 idle[number] = false;
-                let rule = set.rows[number].rule;
+                let rule = &set.rows[number].rule;
                 if !rule.serves(kind) {
                     let reason = format!("{} ({})", unfit(rule, kind), step.place);
                     return Err(set.wrong(number, &format!("{}: {reason}", step.operator)));
                 }
-                step.rule = rule;
+                boxed.extend(
+                    matches!(rule, Rule::Box(bounds) if bounds.of == Bounded::Input)
+                        .then_some((number, index)),
+                );
+                step.rule = rule.clone();
             } else if set.others == Others::Refused && kind.has_rules() {
                 let rules: Vec<String> = Rule::of(kind).map(|rule| rule.to_string()).collect();
                 return Err(Error::Unsupported {
@@ -45,9 +50,37 @@ pub(crate) fn assign<T: Tensor>(steps: &mut [Step<T>], set: &RuleSet, starts: &[
             let others = "it selects nothing of this model, or nothing that an earlier step did not select";
             return Err(set.wrong(number, &format!("{named}: {others}")));
         }
+        for (number, index) in boxed {
+            let list = matches!(&steps[index].rule, Rule::Box(bounds) if bounds.has_lists());
+            moved_input(steps, index, list).map_err(|reason| set.wrong(number, &reason))?;
+        }
         reached = ends.reached;
     }
     settle(steps, &reached);
+    Ok(())
+}
+
+/// Checks that a step's operand is an input, moved at most, so that bounds of inputs are those of the operand. A movement that may
+/// exchange channels takes no list of bounds.
+fn moved_input<T: Tensor>(steps: &[Step<T>], index: usize, list: bool) -> Result<(), String> {
+    let mut open: Vec<ValueId> = moving(&steps[index]).collect();
+    // Each value is made before it is read.
+    for step in steps[..index].iter().rev() {
+        if !step.outputs.iter().any(|value| open.contains(value)) {
+            continue;
+        }
+        let moves = Kind::of_step(step) == Kind::Movement
+            && (!list || step.op.turn().is_some() || step.op.role(&step.inputs) == Role::Identity);
+        if !moves {
+            let layer = &steps[index];
+            return Err(format!(
+                "the bounds of the input are not those of {} ({}), which reads what {} ({}) made of it. Give the bounds of what \
+                 the layer reads, as low and high without of = \"input\": rule = {{ box = {{ low = …, high = … }} }}",
+                layer.operator, layer.place, step.operator, step.place
+            ));
+        }
+        open.extend(moving(step));
+    }
     Ok(())
 }
 
@@ -59,7 +92,7 @@ fn settle<T: Tensor>(steps: &mut [Step<T>], reached: &[bool]) {
         let own = step.rule == Rule::Backtrace;
         step.joined &= own && follows_own;
         follows_own = own;
-        match (step.rule, step.written.take()) {
+        match (step.rule.clone(), step.written.take()) {
             // A norm with fixed statistics is the sums in it; its products and scales pass.
             (Rule::Epsilon(_), Some(written)) if Kind::of(&*written.op, &written.inputs) == Kind::Sum => {
                 (step.op, step.inputs) = (written.op, written.inputs);

@@ -114,6 +114,26 @@ pub const PRESETS: &[Preset] = &[
         rows: || relevance([Row::of([Convolution], Rule::AlphaBeta(2.0, 1.0)), Row::of([Linear], EPSILON)]),
     },
     Preset {
+        name: "epsilon-plus-flat",
+        summary: "as epsilon-plus, with the first layer by flat: it tells the places that the second layer reads, not what stands there",
+        source: "doi 10.1038/s41467-019-08987-4, arXiv 2106.13200",
+        others: Others::Refused,
+        rows: || {
+            let layers = [Row::of([Convolution], Rule::ZPlus), Row::of([Linear], EPSILON)];
+            relevance([Row::of(LAYERS, Rule::Flat).at(Layer::First)].into_iter().chain(layers))
+        },
+    },
+    Preset {
+        name: "epsilon-gamma-box",
+        summary: "LRP with box in the first layer, gamma 0.25 in convolutions and epsilon in linear layers; it needs the bounds of the input, as pictures have",
+        source: "doi 10.1007/978-3-030-28954-6_10, arXiv 2106.13200",
+        others: Others::Refused,
+        rows: || {
+            let layers = [Row::of([Convolution], Rule::Gamma(0.25)), Row::of([Linear], EPSILON)];
+            relevance([Row::of(LAYERS, Rule::OpenBox).at(Layer::First)].into_iter().chain(layers))
+        },
+    },
+    Preset {
         name: "gamma",
         summary: "LRP with gamma 0.25 in all layers",
         source: "doi 10.1007/978-3-030-28954-6_10",

@@ -55,7 +55,7 @@ impl Row {
         self.rule.check()?;
         match self.kinds.iter().find(|kind| !self.rule.serves(**kind)) {
             None => Ok(()),
-            Some(kind) => Err(unfit(self.rule, *kind)),
+            Some(kind) => Err(unfit(&self.rule, *kind)),
         }
     }
 
@@ -88,7 +88,7 @@ impl Row {
 }
 
 /// Why a step of this kind cannot take the rule.
-pub(super) fn unfit(rule: Rule, kind: Kind) -> String {
+pub(super) fn unfit(rule: &Rule, kind: Kind) -> String {
     let rules: Vec<String> = Rule::of(kind).map(|rule| rule.to_string()).collect();
     format!("{rule} is no rule for steps of the kind {kind}; there is {}", rules.join(", "))
 }

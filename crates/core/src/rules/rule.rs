@@ -1,13 +1,15 @@
 //! The rules that a step may take.
 
-use super::Kind;
-use serde::{Deserialize, Serialize};
+use super::{Bounds, Kind};
+use serde::de::value::{MapAccessDeserializer, StrDeserializer};
+use serde::de::{MapAccess, Visitor};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use std::fmt;
 
 /// How a step hands on the relevance R of its result. In a sum z = Σc + b, a bias and constants are terms like the contributions c;
 /// their share is lost.
-#[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", remote = "Self")]
 #[non_exhaustive]
 pub enum Rule {
     /// DLBacktrace's own rule, which for a weighted sum is |c| / Σ|c| · R.
@@ -31,7 +33,18 @@ pub enum Rule {
     /// Sums: c · sign z / Σ|c| · R. It is signed and divides by nothing smaller than Σ|c|; what cancels among the contributions is
     /// lost.
     SignedBacktrace,
-    /// Products: half to each factor.
+    /// Sums: w² / (Σw² + b²) · R, whatever the operand (Montavon et al. 2017).
+    WSquare,
+    /// Sums: the same part of R for every connection, whatever its weight and the operand (Lapuschkin et al. 2019). A bias takes
+    /// nothing.
+    Flat,
+    /// Layers: c / Σc · R with c = w·x − max(w, 0)·low − min(w, 0)·high, where low ≤ x ≤ high, so that no c is below 0 (Montavon et
+    /// al. 2017). The bias cancels.
+    Box(Bounds),
+    /// The rule box before its bounds are known. A walk needs them: see [`RuleSet::bounded`](super::RuleSet::bounded).
+    #[serde(rename = "box", skip_deserializing)]
+    OpenBox,
+    /// Products and sums: the same part for every factor or term.
     Half,
     /// Products: to each factor in proportion to its magnitude.
     Magnitude,
@@ -52,7 +65,7 @@ pub enum Rule {
 
 impl Rule {
     /// The rules, with usual parameters.
-    pub const ALL: [Self; 16] = [
+    pub const ALL: [Self; 19] = [
         Self::Backtrace,
         Self::Gradient,
         Self::Pass,
@@ -61,6 +74,9 @@ impl Rule {
         Self::AlphaBeta(2.0, 1.0),
         Self::ZPlus,
         Self::SignedBacktrace,
+        Self::WSquare,
+        Self::Flat,
+        Self::OpenBox,
         Self::Half,
         Self::Magnitude,
         Self::First(1e-6),
@@ -77,14 +93,17 @@ impl Rule {
     }
 
     /// Whether a step of this kind can take it.
-    pub fn serves(self, kind: Kind) -> bool {
+    pub fn serves(&self, kind: Kind) -> bool {
         use Kind::{Activation, Attention, MatrixProduct, Norm, Product, Rectifier, Softmax};
         match self {
             Self::Backtrace | Self::Gradient => true,
             Self::Pass => matches!(kind, Activation | Rectifier | Softmax | Norm | Kind::Movement),
             Self::Epsilon(_) => kind.is_sum() || matches!(kind, MatrixProduct | Attention | Norm),
             Self::Gamma(_) | Self::AlphaBeta(..) | Self::ZPlus | Self::SignedBacktrace => kind.is_sum(),
-            Self::Half | Self::Magnitude => kind == Product,
+            Self::WSquare | Self::Flat => kind.is_sum(),
+            Self::Box(_) | Self::OpenBox => kind.is_layer(),
+            Self::Half => matches!(kind, Product | Kind::Sum),
+            Self::Magnitude => kind == Product,
             Self::First(_) => matches!(kind, Product | MatrixProduct),
             Self::Second(_) => matches!(kind, Product | MatrixProduct | Attention),
             Self::Taylor | Self::Closed => kind == Softmax,
@@ -93,18 +112,21 @@ impl Rule {
     }
 
     /// Whether what it hands on and what it loses is what arrived.
-    pub fn conserves(self) -> bool {
+    pub fn conserves(&self) -> bool {
         !matches!(self, Self::Gradient | Self::Guided | Self::Deconvolution)
     }
 
     /// Whether it needs the derivative of an operator.
-    pub fn differentiates(self) -> bool {
+    pub fn differentiates(&self) -> bool {
         matches!(self, Self::Gradient | Self::Guided | Self::Taylor)
     }
 
     /// Checks its parameters.
-    pub(super) fn check(self) -> Result<(), String> {
-        let wrong = match self {
+    pub(super) fn check(&self) -> Result<(), String> {
+        let wrong = match *self {
+            Self::Box(ref bounds) => {
+                return bounds.check().map_err(|wrong| format!("{wrong}, but the rule is {self}"));
+            }
             Self::Epsilon(epsilon) | Self::First(epsilon) | Self::Second(epsilon)
                 if !(epsilon > 0.0 && epsilon.is_finite()) =>
             {
@@ -131,6 +153,10 @@ impl fmt::Display for Rule {
             Self::AlphaBeta(alpha, beta) => write!(f, "alpha-beta {alpha:?}, {beta:?}"),
             Self::ZPlus => f.write_str("z-plus"),
             Self::SignedBacktrace => f.write_str("signed-backtrace"),
+            Self::WSquare => f.write_str("w-square"),
+            Self::Flat => f.write_str("flat"),
+            Self::Box(bounds) => write!(f, "box {bounds}"),
+            Self::OpenBox => f.write_str("box"),
             Self::Half => f.write_str("half"),
             Self::Magnitude => f.write_str("magnitude"),
             Self::First(epsilon) => write!(f, "first {epsilon:?}"),
@@ -140,5 +166,36 @@ impl fmt::Display for Rule {
             Self::Guided => f.write_str("guided"),
             Self::Deconvolution => f.write_str("deconvolution"),
         }
+    }
+}
+
+impl Serialize for Rule {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        Self::serialize(self, serializer)
+    }
+}
+
+/// A name alone, or a name with parameters. The box alone is one whose bounds are not yet known.
+impl<'de> Deserialize<'de> for Rule {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Written;
+
+        impl<'de> Visitor<'de> for Written {
+            type Value = Rule;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a rule, by its name or as { name = parameters }")
+            }
+
+            fn visit_str<E: serde::de::Error>(self, name: &str) -> Result<Rule, E> {
+                if name == "box" { Ok(Rule::OpenBox) } else { Rule::deserialize(StrDeserializer::new(name)) }
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Rule, A::Error> {
+                Rule::deserialize(MapAccessDeserializer::new(map))
+            }
+        }
+
+        deserializer.deserialize_any(Written)
     }
 }

@@ -124,7 +124,11 @@ impl<T: Tensor> WeightedSum<'_, T> {
     }
 
     /// The sum of the terms, and of the bias, which broadcasts to them.
-    fn summed(&self, mut terms: impl Iterator<Item = Result<T>>, bias: Option<T>) -> Result<Option<T>> {
+    pub(super) fn summed(
+        &self,
+        mut terms: impl Iterator<Item = Result<T>>,
+        bias: Option<T>,
+    ) -> Result<Option<T>> {
         let Some(first) = terms.next().transpose()? else { return Ok(None) };
         let sum = terms.try_fold(first, |sum, term| sum.add(&term?))?;
         match bias {

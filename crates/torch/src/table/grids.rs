@@ -9,6 +9,7 @@ use dlbacktrace_core::maps::LinearMap;
 use dlbacktrace_core::ops::{Linear, OwnedMap};
 use dlbacktrace_core::{Error, Family, Operand, Part, Result, Tensor};
 use dlbacktrace_torch_recorder::{Call, Input, call_operator};
+use ndarray::{ArrayD, IxDyn};
 
 pub(super) const ENTRIES: &[Entry] =
     &[Entry::by_data(&["aten::grid_sampler"], Family::WeightedSum, grid_sampler)];
@@ -67,15 +68,56 @@ impl AtGrid<'_> {
 
 impl LinearMap<TorchTensor> for AtGrid<'_> {
     fn apply(&self, part: Part, x: &TorchTensor) -> Result<TorchTensor> {
-        let sampled = self.call("", &[x, self.grid], None)?;
-        if part == Part::Negative { sampled.scale(0.0) } else { Ok(sampled) }
+        match part {
+            Part::Signed | Part::Abs | Part::Positive => self.sampled(x),
+            Part::Negative => self.sampled(x)?.scale(0.0),
+            Part::Square | Part::Ones => self
+                .over_cells(|cells| reweighted(part, &self.sampled(&cells.mul(x)?)?, &self.sampled(cells)?)),
+        }
     }
 
     fn adjoint(&self, part: Part, y: &TorchTensor) -> Result<TorchTensor> {
-        if part == Part::Negative {
-            return self.like.zeros(&self.like.shape());
+        match part {
+            Part::Signed | Part::Abs | Part::Positive => self.spread(y),
+            Part::Negative => self.like.zeros(&self.like.shape()),
+            Part::Square | Part::Ones => self
+                .over_cells(|cells| cells.mul(&self.spread(&reweighted(part, y, &self.sampled(cells)?)?)?)),
         }
+    }
+}
+
+impl AtGrid<'_> {
+    fn sampled(&self, x: &TorchTensor) -> Result<TorchTensor> {
+        self.call("", &[x, self.grid], None)
+    }
+
+    fn spread(&self, y: &TorchTensor) -> Result<TorchTensor> {
         self.call("_backward", &[y, self.like, self.grid], Some([true, false]))
+    }
+
+    /// The sum over the cells around each point, which the kernel weighs together. Neighbours along an axis are even and odd, so a
+    /// mask of cells that are alike along each axis holds one of the cells around any point, and sampling the mask gives its weight.
+    fn over_cells(&self, part: impl Fn(&TorchTensor) -> Result<TorchTensor>) -> Result<TorchTensor> {
+        let shape = self.like.shape();
+        let spatial = &shape[2..];
+        let masks = (0..1_usize << spatial.len()).map(|corner| {
+            let alike = |at: &IxDyn| (0..spatial.len()).all(|axis| at[axis + 2] % 2 == corner >> axis & 1);
+            let mask_shape = [&[1, 1], spatial].concat();
+            let mask = ArrayD::from_shape_fn(mask_shape, |at| f64::from(u8::from(alike(&at))));
+            part(&self.like.floats(mask.view())?.broadcast_to(&shape)?)
+        });
+        masks.reduce(|sum, part| sum?.add(&part?)).unwrap_or_else(|| self.like.zeros(&shape))
+    }
+}
+
+/// A weight below this is a rounding error of the point's place.
+const NO_WEIGHT: f64 = 1e-6;
+
+/// w·x with w² or 1 in place of the weight w of a cell, from w·x and w; or the same of y.
+fn reweighted(part: Part, weighted: &TorchTensor, weight: &TorchTensor) -> Result<TorchTensor> {
+    match part {
+        Part::Square => weighted.mul(weight),
+        _ => weighted.quotient(weight)?.0.mul(&weight.greater_than(NO_WEIGHT)?),
     }
 }
 

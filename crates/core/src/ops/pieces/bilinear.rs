@@ -25,7 +25,7 @@ pub(in crate::ops) fn backtrace_bilinear<T: Tensor>(
                 None => a.data()?.matmul(b.data()?)?,
             };
             let per_unit = WeightedSum::per_net(z, epsilon, relevance.first(), context)?;
-            let [part_a, part_b] = parts(rule);
+            let [part_a, part_b] = parts(&rule);
             let share = |operand: &Operand<T>, by: Result<T>, part: f64| {
                 Ok::<_, Error>(Some(Relevance::default_mode(operand.data()?.mul(&by?)?.scale(part)?)))
             };
@@ -79,7 +79,7 @@ fn by_right<T: Tensor>(a: &Operand<T>, b: &Operand<T>, per_unit: &T) -> Result<T
 }
 
 /// The parts of R that two factors take.
-fn parts(rule: Rule) -> [f64; 2] {
+fn parts(rule: &Rule) -> [f64; 2] {
     match rule {
         Rule::Gradient => [1.0, 1.0],
         Rule::First(_) => [1.0, 0.0],
@@ -96,7 +96,7 @@ pub(in crate::ops) fn backtrace_factors<T: Tensor>(
     relevance: &Relevance<T>,
     context: &mut Context<'_, T>,
 ) -> Result<[Option<Relevance<T>>; 2]> {
-    let parts = parts(context.rule());
+    let parts = parts(&context.rule());
     let mut share = |factor, part: f64| {
         if part == 0.0 {
             return Ok(None);
