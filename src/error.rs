@@ -70,6 +70,7 @@ impl From<dlbacktrace_core::Error> for Error {
             Core::Start(_) | Core::Rules(_) | Core::NoOutput { .. } | Core::NoInput { .. } => {
                 Self::Usage(text)
             }
+            Core::Step { source, .. } if matches!(*source, Core::Rules(_)) => Self::Usage(text),
             // A rule that refuses the shapes or arguments of a call does not cover that call.
             Core::Step { source, .. } if matches!(*source, Core::Uncovered(_)) => Self::NoRule(text),
             _ => Self::Internal(text),

@@ -39,6 +39,7 @@ pub fn of(
     let unit = options::assumed_unit(&args.rules, explanation);
     let version = elsewhere(args, model);
     let constants = options::assumed_constants(&args.rules, &bound);
+    let bounds: Vec<String> = options::assumed_bounds(&args.rules, &bound).into_iter().collect();
     let batch = batch(explanation);
     let names = names(explanation, labels)?;
     Ok(Document {
@@ -86,7 +87,7 @@ pub fn of(
         },
         peak_memory_bytes: peak_memory(),
         given: bound.given,
-        assumed: [&version, &bound.assumed, &constants, explanation.assumed(), &unit].concat(),
+        assumed: [&version, &bound.assumed, &bounds, &constants, explanation.assumed(), &unit].concat(),
         warnings: explanation.warnings().to_vec(),
         files: Vec::new(),
         settings,

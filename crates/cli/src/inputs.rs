@@ -62,6 +62,7 @@ fn settled(model: &Model, options: &InputArgs) -> Result<Bound> {
     if pictures.range == Range::Bytes {
         bound.quantities = bound.pictures().map(str::to_owned).collect();
     }
+    bound.bounds = bound.is_of_pictures().then(|| pictures.bounds());
     bound.assumed.extend(pictures.assumed);
     Ok(bound)
 }

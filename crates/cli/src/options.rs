@@ -4,6 +4,7 @@ use crate::args::{ModeArg, RuleArgs, TargetArg, TaskArg, VersusArg};
 use crate::failure::{Failure, Result};
 use crate::inputs::{self, Bound};
 use crate::text::Labels;
+use dlbacktrace::rules::RuleSet;
 use dlbacktrace::{Classes, Explanation, Mode, Options, Output, Target, Task, Value, Versus};
 use dlbacktrace_report::Settings;
 use ndarray::ArrayD;
@@ -19,7 +20,7 @@ pub fn of(args: &RuleArgs, bound: &Bound, labels: Option<&Labels>) -> Result<Opt
         .task(task(args))
         .target(target(args, labels)?)
         .samples(args.sample_axis.unwrap_or_default())
-        .rules(args.rules())
+        .rules(rules(args, bound))
         .gates(args.gates)
         .multiplier(args.multiplier)
         .from_logits(args.from_logits)
@@ -53,6 +54,17 @@ pub fn of(args: &RuleArgs, bound: &Bound, labels: Option<&Labels>) -> Result<Opt
     let numeric = bound.quantities.iter().chain(&args.numeric_input);
     let options = numeric.fold(options, |options, name| options.numeric_input(name));
     Ok(constants(args, bound).iter().fold(options, |options, name| options.constant_input(name)))
+}
+
+/// The rules, with the range of the pictures as the bounds that they may lack.
+fn rules(args: &RuleArgs, bound: &Bound) -> RuleSet {
+    bound.bounds.iter().fold(args.rules(), RuleSet::bounded)
+}
+
+/// The note that the range of the pictures bounds the first layer, if the rules do not say the bounds.
+pub fn assumed_bounds(args: &RuleArgs, bound: &Bound) -> Option<String> {
+    let bounds = bound.bounds.as_ref().filter(|_| args.rules.lacks_bounds())?;
+    Some(format!("the rule box takes the range of the pictures, {bounds} (--rules FILE for other bounds)"))
 }
 
 fn target(args: &RuleArgs, labels: Option<&Labels>) -> Result<Target> {
@@ -117,7 +129,7 @@ pub fn settings(args: &RuleArgs, bound: &Bound) -> Settings {
         mode: mode(args),
         task: given.then(|| task_name(args.task).to_owned()),
         threshold: (args.task == TaskArg::Segmentation).then_some(args.threshold),
-        rules: args.rules(),
+        rules: rules(args, bound),
         gates: args.gates,
         scaler: args.scaler,
         multiplier: args.multiplier,

@@ -109,6 +109,17 @@ pub enum Range {
     Bytes,
 }
 
+impl Range {
+    /// The numbers for the darkest and the lightest pixel.
+    pub fn ends(self) -> (f32, f32) {
+        match self {
+            Self::Unit => (0.0, 1.0),
+            Self::Full | Self::Bytes => (0.0, 255.0),
+            Self::Signed => (-1.0, 1.0),
+        }
+    }
+}
+
 impl FromStr for Range {
     type Err = String;
 

@@ -4,6 +4,7 @@ use super::item::{Contents, Item, Note};
 use super::kind::{self, Kind};
 use super::tree::Node;
 use crate::failure::{Failure, Result};
+use dlbacktrace::rules::Bounds;
 use dlbacktrace::{Argument, Inputs, Value};
 use dlbacktrace_report::Given;
 use std::collections::BTreeMap;
@@ -18,6 +19,8 @@ pub struct Bound {
     pub given: Vec<Given>,
     /// Integer inputs that hold quantities, as the pixels of a picture do.
     pub quantities: Vec<String>,
+    /// The darkest and the lightest pixel, if all inputs that are not tokens are pictures.
+    pub bounds: Option<Bounds>,
     /// Inputs that say where tokens stand, not what they are: constants, unless the command line names them.
     pub bookkeeping: Vec<String>,
     /// What the command assumed, one sentence each.
@@ -30,11 +33,27 @@ impl Bound {
         self.notes.iter().filter(|(_, note)| note.image.is_some()).map(|(name, _)| name.as_str())
     }
 
+    /// Whether all arrays that are not tokens are pictures.
+    pub fn is_of_pictures(&self) -> bool {
+        let arrays: usize = self.values.iter().map(|(_, value)| quantities(value)).sum();
+        arrays == self.pictures().count()
+    }
+
     /// The inputs as the model takes them.
     pub fn inputs(&mut self) -> Inputs {
         std::mem::take(&mut self.values)
             .into_iter()
             .fold(Inputs::new(), |inputs, (name, value)| inputs.set(&name, value))
+    }
+}
+
+/// The arrays of numbers or bytes in a value.
+fn quantities(value: &Value) -> usize {
+    match value {
+        Value::F32(_) | Value::F64(_) | Value::F16(_) | Value::BF16(_) | Value::U8(_) => 1,
+        Value::List(values) | Value::Tuple(values) => values.iter().map(quantities).sum(),
+        Value::Dict(entries) => entries.iter().map(|(_, value)| quantities(value)).sum(),
+        _ => 0,
     }
 }
 

@@ -2,6 +2,7 @@
 
 use super::bind::Bound;
 use crate::args::{ImageArgs, Layout, Range};
+use dlbacktrace::rules::{Bounds, Level};
 use dlbacktrace::{Argument, Inputs, Model, PixelRange};
 
 /// How pictures are prepared.
@@ -49,6 +50,26 @@ impl<'a> Preparation<'a> {
         let given = if args.grayscale { Some(1) } else { args.channels };
         let channels = given.or(told.and_then(|(_, (_, channels))| channels));
         Self { args, layout, channels, range: args.range.unwrap_or_default(), assumed }
+    }
+
+    /// The darkest and the lightest pixel behind the preparation.
+    pub fn bounds(&self) -> Bounds {
+        let (low, high) = self.range.ends();
+        let ImageArgs { mean, std, .. } = self.args;
+        let number = |numbers: &[f32], channel: usize, default| {
+            if numbers.is_empty() { default } else { numbers[channel % numbers.len()] }
+        };
+        let end = |pixel: f32, channel| (pixel - number(mean, channel, 0.0)) / number(std, channel, 1.0);
+        let ends = |channel| (f64::from(end(low, channel)), f64::from(end(high, channel)));
+        // A negative deviation exchanges them.
+        let ordered = |(low, high): (f64, f64)| if low <= high { (low, high) } else { (high, low) };
+        let channels = mean.len().max(std.len());
+        if channels <= 1 {
+            let (low, high) = ordered(ends(0));
+            return Bounds::of_input(low, high);
+        }
+        let (low, high): (Vec<f64>, Vec<f64>) = (0..channels).map(ends).map(ordered).unzip();
+        Bounds::of_input(Level::Each(low), Level::Each(high))
     }
 
     /// The preparation for the pictures given, whose range the model may show: by the type of its input, or by what it does
