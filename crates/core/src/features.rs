@@ -27,10 +27,10 @@ pub struct Features {
 }
 
 impl Features {
-    /// The weights, each multiplied by the number of its output feature.
-    pub(crate) fn scaled<T: Tensor>(&self, weight: &T, scale: &T) -> Result<T> {
+    /// The weights, each multiplied by the number of its feature, which these axes of the view count.
+    pub(crate) fn scaled<T: Tensor>(&self, weight: &T, scale: &T, axes: &[usize]) -> Result<T> {
         let shape = weight.shape();
-        weight.reshape(&self.view)?.mul(&scale.reshape(&self.only(&self.outputs))?)?.reshape(&shape)
+        weight.reshape(&self.view)?.mul(&scale.reshape(&self.only(axes))?)?.reshape(&shape)
     }
 
     /// W·t for an operand that has these numbers for its features everywhere: one number for each output feature.

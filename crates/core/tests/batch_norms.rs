@@ -5,7 +5,7 @@ use dlbacktrace_core::array::Array;
 use dlbacktrace_core::ops::{
     ChannelsLast, Convolution, MatMul, Measure, Norm, Pass, Statistics, TransposedConvolution,
 };
-use dlbacktrace_core::rules::{BatchNorm, PRESETS, RuleSet};
+use dlbacktrace_core::rules::{BatchNorm, Bounds, PRESETS, RuleSet};
 use dlbacktrace_core::{
     BacktraceOp, ConvGeometry, DType, Loss, Relevance, Role, Tensor, ValueId, WalkOptions, WeightCache,
 };
@@ -244,7 +244,7 @@ fn options(batch_norm: BatchNorm) -> PrepareOptions {
 /// The relevance of the input, both channels, and what the bias takes.
 fn explained(mut net: Net, from: ValueId, start: &Relevance<Array>, rules: RuleSet) -> (Vec<f64>, f64) {
     net.returns(from);
-    let walk = WalkOptions { rules, ..WalkOptions::default() };
+    let walk = WalkOptions { rules: rules.bounded(&Bounds::of_input(-9.0, 9.0)), ..WalkOptions::default() };
     let prepared = net.prepared(&options(BatchNorm::Fold));
     let outcome =
         prepared.backtrace(vec![(from, start.clone())], &WeightCache::new(0), walk, &mut ()).unwrap();

@@ -1,12 +1,11 @@
 //! Folds batch norms into layers (rules §10, "Batch norm"). With the statistics of training, a batch norm scales and shifts each
 //! feature by constants, y = s ⊙ x + t, and so does one that is written out.
 //!
-//! Behind a layer, s ⊙ (Wx + b) + t = (sW)x + (s ⊙ b + t) is one layer. Before a layer, W(s ⊙ x + t) + b: the contributions are
-//! W(y − t), and W·t is a part of the bias.
+//! Behind a layer, s ⊙ (Wx + b) + t = (sW)x + (s ⊙ b + t) is one layer. Before a layer, W(s ⊙ x + t) + b = (Ws)x + (b + Wt) is one.
 
 use super::graph::{Consumers, producers};
 use crate::ops::Pass;
-use crate::{Meta, Operand, Result, Role, Step, Tape, Tensor, ValueId, WeightCache, WeightKey};
+use crate::{Features, Meta, Operand, Result, Role, Step, Tape, Tensor, ValueId, WeightCache, WeightKey};
 use std::hash::{DefaultHasher, Hash, Hasher};
 
 /// Makes such steps parts of the layer before them or, if there is none, of the layer behind them. They become identities.
@@ -20,7 +19,7 @@ pub(super) fn fold<T: Tensor>(tape: &mut Tape<T>, weights: &WeightCache<T>) -> R
     let producers = producers(tape);
     for layer in 0..tape.steps.len() {
         if let Some(chain) = before(tape, &producers, &consumers, layer)? {
-            chain.into_layer_behind(tape, layer)?;
+            chain.into_layer_behind(tape, layer, weights)?;
         }
     }
     Ok(())
@@ -85,11 +84,7 @@ impl<T: Tensor> Chain<T> {
         let step = &tape.steps[layer];
         let Some(features) = step.op.features(&step.inputs) else { return Ok(()) };
         let Some(bias) = own_bias(step, &self.scale)? else { return Ok(()) };
-        let weight = &step.inputs[1];
-        let data = weight.data()?;
-        let key = weight.weight.map(|key| folded_key(key, &self.scale)).transpose()?;
-        let folded = weights.derived(key, data, || features.scaled(data, &self.scale))?;
-        let weight = Operand { data: Some(folded), weight: key, ..weight.clone() };
+        let weight = self.folded(&features, &step.inputs[1], &features.outputs, weights)?;
         let bias = bias.mul(&self.scale)?.add(&self.shift)?;
         let result = step.result.as_ref().map(|z| {
             let rank = z.shape().len();
@@ -102,7 +97,7 @@ impl<T: Tensor> Chain<T> {
         Ok(())
     }
 
-    fn into_layer_behind(self, tape: &mut Tape<T>, layer: usize) -> Result<()> {
+    fn into_layer_behind(self, tape: &mut Tape<T>, layer: usize, weights: &WeightCache<T>) -> Result<()> {
         let step = &tape.steps[layer];
         let Some(features) = step.op.features(&step.inputs).filter(|features| features.uniform) else {
             return Ok(());
@@ -111,11 +106,30 @@ impl<T: Tensor> Chain<T> {
         let (Some(data), Some(of_weight)) = (&x.data, &weight.data) else { return Ok(()) };
         let constant = features.applied(of_weight, &self.shift)?;
         let Some(bias) = own_bias(step, &constant)? else { return Ok(()) };
-        let x = x.holding(data.sub(&self.along(&self.shift, data.shape().len())?)?);
+        let rank = data.shape().len();
+        // x = (y − t) ⊘ s. A feature with s = 0 has no weight, whatever it is.
+        let unshifted = data.sub(&self.along(&self.shift, rank)?)?;
+        let x = x.holding(unshifted.quotient(&self.along(&self.scale, rank)?)?.0);
+        let weight = self.folded(&features, weight, &features.inputs, weights)?;
         let bias = bias.add(&constant)?;
         tape.steps[layer].inputs[0] = x;
+        tape.steps[layer].inputs[1] = weight;
         self.absorb(tape, layer, bias);
         Ok(())
+    }
+
+    /// A weight multiplied by s along the axes that count its features.
+    fn folded(
+        &self,
+        features: &Features,
+        weight: &Operand<T>,
+        axes: &[usize],
+        weights: &WeightCache<T>,
+    ) -> Result<Operand<T>> {
+        let data = weight.data()?;
+        let key = weight.weight.map(|key| folded_key(key, &self.scale, axes)).transpose()?;
+        let folded = weights.derived(key, data, || features.scaled(data, &self.scale, axes))?;
+        Ok(Operand { data: Some(folded), weight: key, ..weight.clone() })
     }
 
     /// Gives the layer its new bias, and makes the steps of the chain identities.
@@ -147,10 +161,10 @@ fn own_bias<T: Tensor>(layer: &Step<T>, like: &T) -> Result<Option<T>> {
     }
 }
 
-/// The key of a weight that is scaled by these numbers.
-fn folded_key<T: Tensor>(weight: WeightKey, scale: &T) -> Result<WeightKey> {
+/// The key of a weight that is scaled by these numbers along these axes.
+fn folded_key<T: Tensor>(weight: WeightKey, scale: &T, axes: &[usize]) -> Result<WeightKey> {
     let (mut identity, mut version) = (DefaultHasher::new(), DefaultHasher::new());
-    ("folded", weight.identity).hash(&mut identity);
+    ("folded", weight.identity, axes).hash(&mut identity);
     let numbers = scale.to_array()?;
     (weight.version, numbers.iter().map(|number| number.to_bits()).collect::<Vec<_>>()).hash(&mut version);
     Ok(WeightKey { identity: identity.finish(), version: version.finish() })

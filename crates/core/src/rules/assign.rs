@@ -63,7 +63,8 @@ pub(crate) fn assign<T: Tensor>(steps: &mut [Step<T>], set: &RuleSet, starts: &[
 /// Checks that a step's operand is an input, moved at most, so that bounds of inputs are those of the operand. A movement that may
 /// exchange channels takes no list of bounds.
 fn moved_input<T: Tensor>(steps: &[Step<T>], index: usize, list: bool) -> Result<(), String> {
-    let mut open: Vec<ValueId> = moving(&steps[index]).collect();
+    let layer = &steps[index];
+    let mut open: Vec<ValueId> = moving(layer).collect();
     // Each value is made before it is read.
     for step in steps[..index].iter().rev() {
         if !step.outputs.iter().any(|value| open.contains(value)) {
@@ -72,7 +73,6 @@ fn moved_input<T: Tensor>(steps: &[Step<T>], index: usize, list: bool) -> Result
         let moves = Kind::of_step(step) == Kind::Movement
             && (!list || step.op.turn().is_some() || step.op.role(&step.inputs) == Role::Identity);
         if !moves {
-            let layer = &steps[index];
             return Err(format!(
                 "the bounds of the input are not those of {} ({}), which reads what {} ({}) made of it. Give the bounds of what \
                  the layer reads, as low and high without of = \"input\": rule = {{ box = {{ low = …, high = … }} }}",

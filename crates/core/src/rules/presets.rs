@@ -118,6 +118,7 @@ pub const PRESETS: &[Preset] = &[
         summary: "as epsilon-plus, with the first layer by flat: it tells the places that the second layer reads, not what stands there",
         source: "doi 10.1038/s41467-019-08987-4, arXiv 2106.13200",
         others: Others::Refused,
+        batch_norm: BatchNorm::Fold,
         rows: || {
             let layers = [Row::of([Convolution], Rule::ZPlus), Row::of([Linear], EPSILON)];
             relevance([Row::of(LAYERS, Rule::Flat).at(Layer::First)].into_iter().chain(layers))
@@ -128,6 +129,7 @@ pub const PRESETS: &[Preset] = &[
         summary: "LRP with box in the first layer, gamma 0.25 in convolutions and epsilon in linear layers; it needs the bounds of the input, as pictures have",
         source: "doi 10.1007/978-3-030-28954-6_10, arXiv 2106.13200",
         others: Others::Refused,
+        batch_norm: BatchNorm::Fold,
         rows: || {
             let layers = [Row::of([Convolution], Rule::Gamma(0.25)), Row::of([Linear], EPSILON)];
             relevance([Row::of(LAYERS, Rule::OpenBox).at(Layer::First)].into_iter().chain(layers))
