@@ -17,6 +17,7 @@ pub use options::{Options, Output, OwnStart, Samples};
 pub use progress::{Progress, Watch};
 pub use samples::{Again, SampleCache};
 
+use crate::names::did_you_mean;
 use crate::{
     Amount, DType, Error, Family, Ledger, Observer, Place, Prepared, RandomUse, Relevance, Result, Role,
     Step, Tape, Tensor, ValueId, WalkOptions, WeightCache,
@@ -190,12 +191,9 @@ fn gated<T: Tensor>(steps: &[Step<T>], options: &Options) -> Result<()> {
     let modules: BTreeSet<&str> = sums.map(|step| step.place.module.path.as_str()).collect();
     match options.prepare.gate_of.keys().find(|module| !modules.contains(module.as_str())) {
         Some(unknown) => Err(Error::Start(format!(
-            "no weighted sum ran in a module {unknown}, so it has no gate (gate_of); some ran in {}",
-            listed(modules.into_iter().map(|path| if path.is_empty() {
-                "the top module, \"\""
-            } else {
-                path
-            }))
+            "no weighted sum ran in a module {unknown}, so it has no gate (gate_of); some ran in {}{}",
+            listed(modules.iter().map(|path| if path.is_empty() { "the top module, \"\"" } else { path })),
+            did_you_mean(unknown, modules)
         ))),
         None => Ok(()),
     }

@@ -49,6 +49,7 @@ mod features;
 mod ledger;
 pub mod lowering;
 pub mod maps;
+pub mod names;
 mod op;
 pub mod ops;
 mod random;

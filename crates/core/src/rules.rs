@@ -17,6 +17,7 @@ pub use presets::{PRESETS, Preset};
 pub use row::{Layer, Row};
 pub use rule::Rule;
 
+use crate::names::did_you_mean;
 use crate::{Error, Result};
 use serde::{Deserialize, Serialize};
 use std::str::FromStr;
@@ -86,7 +87,8 @@ impl RuleSet {
         let found = PRESETS.iter().find(|preset| preset.name == name);
         found.map(Preset::rules).ok_or_else(|| {
             let names: Vec<&str> = PRESETS.iter().map(|preset| preset.name).collect();
-            Error::Rules(format!("there is no rule set {name}; there are {}", names.join(", ")))
+            let meant = did_you_mean(name, names.iter().copied());
+            Error::Rules(format!("there is no rule set {name}; there are {}{meant}", names.join(", ")))
         })
     }
 
@@ -95,8 +97,9 @@ impl RuleSet {
     /// # Errors
     /// [`Error::Rules`] with the line of what is wrong.
     pub fn from_toml(text: &str) -> Result<Self> {
-        let set: Self = toml_edit::de::from_str(text)
-            .map_err(|error| Error::Rules(error.to_string().trim_end().to_owned()))?;
+        let set: Self = toml_edit::de::from_str(text).map_err(|error| {
+            Error::Rules(format!("{}{}", error.to_string().trim_end(), meant(error.message())))
+        })?;
         set.check()?;
         Ok(set)
     }
@@ -168,5 +171,14 @@ impl RuleSet {
 
     fn wrong(&self, row: usize, reason: &str) -> Error {
         Error::Rules(format!("rule set {}, step {}: {reason}", self.name, row + 1))
+    }
+}
+
+/// What a word in a file may mean that serde's message quotes before the words it knows.
+fn meant(message: &str) -> String {
+    let mut words = message.split('`').skip(1).step_by(2);
+    match words.next() {
+        Some(asked) if message.starts_with("unknown") => did_you_mean(asked, words),
+        _ => String::new(),
     }
 }

@@ -155,6 +155,11 @@ fn a_wrong_set_says_what_is_wrong() {
         ("kind = ['linear']\nrule = 'z-plus'", "unknown field `kind`"),
         ("kinds = ['lin']\nrule = 'z-plus'", "unknown variant `lin`, expected one of `linear`"),
         ("rule = 'zplus'", "unknown variant `zplus`"),
+        ("rule = 'zplus'", "Did you mean z-plus?"),
+        ("rule = { epsilom = 1 }", "Did you mean epsilon?"),
+        ("rule = { box = { low = 0, high = 1, of = 'inptu' } }", "Did you mean input?"),
+        ("rule = { box = { lo = 0, high = 1 } }", "Did you mean low?"),
+        ("modul = 'encoder'\nrule = 'z-plus'", "Did you mean module?"),
         ("kinds = ['linear']", "missing field `rule`"),
         (
             "kinds = ['linear']\nrule = { epsilon = 0.0 }",
@@ -172,6 +177,7 @@ fn a_wrong_set_says_what_is_wrong() {
     }
     let unknown = RuleSet::named("epsilonn").unwrap_err().to_string();
     assert!(unknown.contains("there is no rule set epsilonn; there are backtrace"), "{unknown}");
+    assert!(unknown.ends_with("Did you mean epsilon, epsilon-plus or epsilon-gamma-box?"), "{unknown}");
 }
 
 #[test]

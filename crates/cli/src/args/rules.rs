@@ -135,9 +135,11 @@ impl RuleArgs {
 fn rule_set(text: &str) -> Result<RuleSet, String> {
     let path = Path::new(text);
     if path.extension().is_none() && !path.exists() {
-        return RuleSet::named(text).map_err(|error| format!("{error}; or give a file in TOML"));
+        return RuleSet::named(text).map_err(|error| format!("{error} (a file in TOML will do too)"));
     }
-    let file = fs::read_to_string(path).map_err(|error| error.to_string())?;
+    let file = fs::read_to_string(path).map_err(|error| {
+        format!("cannot read the file {text} ({error}); check the path, or give one of the names that `dlbacktrace rules` lists")
+    })?;
     RuleSet::from_toml(&file).map_err(|error| error.to_string())
 }
 

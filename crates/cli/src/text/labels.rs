@@ -1,6 +1,7 @@
 //! The names of an output's units.
 
 use crate::failure::{Failure, Result};
+use dlbacktrace::core::names::did_you_mean;
 use serde_json::{Map, Value};
 use std::collections::BTreeMap;
 use std::fs;
@@ -142,8 +143,9 @@ impl Labels {
             let more = if self.names.len() > LISTED { ", …" } else { "" };
             let names = self.names.iter().take(LISTED).map(String::as_str).collect::<Vec<_>>().join(", ");
             Failure::Usage(format!(
-                "{option} {wanted}: no unit has this name in {}; the names are {names}{more}",
-                self.from
+                "{option} {wanted}: no unit has this name in {}; the names are {names}{more}{}",
+                self.from,
+                did_you_mean(wanted, self.names.iter().map(String::as_str))
             ))
         })
     }

@@ -2,6 +2,7 @@
 
 use super::{Port, Run, listed};
 use crate::analysis::{PixelRange, Scaling, scaling_of};
+use crate::names::did_you_mean;
 use crate::{DType, Error, Mode, Relevance, Result, Tape, Tensor, ValueId};
 
 /// The values of the inputs of these names.
@@ -12,7 +13,8 @@ pub(super) fn named<T>(inputs: &[Port<T>], names: &[String]) -> Result<Vec<Value
             let port = inputs.iter().find(|port| port.name == *name);
             port.map(|port| port.value).ok_or_else(|| Error::NoInput {
                 asked: name.clone(),
-                found: listed(inputs.iter().map(|port| port.name.as_str())),
+                found: listed(inputs.iter().map(|port| port.name.as_str()))
+                    + &did_you_mean(name, inputs.iter().map(|port| port.name.as_str())),
             })
         })
         .collect()

@@ -2,6 +2,7 @@
 
 use super::samples::{Again, Found, found};
 use super::{Options, Output, OwnStart, Port, listed};
+use crate::names::did_you_mean;
 use crate::start::{Classes, Start, StartOptions, Target, Task, are_probabilities, class_axis, start};
 use crate::{Amount, DType, Error, Mode, Relevance, Result, Tape, Tensor, ValueId};
 use ndarray::{ArrayD, Axis};
@@ -88,7 +89,9 @@ pub(super) fn chosen<T: Tensor>(outputs: &[Port<T>], choice: &Output) -> Result<
             Output::First => ", which is not a number to start from: let the model return the scores too",
             _ => ". Choose one of these",
         };
-        Error::NoOutput { asked, found: if outputs.is_empty() { there } else { there + advice } }
+        let meant = did_you_mean(&asked, outputs.iter().map(|port| port.name.as_str()));
+        let found = if outputs.is_empty() { there } else { there + advice + &meant };
+        Error::NoOutput { asked, found }
     })
 }
 
@@ -173,8 +176,9 @@ fn returned_by<T: Tensor>(tape: &Tape<T>, path: &str) -> Result<ValueId> {
         let paths = tape.steps.iter().map(|step| step.place.module.path.as_str());
         let modules: BTreeSet<&str> = paths.filter(|path| !path.is_empty()).collect();
         Error::Start(format!(
-            "no operator ran in a module {path}; operators ran in {}",
-            listed(modules.into_iter())
+            "no operator ran in a module {path}; operators ran in {}{}",
+            listed(modules.iter().copied()),
+            did_you_mean(path, modules)
         ))
     })
 }

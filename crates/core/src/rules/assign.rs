@@ -1,7 +1,7 @@
 //! Gives each step its rule.
 
 use super::row::unfit;
-use super::{Bounded, Kind, Others, Rule, RuleSet};
+use super::{Bounded, Kind, Others, Row, Rule, RuleSet};
 use crate::derivative::adjoins;
 use crate::ops::{SoftmaxExpansion, Unruled};
 use crate::{Error, Family, Operand, Result, Role, Step, Tensor, ValueId};
@@ -15,7 +15,7 @@ pub(crate) fn assign<T: Tensor>(steps: &mut [Step<T>], set: &RuleSet, starts: &[
     let mut reached = vec![false; steps.len()];
     if !set.is_backtrace() {
         let ends = Ends::of(steps, starts);
-        let mut idle: Vec<bool> = set.rows.iter().map(|row| row.names().is_some()).collect();
+        let mut idle: Vec<bool> = set.rows.iter().map(Row::names_parts).collect();
         let mut boxed = Vec::new();
         let ruled = |index: &usize| ends.reached[*index] && ends.kinds[*index] != Kind::Movement;
         for (index, step) in steps.iter_mut().enumerate().filter(|(index, _)| ruled(index)) {
@@ -46,9 +46,7 @@ pub(crate) fn assign<T: Tensor>(steps: &mut [Step<T>], set: &RuleSet, starts: &[
             }
         }
         if let Some(number) = idle.iter().position(|idle| *idle) {
-            let named = set.rows[number].names().unwrap_or_default();
-            let others = "it selects nothing of this model, or nothing that an earlier step did not select";
-            return Err(set.wrong(number, &format!("{named}: {others}")));
+            return Err(set.wrong(number, &set.rows[number].idle(steps)));
         }
         for (number, index) in boxed {
             let list = matches!(&steps[index].rule, Rule::Box(bounds) if bounds.has_lists());

@@ -1,8 +1,10 @@
 //! One row of a rule set.
 
 use super::{Kind, Rule};
+use crate::names::did_you_mean;
 use crate::{Step, Tensor};
 use serde::{Deserialize, Serialize};
+use std::collections::{BTreeMap, BTreeSet};
 use wildmatch::WildMatch;
 
 /// Some steps and their rule. All that is given must hold of a step. In texts, `*` stands for any characters.
@@ -61,13 +63,8 @@ impl Row {
 
     /// Whether it selects a step that is at the first or the last end of the model, or at neither.
     pub(super) fn selects<T: Tensor>(&self, step: &Step<T>, kind: Kind, [first, last]: [bool; 2]) -> bool {
-        let fits = |pattern: &Option<String>, text: &str| {
-            pattern.as_ref().is_none_or(|pattern| WildMatch::new(pattern).matches(text))
-        };
         (self.kinds.is_empty() || self.kinds.iter().any(|named| kind.is(*named)))
-            && fits(&self.operator, &step.operator)
-            && fits(&self.module, &step.place.module.path)
-            && fits(&self.class, &step.place.module.class)
+            && self.texts(step).all(|(_, pattern, text)| WildMatch::new(pattern).matches(text))
             && match self.layer {
                 None => true,
                 Some(Layer::First) => first,
@@ -82,8 +79,53 @@ impl Row {
     }
 
     /// Whether it names parts of a model, so that it should select something.
-    pub(super) fn names(&self) -> Option<&str> {
-        [&self.operator, &self.module, &self.class].into_iter().flatten().map(String::as_str).next()
+    pub(super) fn names_parts(&self) -> bool {
+        [&self.operator, &self.module, &self.class].into_iter().any(Option::is_some)
+    }
+
+    /// What it says of names, the text that it gives, and that of a step.
+    fn texts<'a, T: Tensor>(
+        &'a self,
+        step: &'a Step<T>,
+    ) -> impl Iterator<Item = (&'static str, &'a str, &'a str)> {
+        let module = &step.place.module;
+        let given =
+            |what, pattern: &'a Option<String>, text: &'a str| Some((what, pattern.as_deref()?, text));
+        let texts = [
+            given("operator", &self.operator, &step.operator),
+            given("module", &self.module, &module.path),
+            given("class", &self.class, &module.class),
+        ];
+        texts.into_iter().flatten()
+    }
+
+    /// Why it selects nothing of these steps.
+    pub(super) fn idle<T: Tensor>(&self, steps: &[Step<T>]) -> String {
+        let mut missing: BTreeMap<(&str, &str), BTreeSet<&str>> = BTreeMap::new();
+        let all = || steps.iter().flat_map(|step| self.texts(step));
+        all().for_each(|(what, pattern, text)| {
+            missing.entry((what, pattern)).or_default().insert(text);
+        });
+        missing.retain(|(_, pattern), texts| !texts.iter().any(|text| WildMatch::new(pattern).matches(text)));
+        match missing.pop_first() {
+            Some(((what, pattern), texts)) => {
+                let meant = did_you_mean(pattern, texts);
+                format!(
+                    "{what} {pattern}: it selects nothing of this model; `dlbacktrace inspect` lists what it has{meant}"
+                )
+            }
+            None => {
+                let named: Vec<&str> = [&self.operator, &self.module, &self.class]
+                    .into_iter()
+                    .flatten()
+                    .map(String::as_str)
+                    .collect();
+                format!(
+                    "{}: it selects nothing of these kinds that relevance reaches and that no earlier step selected",
+                    named.join(", ")
+                )
+            }
+        }
     }
 }
 
