@@ -150,7 +150,7 @@ int main() {
   CHECK(dlb_explanation_input(explanation, 1, &input) == DLB_STATUS_USAGE);
   CHECK(dlb_explanation_value(explanation, 0, &value) == DLB_STATUS_USAGE);
   CHECK(dlb_explanation_warning(explanation, 99, &text) == DLB_STATUS_USAGE);
-  CHECK(dlb_explanation_input_relevance(explanation, 0, 2, DLB_TYPE_F32, &array) == DLB_STATUS_USAGE);
+  CHECK(dlb_explanation_input_relevance(explanation, 0, 3, DLB_TYPE_F32, &array) == DLB_STATUS_USAGE);
   CHECK(dlb_explanation_input_relevance(explanation, 0, DLB_CHANNEL_NEGATIVE, DLB_TYPE_F32, &array) == DLB_STATUS_OK &&
         array.data == nullptr);
   CHECK(dlb_explanation_input_relevance(explanation, 0, DLB_CHANNEL_POSITIVE, DLB_TYPE_F64, &array) == DLB_STATUS_OK &&
