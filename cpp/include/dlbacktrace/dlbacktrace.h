@@ -256,7 +256,8 @@ DLB_NODISCARD dlb_status dlb_request_output_named(dlb_request* request, const ch
 DLB_NODISCARD dlb_status dlb_request_start(dlb_request* request, const char* module, const double* positive,
                                            const double* negative, const size_t* shape, size_t rank);
 /* The rules by which each step shares relevance: the name of a set, which `dlbacktrace rules` lists, or a set in TOML. All but
- * "backtrace", the default, go with DLB_MODE_DEFAULT. */
+ * "backtrace", the default, go with DLB_MODE_DEFAULT. The rule box, as in "epsilon-gamma-box", needs bounds, so give that set in
+ * TOML: rule = { box = { low = 0, high = 1 } } in place of rule = "box". */
 DLB_NODISCARD dlb_status dlb_request_rules(dlb_request* request, const char* rules);
 /* Whether batch norms are folded into the layers beside them (1), which gives the same as a model in which they were folded before, or
  * pass relevance (0); by default, what the rule set says, and "backtrace" lets them pass. */

@@ -487,6 +487,66 @@ fn a_rule_set_by_name_and_by_file() -> Outcome {
     Ok(())
 }
 
+/// The range of a picture bounds the layer that reads it; of anything else the bounds must be given.
+#[test]
+fn pictures_bound_the_rule_box() -> Outcome {
+    let said =
+        |args: &[&str]| run([&["explain", DIGITS, "--rules", "epsilon-gamma-box", "--json"], args].concat());
+    let bounds = |args: &[&str]| -> Result<Value, Box<dyn Error>> {
+        let document: Value =
+            serde_json::from_str(&said(&[&["--input", DIGIT], args].concat())?.succeeded()?.out)?;
+        assert_eq!(document["totals"]["closes"], true);
+        Ok(document["settings"]["rules"]["step"][0]["rule"]["box"].clone())
+    };
+    assert_eq!(bounds(&[])?, serde_json::json!({ "low": 0.0, "high": 1.0, "of": "input" }));
+    let normed = serde_json::json!({ "low": -2.0, "high": 2.0, "of": "input" });
+    assert_eq!(bounds(&["--mean", "0.5", "--std", "0.25"])?, normed);
+    // A deviation below 0 exchanges dark and light.
+    assert_eq!(bounds(&["--mean", "0.5", "--std=-0.25"])?, normed);
+
+    let room = tempfile::tempdir()?;
+    let array = room.path().join("x.npy");
+    write_npy(&array, &ArrayD::<f32>::from_elem(vec![1, 1, 8, 8], 0.5))?;
+    let unbounded = said(&["--input", &array.to_string_lossy()])?;
+    assert_eq!(unbounded.code, Some(2), "{unbounded:?}");
+    assert!(unbounded.err.contains("the rule box needs the least and the largest number"), "{unbounded:?}");
+
+    // It scales its pixels itself, so that its first layer reads something else.
+    let scaled = torchscript("pixels_mean.pt");
+    let scaled = run([
+        "explain",
+        scaled,
+        "--rules",
+        "epsilon-gamma-box",
+        "--json",
+        "--input",
+        DIGIT,
+        "--resize",
+        "6x6",
+    ])?;
+    assert_eq!(scaled.code, Some(2), "{scaled:?}");
+    assert!(scaled.err.contains("the bounds of the input are not those of aten::"), "{scaled:?}");
+
+    let file = room.path().join("rules.toml");
+    let printed = run(["rules", "epsilon-gamma-box"])?.succeeded()?.out;
+    let path = file.to_string_lossy().into_owned();
+    for (bounds, expected) in [
+        ("{ low = 0, high = 1 }", None),
+        (
+            "{ low = 0, high = 0.25 }",
+            Some("reaches from 0.5000 to 0.5000, outside the bounds 0 to 0.25 of the rule box"),
+        ),
+        ("{ low = [0, 0], high = 1 }", Some("but its operand has 1 channels")),
+    ] {
+        fs::write(&file, printed.replace("rule = \"box\"", &format!("rule = {{ box = {bounds} }}")))?;
+        let found =
+            run(["explain", DIGITS, "--json", "--rules", &path, "--input", &array.to_string_lossy()])?;
+        assert_eq!(found.code, Some(if expected.is_none() { 0 } else { 2 }), "{found:?}");
+        assert!(expected.is_none_or(|text| found.err.contains(text)), "{found:?}");
+    }
+    Ok(())
+}
+
 #[test]
 fn a_rule_set_that_is_wrong_is_a_usage_error() -> Outcome {
     let room = tempfile::tempdir()?;
@@ -498,9 +558,11 @@ fn a_rule_set_that_is_wrong_is_a_usage_error() -> Outcome {
         Ok(out.err)
     };
     assert!(said("epsilonn", "default")?.contains("there is no rule set epsilonn; there are backtrace"));
+    assert!(said("epsilonn", "default")?.contains("Did you mean epsilon, "));
     assert!(said("absent.toml", "default")?.contains("No such file"));
     fs::write(&file, "name = 'mine'\n[[step]]\nkinds = ['linaer']\nrule = 'z-plus'")?;
     assert!(said(&path, "default")?.contains("unknown variant `linaer`"));
+    assert!(said(&path, "default")?.contains("Did you mean linear?"));
     fs::write(&file, "name = 'mine'\n[[step]]\nmodule = 'conv9'\nrule = 'z-plus'")?;
     assert!(said(&path, "default")?.contains("conv9: it selects nothing of this model"));
     assert!(

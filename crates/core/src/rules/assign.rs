@@ -73,7 +73,8 @@ fn moved_input<T: Tensor>(steps: &[Step<T>], index: usize, list: bool) -> Result
         if !moves {
             return Err(format!(
                 "the bounds of the input are not those of {} ({}), which reads what {} ({}) made of it. Give the bounds of what \
-                 the layer reads, as low and high without of = \"input\": rule = {{ box = {{ low = …, high = … }} }}",
+                 the layer reads, as low and high without of = \"input\": rule = {{ box = {{ low = …, high = … }} }} \
+                 (`dlbacktrace rules NAME` prints a set to edit)",
                 layer.operator, layer.place, step.operator, step.place
             ));
         }

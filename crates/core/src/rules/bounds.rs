@@ -87,11 +87,17 @@ impl Level {
     }
 }
 
+fn rounded(number: f64) -> f64 {
+    (number * 1e4).round() / 1e4
+}
+
 impl fmt::Display for Level {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::All(number) => write!(f, "{number}"),
-            Self::Each(numbers) => write!(f, "{numbers:?}"),
+            Self::All(number) => write!(f, "{}", rounded(*number)),
+            Self::Each(numbers) => {
+                write!(f, "{:?}", numbers.iter().copied().map(rounded).collect::<Vec<_>>())
+            }
         }
     }
 }
