@@ -7,11 +7,11 @@ mod table;
 pub use framework::{Framework, OfSlot};
 pub use table::{Lower, LowerBy, OperatorRule, Row, Table};
 
-use crate::ops::{Constant, Pass, Unruled};
+use crate::ops::{Constant, Detach, Pass, Unruled};
 use crate::recording::Slot;
 use crate::{
     BacktraceOp, DType, Derivative, Error, Family, Function, Gate, Meta, OfComplex, Operand, Place, Result,
-    Role, Step, TapeWriter, Tensor, ValueId, WholeCall,
+    Step, TapeWriter, Tensor, ValueId, WholeCall,
 };
 
 /// A tape while it is written.
@@ -116,9 +116,11 @@ impl<F: Framework> Lowering<F> {
     fn lower(&mut self, call: &F::Call, row: &Row<F>) -> Result<()> {
         match &row.lower {
             Lower::Function(function) => self.function(call, *function),
-            // To derivatives it is a function, mostly a flat one.
-            Lower::Detached if self.derivatives => self.pass(call, Pass { operand: 0, role: Role::Other }),
-            Lower::Identity | Lower::Detached => self.identity(call),
+            Lower::Identity => self.identity(call),
+            Lower::Detached => {
+                let operand = self.unread(first::<F>(call)?);
+                self.step(call, Box::new(Detach), vec![operand])
+            }
             Lower::Norm => self.pass(call, Pass::norm()),
             Lower::Decision(decision) => self.all(call, Box::new(*decision)),
             Lower::Constant => self.all(call, Box::new(Constant)),

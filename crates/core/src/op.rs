@@ -342,6 +342,11 @@ pub trait BacktraceOp<T: Tensor>: fmt::Debug + Send {
         false
     }
 
+    /// Whether relevance passes, but no derivative.
+    fn detaches(&self) -> bool {
+        false
+    }
+
     /// How the elements of the only operand move, in words; equal words mean equal movement.
     fn movement(&self) -> Option<String> {
         None

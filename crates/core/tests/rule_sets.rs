@@ -3,8 +3,12 @@
 
 use dlbacktrace_core::analysis::PrepareOptions;
 use dlbacktrace_core::array::Array;
+use dlbacktrace_core::ops::{Convolution, Einsum, MatMul};
 use dlbacktrace_core::rules::{Bounds, Kind, Layer, Level, PRESETS, Row, Rule, RuleSet};
-use dlbacktrace_core::{Backtrace, Error, Loss, Relevance, Tensor, WalkOptions, WeightCache};
+use dlbacktrace_core::{
+    Backtrace, BacktraceOp, ConvGeometry, Error, Loss, Operand, Relevance, Tensor, ValueId, WalkOptions,
+    WeightCache,
+};
 use ndarray::arr2;
 use testkit::net::Net;
 
@@ -189,4 +193,24 @@ fn a_set_that_does_not_fit_the_model_is_refused() {
     assert!(error(vec![Row::of([], Rule::ZPlus)]).contains("is no rule for steps of the kind activation"));
     let contrastive = explained(set(vec![Row::of([Kind::Linear], Rule::ZPlus)]), true).unwrap_err();
     assert!(contrastive.to_string().contains("contrastive mode belongs to the rule set backtrace"));
+}
+
+/// Einstein sums and convolutions are products of matrices if both their factors move.
+#[test]
+fn products_of_matrices_are_known_by_their_factors() {
+    let geometry = ConvGeometry { stride: vec![1], padding: vec![0], dilation: vec![1], groups: 1 };
+    let ops: [(Box<dyn BacktraceOp<Array>>, Kind); 3] = [
+        (Box::new(Einsum { a: vec![0, 1], b: vec![1, 2], output: vec![2, 0] }), Kind::Linear),
+        (Box::new(MatMul { transposed: false }), Kind::Linear),
+        (Box::new(Convolution { geometry }), Kind::Convolution),
+    ];
+    for (op, layer) in ops {
+        let operand = |value: usize, depends: bool| Operand {
+            depends,
+            ..Operand::new(ValueId(value), Array::from_slice(&[1, 1], &[1.0]))
+        };
+        let kind = |a: bool, b: bool| Kind::of(&*op, &[operand(0, a), operand(1, b)]);
+        assert_eq!(kind(true, true), Kind::MatrixProduct, "{op:?}");
+        assert_eq!(kind(true, false), layer, "{op:?}");
+    }
 }

@@ -16,9 +16,13 @@ pub(super) fn attach<T: Tensor>(tape: &mut Tape<T>, chosen: &HashMap<String, Opt
             Some(gate) => *gate,
             None => after.as_ref().and_then(|(function, _)| Gate::of(*function)),
         };
+        let argument = after.and_then(|(_, argument)| argument).filter(|_| gate.is_some());
+        // Between the layer and its activation the result may take another shape.
+        let shape = step.outputs.first().map(|output| tape.meta(*output).shape.clone()).unwrap_or_default();
+        let argument = argument.and_then(|argument| argument.reshape(&shape).ok());
         let step = &mut tape.steps[index];
         step.gate = gate;
-        step.result = after.and_then(|(_, argument)| argument).filter(|_| gate.is_some());
+        step.result = argument.or_else(|| step.result.take());
     }
 }
 

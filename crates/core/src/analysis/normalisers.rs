@@ -36,7 +36,7 @@ struct Known {
     statistic: Option<(ValueId, Kind)>,
     /// For a statistic of a statistic, the base of the inner one: the mean over tokens, divided by its own norm, is normalised.
     within: Option<ValueId>,
-    /// The step that subtracted a statistic or constants on the way from the base.
+    /// The step that subtracted a statistic or constants on the way from the base; for the shift −mean·rsqrt(var), the product.
     centring: Option<usize>,
     /// The argument of an exponential, before the maximum was subtracted.
     exponent: Option<ValueId>,
@@ -112,10 +112,14 @@ fn read_of<T: Tensor>(steps: &[Step<T>], value: ValueId) -> Option<T> {
     None
 }
 
-/// Turns the step that centred into a pass to the operand that is not the statistic.
+/// Turns the step that centred into a pass to the operand that is not the statistic. In a mean that was divided by a level that
+/// is the mean.
 fn pass_to_base<T: Tensor>(step: &mut Step<T>, known: &[Known]) {
-    let operand =
-        step.inputs.iter().position(|operand| operand.depends && known[operand.value.0].statistic.is_none());
+    let kind = |operand: &Operand<T>| known[operand.value.0].statistic.map(|(_, kind)| kind);
+    let moving = |fits: fn(Option<Kind>) -> bool| {
+        step.inputs.iter().position(|operand| operand.depends && fits(kind(operand)))
+    };
+    let operand = moving(|kind| kind.is_none()).or_else(|| moving(|kind| kind == Some(Kind::Level)));
     if let Some(operand) = operand {
         step.becomes(Box::new(Pass { operand, role: Role::Other }));
     }
@@ -193,7 +197,7 @@ fn through(function: Function, input: Known, own: Known) -> Known {
         // A sigmoid of a mean is a gate, not a normaliser.
         _ => return own,
     };
-    Known { statistic: Some((of, kind)), within: input.within, ..own }
+    Known { statistic: Some((of, kind)), within: input.within, centring: input.centring, ..own }
 }
 
 /// Constants are added or subtracted, one for each feature. After a norm's scale this is its shift; before the scale it
@@ -266,9 +270,11 @@ fn of_pair(
     own: Known,
 ) -> Option<(Known, Outcome)> {
     let ((index_a, a), (index_b, b)) = (a, b);
-    let (operand, x, kind) = match (a.statistic, b.statistic) {
-        (None, Some((of, kind))) if is_own(a, of, kind) => (index_a, a, kind),
-        (Some((of, kind)), None) if is_own(b, of, kind) && role != Role::Quotient => (index_b, b, kind),
+    let (operand, x, kind, shift) = match (a.statistic, b.statistic) {
+        (None, Some((of, kind))) if is_own(a, of, kind) => (index_a, a, kind, b.centring),
+        (Some((of, kind)), None) if is_own(b, of, kind) && role != Role::Quotient => {
+            (index_b, b, kind, a.centring)
+        }
         // mean x² − (mean x)², mean · rsqrt(var)
         (Some((of, kind)), Some((other, other_kind))) if of == other => {
             let normalises = match role {
@@ -280,11 +286,9 @@ fn of_pair(
                 true => Outcome::Pass(index_a),
                 false => Outcome::Keep,
             };
-            let kind = match role {
-                Role::Product if other_kind == Kind::Inverse => Kind::Inverse,
-                _ => kind,
-            };
-            return Some((Known { statistic: Some((of, kind)), ..own }, outcome));
+            let levelled = role == Role::Product && other_kind == Kind::Inverse;
+            let (kind, centring) = if levelled { (Kind::Inverse, Some(index)) } else { (kind, None) };
+            return Some((Known { statistic: Some((of, kind)), centring, ..own }, outcome));
         }
         // y·y
         (None, None) if role == Role::Product && a.base == b.base => {
@@ -300,7 +304,9 @@ fn of_pair(
         }
         (Role::Sum { .. }, Kind::LogSumExp, _) => Some((x, Outcome::Pass(operand))),
         // The shift −mean·rsqrt(var) of a folded norm, after its scale.
-        (Role::Sum { .. }, Kind::Inverse, _) if x.normalised => Some((x, Outcome::Pass(operand))),
+        (Role::Sum { .. }, Kind::Inverse, _) if x.normalised => {
+            Some((Known { centring: shift, ..x }, Outcome::Pass(operand)))
+        }
         (Role::Sum { .. }, Kind::Level, _) => Some((Known { centring: Some(index), ..x }, Outcome::Keep)),
         _ => None,
     }

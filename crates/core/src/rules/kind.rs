@@ -47,11 +47,12 @@ impl Kind {
     /// The kind of an operator on its operands.
     pub fn of<T: Tensor>(op: &dyn BacktraceOp<T>, operands: &[Operand<T>]) -> Self {
         match (op.family(), op.role(operands)) {
+            _ if op.detaches() => Self::Activation,
             (_, Role::Recurrent) => Self::Recurrent,
+            (Family::WeightedSum, _) if multiplied(op, operands) => Self::MatrixProduct,
             (Family::WeightedSum, Role::Linear { .. }) => Self::Linear,
             (Family::WeightedSum, Role::Convolution { .. }) => Self::Convolution,
             (Family::WeightedSum, Role::Sum { .. }) => Self::Sum,
-            (Family::WeightedSum | Family::Product, Role::Bilinear) => Self::MatrixProduct,
             (Family::WeightedSum, _) => Self::Average,
             (Family::Product, Role::Attention) => Self::Attention,
             (Family::Product, _) => Self::Product,
@@ -95,6 +96,12 @@ impl Kind {
     pub fn is_sum(self) -> bool {
         matches!(self, Self::Linear | Self::Convolution | Self::Sum | Self::Average)
     }
+}
+
+/// Whether it sums products of two factors that both depend on the input.
+fn multiplied<T: Tensor>(op: &dyn BacktraceOp<T>, operands: &[Operand<T>]) -> bool {
+    let factor = |input: usize| op.multiplies(input) && operands.get(input).is_some_and(|x| x.depends);
+    factor(0) && factor(1)
 }
 
 /// The name that rule sets write.
