@@ -240,7 +240,7 @@ RawSlot Recorder::read_slot(const at::Tensor& tensor, bool whole) {
 }
 
 RawOutput Recorder::output_slot(const at::Tensor& tensor, Values::Seen seen, Keep keep) {
-  const bool kept = keeps(tensor, keep == Keep::All);
+  const bool kept = keeps(tensor, keep == Keep::All || keep == Keep::Results);
   if (kept) values_.keep(seen.value, tensor);
   return {seen.value, seen.fresh, kept};
 }

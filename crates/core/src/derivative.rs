@@ -18,10 +18,16 @@ pub trait Derivative<T>: Debug + Send {
 
 /// Whether the adjoint that a step brings is its derivative, and as cheap as a kernel's.
 pub(crate) fn adjoins<T: Tensor>(step: &Step<T>) -> bool {
-    use Kind::{Convolution, Embedding, Linear, MatrixProduct, Movement, Product, Sum};
+    use Kind::{
+        Activation, Convolution, Embedding, Linear, MatrixProduct, Movement, Norm, Product, Rectifier, Sum,
+    };
     match Kind::of(&*step.op, &step.inputs) {
         Linear | Convolution | Sum | MatrixProduct | Embedding | Movement => true,
         Product => matches!(step.op.role(&step.inputs), Role::Product | Role::Quotient),
+        Rectifier | Activation => {
+            matches!(step.op.role(&step.inputs), Role::Function(function) if function.has_slope() && step.result.is_some())
+        }
+        Norm => matches!(step.op.affine(&step.inputs), Ok(Some(_))),
         _ => false,
     }
 }

@@ -5,13 +5,14 @@ mod framework;
 mod table;
 
 pub use framework::{Framework, OfSlot};
-pub use table::{Lower, LowerBy, OperatorRule, Row, Table};
+pub use table::{Lower, LowerBy, OperatorRule, Others, Row, Table};
 
 use crate::ops::{Constant, Detach, Pass, Unruled};
 use crate::recording::Slot;
+use crate::rules::Reads;
 use crate::{
-    BacktraceOp, DType, Derivative, Error, Family, Function, Gate, Meta, OfComplex, Operand, Place, Result,
-    Step, TapeWriter, Tensor, ValueId, WholeCall,
+    BacktraceOp, DType, Error, Family, Function, Gate, Meta, OfComplex, Operand, Place, Result, Step,
+    TapeWriter, Tensor, ValueId, WholeCall,
 };
 
 /// A tape while it is written.
@@ -20,15 +21,17 @@ pub struct Lowering<F: Framework> {
     pub writer: TapeWriter<F::Tensor>,
     /// What the framework knows of the recording's values.
     pub framework: F,
-    /// Whether steps get the derivative of their call, for rules that ask for it.
-    pub derivatives: bool,
+    /// What the recording kept for rules other than those of DLBacktrace.
+    pub reads: Reads,
     table: &'static Table<F>,
 }
 
 impl<F: Framework> Lowering<F> {
-    /// An empty tape.
-    pub fn new(framework: F, table: &'static Table<F>) -> Self {
-        Self { writer: TapeWriter::new(), framework, derivatives: false, table }
+    /// An empty tape for a recording that kept what these rules read.
+    pub fn new(framework: F, table: &'static Table<F>, reads: Reads) -> Self {
+        let mut writer = TapeWriter::new();
+        writer.tape.reads = reads;
+        Self { writer, framework, reads, table }
     }
 
     /// Adds a call.
@@ -75,27 +78,22 @@ impl<F: Framework> Lowering<F> {
             }
             other => Err(other),
         })?;
-        if self.derivatives
-            && self.writer.tape.steps.len() > before
-            && let Some(derivative) = self.framework.derivative(call)
-        {
-            self.differentiable(call, before, derivative)?;
+        if self.reads.more() && self.writer.tape.steps.len() > before {
+            self.differentiable(call, before)?;
         }
         Ok(())
     }
 
-    /// Gives the last step the derivative of its call, which began with step `first`.
-    fn differentiable(
-        &mut self,
-        call: &F::Call,
-        first: usize,
-        derivative: Box<dyn Derivative<F::Tensor>>,
-    ) -> Result<()> {
+    /// Gives the last step the result of its call, which began with step `first`, and its derivative, as far as the recording kept
+    /// them.
+    fn differentiable(&mut self, call: &F::Call, first: usize) -> Result<()> {
         // Relevance of a value that existed before goes to its own maker.
         let value =
             |(slot, fresh): (&Slot<F::Raw>, bool)| if fresh { slot.value } else { ValueId(usize::MAX) };
         let outputs = F::outputs(call).map(value).collect();
-        let result = output::<F>(call)?;
+        let Some((result, _)) = F::outputs(call).next() else { return Ok(()) };
+        let whole = F::operands(call).all(|operand| operand.tensor.is_some());
+        let derivative = if whole { self.framework.derivative(call) } else { None };
         // Sums read it in its full precision.
         let dtype = self.meta(result).dtype;
         let read = |last: &Step<F::Tensor>| {
@@ -106,8 +104,8 @@ impl<F: Framework> Lowering<F> {
         let known = result.tensor.is_some() && self.writer.tape.steps.last().is_some_and(read);
         let result = if known { self.operand(result)?.data } else { None };
         if let Some(last) = self.writer.tape.steps.last_mut() {
-            last.call = Some(WholeCall { first, outputs, derivative });
-            last.result = result;
+            last.call = derivative.map(|derivative| WholeCall { first, outputs, derivative });
+            last.result = last.result.take().or(result);
         }
         Ok(())
     }
@@ -175,7 +173,7 @@ impl<F: Framework> Lowering<F> {
     /// Adds a function of each element of the first operand. A gate reads the function's argument, and so do expansions.
     fn function(&mut self, call: &F::Call, function: Function) -> Result<()> {
         let slot = first::<F>(call)?;
-        let reads = slot.tensor.is_some() && (Gate::of(function).is_some() || self.derivatives);
+        let reads = slot.tensor.is_some() && (Gate::of(function).is_some() || self.reads.more());
         let operand = if reads { self.operand(slot)? } else { self.unread(slot) };
         self.step(call, Box::new(Pass::function(function)), vec![operand])
     }

@@ -85,6 +85,23 @@ pub enum Function {
     Other,
 }
 
+impl Function {
+    /// The derivative in terms of the result y, if that is all it needs.
+    pub fn slope<T: Tensor>(self) -> Option<fn(&T) -> Result<T>> {
+        match self {
+            Self::Rectifier => Some(|y| y.greater_than(0.0)),
+            Self::Tanh => Some(|y| y.mul(y)?.complement()),
+            Self::Sigmoid => Some(|y| y.mul(&y.complement()?)),
+            _ => None,
+        }
+    }
+
+    /// Whether [`slope`](Self::slope) knows the derivative.
+    pub fn has_slope(self) -> bool {
+        matches!(self, Self::Rectifier | Self::Tanh | Self::Sigmoid)
+    }
+}
+
 /// What an operator means to its neighbours on the tape: all that the analyses need to know of it.
 #[derive(Debug, Clone, Copy, PartialEq)]
 #[non_exhaustive]

@@ -6,6 +6,7 @@ mod batch_norm;
 mod bounds;
 mod kind;
 mod presets;
+mod reads;
 mod row;
 mod rule;
 
@@ -14,6 +15,7 @@ pub use batch_norm::BatchNorm;
 pub use bounds::{Bounded, Bounds, Level};
 pub use kind::Kind;
 pub use presets::{PRESETS, Preset};
+pub use reads::Reads;
 pub use row::{Layer, Row};
 pub use rule::Rule;
 
@@ -122,9 +124,9 @@ impl RuleSet {
         self.rows.iter().all(|row| row.rule.conserves())
     }
 
-    /// Whether a rule needs the derivatives of operators, or all operands of norms, for which the recording keeps every tensor.
-    pub fn differentiates(&self) -> bool {
-        self.rows.iter().any(Row::reads_all)
+    /// What its rules read of a run.
+    pub fn reads(&self) -> Reads {
+        Reads::of(self)
     }
 
     /// The set with these bounds for every rule `box` that has none.

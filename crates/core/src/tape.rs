@@ -1,6 +1,6 @@
 //! The recording of one run of a model: the operators that executed, in order, with their tensors.
 
-use crate::rules::Rule;
+use crate::rules::{Reads, Rule};
 use crate::{BacktraceOp, DType, Derivative, Gate, RandomUse, Tensor, WeightKey};
 use std::fmt;
 
@@ -207,6 +207,8 @@ pub struct Tape<T> {
     pub numeric_inputs: Vec<ValueId>,
     /// The operators whose results depend on random numbers or on the batch.
     pub random: Vec<RandomUse>,
+    /// What the recording kept for rules other than those of DLBacktrace.
+    pub reads: Reads,
 }
 
 impl<T: Tensor> Tape<T> {
@@ -219,12 +221,8 @@ impl<T: Tensor> Tape<T> {
             outputs: Vec::new(),
             numeric_inputs: Vec::new(),
             random: Vec::new(),
+            reads: Reads::default(),
         }
-    }
-
-    /// Whether the derivatives of operators were recorded.
-    pub(crate) fn has_derivatives(&self) -> bool {
-        self.steps.iter().any(|step| step.call.is_some())
     }
 
     /// Adds a value.

@@ -6,6 +6,7 @@ use dlbacktrace_core::array::Array;
 use dlbacktrace_core::explain::{self, Options, Run};
 use dlbacktrace_core::lowering::{self, Framework, Lowering, OfSlot, Table};
 use dlbacktrace_core::ops::{Flip, MatMul, Sum};
+use dlbacktrace_core::rules::Reads;
 use dlbacktrace_core::{
     Chance, Error, Family, Function, Loss, Meta, ModulePath, Place, Port, Result, Slot, Tensor, ValueId,
     WeightCache, WeightKey,
@@ -37,6 +38,8 @@ impl Framework for Toy {
     const INDICES: () = ();
     const GATED: () = ();
     const OPERANDS: () = ();
+    const RESULTS: () = ();
+    const DERIVATIVE: () = ();
     const ALL: () = ();
 
     fn operator(call: &Call) -> &str {
@@ -161,7 +164,7 @@ impl Recorder {
 
     /// Lowers the recording and explains it.
     fn explain(self, output: ValueId) -> Result<explain::Explanation<Array>> {
-        let mut lowering = Lowering::new(Toy { weights: self.weights.clone() }, table());
+        let mut lowering = Lowering::new(Toy { weights: self.weights.clone() }, table(), Reads::default());
         for value in &self.values {
             lowering.writer.tape.value(Meta::new(value.shape().to_vec(), array(value).dtype()));
         }

@@ -46,12 +46,11 @@ impl Model {
         watch: &Watch,
     ) -> Result<Run<'a, TfTensor>> {
         let start = Instant::now();
-        let derivatives = rules.differentiates();
-        let kept: &dyn Fn(&str) -> Keep = if derivatives { &|_| Keep::All } else { &keep };
-        let recording = self.record_watched(inputs, kept, seed, watch)?;
+        let reads = rules.reads();
+        let recording = self.record_watched(inputs, &|operator| keep(operator, reads), seed, watch)?;
         let (recorded, forward) = (Instant::now(), start.elapsed());
         let mut lowering =
-            lowering::begin(self.context(), recording.values, &recording.records, derivatives, table());
+            lowering::begin(self.context(), recording.values, &recording.records, reads, table());
         for record in recording.records {
             lowering.record(&record)?;
         }

@@ -3,6 +3,7 @@
 use crate::backend::{dtype, part, parts};
 use crate::{Context, DataType, Keep, Origin, Record, Slot, TfTensor, ValueInfo, derivatives};
 use dlbacktrace_core::lowering::{self, Framework, OfSlot, Table};
+use dlbacktrace_core::rules::Reads;
 use dlbacktrace_core::{
     Chance, DType, Derivative, Error, Meta, ModulePath, Place, Port, Result, Tensor, ValueId, WeightKey,
 };
@@ -42,12 +43,12 @@ pub(crate) struct Assigned {
     pub(crate) whole: bool,
 }
 
-/// An empty tape for the values of a recording, which kept what `derivatives` need or not.
+/// An empty tape for the values of a recording, which kept what these rules read.
 pub(crate) fn begin(
     context: &Arc<Context>,
     values: Vec<ValueInfo>,
     records: &[Record],
-    derivatives: bool,
+    reads: Reads,
     table: &'static Table<TensorFlow>,
 ) -> Lowering {
     let (mut stored, mut metas) = (HashMap::new(), Vec::with_capacity(values.len()));
@@ -75,8 +76,7 @@ pub(crate) fn begin(
         lists: HashMap::new(),
     };
     framework.written = records.iter().filter_map(|record| framework.written_by(record)).collect();
-    let mut lowering = Lowering::new(framework, table);
-    lowering.derivatives = derivatives;
+    let mut lowering = Lowering::new(framework, table, reads);
     for meta in metas {
         lowering.writer.tape.value(meta);
     }
@@ -111,6 +111,9 @@ impl Framework for TensorFlow {
     const INDICES: Keep = Keep::Indices;
     const GATED: Keep = Keep::Indices;
     const OPERANDS: Keep = Keep::Inputs;
+    const RESULTS: Keep = Keep::Results;
+    // The formulas of derivatives read results, too.
+    const DERIVATIVE: Keep = Keep::All;
     const ALL: Keep = Keep::All;
 
     fn operator(record: &Record) -> &str {

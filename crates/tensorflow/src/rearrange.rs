@@ -8,6 +8,7 @@ use crate::lowering::{Lowering, input, not_kept};
 use crate::table::keep;
 use crate::{Context, DataType, Keep, Record, Slot, Tensor as Handle, TfTensor};
 use dlbacktrace_core::ops::{Constant, Rearrange};
+use dlbacktrace_core::rules::Reads;
 use dlbacktrace_core::{BacktraceOp, DType, Error, Operand, Result, Tensor, Turn, ValueId};
 use std::ffi::CStr;
 use std::ops::Range;
@@ -101,7 +102,8 @@ fn renumbered(
 
 /// Whether an input that does not move says how the others do. Numbers do so only if the operator's row keeps them.
 fn says_how(record: &Record, tensor: &Handle) -> bool {
-    !dtype(tensor.data_type()).is_float() || keep(&record.operation.operator) != Keep::Indices
+    !dtype(tensor.data_type()).is_float()
+        || keep(&record.operation.operator, Reads::default()) != Keep::Indices
 }
 
 /// The type of a value's elements, and the type for their numbers: doubles, which count exactly up to 2⁵³, if the type itself

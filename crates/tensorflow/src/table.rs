@@ -34,6 +34,7 @@ use crate::Keep;
 use crate::lowering::TensorFlow;
 pub use dlbacktrace_core::lowering::OperatorRule;
 use dlbacktrace_core::lowering::{self, Table};
+use dlbacktrace_core::rules::Reads;
 use std::sync::OnceLock;
 
 pub(crate) use sources::explained;
@@ -81,8 +82,10 @@ pub(crate) fn table() -> &'static Table<TensorFlow> {
 }
 
 /// What the interpreter keeps of an operator.
-pub(crate) fn keep(operator: &str) -> Keep {
-    table().get(operator).map_or(Keep::Indices, |entry| entry.keep)
+pub(crate) fn keep(operator: &str, reads: Reads) -> Keep {
+    // Whatever has a derivative may be differentiated.
+    let unknown = if reads.more() { Keep::All } else { Keep::Indices };
+    table().get(operator).map_or(unknown, |entry| entry.keep(reads))
 }
 
 /// The operator table, sorted by name.

@@ -13,6 +13,8 @@ pub(crate) mod ffi {
         Read,
         /// All tensors it read and did not write over.
         Unwritten,
+        /// All tensors that it returned or wrote.
+        Results,
         /// All tensors it read but the first.
         Rest,
         /// Integer and boolean tensors and single numbers; of other tensors only identity, shape and type.

@@ -43,12 +43,12 @@ pub fn explain_computation(
 ) -> Result<Explanation> {
     let start = Instant::now();
     let fixed = options.random_seed.map(FixedRandom::new).transpose()?;
-    let derivatives = options.rules.differentiates();
-    let recorder = Recorder::begin(policy(derivatives), computation.inputs, computation.parameters)?;
+    let reads = options.rules.reads();
+    let recorder = Recorder::begin(policy(reads), computation.inputs, computation.parameters)?;
     let output = compute();
     let recording = recorder.finish(&[("output", &output)])?;
     drop(fixed);
     // The weights may be trained before the next explanation, so nothing is kept for it.
     let weights = WeightCache::new(0);
-    run::explain(run::on_tape(recording, false, derivatives, start.elapsed(), None)?, options, &weights)
+    run::explain(run::on_tape(recording, false, reads, start.elapsed(), None)?, options, &weights)
 }

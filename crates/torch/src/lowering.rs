@@ -5,12 +5,14 @@ use crate::table::policy;
 use crate::tensor::{dtype, part_of};
 use dlbacktrace_core::lowering::{self, Framework, OfSlot, Table};
 use dlbacktrace_core::ops::{self, Strided};
+use dlbacktrace_core::rules::Reads;
 use dlbacktrace_core::{
     Chance, DType, Derivative, Error, Meta, ModulePath, Operand, Place, Result, Tensor, ValueId, WeightKey,
 };
 use dlbacktrace_torch_recorder::{
     Alias, Call, Keep, Origin, Output, Patch, Policy, Record, Slot, Value, is_strided,
 };
+use std::collections::HashSet;
 use std::hash::{DefaultHasher, Hash, Hasher};
 
 /// A tape while it is written.
@@ -21,6 +23,8 @@ pub(crate) struct Torch {
     origins: Vec<Origin>,
     /// Whether the module's parameters stay the same tensors from run to run.
     cache_weights: bool,
+    /// The values that are complex numbers.
+    complex: HashSet<usize>,
     /// The policy by which the run was recorded.
     pub(crate) policy: &'static Policy,
 }
@@ -35,6 +39,8 @@ impl Framework for Torch {
     // In place, keeping the argument would need a copy, which costs more than it saves.
     const GATED: Keep = Keep::Unwritten;
     const OPERANDS: Keep = Keep::Read;
+    const RESULTS: Keep = Keep::Results;
+    const DERIVATIVE: Keep = Keep::Read;
     const ALL: Keep = Keep::All;
 
     fn operator(call: &Call) -> &str {
@@ -74,7 +80,8 @@ impl Framework for Torch {
             Ok::<_, Error>(Slot { value: slot.value, tensor: slot.tensor.as_ref().map(Self::share) })
         };
         let call = again.then(|| call.on(share).ok()).flatten()?;
-        Some(Box::new(OfCall(call)))
+        let complex = call.outputs.iter().map(|output| self.complex.contains(&output.slot.value.0)).collect();
+        Some(Box::new(OfCall { call, complex }))
     }
 
     fn tensor(&self, raw: &tch::Tensor, meta: &Meta) -> Result<TorchTensor> {
@@ -115,7 +122,11 @@ impl Framework for Torch {
 
 /// The derivative of a call, by autograd.
 #[derive(Debug)]
-struct OfCall(Call);
+struct OfCall {
+    call: Call,
+    /// Whether each of its outputs is complex.
+    complex: Vec<bool>,
+}
 
 impl Derivative<TorchTensor> for OfCall {
     fn adjoint(
@@ -123,14 +134,12 @@ impl Derivative<TorchTensor> for OfCall {
         wanted: &[ValueId],
         arriving: &[Option<TorchTensor>],
     ) -> Result<Vec<Option<TorchTensor>>> {
-        let is_complex = |slot: &Slot| slot.tensor.as_ref().is_some_and(tch::Tensor::is_complex);
         let computed = |found: std::result::Result<tch::Tensor, tch::TchError>| {
             found.map_err(|error| Error::tensor("a derivative by complex numbers", error))
         };
         let as_recorded = |(index, slot): (usize, &Option<TorchTensor>)| {
             let Some(arrived) = slot.as_ref().map(TorchTensor::as_tch) else { return Ok(None) };
-            let complex = self.0.outputs.get(index).is_some_and(|output| is_complex(&output.slot));
-            let arrived = if complex {
+            let arrived = if self.complex.get(index).copied().unwrap_or_default() {
                 arrived.f_contiguous().and_then(|x| x.f_view_as_complex())
             } else {
                 Ok(arrived.shallow_clone())
@@ -138,7 +147,7 @@ impl Derivative<TorchTensor> for OfCall {
             computed(arrived).map(Some)
         };
         let arriving = arriving.iter().enumerate().map(as_recorded).collect::<Result<Vec<_>>>()?;
-        let found = self.0.derivative(wanted, &arriving);
+        let found = self.call.derivative(wanted, &arriving);
         let found = found.map_err(|error| Error::Uncovered(format!("it has no derivative here: {error}")))?;
         let in_parts = |slot: Option<tch::Tensor>| {
             let Some(found) = slot else { return Ok(None) };
@@ -153,17 +162,17 @@ impl Derivative<TorchTensor> for OfCall {
     }
 }
 
-/// An empty tape for the values of a recording, which kept what `derivatives` need or not.
+/// An empty tape for the values of a recording, which kept what these rules read.
 pub(crate) fn begin(
     values: Vec<Value>,
     cache_weights: bool,
-    derivatives: bool,
+    reads: Reads,
     table: &'static Table<Torch>,
 ) -> Lowering {
-    let policy = policy(derivatives);
+    let policy = policy(reads);
     let origins = values.iter().map(|value| value.origin.clone()).collect();
-    let mut lowering = Lowering::new(Torch { origins, cache_weights, policy }, table);
-    lowering.derivatives = derivatives;
+    let mut lowering =
+        Lowering::new(Torch { origins, cache_weights, complex: HashSet::new(), policy }, table, reads);
     for value in values {
         self::value(&mut lowering, value);
     }
@@ -179,7 +188,12 @@ pub(crate) fn value(lowering: &mut Lowering, value: Value) -> ValueId {
     }
     let kind = part.or(value.kind);
     let dtype = kind.map_or(DType::Other, dtype);
-    lowering.writer.tape.value(Meta { complex: part.is_some(), ..Meta::new(shape, dtype) })
+    let complex = part.is_some();
+    let value = lowering.writer.tape.value(Meta { complex, ..Meta::new(shape, dtype) });
+    if complex {
+        lowering.framework.complex.insert(value.0);
+    }
+    value
 }
 
 /// Adds one record. Consumes it, so that tensors which no rule reads are freed.

@@ -7,6 +7,7 @@ use crate::tensor::dtype;
 use crate::{Explanation, Result, TorchTensor, run};
 use dlbacktrace_core::analysis::Scaling;
 use dlbacktrace_core::explain::{Again, OperatorUse, Options, SampleCache, Watch, coverage, scalings};
+use dlbacktrace_core::rules::Reads;
 use dlbacktrace_core::{DType, Family, ModulePath, RandomUse, WeightCache};
 use dlbacktrace_torch_recorder::{
     FixedRandom, FormalArgument, Inputs, JitModule, Module, NamedTensor, OperatorCount, Replay, Submodule,
@@ -102,8 +103,8 @@ impl Model {
     pub fn explain(&self, inputs: &Inputs, options: &Options) -> Result<Explanation> {
         let start = Instant::now();
         let fixed = options.random_seed.map(FixedRandom::new).transpose()?;
-        let derivatives = options.rules.differentiates();
-        let mut recording = self.module.record_watched(inputs, policy(derivatives), &options.watch)?;
+        let reads = options.rules.reads();
+        let mut recording = self.module.record_watched(inputs, policy(reads), &options.watch)?;
         drop(fixed);
         self.paths.complete(&mut recording.records);
         let forward = start.elapsed();
@@ -115,7 +116,7 @@ impl Model {
                 Ok(outputs.into_iter().map(|(_, tensor)| TorchTensor::from(tensor)).collect())
             }),
         };
-        let mut run = run::on_tape(recording, !self.module.keeps_state(), derivatives, forward, Some(again))?;
+        let mut run = run::on_tape(recording, !self.module.keeps_state(), reads, forward, Some(again))?;
         if self.module.left_training() {
             let mode = "the model was saved in training mode, but ran in evaluation mode, as after eval()";
             run.assumed.push(mode.to_owned());
@@ -128,8 +129,8 @@ impl Model {
     /// # Errors
     /// [`Error::Module`](crate::Error::Module).
     pub fn scalings(&self, inputs: &Inputs) -> Result<Vec<(String, Scaling)>> {
-        let recording = self.module.record(inputs, policy(false))?;
-        Ok(scalings(&run::on_tape(recording, false, false, Duration::ZERO, None)?))
+        let recording = self.module.record(inputs, policy(Reads::default()))?;
+        Ok(scalings(&run::on_tape(recording, false, Reads::default(), Duration::ZERO, None)?))
     }
 
     /// Runs the model without recording; returns the outputs, flattened, with their names.

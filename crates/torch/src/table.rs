@@ -32,8 +32,10 @@ mod vision;
 use crate::lowering::Torch;
 pub use dlbacktrace_core::lowering::OperatorRule;
 use dlbacktrace_core::lowering::{self, Table};
-use dlbacktrace_torch_recorder::{Keep, Policy};
-use std::sync::OnceLock;
+use dlbacktrace_core::rules::Reads;
+use dlbacktrace_torch_recorder::Policy;
+use std::collections::BTreeMap;
+use std::sync::{Mutex, OnceLock, PoisonError};
 
 pub(crate) type Entry = lowering::Row<Torch>;
 pub(crate) type Lower = lowering::Lower<Torch>;
@@ -79,14 +81,13 @@ pub(crate) fn table() -> &'static Table<Torch> {
     TABLE.get_or_init(|| Table::of(entries()))
 }
 
-/// The policy for runs that are explained. Rules that need `derivatives` need all tensors of a call.
-pub(crate) fn policy(derivatives: bool) -> &'static Policy {
-    static POLICY: OnceLock<Policy> = OnceLock::new();
-    static DERIVATIVES: OnceLock<Policy> = OnceLock::new();
-    match derivatives {
-        false => POLICY.get_or_init(|| Policy::new(table().iter().map(|(name, entry)| (name, entry.keep)))),
-        true => DERIVATIVES.get_or_init(|| Policy::new(table().iter().map(|(name, _)| (name, Keep::All)))),
-    }
+/// The policy for runs that are explained by rules that read this. There are few, which are kept.
+pub(crate) fn policy(reads: Reads) -> &'static Policy {
+    static POLICIES: Mutex<BTreeMap<Reads, &'static Policy>> = Mutex::new(BTreeMap::new());
+    // A thread that panicked while it held the lock left the map complete.
+    let mut policies = POLICIES.lock().unwrap_or_else(PoisonError::into_inner);
+    let keep = |(name, entry): (&'static str, &Entry)| (name, entry.keep(reads));
+    policies.entry(reads).or_insert_with(|| Box::leak(Box::new(Policy::new(table().iter().map(keep)))))
 }
 
 /// The policy for a replay, which keeps everything.

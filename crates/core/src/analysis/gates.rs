@@ -75,7 +75,7 @@ fn movements_before<'t, T: Tensor>(
 
 /// Drops the arguments of activations, which only the gates read, unless rules may go by derivatives.
 pub(super) fn release<T: Tensor>(tape: &mut Tape<T>) {
-    if tape.has_derivatives() {
+    if tape.reads.more() {
         return;
     }
     for step in &mut tape.steps {

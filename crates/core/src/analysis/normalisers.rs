@@ -69,7 +69,7 @@ enum Outcome {
 /// Turns the steps of written-out normalisations into passes.
 pub(super) fn recognise<T: Tensor>(tape: &mut Tape<T>) {
     let mut known: Vec<Known> = (0..tape.values.len()).map(|value| plain(ValueId(value))).collect();
-    let expands = tape.has_derivatives();
+    let expands = tape.reads.expands();
     for index in 0..tape.steps.len() {
         let Some((value, outcome)) = of_step(&tape.steps[index], index, &known) else { continue };
         if !matches!(outcome, Outcome::Keep)

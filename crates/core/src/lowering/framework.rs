@@ -23,6 +23,10 @@ pub trait Framework: Sized + 'static {
     const GATED: Self::Keep;
     /// Keeps all operands.
     const OPERANDS: Self::Keep;
+    /// Keeps all results, and of the operands integers and truth values.
+    const RESULTS: Self::Keep;
+    /// Keeps what the derivative of a function or a norm reads.
+    const DERIVATIVE: Self::Keep;
     /// Keeps all operands and results.
     const ALL: Self::Keep;
 

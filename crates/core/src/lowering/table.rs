@@ -2,6 +2,7 @@
 
 use super::{Framework, Lowering};
 use crate::ops::Decision;
+use crate::rules::{Kind, Reads};
 use crate::{Family, Function, OfComplex, Result};
 use std::collections::HashMap;
 
@@ -17,6 +18,21 @@ pub struct Row<F: Framework> {
     pub lower: Lower<F>,
     /// How a call on complex numbers is lowered.
     pub of_complex: OfComplex,
+    /// What rules other than those of DLBacktrace read.
+    pub others: Others,
+}
+
+/// What rules other than those of DLBacktrace read of a call.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Others {
+    /// Everything: the derivative is that of the whole call.
+    All,
+    /// Nothing more: its steps bring their derivatives.
+    Nothing,
+    /// The result, by which ε-rules divide; its steps bring their derivatives.
+    Result,
+    /// The operands of a norm.
+    Norm,
 }
 
 /// How a call becomes steps of the tape.
@@ -45,7 +61,7 @@ pub type LowerBy<F> = fn(&mut Lowering<F>, &<F as Framework>::Call) -> Result<()
 impl<F: Framework> Row<F> {
     /// A row for real numbers.
     pub const fn new(names: &'static [&'static str], listed: Family, keep: F::Keep, lower: Lower<F>) -> Self {
-        Self { names, listed, keep, lower, of_complex: OfComplex::Unruled }
+        Self { names, listed, keep, lower, of_complex: OfComplex::Unruled, others: Others::All }
     }
 
     /// A function of each element of the first operand.
@@ -78,6 +94,11 @@ impl<F: Framework> Row<F> {
         Self::new(names, listed, F::INDICES, Lower::By(lower))
     }
 
+    /// Movement that reads the shapes of its operands, and integers and truth values.
+    pub const fn movement(names: &'static [&'static str], lower: LowerBy<F>) -> Self {
+        Self::by_shape(names, Family::Movement, lower).adjoins()
+    }
+
     /// A rule that reads its operands.
     pub const fn by_data(names: &'static [&'static str], listed: Family, lower: LowerBy<F>) -> Self {
         Self::new(names, listed, F::OPERANDS, Lower::By(lower))
@@ -86,6 +107,50 @@ impl<F: Framework> Row<F> {
     /// A rule that reads its operands and its results.
     pub const fn by_result(names: &'static [&'static str], listed: Family, lower: LowerBy<F>) -> Self {
         Self::new(names, listed, F::ALL, Lower::By(lower))
+    }
+
+    /// Its steps bring their derivatives.
+    pub const fn adjoins(mut self) -> Self {
+        self.others = Others::Nothing;
+        self
+    }
+
+    /// Its steps bring their derivatives, and may divide by their result.
+    pub const fn sums(mut self) -> Self {
+        self.others = Others::Result;
+        self
+    }
+
+    /// It is a norm, whose operands rules other than those of DLBacktrace read.
+    pub const fn norms(mut self) -> Self {
+        self.others = Others::Norm;
+        self
+    }
+
+    /// Which tensors of a call these rules read.
+    pub fn keep(&self, reads: Reads) -> F::Keep {
+        match (&self.lower, self.others) {
+            _ if !reads.more() => self.keep,
+            (Lower::Function(function), _) => self.keep_of_function(*function, reads),
+            (Lower::Identity | Lower::Decision(_) | Lower::Constant, _) | (_, Others::Nothing) => self.keep,
+            (_, Others::Result) if !reads.results() => self.keep,
+            (_, Others::Norm) if !reads.norms() => self.keep,
+            (_, Others::Norm) if reads.differentiates(Kind::Norm) => F::DERIVATIVE,
+            (_, Others::Norm) => F::OPERANDS,
+            _ => F::ALL,
+        }
+    }
+
+    fn keep_of_function(&self, function: Function, reads: Reads) -> F::Keep {
+        let kind = Kind::of_function(function);
+        match () {
+            () if kind == Kind::Softmax && reads.expands() => F::ALL,
+            () if reads.differentiates(kind) && function.has_slope() => F::RESULTS,
+            () if reads.differentiates(kind) => F::DERIVATIVE,
+            // An exponential may be a part of a written-out softmax.
+            () if function == Function::Exp && reads.expands() => F::OPERANDS,
+            () => self.keep,
+        }
     }
 
     /// The rule also holds for complex numbers.

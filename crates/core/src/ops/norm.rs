@@ -22,8 +22,10 @@ pub struct Norm {
 /// Where a norm takes μ and σ² from.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Statistics {
-    /// They are the last two operands.
+    /// They are the last two operands, which do not depend on x.
     Given,
+    /// They are the last two operands, which were computed from x and are held fixed.
+    Held,
     /// They are those of x.
     Own {
         /// The shape in which x is seen to take them.
@@ -109,6 +111,12 @@ impl<T: Tensor> BacktraceOp<T> for Norm {
         let mut shares = vec![None; operands.len()];
         match context.rule() {
             Rule::Backtrace | Rule::Pass => shares[0] = Some(relevance.clone()),
+            // With given statistics it is a scale.
+            Rule::Gradient if self.statistics == Statistics::Given => {
+                let (Fixed { scale, .. }, _) = self.fixed(operands)?;
+                shares[0] = Some(relevance.map(|channel| channel.mul(&scale))?);
+            }
+            Rule::Gradient => return context.differentiate(operands, &[Some(relevance.first().clone())]),
             Rule::Epsilon(_) => shares[0] = self.by_map(operands, relevance, context)?,
             rule => return Err(Error::Uncovered(format!("the rule {rule} does not serve norms"))),
         }
@@ -137,7 +145,7 @@ impl Norm {
         let scale = if self.scaled { Some(next()?.data()?) } else { None };
         let shift = if self.shifted { Some(next()?.data()?) } else { None };
         let (inverse, mean, given) = match &self.statistics {
-            Statistics::Given => {
+            Statistics::Given | Statistics::Held => {
                 let (mean, variance) = (next()?.data()?, next()?.data()?);
                 (self.inverse(variance)?, None, Some(mean))
             }

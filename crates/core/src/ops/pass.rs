@@ -52,7 +52,7 @@ impl<T: Tensor> BacktraceOp<T> for Pass {
     }
 
     fn reads_result(&self) -> bool {
-        self.role == Role::Function(Function::Softmax)
+        matches!(self.role, Role::Function(function) if function == Function::Softmax || function.has_slope())
     }
 
     fn backtrace(
@@ -71,9 +71,9 @@ impl<T: Tensor> BacktraceOp<T> for Pass {
                 Role::Function(Function::Scale(factor)) => {
                     self.pass(operands, operand, &relevance.map(|channel| channel.scale(factor))?)
                 }
-                _ => context.differentiate(operands, &[Some(relevance.first().clone())]),
+                _ => self.slope(operands, operand, relevance, context),
             },
-            Rule::Guided => context.differentiate(operands, &[Some(positive()?.first().clone())]),
+            Rule::Guided => self.slope(operands, operand, &positive()?, context),
             Rule::Taylor => expanded(operands, operand, relevance, context),
             Rule::Closed => {
                 context.lose(Loss::Closed, relevance.amount()?);
@@ -87,6 +87,27 @@ impl<T: Tensor> BacktraceOp<T> for Pass {
 }
 
 impl Pass {
+    /// R times the derivative.
+    fn slope<T: Tensor>(
+        &self,
+        operands: &[Operand<T>],
+        operand: &Operand<T>,
+        relevance: &Relevance<T>,
+        context: &mut Context<'_, T>,
+    ) -> Result<Vec<Option<Relevance<T>>>> {
+        let known = match self.role {
+            Role::Function(function) => function.slope().zip(context.result.take()),
+            _ => None,
+        };
+        match known {
+            Some((slope, y)) => {
+                let slope = slope(&y)?;
+                self.pass(operands, operand, &relevance.map(|channel| channel.mul(&slope))?)
+            }
+            None => context.differentiate(operands, &[Some(relevance.first().clone())]),
+        }
+    }
+
     fn pass<T: Tensor>(
         &self,
         operands: &[Operand<T>],

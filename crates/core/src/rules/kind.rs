@@ -44,6 +44,35 @@ pub enum Kind {
 }
 
 impl Kind {
+    /// The kinds.
+    pub const ALL: [Self; 16] = [
+        Self::Linear,
+        Self::Convolution,
+        Self::Sum,
+        Self::Average,
+        Self::MatrixProduct,
+        Self::Attention,
+        Self::Product,
+        Self::Softmax,
+        Self::Norm,
+        Self::Activation,
+        Self::Rectifier,
+        Self::Winner,
+        Self::Embedding,
+        Self::Recurrent,
+        Self::Movement,
+        Self::Other,
+    ];
+
+    /// The kind of a function.
+    pub fn of_function(function: Function) -> Self {
+        match function {
+            Function::Softmax => Self::Softmax,
+            Function::Rectifier => Self::Rectifier,
+            _ => Self::Activation,
+        }
+    }
+
     /// The kind of an operator on its operands.
     pub fn of<T: Tensor>(op: &dyn BacktraceOp<T>, operands: &[Operand<T>]) -> Self {
         match (op.family(), op.role(operands)) {
@@ -56,8 +85,7 @@ impl Kind {
             (Family::WeightedSum, _) => Self::Average,
             (Family::Product, Role::Attention) => Self::Attention,
             (Family::Product, _) => Self::Product,
-            (Family::Pass, Role::Function(Function::Softmax)) => Self::Softmax,
-            (Family::Pass, Role::Function(Function::Rectifier)) => Self::Rectifier,
+            (Family::Pass, Role::Function(function)) => Self::of_function(function),
             (Family::Pass, Role::Norm) => Self::Norm,
             (Family::Pass, Role::Identity) | (Family::Movement, _) | (Family::Embedding, Role::Movement) => {
                 Self::Movement

@@ -72,12 +72,6 @@ impl Row {
             }
     }
 
-    /// Whether its rule goes by derivatives, or by what only a norm's own rule reads.
-    pub(super) fn reads_all(&self) -> bool {
-        let norms = self.kinds.is_empty() || self.kinds.contains(&Kind::Norm);
-        self.rule.differentiates() || (norms && matches!(self.rule, Rule::Epsilon(_)))
-    }
-
     /// Whether it names parts of a model, so that it should select something.
     pub(super) fn names_parts(&self) -> bool {
         [&self.operator, &self.module, &self.class].into_iter().any(Option::is_some)

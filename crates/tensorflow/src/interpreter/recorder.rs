@@ -77,7 +77,7 @@ impl<'a> Recorder<'a> {
             |value: &Value, keep: bool| Slot { value: value.id, tensor: keep.then(|| value.tensor.clone()) };
         let input = |(index, value): (usize, &Value)| {
             let whole = match keep {
-                Keep::Indices => false,
+                Keep::Indices | Keep::Results => false,
                 Keep::Rest => index > 0,
                 Keep::Inputs | Keep::All => true,
             };
@@ -88,7 +88,10 @@ impl<'a> Recorder<'a> {
             scope: Arc::clone(scope),
             chance,
             inputs: inputs.iter().enumerate().map(input).collect(),
-            outputs: outputs.iter().map(|value| slot(value, keep == Keep::All)).collect(),
+            outputs: outputs
+                .iter()
+                .map(|value| slot(value, matches!(keep, Keep::All | Keep::Results)))
+                .collect(),
         });
     }
 

@@ -38,6 +38,8 @@ pub enum Keep {
     /// Integers, truth values and strings among the inputs.
     #[default]
     Indices,
+    /// Besides these, all outputs.
+    Results,
     /// Besides these, all inputs but the first.
     Rest,
     /// All inputs.

@@ -9,12 +9,16 @@ use dlbacktrace_core::{Error, Family, Function, Operand, Result, Tensor};
 use std::ffi::CStr;
 
 pub(super) const ENTRIES: &[Entry] = &[
-    Entry::by_data(&["Add", "AddV2", "AddN", "AccumulateNV2"], Family::WeightedSum, sum).of_complex(),
-    Entry::by_data(&["Sub"], Family::WeightedSum, difference).of_complex(),
+    Entry::by_data(&["Add", "AddV2", "AddN", "AccumulateNV2"], Family::WeightedSum, sum)
+        .adjoins()
+        .of_complex(),
+    Entry::by_data(&["Sub"], Family::WeightedSum, difference).adjoins().of_complex(),
     Entry::by_data(&["SquaredDifference"], Family::WeightedSum, squared_difference),
-    Entry::by_data(&["BiasAdd", "BiasAddV1"], Family::WeightedSum, bias),
-    Entry::by_data(&["Mul", "MulNoNan"], Family::Product, product).of_complex(),
-    Entry::by_data(&["RealDiv", "Div", "DivNoNan", "Xdivy"], Family::Product, quotient).of_complex(),
+    Entry::by_data(&["BiasAdd", "BiasAddV1"], Family::WeightedSum, bias).adjoins(),
+    Entry::by_data(&["Mul", "MulNoNan"], Family::Product, product).adjoins().of_complex(),
+    Entry::by_data(&["RealDiv", "Div", "DivNoNan", "Xdivy"], Family::Product, quotient)
+        .adjoins()
+        .of_complex(),
     Entry::by_shape(
         &[
             "FloorMod",

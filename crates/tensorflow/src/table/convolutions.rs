@@ -11,18 +11,22 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 pub(super) const ENTRIES: &[Entry] = &[
     Entry::by_data(&["Conv2D", "Conv3D"], Family::WeightedSum, |lowering, record| {
         convolution(lowering, record, false)
-    }),
+    })
+    .sums(),
     Entry::by_data(&["DepthwiseConv2dNative"], Family::WeightedSum, |lowering, record| {
         convolution(lowering, record, true)
-    }),
+    })
+    .sums(),
     Entry::by_data(
         &["Conv2DBackpropInput", "Conv2DBackpropInputV2", "Conv3DBackpropInput", "Conv3DBackpropInputV2"],
         Family::WeightedSum,
         |lowering, record| transposed(lowering, record, false),
-    ),
+    )
+    .sums(),
     Entry::by_data(&["DepthwiseConv2dNativeBackpropInput"], Family::WeightedSum, |lowering, record| {
         transposed(lowering, record, true)
-    }),
+    })
+    .sums(),
 ];
 
 fn convolution(lowering: &mut Lowering, record: &Record, depthwise: bool) -> Result<()> {

@@ -203,8 +203,8 @@ impl Case {
     fn relevance(&self, moving: &[usize]) -> Vec<f64> {
         let outputs = self.run(&self.inputs);
         let tensors: Vec<&Tensor> = self.inputs.iter().chain(&outputs).collect();
-        let derivatives = self.rules.differentiates();
-        let kept = if derivatives { Keep::All } else { keep(&self.operation.operator) };
+        let reads = self.rules.reads();
+        let kept = keep(&self.operation.operator, reads);
         let slot = |(index, tensor): (usize, &&Tensor)| {
             let whole = kept == Keep::All || (kept == Keep::Inputs && index < self.inputs.len());
             let index_like = tensor.data_type() != DataType::FLOAT && index < self.inputs.len();
@@ -221,7 +221,7 @@ impl Case {
         let (operation, scope) = (Arc::clone(&self.operation), Arc::new(Scope::default()));
         let made = slots.split_off(self.inputs.len());
         let record = Record { operation, scope, chance: None, inputs: slots, outputs: made };
-        let mut lowering = lowering::begin(context(), values, &[], derivatives, table());
+        let mut lowering = lowering::begin(context(), values, &[], reads, table());
         lowering.record(&record).unwrap();
         let mut tape = lowering.writer.tape;
         tape.inputs = moving.iter().map(|&input| Value(input)).collect();

@@ -70,7 +70,7 @@ pub(super) fn with_rows(
     lowering: &mut Lowering,
     rows: impl FnOnce(&Lowering) -> Result<TfTensor>,
 ) -> Result<()> {
-    if lowering.derivatives {
+    if lowering.reads.more() {
         let rows = rows(lowering)?;
         // One-hot rows may be integers.
         let rows = if rows.dtype().is_float() { rows } else { rows.cast(DType::F32)? };

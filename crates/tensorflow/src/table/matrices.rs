@@ -11,12 +11,14 @@ pub(super) const ENTRIES: &[Entry] = &[
     Entry::by_data(&["MatMul"], Family::WeightedSum, |lowering, record| {
         product(lowering, record, ["transpose_a", "transpose_b"])
     })
+    .sums()
     .of_complex(),
     Entry::by_data(
         &["BatchMatMul", "BatchMatMulV2", "BatchMatMulV3"],
         Family::WeightedSum,
         |lowering, record| product(lowering, record, ["adj_x", "adj_y"]),
     )
+    .sums()
     .of_complex(),
 ];
 

@@ -9,48 +9,44 @@ use dlbacktrace_core::ops::{Concat, Expand, Flip, Pad, Permute, Reshape, Select,
 use dlbacktrace_core::{Family, Operand, Range, Result, Turn};
 
 pub(super) const ENTRIES: &[Entry] = &[
-    Entry::by_shape(
-        &["Reshape", "ExpandDims", "Squeeze", "EnsureShape"],
-        Family::Movement,
-        |lowering, record| {
-            let operands = moving(lowering, record)?;
-            lowering.step(record, Box::new(Reshape), operands)
-        },
-    )
+    Entry::movement(&["Reshape", "ExpandDims", "Squeeze", "EnsureShape"], |lowering, record| {
+        let operands = moving(lowering, record)?;
+        lowering.step(record, Box::new(Reshape), operands)
+    })
     .of_complex(),
-    Entry::by_shape(&["Transpose"], Family::Movement, transpose).by_parts(),
-    Entry::by_shape(&["BroadcastTo"], Family::Movement, |lowering, record| {
+    Entry::movement(&["Transpose"], transpose).by_parts(),
+    Entry::movement(&["BroadcastTo"], |lowering, record| {
         let operands = moving(lowering, record)?;
         lowering.step(record, Box::new(Expand), operands)
     })
     .of_complex(),
-    Entry::by_shape(&["Slice"], Family::Movement, slice).by_parts(),
-    Entry::by_shape(&["Split"], Family::Movement, |lowering, record| {
+    Entry::movement(&["Slice"], slice).by_parts(),
+    Entry::movement(&["Split"], |lowering, record| {
         split(lowering, record, input(record, 1)?, integer(record, 0)?)
     })
     .by_parts(),
-    Entry::by_shape(&["SplitV"], Family::Movement, |lowering, record| {
+    Entry::movement(&["SplitV"], |lowering, record| {
         split(lowering, record, input(record, 0)?, integer(record, 2)?)
     })
     .by_parts(),
-    Entry::by_shape(&["Unpack"], Family::Movement, unpack).by_parts(),
-    Entry::by_shape(&["Pack"], Family::Movement, |lowering, record| {
+    Entry::movement(&["Unpack"], unpack).by_parts(),
+    Entry::movement(&["Pack"], |lowering, record| {
         concat(lowering, record, &record.inputs, record.operation.int("axis").unwrap_or(0), true)
     })
     .by_parts(),
-    Entry::by_shape(&["ConcatV2"], Family::Movement, |lowering, record| {
+    Entry::movement(&["ConcatV2"], |lowering, record| {
         let parts = record.inputs.len().saturating_sub(1);
         concat(lowering, record, &record.inputs[..parts], integer(record, parts)?, false)
     })
     .by_parts(),
-    Entry::by_shape(&["Concat"], Family::Movement, |lowering, record| {
+    Entry::movement(&["Concat"], |lowering, record| {
         concat(lowering, record, record.inputs.get(1..).unwrap_or_default(), integer(record, 0)?, false)
     })
     .by_parts(),
-    Entry::by_shape(&["Pad", "PadV2"], Family::Movement, pad).by_parts(),
-    Entry::by_shape(&["ReverseV2"], Family::Movement, reverse).by_parts(),
-    Entry::by_shape(&["Select", "SelectV2"], Family::Movement, select).by_parts(),
-    Entry::by_shape(
+    Entry::movement(&["Pad", "PadV2"], pad).by_parts(),
+    Entry::movement(&["ReverseV2"], reverse).by_parts(),
+    Entry::movement(&["Select", "SelectV2"], select).by_parts(),
+    Entry::movement(
         &[
             "Tile",
             "MirrorPad",
@@ -72,7 +68,6 @@ pub(super) const ENTRIES: &[Entry] = &[
             "ExtractVolumePatches",
             "DynamicPartition",
         ],
-        Family::Movement,
         |lowering, record| rearrange::lower(lowering, record, &[0]),
     )
     .by_parts(),
@@ -80,22 +75,16 @@ pub(super) const ENTRIES: &[Entry] = &[
     Entry::by_data(&["StatelessShuffle"], Family::Movement, |lowering, record| {
         rearrange::lower(lowering, record, &[0])
     }),
-    Entry::by_shape(
-        &["SpaceToBatch", "SpaceToBatchND", "BatchToSpace", "BatchToSpaceND"],
-        Family::Movement,
-        blocks,
-    ),
+    Entry::movement(&["SpaceToBatch", "SpaceToBatchND", "BatchToSpace", "BatchToSpaceND"], blocks),
     // The last input fills the cells off the diagonals.
-    Entry::by_shape(&["MatrixDiagV2", "MatrixDiagV3"], Family::Movement, |lowering, record| {
+    Entry::movement(&["MatrixDiagV2", "MatrixDiagV3"], |lowering, record| {
         rearrange::lower_filling(lowering, record, &[0], Some(4))
     }),
-    Entry::by_shape(
-        &["MatrixSetDiag", "MatrixSetDiagV2", "MatrixSetDiagV3"],
-        Family::Movement,
-        |lowering, record| rearrange::lower(lowering, record, &[0, 1]),
-    ),
+    Entry::movement(&["MatrixSetDiag", "MatrixSetDiagV2", "MatrixSetDiagV3"], |lowering, record| {
+        rearrange::lower(lowering, record, &[0, 1])
+    }),
     // Half of the inputs are indices.
-    Entry::by_shape(&["DynamicStitch", "ParallelDynamicStitch"], Family::Movement, |lowering, record| {
+    Entry::movement(&["DynamicStitch", "ParallelDynamicStitch"], |lowering, record| {
         let count = record.inputs.len();
         rearrange::lower(lowering, record, &(count / 2..count).collect::<Vec<_>>())
     }),

@@ -12,7 +12,8 @@ pub(super) const ENTRIES: &[Entry] = &[
         Family::Pass,
         Keep::Rest,
         Lower::By(batch_norm),
-    ),
+    )
+    .norms(),
     Entry::by_shape(&["LRN"], Family::Pass, responses),
     Entry::new(&["BatchNormWithGlobalNormalization"], Family::Pass, Keep::Indices, Lower::Norm),
 ];
@@ -49,7 +50,7 @@ fn batch_norm(lowering: &mut Lowering, record: &Record) -> Result<()> {
 /// Responses divided by a power of those of neighbours: y = x / s. With s held fixed, it is a norm by the mean 0 and the
 /// variance s². Where x is 0, s does not matter.
 fn responses(lowering: &mut Lowering, record: &Record) -> Result<()> {
-    if !lowering.derivatives {
+    if !lowering.reads.more() {
         return lowering.pass(record, Pass::norm());
     }
     let (x, y) = (lowering.operand(input(record, 0)?)?, lowering.result(record)?);
@@ -57,7 +58,7 @@ fn responses(lowering: &mut Lowering, record: &Record) -> Result<()> {
     let level = x.data()?.quotient(&y)?.0.add(&silent)?;
     let mean = lowering.writer.constant(level.zeros(&[])?);
     let variance = lowering.writer.constant(level.mul(&level)?);
-    let norm = Norm { statistics: Statistics::Given, epsilon: 0.0, scaled: false, shifted: false };
+    let norm = Norm { statistics: Statistics::Held, epsilon: 0.0, scaled: false, shifted: false };
     lowering.step(record, Box::new(norm), vec![x, mean, variance])
 }
 

@@ -132,7 +132,7 @@ fn bags(lowering: &mut Lowering, record: &Record) -> Result<()> {
     let found = table.data()?.index_select(0, rows.data()?)?;
     let mut found = lowering.writer.inner(Box::new(Embedding), vec![table, rows], found);
     let index = lowering.operand(input(record, 2)?)?.data()?.clone();
-    if lowering.derivatives {
+    if lowering.reads.more() {
         with_rows(lowering, |_| found.data().cloned())?;
         let weights = lowering.writer.constant(weights(record, &found, &index)?);
         found = lowering.writer.product(&found, &weights)?;

@@ -15,17 +15,21 @@ pub(super) const ENTRIES: &[Entry] = &[
     Entry::by_data(&["aten::add"], Family::WeightedSum, |lowering, call| {
         sum(lowering, call, |alpha| [1.0, alpha])
     })
+    .adjoins()
     .of_complex(),
     Entry::by_data(&["aten::sub", "aten::subtract"], Family::WeightedSum, |lowering, call| {
         sum(lowering, call, |alpha| [1.0, -alpha])
     })
+    .adjoins()
     .of_complex(),
     Entry::by_data(&["aten::rsub"], Family::WeightedSum, |lowering, call| {
         sum(lowering, call, |alpha| [-alpha, 1.0])
     })
+    .adjoins()
     .of_complex(),
-    Entry::by_data(&["aten::mul", "aten::multiply"], Family::Product, product).of_complex(),
+    Entry::by_data(&["aten::mul", "aten::multiply"], Family::Product, product).adjoins().of_complex(),
     Entry::by_data(&["aten::div", "aten::divide", "aten::true_divide"], Family::Product, quotient)
+        .adjoins()
         .of_complex(),
     Entry::by_data(&["aten::addcmul"], Family::WeightedSum, |lowering, call| {
         added(lowering, call, Box::new(Product), Tensor::mul)

@@ -19,12 +19,14 @@ pub(super) const ENTRIES: &[Entry] = &[
         ],
         Family::WeightedSum,
         convolution,
-    ),
+    )
+    .sums(),
     Entry::by_data(
         &["aten::conv_transpose1d", "aten::conv_transpose2d", "aten::conv_transpose3d"],
         Family::WeightedSum,
         transposed,
-    ),
+    )
+    .sums(),
 ];
 
 /// Input, weight and, if there is one, bias.

@@ -10,14 +10,16 @@ use dlbacktrace_torch_recorder::Call;
 use tch::{Kind, TchError};
 
 pub(super) const ENTRIES: &[Entry] = &[
-    Entry::by_data(&["aten::linear"], Family::WeightedSum, linear),
+    Entry::by_data(&["aten::linear"], Family::WeightedSum, linear).sums(),
     Entry::by_data(&["aten::matmul"], Family::WeightedSum, |lowering, call| {
         product(lowering, call, "self", "other")
     })
+    .sums()
     .of_complex(),
     Entry::by_data(&["aten::mm", "aten::bmm", "aten::smm"], Family::WeightedSum, |lowering, call| {
         product(lowering, call, "self", "mat2")
     })
+    .sums()
     .of_complex(),
     Entry::by_data(&["aten::_sparse_mm"], Family::WeightedSum, |lowering, call| {
         product(lowering, call, "sparse", "dense")
@@ -36,17 +38,21 @@ pub(super) const ENTRIES: &[Entry] = &[
     Entry::by_data(&["aten::mv"], Family::WeightedSum, |lowering, call| {
         product(lowering, call, "self", "vec")
     })
+    .sums()
     .of_complex(),
     Entry::by_data(&["aten::dot", "aten::vdot"], Family::Product, dot),
     Entry::by_data(&["aten::addmm", "aten::_sparse_addmm"], Family::WeightedSum, |lowering, call| {
         added(lowering, call, "mat1", "mat2")
-    }),
+    })
+    .sums(),
     Entry::by_data(&["aten::addmv"], Family::WeightedSum, |lowering, call| {
         added(lowering, call, "mat", "vec")
-    }),
+    })
+    .sums(),
     Entry::by_data(&["aten::baddbmm"], Family::WeightedSum, |lowering, call| {
         added(lowering, call, "batch1", "batch2")
-    }),
+    })
+    .sums(),
 ];
 
 fn linear(lowering: &mut Lowering, call: &Call) -> Result<()> {

@@ -1,15 +1,15 @@
 //! Movement of elements (rules §5).
 
-use super::{Entry, Lower};
+use super::Entry;
 use crate::arguments::{Arguments, axis};
 use crate::lowering::Lowering;
 use crate::rearrange;
 use dlbacktrace_core::ops::{Concat, Expand, Flip, Pad, Permute, Reshape, Select, Slice};
-use dlbacktrace_core::{Error, Family, Operand, Range, Result};
-use dlbacktrace_torch_recorder::{Call, Keep};
+use dlbacktrace_core::{Error, Operand, Range, Result};
+use dlbacktrace_torch_recorder::Call;
 
 pub(super) const ENTRIES: &[Entry] = &[
-    Entry::by_shape(
+    Entry::movement(
         &[
             "aten::view",
             "aten::reshape",
@@ -23,20 +23,17 @@ pub(super) const ENTRIES: &[Entry] = &[
             "aten::reshape_as",
             "aten::ravel",
         ],
-        Family::Movement,
         reshape,
     )
     .of_complex(),
-    Entry::by_shape(&["aten::permute"], Family::Movement, permute).by_parts(),
-    Entry::by_shape(&["aten::transpose", "aten::swapaxes", "aten::swapdims"], Family::Movement, transpose)
-        .by_parts(),
-    Entry::by_shape(&["aten::t", "aten::numpy_T", "aten::mT"], Family::Movement, turn).by_parts(),
-    Entry::by_shape(&["aten::expand", "aten::expand_as", "aten::broadcast_to"], Family::Movement, expand)
-        .of_complex(),
-    Entry::by_shape(&["aten::slice"], Family::Movement, slice).by_parts(),
-    Entry::by_shape(&["aten::narrow"], Family::Movement, narrow).by_parts(),
-    Entry::by_shape(&["aten::select", "aten::unbind"], Family::Movement, select).by_parts(),
-    Entry::by_shape(
+    Entry::movement(&["aten::permute"], permute).by_parts(),
+    Entry::movement(&["aten::transpose", "aten::swapaxes", "aten::swapdims"], transpose).by_parts(),
+    Entry::movement(&["aten::t", "aten::numpy_T", "aten::mT"], turn).by_parts(),
+    Entry::movement(&["aten::expand", "aten::expand_as", "aten::broadcast_to"], expand).of_complex(),
+    Entry::movement(&["aten::slice"], slice).by_parts(),
+    Entry::movement(&["aten::narrow"], narrow).by_parts(),
+    Entry::movement(&["aten::select", "aten::unbind"], select).by_parts(),
+    Entry::movement(
         &[
             "aten::split",
             "aten::split_with_sizes",
@@ -46,23 +43,19 @@ pub(super) const ENTRIES: &[Entry] = &[
             "aten::unsafe_chunk",
             "aten::tensor_split",
         ],
-        Family::Movement,
         split,
     )
     .by_parts(),
-    Entry::by_shape(
-        &["aten::cat", "aten::concat", "aten::concatenate"],
-        Family::Movement,
-        |lowering, call| concat(lowering, call, false),
-    )
+    Entry::movement(&["aten::cat", "aten::concat", "aten::concatenate"], |lowering, call| {
+        concat(lowering, call, false)
+    })
     .by_parts(),
-    Entry::by_shape(&["aten::stack"], Family::Movement, |lowering, call| concat(lowering, call, true))
-        .by_parts(),
-    Entry::by_shape(&["aten::constant_pad_nd"], Family::Movement, pad).by_parts(),
-    Entry::by_shape(&["aten::flip"], Family::Movement, flip).by_parts(),
-    Entry::by_shape(&["aten::where"], Family::Movement, choose).by_parts(),
-    Entry::by_shape(&["aten::masked_fill"], Family::Movement, masked_fill).by_parts(),
-    Entry::new(
+    Entry::movement(&["aten::stack"], |lowering, call| concat(lowering, call, true)).by_parts(),
+    Entry::movement(&["aten::constant_pad_nd"], pad).by_parts(),
+    Entry::movement(&["aten::flip"], flip).by_parts(),
+    Entry::movement(&["aten::where"], choose).by_parts(),
+    Entry::movement(&["aten::masked_fill"], masked_fill).by_parts(),
+    Entry::movement(
         &[
             "aten::repeat",
             "aten::repeat_interleave",
@@ -96,9 +89,7 @@ pub(super) const ENTRIES: &[Entry] = &[
             "aten::max_unpool2d",
             "aten::max_unpool3d",
         ],
-        Family::Movement,
-        Keep::Indices,
-        Lower::By(rearrange::lower),
+        rearrange::lower,
     )
     .by_parts(),
 ];

@@ -26,7 +26,8 @@ pub(super) const ENTRIES: &[Entry] = &[
         Family::Pass,
         Keep::Rest,
         Lower::By(norm),
-    ),
+    )
+    .norms(),
     // Rows that are longer than a limit are shortened.
     Entry::function(&["aten::renorm"], Function::Other),
 ];

@@ -27,7 +27,7 @@ pub(super) fn of_one(
     let data = computed(compute(x.data()?.as_tch()))?;
     let operands = std::iter::once(x.clone()).chain(others).collect();
     let made = lowering.writer.inner(Box::new(op), operands, data);
-    if lowering.derivatives {
+    if lowering.reads.more() {
         let derivative = Box::new(OfOne { x: x.data()?.clone(), compute });
         let (first, outputs) = (lowering.writer.tape.steps.len() - 1, vec![made.value]);
         if let Some(last) = lowering.writer.tape.steps.last_mut() {

@@ -4,6 +4,7 @@ use crate::lowering;
 use crate::table::jacobians::{FLOAT, array, context, integers, numbers, operation, relevance, values};
 use crate::table::table;
 use crate::{DataType, Origin, Record, Scope, Slot, Tensor, TfTensor, ValueId, ValueInfo};
+use dlbacktrace_core::rules::Reads;
 use dlbacktrace_core::{Relevance, Tensor as _, ValueId as Value, WalkOptions, WeightCache};
 use std::sync::Arc;
 
@@ -79,7 +80,7 @@ impl Chain {
             ValueInfo { data_type, shape, origin: Origin::Computed }
         };
         let infos = self.values.iter().map(info).collect();
-        let mut lowering = lowering::begin(context(), infos, &self.records, false, table());
+        let mut lowering = lowering::begin(context(), infos, &self.records, Reads::default(), table());
         for record in self.records {
             lowering.record(&record).unwrap();
         }

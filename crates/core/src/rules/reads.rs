@@ -1,0 +1,66 @@
+//! What the rules of a set read of a run, which its recording must keep.
+
+use super::{Kind, Rule, RuleSet};
+
+/// What the rules of a set read of a run, beyond what those of DLBacktrace read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
+pub struct Reads {
+    /// The kinds of step of which some go by derivatives, as bits.
+    derivatives: u32,
+    /// Whether softmax may be expanded around its argument.
+    expands: bool,
+    /// Whether norms may go by the sums in them.
+    norms: bool,
+    /// Whether sums may be divided by their result.
+    results: bool,
+}
+
+impl Reads {
+    /// What the rules of this set read.
+    pub(super) fn of(set: &RuleSet) -> Self {
+        let mut reads = Self::default();
+        for row in &set.rows {
+            let serves = |kind: &Kind| row.kinds.is_empty() || row.kinds.iter().any(|named| kind.is(*named));
+            let selects = |kind: Kind| serves(&kind) && row.rule.serves(kind);
+            if row.rule.differentiates() {
+                let kinds = Kind::ALL.into_iter().filter(|kind| selects(*kind));
+                reads.derivatives |= kinds.map(bit).sum::<u32>();
+            }
+            reads.expands |= row.rule == Rule::Taylor;
+            if matches!(row.rule, Rule::Epsilon(_) | Rule::First(_) | Rule::Second(_)) {
+                reads.norms |= selects(Kind::Norm);
+                reads.results |= Kind::ALL.into_iter().any(|kind| kind != Kind::Norm && selects(kind));
+            }
+        }
+        reads
+    }
+
+    /// Whether they read more than the rules of DLBacktrace do.
+    pub fn more(self) -> bool {
+        self != Self::default()
+    }
+
+    /// Whether steps of this kind may go by the derivative of their operator.
+    pub fn differentiates(self, kind: Kind) -> bool {
+        self.derivatives & bit(kind) != 0
+    }
+
+    /// Whether softmax may be expanded around its argument.
+    pub fn expands(self) -> bool {
+        self.expands
+    }
+
+    /// Whether norms may go by their operands.
+    pub fn norms(self) -> bool {
+        self.norms || self.differentiates(Kind::Norm)
+    }
+
+    /// Whether sums may be divided by their result.
+    pub fn results(self) -> bool {
+        self.results
+    }
+}
+
+fn bit(kind: Kind) -> u32 {
+    1 << kind as u32
+}
