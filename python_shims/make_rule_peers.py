@@ -18,11 +18,12 @@ import torch.nn.functional as F
 from captum.attr import LRP, Deconvolution, GuidedBackprop, Saliency
 from captum.attr._utils.lrp_rules import EpsilonRule
 from torch import Tensor, nn
+from torch.nn.utils import fuse_conv_bn_eval, fuse_linear_bn_eval
 from zennit import composites, layer, rules
 from zennit.attribution import Gradient
 from zennit.types import AvgPool, Convolution, Linear
 
-from fixtures.rules import FIXTURES, Added, Bert, Transformer, Vit, Written
+from fixtures.rules import FIXTURES, Added, Bert, Normed, Transformer, Vit, Written
 
 OUT = Path(__file__).resolve().parent.parent / "tests" / "data" / "rule_peers.json"
 
@@ -101,7 +102,7 @@ def written_set(name: str) -> dict:
     if name not in rows:
         return {}
     sums = f'kinds = ["sum", "average"]\nrule = {{ epsilon = {EPSILON} }}'
-    return {"set": f'name = "{name}"\n[[step]]\n{rows[name]}\n[[step]]\n{sums}\n'}
+    return {"set": f'name = "{name}"\nbatch-norm = "fold"\n[[step]]\n{rows[name]}\n[[step]]\n{sums}\n'}
 
 
 class Stacked(nn.Module):
@@ -115,7 +116,34 @@ class Stacked(nn.Module):
         return self.sum(torch.stack((a, b), -1))
 
 
+def folded(layers: nn.Sequential) -> nn.Sequential:
+    """The same layers with their batch norms folded into those beside them."""
+    made: list[nn.Module] = []
+    waiting = None
+    for part in layers:
+        if isinstance(part, (nn.BatchNorm1d, nn.BatchNorm2d)):
+            fuse = {nn.Conv2d: fuse_conv_bn_eval, nn.Linear: fuse_linear_bn_eval}.get(type(made[-1]))
+            if fuse:
+                made[-1] = fuse(made[-1], part)
+            else:
+                waiting = part
+            continue
+        if waiting is not None:
+            # W(s·x + t) + b
+            scale = waiting.weight / (waiting.running_var + waiting.eps).sqrt()
+            shift = waiting.bias - scale * waiting.running_mean
+            behind = nn.Linear(part.in_features, part.out_features, dtype=part.weight.dtype)
+            behind.weight.data, behind.bias.data = part.weight * scale, part.bias + part.weight @ shift
+            part, waiting = behind, None
+        made.append(part)
+    return nn.Sequential(*made).eval()
+
+
 def by_zennit(network: nn.Module, x: Tensor, name: str, unit: int) -> Tensor:
+    if isinstance(network, Normed):
+        output = network(x)
+        network.features, network.classifier = folded(network.features), folded(network.classifier)
+        torch.testing.assert_close(network(x), output, rtol=1e-12, atol=1e-12)
     if isinstance(getattr(network, "add", None), Added):
         network.add = Stacked()
 
@@ -236,8 +264,8 @@ RECTIFIED = [*PLAIN, "rules_residual"]
 GEOMETRIES = ["rules_geometry", "rules_signal", "rules_volume", "rules_enlarged"]
 TRANSFORMERS = ["rules_bert", "rules_bert_written", "rules_llama", "rules_vit"]
 TOOLS = [
-    ("zennit", by_zennit, ZENNIT, RECTIFIED),
-    ("zennit", by_zennit, FLAT | BOXED, RECTIFIED),
+    ("zennit", by_zennit, ZENNIT, [*RECTIFIED, "rules_normed"]),
+    ("zennit", by_zennit, FLAT | BOXED, [*RECTIFIED, "rules_normed"]),
     # By these, cells of 0 take relevance. Where such cells tie in a max pooling, zennit gives all to the first, and our rule to each.
     ("zennit", by_zennit, ONE_RULE, ["rules_mlp", "rules_residual"]),
     ("zennit", by_zennit, [*ONE_RULE, *FLAT, *BOXED], GEOMETRIES),

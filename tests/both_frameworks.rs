@@ -180,13 +180,21 @@ fn a_difference_is_explained_by_the_difference_of_explanations() {
     }
 }
 
+/// Twins that differ by sets, and why.
+const APART: [(&str, &str); 2] = [
+    // TensorFlow puts the zeros around a dilated convolution's operand by a step of its own, so that they are cells of the operand, which
+    // these rules count whatever their numbers. In libtorch they are a part of the convolution.
+    ("dilated", "epsilon-plus-flat"),
+    ("dilated", "epsilon-gamma-box"),
+];
+
 /// By every rule set, or by neither, with an error that names the operator. libtorch's recurrent layers are one operator, which LRP has no rule
 /// for; TensorFlow's are steps.
 #[test]
 fn twins_agree_in_every_rule_set() {
     let mut wrong = String::new();
     for twin in &twins() {
-        for preset in PRESETS {
+        for preset in PRESETS.iter().filter(|preset| !APART.contains(&(&twin.name, preset.name))) {
             let options = Options::new().rules(preset.rules().bounded(&Bounds::of_operand(-1e5, 1e5)));
             let name = format!("{} by {}", twin.name, preset.name);
             match [true, false].map(|torch| twin.tried(torch, &options)) {

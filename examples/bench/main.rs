@@ -44,8 +44,15 @@ struct Figures {
     contrastive: Option<f64>,
     /// By other rule sets; `None` if a set refuses the model.
     sets: BTreeMap<&'static str, Option<f64>>,
+    /// The derivative by libtorch's autograd, forward pass included; `None` if there is none by the input.
+    autograd: Option<f64>,
     peak_memory: f64,
+    /// By other rule sets, and by autograd.
+    peak_memory_of: BTreeMap<&'static str, Option<f64>>,
 }
+
+/// libtorch's own derivative, beside the sets.
+const AUTOGRAD: &str = "autograd";
 
 /// The rule sets that are measured beside the default.
 const SETS: [&str; 3] = ["gradient", "epsilon", "attn-lrp"];
@@ -64,7 +71,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let folder = tempfile::tempdir()?;
     let mut all = Vec::new();
     println!(
-        "{:<20} {:>12} {:>10} {:>10} {:>12} {:>12} {:>8} {:>9} {:>9} {:>9}",
+        "{:<20} {:>12} {:>10} {:>10} {:>12} {:>12} {:>8} {:>9} {:>9} {:>9} {:>9}",
         "model",
         "forward",
         "recording",
@@ -74,13 +81,14 @@ fn main() -> Result<(), Box<dyn Error>> {
         "memory",
         SETS[0],
         SETS[1],
-        SETS[2]
+        SETS[2],
+        "autograd"
     );
     for subject in subjects {
         let file = subject.file(folder.path())?;
         let figures = measure(&subject, &file)?;
         println!(
-            "{:<20} {:>9.1} ms {:>9.2}× {:>9.2}× {:>11.2}× {:>12} {:>7.2}× {}",
+            "{:<20} {:>9.1} ms {:>9.2}× {:>9.2}× {:>11.2}× {:>12} {:>7.2}× {} {:>9}",
             figures.model,
             figures.forward_ms,
             figures.recording,
@@ -88,7 +96,8 @@ fn main() -> Result<(), Box<dyn Error>> {
             figures.explanation,
             ratio(figures.contrastive),
             figures.peak_memory,
-            SETS.map(|set| format!("{:>9}", ratio(figures.sets[set]))).join(" ")
+            SETS.map(|set| format!("{:>9}", ratio(figures.sets[set]))).join(" "),
+            ratio(figures.autograd)
         );
         all.push(figures);
     }
@@ -118,6 +127,14 @@ fn measure(subject: &Subject, file: &Path) -> Result<Figures, Box<dyn Error>> {
     };
     let served: Vec<&str> = SETS.into_iter().filter(|set| by_set(set).is_ok()).collect();
     let mut by_sets: BTreeMap<&str, Vec<Duration>> = BTreeMap::new();
+    let autograd = subject.autograd(file)?;
+    let mut autograds = Vec::new();
+    if let Some(autograd) = &autograd {
+        // libtorch's executor compiles at the first runs.
+        for _ in 0..3 {
+            autograd()?;
+        }
+    }
     // The runs alternate, so that a busy machine slows all kinds alike.
     let (mut forwards, mut recordings, mut relevances, mut wholes, mut contrastives) =
         (vec![], vec![], vec![], vec![], vec![]);
@@ -135,6 +152,9 @@ fn measure(subject: &Subject, file: &Path) -> Result<Figures, Box<dyn Error>> {
             })?;
             by_sets.entry(set).or_default().push(time);
         }
+        if let Some(autograd) = &autograd {
+            autograds.push(timed(autograd)?);
+        }
         // Fewer contrastive runs, because they take the longest.
         if has_contrastive && run % 3 == 0 {
             contrastives.push(timed(|| {
@@ -145,6 +165,14 @@ fn measure(subject: &Subject, file: &Path) -> Result<Figures, Box<dyn Error>> {
     }
     let forward = median(forwards);
     let peak = |job: &str| peak_memory(job, subject, file);
+    let of_forward = peak("forward")?;
+    let mut peak_memory_of = BTreeMap::new();
+    for set in SETS {
+        let of_set = if served.contains(&set) { Some(peak(set)? / of_forward) } else { None };
+        peak_memory_of.insert(set, of_set);
+    }
+    let of_autograd = if autograd.is_some() { Some(peak(AUTOGRAD)? / of_forward) } else { None };
+    peak_memory_of.insert(AUTOGRAD, of_autograd);
     Ok(Figures {
         model: subject.label(),
         forward_ms: forward * 1e3,
@@ -153,7 +181,9 @@ fn measure(subject: &Subject, file: &Path) -> Result<Figures, Box<dyn Error>> {
         explanation: median(wholes) / forward,
         contrastive: has_contrastive.then(|| median(contrastives) / forward),
         sets: SETS.map(|set| (set, by_sets.remove(set).map(|times| median(times) / forward))).into(),
-        peak_memory: peak("explain")? / peak("forward")?,
+        autograd: (!autograds.is_empty()).then(|| median(autograds) / forward),
+        peak_memory: peak("backtrace")? / of_forward,
+        peak_memory_of,
     })
 }
 
@@ -180,13 +210,18 @@ fn peak_memory(job: &str, subject: &Subject, file: &Path) -> Result<f64, Box<dyn
 
 /// Does one job twice and prints the peak of resident memory in kilobytes.
 fn memory(job: &str, subject: &Subject, file: &Path) -> Result<(), Box<dyn Error>> {
-    if job == "forward" {
-        let forward = subject.plain(file)?;
-        forward()?;
-        forward()?;
+    let plain = match job {
+        "forward" => Some(subject.plain(file)?),
+        AUTOGRAD => subject.autograd(file)?,
+        _ => None,
+    };
+    if let Some(plain) = plain {
+        plain()?;
+        plain()?;
     } else {
         let model = subject.load(file)?;
-        let (inputs, options) = (subject.inputs(&model)?, subject.options(Mode::Default));
+        let options = subject.options(Mode::Default).rules(RuleSet::named(job)?);
+        let inputs = subject.inputs(&model)?;
         for _ in 0..2 {
             model.explain(&inputs, &options)?;
         }

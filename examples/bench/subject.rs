@@ -168,6 +168,20 @@ impl Subject {
         }
     }
 
+    /// The derivative of the largest output by the input, by libtorch's autograd; `None` for tokens, which have none, and for files.
+    pub fn autograd(&self, file: &Path) -> Result<Option<Forward>, Box<dyn Error>> {
+        let Self::Network(network) = self else { return Ok(None) };
+        if let Reads::Tokens = network.reads {
+            return Ok(None);
+        }
+        let (plain, input) = (CModule::load(file)?, network.input());
+        Ok(Some(Box::new(move || {
+            let input = input.copy().set_requires_grad(true);
+            plain.forward_ts(&[&input])?.max().f_backward()?;
+            Ok(())
+        })))
+    }
+
     pub fn options(&self, mode: Mode) -> Options {
         match self {
             Self::Network(network) => Options::new().task(network.task).mode(mode),
