@@ -1,6 +1,6 @@
 //! Every fixture explained: full coverage, closed ledger, equal to its twin, the same bits twice.
 
-use dlbacktrace::rules::{Bounds, Others, PRESETS, Rule, RuleSet};
+use dlbacktrace::rules::{Bounds, Kind, Others, PRESETS, Row, Rule, RuleSet};
 use dlbacktrace::{Error, Explanation, Family, Mode, Model, Options, Output, Target};
 use dlbacktrace_torch::OperatorRule;
 use std::collections::{BTreeMap, BTreeSet};
@@ -111,6 +111,16 @@ fn named() -> impl Iterator<Item = RuleSet> {
 #[test]
 fn all_are_explained_by_every_named_rule_set() {
     for rules in named() {
+        report(problems(Mode::Default, &rules));
+    }
+}
+
+/// Every sum, whatever its map, has a part of the squares and of the connections of its weights.
+#[test]
+fn all_are_explained_by_weights_alone() {
+    for rule in [Rule::WSquare, Rule::Flat] {
+        let rows = vec![Row::of([Kind::Linear, Kind::Convolution, Kind::Sum, Kind::Average], rule.clone())];
+        let rules = RuleSet { name: rule.to_string(), rows, ..RuleSet::default() };
         report(problems(Mode::Default, &rules));
     }
 }

@@ -109,11 +109,12 @@ fn all_are_explained_by_every_named_rule_set() {
     }
 }
 
-/// DLBacktrace's rules beside one that goes by derivatives.
+/// DLBacktrace's rules beside one that goes by derivatives, or by the weights alone in every sum, whatever its map.
 #[test]
 fn all_are_explained_by_mixed_rules() {
     let rules = |kind, rule| format!("name = 'mixed'\n[[step]]\nkinds = ['{kind}']\nrule = '{rule}'");
-    for (kind, rule) in [("softmax", "taylor"), ("norm", "gradient")] {
+    let sums = "linear', 'convolution', 'sum', 'average";
+    for (kind, rule) in [("softmax", "taylor"), ("norm", "gradient"), (sums, "w-square"), (sums, "flat")] {
         let rules = RuleSet::from_toml(&rules(kind, rule)).unwrap();
         report(|fixture| problem(fixture, Mode::Default, &rules));
     }
