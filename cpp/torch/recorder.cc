@@ -155,9 +155,8 @@ Recorder::Pending Recorder::begin(const c10::OperatorHandle& op, const std::stri
   pending.record.arguments.reserve(arguments.size());
   for (size_t i = 0; i < arguments.size(); ++i) {
     const bool written = is_written(schema, arguments, i);
-    const bool whole =
-        pending.keep == Keep::All || pending.keep == Keep::Read || (pending.keep == Keep::Unwritten && !written) ||
-        (pending.keep == Keep::Rest && i > 0);
+    const bool whole = pending.keep == Keep::All || pending.keep == Keep::Read ||
+                       (pending.keep == Keep::Unwritten && !written) || (pending.keep == Keep::Rest && i > 0);
     pending.record.arguments.push_back(
         describe(schema.arguments()[i].name(), unpacked(arguments[i]), [&](const at::Tensor& tensor) {
           RawSlot slot = read_slot(tensor, whole);

@@ -88,7 +88,7 @@ struct Options {
   std::optional<int> sample_axis;          ///< -1: the output is one sample; default: a second run finds it
   std::optional<std::size_t> class_axis;   ///< of a segmentation's output; counts classes
   std::optional<Start> start;
-  std::string rules = "backtrace";  ///< the name of a rule set, or a set in TOML
+  std::string rules = "backtrace";       ///< the name of a rule set, or a set in TOML
   std::optional<bool> fold_batch_norms;  ///< into the layers beside them; default: what the rule set says
   bool gates = true;
   std::map<std::string, std::optional<Gate>> gate_of;  ///< by module; empty for no gate
