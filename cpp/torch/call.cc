@@ -16,11 +16,7 @@ std::unique_ptr<Tensors> call_operator(rust::Str name, rust::Str overload, const
     const auto op = c10::Dispatcher::singleton().findSchemaOrThrow(std::string(name).c_str(), std::string(overload).c_str());
     c10::Stack stack = arguments.operands(op.schema());
     op.callBoxed(&stack);
-    std::vector<at::Tensor> results;
-    for (const c10::IValue& value : stack) {
-      each_tensor("", value, [&](const std::string&, const at::Tensor& tensor) { results.push_back(tensor); });
-    }
-    return std::make_unique<Tensors>(std::move(results));
+    return std::make_unique<Tensors>(tensors_in(stack));
   });
 }
 

@@ -4,7 +4,6 @@
 #include "errors.h"
 #include "ports.h"
 
-#include <ATen/core/List.h>
 #include <ATen/core/dispatch/Dispatcher.h>
 #include <ATen/core/grad_mode.h>
 #include <torch/csrc/autograd/autograd.h>
@@ -25,7 +24,7 @@ class Variables {
     c10::Stack stack;
     for (size_t i = 0; i < arguments.size(); ++i) {
       writes_ = is_written(schema, arguments, i);
-      stack.push_back(filled(arguments[i]));
+      stack.push_back(with_tensors(arguments[i], [&](const at::Tensor& tensor) { return next(tensor); }));
     }
     TORCH_CHECK(used_ == values_.size(), "the call has other tensors than its record");
     return stack;
@@ -38,17 +37,6 @@ class Variables {
   }
 
  private:
-  c10::IValue filled(const c10::IValue& value) {
-    if (value.isTensor()) return value.toTensor().defined() ? c10::IValue(next(value.toTensor())) : value;
-    if (!value.isList()) return value;
-    auto list = value.toList().copy();
-    for (size_t i = 0; i < list.size(); ++i) {
-      const c10::IValue element = list.get(i);
-      if (element.isTensor() && element.toTensor().defined()) list.set(i, next(element.toTensor()));
-    }
-    return list;
-  }
-
   at::Tensor next(const at::Tensor& recorded) {
     TORCH_CHECK(used_ < values_.size(), "the call has other tensors than its record");
     const size_t value = values_[used_++];
@@ -81,10 +69,7 @@ std::unique_ptr<Tensors> differentiate(rust::Str name, rust::Str overload, const
     c10::Stack stack = variables.stack(op.schema(), arguments.operands(op.schema()));
     op.callBoxed(&stack);
 
-    std::vector<at::Tensor> results;
-    for (const c10::IValue& value : stack) {
-      each_tensor("", value, [&](const std::string&, const at::Tensor& tensor) { results.push_back(tensor); });
-    }
+    const std::vector<at::Tensor> results = tensors_in(stack);
     torch::autograd::variable_list outputs;
     torch::autograd::variable_list relevance;
     for (size_t i = 0; i < results.size() && i < arriving.size(); ++i) {

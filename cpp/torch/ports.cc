@@ -1,6 +1,7 @@
 #include "ports.h"
 
 #include <ATen/core/Dict.h>
+#include <ATen/core/List.h>
 #include <ATen/core/class_type.h>
 #include <ATen/core/function_schema.h>
 #include <ATen/core/jit_type.h>
@@ -48,6 +49,25 @@ void each_tensor(const std::string& root, const c10::IValue& value,
       each_tensor(root + "." + object.type()->getAttributeName(i), object.slots()[i], visit);
     }
   }
+}
+
+std::vector<at::Tensor> tensors_in(c10::ArrayRef<c10::IValue> values) {
+  std::vector<at::Tensor> tensors;
+  for (const c10::IValue& value : values) {
+    each_tensor("", value, [&](const std::string&, const at::Tensor& tensor) { tensors.push_back(tensor); });
+  }
+  return tensors;
+}
+
+c10::IValue with_tensors(const c10::IValue& argument, const std::function<at::Tensor(const at::Tensor&)>& other) {
+  if (argument.isTensor()) return argument.toTensor().defined() ? c10::IValue(other(argument.toTensor())) : argument;
+  if (!argument.isList()) return argument;
+  auto list = argument.toList().copy();
+  for (size_t i = 0; i < list.size(); ++i) {
+    const c10::IValue element = list.get(i);
+    if (element.isTensor() && element.toTensor().defined()) list.set(i, other(element.toTensor()));
+  }
+  return list;
 }
 
 }  // namespace dlbacktrace::torch_

@@ -27,14 +27,6 @@ bool only_views(const c10::FunctionSchema& schema) {
          std::all_of(schema.returns().begin(), schema.returns().end(), is_view);
 }
 
-std::vector<at::Tensor> tensors_in(c10::ArrayRef<c10::IValue> values) {
-  std::vector<at::Tensor> tensors;
-  for (const c10::IValue& value : values) {
-    each_tensor("", value, [&](const std::string&, const at::Tensor& tensor) { tensors.push_back(tensor); });
-  }
-  return tensors;
-}
-
 }  // namespace
 
 void Recorder::input(const std::string& name, const at::Tensor& tensor) {

@@ -9,7 +9,6 @@
 
 #include "dlbacktrace-torch-recorder/src/bridge.rs.h"
 
-#include <ATen/core/List.h>
 #include <ATen/core/enum_tag.h>
 #include <ATen/core/grad_mode.h>
 
@@ -51,7 +50,7 @@ class Refill {
     c10::Stack stack;
     for (size_t i = 0; i < call_.stack.size(); ++i) {
       writes_ = is_written(call_.op.schema(), call_.stack, i);
-      stack.push_back(filled(call_.stack[i]));
+      stack.push_back(with_tensors(call_.stack[i], [&](const at::Tensor& tensor) { return next(tensor); }));
     }
     return stack;
   }
@@ -59,17 +58,6 @@ class Refill {
   std::vector<at::Tensor> written;
 
  private:
-  c10::IValue filled(const c10::IValue& value) {
-    if (value.isTensor()) return value.toTensor().defined() ? c10::IValue(next(value.toTensor())) : value;
-    if (!value.isList()) return value;
-    auto list = value.toList().copy();
-    for (size_t i = 0; i < list.size(); ++i) {
-      const c10::IValue element = list.get(i);
-      if (element.isTensor() && element.toTensor().defined()) list.set(i, next(element.toTensor()));
-    }
-    return list;
-  }
-
   at::Tensor next(const at::Tensor& original) {
     // Operators compute in another order if two arguments are one object (attention) or could have a gradient (matmul).
     const size_t value = call_.arguments.at(used_++);
@@ -98,10 +86,7 @@ std::string check(const Rerun& call, const std::vector<Value>& values) {
   Refill refill(call, values);
   c10::Stack stack = refill.stack();
   call.op.callBoxed(&stack);
-  std::vector<at::Tensor> results;
-  for (const c10::IValue& value : stack) {
-    each_tensor("", value, [&](const std::string&, const at::Tensor& tensor) { results.push_back(tensor); });
-  }
+  std::vector<at::Tensor> results = tensors_in(stack);
   if (results.size() != call.returned) return "gives another number of tensors";
   for (const at::Tensor& tensor : refill.written) {
     const auto returned = [&](const at::Tensor& result) { return result.is_same(tensor); };
