@@ -5,7 +5,7 @@ mod framework;
 mod table;
 
 pub use framework::{Framework, OfSlot};
-pub use table::{Lower, LowerBy, OperatorRule, Others, Row, Table};
+pub use table::{Besides, Lower, LowerBy, OperatorRule, Row, Table};
 
 use crate::ops::{Constant, Detach, Pass, Unruled};
 use crate::recording::Slot;

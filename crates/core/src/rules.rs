@@ -4,6 +4,7 @@
 mod assign;
 mod batch_norm;
 mod bounds;
+mod finding;
 mod kind;
 mod presets;
 mod reads;
@@ -13,6 +14,7 @@ mod rule;
 pub(crate) use assign::assign;
 pub use batch_norm::BatchNorm;
 pub use bounds::{Bounded, Bounds, Level};
+pub use finding::Finding;
 pub use kind::Kind;
 pub use presets::{PRESETS, Preset};
 pub use reads::Reads;

@@ -4,12 +4,13 @@
 use dlbacktrace_core::analysis::PrepareOptions;
 use dlbacktrace_core::array::Array;
 use dlbacktrace_core::ops::{Convolution, Einsum, MatMul};
-use dlbacktrace_core::rules::{Bounds, Kind, Layer, Level, PRESETS, Row, Rule, RuleSet};
+use dlbacktrace_core::rules::{Bounds, Finding, Kind, Layer, Level, PRESETS, Row, Rule, RuleSet};
 use dlbacktrace_core::{
-    Backtrace, BacktraceOp, ConvGeometry, Error, Loss, Operand, Relevance, Tensor, ValueId, WalkOptions,
-    WeightCache,
+    Amount, Backtrace, BacktraceOp, ConvGeometry, Error, Loss, Observer, Operand, Place, Relevance, Tensor,
+    ValueId, WalkOptions, WeightCache,
 };
 use ndarray::arr2;
+use std::collections::BTreeMap;
 use testkit::net::Net;
 
 /// Two linear layers with a ReLU between them, explained at the first unit.
@@ -213,4 +214,108 @@ fn products_of_matrices_are_known_by_their_factors() {
         assert_eq!(kind(true, true), Kind::MatrixProduct, "{op:?}");
         assert_eq!(kind(true, false), layer, "{op:?}");
     }
+}
+
+/// What the operands of the last step receive of 1 for each of its cells.
+#[derive(Default)]
+struct Handed(BTreeMap<ValueId, f64>);
+
+impl Observer<Array> for Handed {
+    fn handed(&mut self, place: Option<&Place>, value: ValueId, amount: Amount) {
+        // The last step is the first that hands on anything.
+        if place.is_some() && self.0.len() < 2 {
+            *self.0.entry(value).or_default() += amount.positive;
+        }
+    }
+}
+
+/// The shares of two operands in the last step, for a set of one row.
+fn shares_of(row: Row, build: &dyn Fn(&mut Net) -> [ValueId; 3]) -> Result<[f64; 2], Error> {
+    let mut net = Net::new();
+    let [y, a, b] = build(&mut net);
+    net.returns(y);
+    let start = Array::new(net.data(y).mapv(|_| 1.0));
+    let options = WalkOptions { rules: set(vec![row]), ..WalkOptions::default() };
+    let mut handed = Handed::default();
+    let prepared = net.prepared(&PrepareOptions::default());
+    let start = vec![(y, Relevance::default_mode(start))];
+    prepared.backtrace(start, &WeightCache::new(0), options, &mut handed)?;
+    Ok([a, b].map(|operand| handed.0.get(&operand).copied().unwrap_or_default()))
+}
+
+/// A sum is residual if one of its terms was made from the other, or from what the other was projected from.
+#[test]
+fn residual_sums_are_found() {
+    let halves = |build: &dyn Fn(&mut Net) -> [ValueId; 3]| {
+        let row = Row { finding: Some(Finding::Residual), rule: Rule::Half, ..Row::default() };
+        let [a, b] = shares_of(row, build).unwrap();
+        assert!(a > 0.0 && b > 0.0);
+        (a - b).abs() < 1e-9
+    };
+    let branch = |net: &mut Net, x: ValueId| {
+        let (first, second) = (net.constant(&[4, 5]), net.constant(&[5, 4]));
+        let hidden = net.matmul(x, first);
+        let active = net.relu(hidden);
+        net.matmul(active, second)
+    };
+    assert!(halves(&|net| {
+        let x = net.input(&[2, 4]);
+        let y = branch(net, x);
+        [net.add(x, y), x, y]
+    }));
+    assert!(halves(&|net| {
+        let (x, weight) = (net.input(&[2, 4]), net.constant(&[4, 4]));
+        let (y, projected) = (branch(net, x), net.matmul(x, weight));
+        [net.add(y, projected), y, projected]
+    }));
+    // Two inputs, and two functions of one.
+    assert!(!halves(&|net| {
+        let (a, b) = (net.input(&[2, 4]), net.input(&[2, 4]));
+        [net.add(a, b), a, b]
+    }));
+    assert!(!halves(&|net| {
+        let x = net.input(&[2, 4]);
+        let (a, b) = (net.relu(x), net.sigmoid(x));
+        [net.add(a, b), a, b]
+    }));
+}
+
+/// All of a product goes to the factor that a gate or an expert's weight scales.
+#[test]
+fn signals_are_told_from_what_scales_them() {
+    let signal = |finding, build: &dyn Fn(&mut Net) -> [ValueId; 3]| {
+        shares_of(Row { finding, rule: Rule::Signal, ..Row::of([Kind::Product], Rule::Signal) }, build)
+    };
+    let gated = |net: &mut Net| {
+        let (x, z) = (net.input(&[2, 4]), net.input(&[2, 4]));
+        let gate = net.sigmoid(z);
+        let gate = net.reshape(gate, &[2, 4]);
+        [net.mul(gate, x), gate, x]
+    };
+    assert_eq!(signal(Some(Finding::Gate), &gated).unwrap(), [0.0, 8.0]);
+    assert_eq!(signal(None, &gated).unwrap(), [0.0, 8.0]);
+    let routed = |net: &mut Net| {
+        let (x, z) = (net.input(&[2, 4]), net.input(&[2, 4]));
+        let weights = net.softmax(z);
+        [net.mul(x, weights), x, weights]
+    };
+    assert_eq!(signal(Some(Finding::Router), &routed).unwrap(), [8.0, 0.0]);
+    // A row for gates does not select it, so it shares as DLBacktrace has it.
+    assert!(signal(Some(Finding::Gate), &routed).unwrap()[1] > 0.0);
+    let plain = |net: &mut Net| {
+        let (a, b) = (net.input(&[2, 4]), net.input(&[2, 4]));
+        [net.mul(a, b), a, b]
+    };
+    let refused = signal(None, &plain).unwrap_err().to_string();
+    assert!(refused.contains("neither factor is known to scale the other"), "{refused}");
+}
+
+#[test]
+fn findings_are_written_as_text() {
+    let text = "name = \"mine\"\n[[step]]\nfinding = \"residual\"\nrule = \"half\"\n";
+    let set = RuleSet::from_toml(text).unwrap();
+    assert_eq!(set.rows[0].finding, Some(Finding::Residual));
+    assert_eq!(RuleSet::from_toml(&set.to_toml().unwrap()).unwrap(), set);
+    let wrong = RuleSet::from_toml(&text.replace("half", "signal")).unwrap_err().to_string();
+    assert!(wrong.contains("signal is no rule for steps of the kind sum"), "{wrong}");
 }

@@ -51,10 +51,9 @@ impl Noted {
     /// What was assumed of batch norms.
     pub(super) fn assumed(&self) -> Option<String> {
         let alone = self.batch_norms;
-        (self.folds && alone > 0).then(|| {
-            let (these, pass) =
-                if alone == 1 { ("batch norm has", "passes") } else { ("batch norms have", "pass") };
-            format!("{alone} {these} no layer beside it that could take it up, so relevance {pass}")
+        (self.folds && alone > 0).then(|| match alone {
+            1 => "a batch norm has no layer beside it that could take it up, so it passes relevance on".to_owned(),
+            _ => format!("{alone} batch norms have no layer beside them that could take them up, so they pass relevance on"),
         })
     }
 

@@ -19,12 +19,12 @@ pub struct Row<F: Framework> {
     /// How a call on complex numbers is lowered.
     pub of_complex: OfComplex,
     /// What rules other than those of DLBacktrace read.
-    pub others: Others,
+    pub besides: Besides,
 }
 
 /// What rules other than those of DLBacktrace read of a call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Others {
+pub enum Besides {
     /// Everything: the derivative is that of the whole call.
     All,
     /// Nothing more: its steps bring their derivatives.
@@ -61,7 +61,7 @@ pub type LowerBy<F> = fn(&mut Lowering<F>, &<F as Framework>::Call) -> Result<()
 impl<F: Framework> Row<F> {
     /// A row for real numbers.
     pub const fn new(names: &'static [&'static str], listed: Family, keep: F::Keep, lower: Lower<F>) -> Self {
-        Self { names, listed, keep, lower, of_complex: OfComplex::Unruled, others: Others::All }
+        Self { names, listed, keep, lower, of_complex: OfComplex::Unruled, besides: Besides::All }
     }
 
     /// A function of each element of the first operand.
@@ -111,32 +111,32 @@ impl<F: Framework> Row<F> {
 
     /// Its steps bring their derivatives.
     pub const fn adjoins(mut self) -> Self {
-        self.others = Others::Nothing;
+        self.besides = Besides::Nothing;
         self
     }
 
     /// Its steps bring their derivatives, and may divide by their result.
     pub const fn sums(mut self) -> Self {
-        self.others = Others::Result;
+        self.besides = Besides::Result;
         self
     }
 
     /// It is a norm, whose operands rules other than those of DLBacktrace read.
     pub const fn norms(mut self) -> Self {
-        self.others = Others::Norm;
+        self.besides = Besides::Norm;
         self
     }
 
     /// Which tensors of a call these rules read.
     pub fn keep(&self, reads: Reads) -> F::Keep {
-        match (&self.lower, self.others) {
+        match (&self.lower, self.besides) {
             _ if !reads.more() => self.keep,
             (Lower::Function(function), _) => self.keep_of_function(*function, reads),
-            (Lower::Identity | Lower::Decision(_) | Lower::Constant, _) | (_, Others::Nothing) => self.keep,
-            (_, Others::Result) if !reads.results() => self.keep,
-            (_, Others::Norm) if !reads.norms() => self.keep,
-            (_, Others::Norm) if reads.differentiates(Kind::Norm) => F::DERIVATIVE,
-            (_, Others::Norm) => F::OPERANDS,
+            (Lower::Identity | Lower::Decision(_) | Lower::Constant, _) | (_, Besides::Nothing) => self.keep,
+            (_, Besides::Result) if !reads.results() => self.keep,
+            (_, Besides::Norm) if !reads.norms() => self.keep,
+            (_, Besides::Norm) if reads.differentiates(Kind::Norm) => F::DERIVATIVE,
+            (_, Besides::Norm) => F::OPERANDS,
             _ => F::ALL,
         }
     }

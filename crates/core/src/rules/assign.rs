@@ -1,5 +1,6 @@
 //! Gives each step its rule.
 
+use super::finding::Findings;
 use super::row::unfit;
 use super::{Bounded, Kind, Others, Row, Rule, RuleSet};
 use crate::derivative::adjoins;
@@ -17,10 +18,17 @@ pub(crate) fn assign<T: Tensor>(steps: &mut [Step<T>], set: &RuleSet, starts: &[
         let ends = Ends::of(steps, starts);
         let mut idle: Vec<bool> = set.rows.iter().map(Row::names_parts).collect();
         let mut boxed = Vec::new();
+        let asks = |row: &Row| row.finding.is_some() || row.rule == Rule::Signal;
+        let found =
+            if set.rows.iter().any(asks) { Findings::of(steps, &ends.kinds) } else { Findings::default() };
         let ruled = |index: &usize| ends.reached[*index] && ends.kinds[*index] != Kind::Movement;
         for (index, step) in steps.iter_mut().enumerate().filter(|(index, _)| ruled(index)) {
             let (kind, ends) = (ends.kinds[index], [ends.first[index], ends.last[index]]);
-            if let Some(number) = set.rows.iter().position(|row| row.selects(step, kind, ends)) {
+            if let Some(number) = set
+                .rows
+                .iter()
+                .position(|row| row.selects(step, kind, ends, |finding| found.is(index, finding)))
+            {
                 idle[number] = false;
                 let rule = &set.rows[number].rule;
                 if !rule.serves(kind) {
@@ -31,7 +39,17 @@ pub(crate) fn assign<T: Tensor>(steps: &mut [Step<T>], set: &RuleSet, starts: &[
                     matches!(rule, Rule::Box(bounds) if bounds.of == Bounded::Input)
                         .then_some((number, index)),
                 );
-                step.rule = rule.clone();
+                step.rule = match (rule, found.signal(index)) {
+                    (Rule::Signal, Some(0)) => Rule::First(PRODUCT_EPSILON),
+                    (Rule::Signal, Some(_)) => Rule::Second(PRODUCT_EPSILON),
+                    (Rule::Signal, None) => {
+                        let reason = "neither factor is known to scale the other, so there is no signal; select gates or routers (finding)";
+                        return Err(
+                            set.wrong(number, &format!("{} ({}): {reason}", step.operator, step.place))
+                        );
+                    }
+                    (rule, _) => rule.clone(),
+                };
             } else if set.others == Others::Refused && kind.has_rules() {
                 let rules: Vec<String> = Rule::of(kind).map(|rule| rule.to_string()).collect();
                 return Err(Error::Unsupported {
@@ -57,6 +75,9 @@ pub(crate) fn assign<T: Tensor>(steps: &mut [Step<T>], set: &RuleSet, starts: &[
     settle(steps, &reached);
     Ok(())
 }
+
+/// The ε of products of elements, which do not read it.
+const PRODUCT_EPSILON: f64 = 1e-6;
 
 /// Checks that a step's operand is an input, moved at most, so that bounds of inputs are those of the operand. A movement that may
 /// exchange channels takes no list of bounds.

@@ -1,6 +1,6 @@
 //! One row of a rule set.
 
-use super::{Kind, Rule};
+use super::{Finding, Kind, Rule};
 use crate::names::did_you_mean;
 use crate::{Step, Tensor};
 use serde::{Deserialize, Serialize};
@@ -26,6 +26,9 @@ pub struct Row {
     /// It is at this end of the model.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub layer: Option<Layer>,
+    /// This was found about it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub finding: Option<Finding>,
     /// The rule.
     pub rule: Rule,
 }
@@ -55,14 +58,21 @@ impl Row {
     /// What is wrong with it, whatever the model.
     pub(super) fn check(&self) -> Result<(), String> {
         self.rule.check()?;
-        match self.kinds.iter().find(|kind| !self.rule.serves(**kind)) {
+        let found = self.finding.map(Finding::kind);
+        match self.kinds.iter().copied().chain(found).find(|kind| !self.rule.serves(*kind)) {
             None => Ok(()),
-            Some(kind) => Err(unfit(&self.rule, *kind)),
+            Some(kind) => Err(unfit(&self.rule, kind)),
         }
     }
 
-    /// Whether it selects a step that is at the first or the last end of the model, or at neither.
-    pub(super) fn selects<T: Tensor>(&self, step: &Step<T>, kind: Kind, [first, last]: [bool; 2]) -> bool {
+    /// Whether it selects a step that is at the first or the last end of the model, or at neither, and about which this was found.
+    pub(super) fn selects<T: Tensor>(
+        &self,
+        step: &Step<T>,
+        kind: Kind,
+        [first, last]: [bool; 2],
+        is: impl Fn(Finding) -> bool,
+    ) -> bool {
         (self.kinds.is_empty() || self.kinds.iter().any(|named| kind.is(*named)))
             && self.texts(step).all(|(_, pattern, text)| WildMatch::new(pattern).matches(text))
             && match self.layer {
@@ -70,6 +80,7 @@ impl Row {
                 Some(Layer::First) => first,
                 Some(Layer::Last) => last,
             }
+            && self.finding.is_none_or(is)
     }
 
     /// Whether it names parts of a model, so that it should select something.

@@ -48,6 +48,8 @@ pub enum Rule {
     Half,
     /// Products: to each factor in proportion to its magnitude.
     Magnitude,
+    /// Products of elements: all to the factor that the other one scales, a gate or the weight of an expert (Arras et al. 2017).
+    Signal,
     /// Products: all to the first factor, with the second held fixed; matrices by the rule ε of the sum that the product then is.
     First(f64),
     /// Products: all to the second factor, with the first held fixed; matrices by the rule ε of the sum that the product then is
@@ -65,7 +67,7 @@ pub enum Rule {
 
 impl Rule {
     /// The rules, with usual parameters.
-    pub const ALL: [Self; 19] = [
+    pub const ALL: [Self; 20] = [
         Self::Backtrace,
         Self::Gradient,
         Self::Pass,
@@ -79,6 +81,7 @@ impl Rule {
         Self::OpenBox,
         Self::Half,
         Self::Magnitude,
+        Self::Signal,
         Self::First(1e-6),
         Self::Second(1e-6),
         Self::Taylor,
@@ -103,7 +106,7 @@ impl Rule {
             Self::WSquare | Self::Flat => kind.is_sum(),
             Self::Box(_) | Self::OpenBox => kind.is_layer(),
             Self::Half => matches!(kind, Product | Kind::Sum),
-            Self::Magnitude => kind == Product,
+            Self::Magnitude | Self::Signal => kind == Product,
             Self::First(_) => matches!(kind, Product | MatrixProduct),
             Self::Second(_) => matches!(kind, Product | MatrixProduct | Attention),
             Self::Taylor | Self::Closed => kind == Softmax,
@@ -159,6 +162,7 @@ impl fmt::Display for Rule {
             Self::OpenBox => f.write_str("box"),
             Self::Half => f.write_str("half"),
             Self::Magnitude => f.write_str("magnitude"),
+            Self::Signal => f.write_str("signal"),
             Self::First(epsilon) => write!(f, "first {epsilon:?}"),
             Self::Second(epsilon) => write!(f, "second {epsilon:?}"),
             Self::Taylor => f.write_str("taylor"),
