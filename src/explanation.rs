@@ -185,6 +185,8 @@ pub struct Explanation {
     output_tensor: FrameworkTensor,
     output_name: String,
     targets: Vec<usize>,
+    /// How many cells of a sample lie before those that the targets count.
+    earlier: usize,
     versus: Option<Versus>,
     sample_axis: Option<usize>,
     samples_in_inputs: bool,
@@ -227,7 +229,7 @@ impl Explanation {
         &self.output_name
     }
 
-    /// The explained unit of each sample, counted over its flattened output; `None` if the start is not a single unit.
+    /// The explained unit of each sample, counted over its flattened output, or the next token; `None` if the start is not a single unit.
     pub fn target(&self) -> Option<&[usize]> {
         (!self.targets.is_empty()).then_some(self.targets.as_slice())
     }
@@ -256,7 +258,7 @@ impl Explanation {
     pub fn target_cells(&self) -> Vec<Vec<usize>> {
         let shape = self.output.shape();
         let cell = |(sample, &unit): (usize, &usize)| {
-            let mut rest = unit;
+            let mut rest = self.earlier + unit;
             let mut cell = vec![0; shape.len()];
             for axis in (0..shape.len()).rev().filter(|axis| Some(*axis) != self.sample_axis) {
                 cell[axis] = rest % shape[axis];
@@ -371,6 +373,7 @@ impl Explanation {
             output_tensor: explanation.output.into(),
             output_name: explanation.output_name,
             targets: explanation.targets,
+            earlier: explanation.earlier,
             versus: explanation.versus,
             sample_axis: explanation.sample_axis,
             samples_in_inputs: explanation.samples_in_inputs,

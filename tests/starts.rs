@@ -118,6 +118,20 @@ fn samples_may_stand_on_any_axis() {
     assert_eq!(one.inputs()[0].tensor().unwrap().narrow(1, 0, 1).abs().max().double_value(&[]), 0.0);
 }
 
+/// The next token is one of the last position, and its number is that of the vocabulary.
+#[test]
+fn the_next_token_is_at_the_last_position() {
+    let scores = output("start_time_first");
+    let next = explain("start_time_first", &Options::new().task(Task::NextToken));
+    let (tokens, cells) = (next.target().unwrap(), next.target_cells());
+    assert_eq!((tokens.len(), cells.len()), (5, 5));
+    for (sample, (token, cell)) in tokens.iter().zip(cells).enumerate() {
+        assert_eq!(cell, [sample, 1, *token]);
+        let row = scores.index_axis(Axis(0), sample).index_axis_move(Axis(0), 1);
+        assert!(row.iter().all(|score| *score <= row[[*token]]));
+    }
+}
+
 #[test]
 fn a_box_is_chosen_by_its_coordinates() {
     let boxes = output("start_boxes");

@@ -113,6 +113,7 @@ pub fn explain<T: Tensor>(
         output_name: output.name,
         output: output.tensor,
         targets: start.targets,
+        earlier: start.earlier,
         versus: options.start.versus,
         sample_axis: samples.axis,
         samples_in_inputs: samples.in_inputs,

@@ -64,7 +64,8 @@ impl<F: Framework> Lowering<F> {
         let before = self.writer.tape.steps.len();
         let outputs = F::outputs(call).map(|(slot, _)| slot);
         let complex = F::operands(call).chain(outputs).any(|slot| self.meta(slot).complex);
-        let lowered = match self.table.get(F::row(call)) {
+        let row = self.table.get(F::row(call));
+        let lowered = match row {
             Some(row) if !complex || row.of_complex == OfComplex::Ruled => self.lower(call, row),
             Some(row) if row.of_complex == OfComplex::Parts => self.by_parts(call, row),
             _ => self.all(call, Box::new(Unruled::default())),
@@ -79,20 +80,21 @@ impl<F: Framework> Lowering<F> {
             other => Err(other),
         })?;
         if self.reads.more() && self.writer.tape.steps.len() > before {
-            self.differentiable(call, before)?;
+            self.differentiable(call, before, row)?;
         }
         Ok(())
     }
 
     /// Gives the last step the result of its call, which began with step `first`, and its derivative, as far as the recording kept
     /// them.
-    fn differentiable(&mut self, call: &F::Call, first: usize) -> Result<()> {
+    fn differentiable(&mut self, call: &F::Call, first: usize, row: Option<&Row<F>>) -> Result<()> {
         // Relevance of a value that existed before goes to its own maker.
         let value =
             |(slot, fresh): (&Slot<F::Raw>, bool)| if fresh { slot.value } else { ValueId(usize::MAX) };
         let outputs = F::outputs(call).map(value).collect();
         let Some((result, _)) = F::outputs(call).next() else { return Ok(()) };
-        let whole = F::operands(call).all(|operand| operand.tensor.is_some());
+        let whole = F::operands(call).all(|operand| operand.tensor.is_some())
+            && row.is_none_or(|row| row.besides != Besides::Parts);
         let derivative = if whole { self.framework.derivative(call) } else { None };
         // Sums read it in its full precision.
         let dtype = self.meta(result).dtype;
@@ -104,7 +106,9 @@ impl<F: Framework> Lowering<F> {
         let known = result.tensor.is_some() && self.writer.tape.steps.last().is_some_and(read);
         let result = if known { self.operand(result)?.data } else { None };
         if let Some(last) = self.writer.tape.steps.last_mut() {
-            last.call = derivative.map(|derivative| WholeCall { first, outputs, derivative });
+            if let Some(derivative) = derivative {
+                last.call = Some(WholeCall { first, outputs, derivative });
+            }
             last.result = last.result.take().or(result);
         }
         Ok(())

@@ -100,6 +100,8 @@ pub struct Start<T> {
     pub relevance: Relevance<T>,
     /// The explained unit of each sample, counted over its flattened output; empty if the start is not a single unit.
     pub targets: Vec<usize>,
+    /// How many cells of the flattened output lie before those that the units count: those of earlier positions, for the next token.
+    pub earlier: usize,
     /// The samples that start with nothing, because none of their cells is above the threshold.
     pub blank: Vec<usize>,
     /// What was assumed of the output's values.
@@ -150,7 +152,7 @@ pub fn start<T: Tensor>(output: &T, options: &StartOptions) -> Result<Start<T>> 
     };
     let targets = starts.iter().map(|start| start.target).collect::<Option<_>>().unwrap_or_default();
     let assumed = starts.iter().filter_map(|start| start.assumed).collect();
-    Ok(Start { relevance, targets, blank, assumed })
+    Ok(Start { relevance, targets, earlier: 0, blank, assumed })
 }
 
 fn unshaped(error: ndarray::ShapeError) -> Error {
@@ -371,7 +373,8 @@ fn next_token<T: Tensor>(output: &T, options: &StartOptions) -> Result<Start<T>>
         relevance = relevance.add_region(&region, &start)?;
         targets.push(token);
     }
-    Ok(Start { relevance: Relevance::default_mode(relevance), targets, blank: Vec::new(), assumed })
+    let earlier = (positions - 1) * vocabulary;
+    Ok(Start { relevance: Relevance::default_mode(relevance), targets, earlier, blank: Vec::new(), assumed })
 }
 
 /// The first of the largest values.

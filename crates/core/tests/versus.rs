@@ -118,7 +118,7 @@ fn the_next_token_is_told_from_others() {
     for shape in [&[1, 2, 3][..], &[2, 3]] {
         let found = started(shape, &scores, &next(Versus::Others));
         close(&found, &[0.0, 0.0, 0.0, 0.0, -0.75 * 3.0_f64.ln(), 6.0_f64.ln()]);
-        assert_eq!((found.targets, found.assumed.len()), (vec![2], 1));
+        assert_eq!((found.targets, found.earlier, found.assumed.len()), (vec![2], 3, 1));
         let unit = StartOptions { unit: true, multiplier: 2.0, ..next(Versus::Unit(1)) };
         close(&started(shape, &scores, &unit), &[0.0, 0.0, 0.0, 0.0, -2.0, 2.0]);
         let named = StartOptions { target: Target::Unit(0), from_logits: true, ..next(Versus::Unit(2)) };

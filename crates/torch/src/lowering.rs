@@ -72,10 +72,9 @@ impl Framework for Torch {
         call.on(slot)
     }
 
-    /// A call that drew random numbers would draw others. Torch's fused layers have derivatives only as their parts.
+    /// A call that drew random numbers would draw others.
     fn derivative(&self, call: &Call) -> Option<Box<dyn Derivative<TorchTensor>>> {
-        let fused = ["aten::_native_multi_head_attention", "aten::_transformer_encoder_layer_fwd"];
-        let again = chance(call.chance).is_none() && !fused.contains(&call.base.as_str());
+        let again = chance(call.chance).is_none();
         let share = |slot: &Slot, _| {
             Ok::<_, Error>(Slot { value: slot.value, tensor: slot.tensor.as_ref().map(Self::share) })
         };

@@ -81,6 +81,9 @@ pub struct Explanation<T> {
     pub output: T,
     /// The explained unit of each sample, counted over its flattened output; empty if the start is not a single unit.
     pub targets: Vec<usize>,
+    /// How many cells of a sample's flattened output lie before those that the units count: those of earlier positions, for the next
+    /// token.
+    pub earlier: usize,
     /// What this unit is told apart from; `None` unless the start is a difference.
     pub versus: Option<Versus>,
     /// The axis of the output that counts samples; `None` if the whole output is one sample.

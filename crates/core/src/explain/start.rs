@@ -135,7 +135,10 @@ fn starting<T: Tensor>(
         None => output.value,
     };
     let relevance = given(tape, value, &output.tensor, own, options)?;
-    Ok((value, Start { relevance, targets: Vec::new(), blank: Vec::new(), assumed: BTreeSet::new() }))
+    Ok((
+        value,
+        Start { relevance, targets: Vec::new(), earlier: 0, blank: Vec::new(), assumed: BTreeSet::new() },
+    ))
 }
 
 /// The relevance of a start of the user's own.

@@ -33,6 +33,8 @@ pub enum Besides {
     Result,
     /// The operands of a norm.
     Norm,
+    /// Everything, for its steps: the framework has no derivative of the whole call.
+    Parts,
 }
 
 /// How a call becomes steps of the tape.
@@ -124,6 +126,12 @@ impl<F: Framework> Row<F> {
     /// It is a norm, whose operands rules other than those of DLBacktrace read.
     pub const fn norms(mut self) -> Self {
         self.besides = Besides::Norm;
+        self
+    }
+
+    /// Its framework has no derivative of it, but of the operators of which it is composed.
+    pub const fn parts(mut self) -> Self {
+        self.besides = Besides::Parts;
         self
     }
 

@@ -45,10 +45,7 @@ impl<T: Tensor> BacktraceOp<T> for Product {
             Rule::Gradient => {
                 let [a, b] = exactly(operands)?;
                 let relevance = arrived(arriving)?.first();
-                let by = |operand: &Operand<T>, other: &Operand<T>| {
-                    let share = || relevance.mul(other.data()?)?.sum_to(&operand.meta.shape);
-                    operand.depends.then(|| share().map(Relevance::default_mode)).transpose()
-                };
+                let by = |operand, other: &Operand<T>| derivative(operand, || relevance.mul(other.data()?));
                 Ok(vec![by(a, b)?, by(b, a)?])
             }
             _ => divide(operands, arrived(arriving)?, context, |a, b| {
@@ -63,6 +60,15 @@ impl<T: Tensor> Multiply<T> for Product {
     fn multiply(&self, a: &T, b: &T) -> Result<T> {
         a.mul(b)
     }
+}
+
+/// What an operand takes of a derivative by the broadcast result, if it depends on an explained input.
+pub(super) fn derivative<T: Tensor>(
+    operand: &Operand<T>,
+    by_result: impl FnOnce() -> Result<T>,
+) -> Result<Option<Relevance<T>>> {
+    let share = || by_result()?.sum_to(&operand.meta.shape).map(Relevance::default_mode);
+    operand.depends.then(share).transpose()
 }
 
 /// The rule that products and quotients share: a constant operand takes nothing. Two that depend go by the product rule on

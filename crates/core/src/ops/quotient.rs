@@ -1,6 +1,6 @@
 //! Element-wise quotients (rules §4).
 
-use super::product::divide;
+use super::product::{derivative, divide};
 use crate::op::arrived;
 use crate::ops::exactly;
 use crate::rules::Rule;
@@ -45,14 +45,8 @@ impl<T: Tensor> BacktraceOp<T> for Quotient {
                 let [a, b] = exactly(operands)?;
                 let inverse = inverse(b)?;
                 let by_a = arrived(arriving)?.first().mul(&inverse)?;
-                let share = |operand: &Operand<T>, share: &T| {
-                    let share = || share.sum_to(&operand.meta.shape);
-                    operand.depends.then(|| share().map(Relevance::default_mode)).transpose()
-                };
-                let to_a = share(a, &by_a)?;
-                let by_b = || by_a.mul(a.data()?)?.mul(&inverse)?.scale(-1.0);
-                let to_b = if b.depends { share(b, &by_b()?)? } else { None };
-                Ok(vec![to_a, to_b])
+                let to_b = derivative(b, || by_a.mul(a.data()?)?.mul(&inverse)?.scale(-1.0))?;
+                Ok(vec![derivative(a, || Ok(by_a))?, to_b])
             }
             _ => divide(operands, arrived(arriving)?, context, |a, b| {
                 Ok(Some((a.data()?.clone(), inverse(b)?)))

@@ -9,8 +9,8 @@ use dlbacktrace_core::{Error, Family, Function, Result, Tensor};
 use dlbacktrace_torch_recorder::Call;
 
 pub(super) const ENTRIES: &[Entry] = &[
-    Entry::by_data(&["aten::_native_multi_head_attention"], Family::Product, multi_head_attention),
-    Entry::by_data(&["aten::_transformer_encoder_layer_fwd"], Family::Product, encoder_layer),
+    Entry::by_data(&["aten::_native_multi_head_attention"], Family::Product, multi_head_attention).parts(),
+    Entry::by_data(&["aten::_transformer_encoder_layer_fwd"], Family::Product, encoder_layer).parts(),
 ];
 
 /// Outputs: the attended values, and the attention map if requested.
