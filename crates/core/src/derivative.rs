@@ -25,7 +25,7 @@ pub(crate) fn adjoins<T: Tensor>(step: &Step<T>) -> bool {
         Linear | Convolution | Sum | MatrixProduct | Embedding | Movement => true,
         Product => matches!(step.op.role(&step.inputs), Role::Product | Role::Quotient),
         Rectifier | Activation => {
-            matches!(step.op.role(&step.inputs), Role::Function(function) if function.has_slope() && step.result.is_some())
+            matches!(step.op.role(&step.inputs), Role::Function(function) if function.slope::<T>().is_some() && step.result.is_some())
         }
         Norm => matches!(step.op.affine(&step.inputs), Ok(Some(_))),
         _ => false,

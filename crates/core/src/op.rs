@@ -95,11 +95,6 @@ impl Function {
             _ => None,
         }
     }
-
-    /// Whether [`slope`](Self::slope) knows the derivative.
-    pub fn has_slope(self) -> bool {
-        matches!(self, Self::Rectifier | Self::Tanh | Self::Sigmoid)
-    }
 }
 
 /// What an operator means to its neighbours on the tape: all that the analyses need to know of it.

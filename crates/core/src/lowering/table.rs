@@ -153,7 +153,7 @@ impl<F: Framework> Row<F> {
         let kind = Kind::of_function(function);
         match () {
             () if kind == Kind::Softmax && reads.expands() => F::ALL,
-            () if reads.differentiates(kind) && function.has_slope() => F::RESULTS,
+            () if reads.differentiates(kind) && function.slope::<F::Tensor>().is_some() => F::RESULTS,
             () if reads.differentiates(kind) => F::DERIVATIVE,
             // An exponential may be a part of a written-out softmax.
             () if function == Function::Exp && reads.expands() => F::OPERANDS,

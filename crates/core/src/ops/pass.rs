@@ -52,7 +52,7 @@ impl<T: Tensor> BacktraceOp<T> for Pass {
     }
 
     fn reads_result(&self) -> bool {
-        matches!(self.role, Role::Function(function) if function == Function::Softmax || function.has_slope())
+        matches!(self.role, Role::Function(function) if function == Function::Softmax || function.slope::<T>().is_some())
     }
 
     fn backtrace(
