@@ -193,6 +193,15 @@ pub trait Tensor: Clone + Debug + Send + Sized + 'static {
         Ok(PerUnit { shares, zero, bias })
     }
 
+    /// `self ⊘ (z + ε·sign z)` with sign 0 = 1; the sum of those x whose denominator is 0; and the share of ε, which acts as a bias of
+    /// ε·sign z would. Shapes broadcast.
+    fn stabilised_quotient(&self, z: &Self, epsilon: f64) -> Result<PerUnit<Self>> {
+        let step = z.less_than(0.0)?.affine(-2.0 * epsilon, epsilon)?;
+        let (shares, zero) = self.quotient(&z.add(&step)?)?;
+        let bias = shares.dot(&step)?;
+        Ok(PerUnit { shares, zero, bias })
+    }
+
     /// Sum over the given axes.
     fn sum(&self, axes: &[usize], keep: bool) -> Result<Self>;
     /// Largest element over the given axes, which stay with extent 1.

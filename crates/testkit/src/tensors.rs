@@ -112,6 +112,14 @@ impl<T: Tensor> Run<'_, T> {
                 self.number("taken by the bias", bias);
             }
         }
+        for (divisor, epsilon) in
+            [(&x, 0.25), (&x.zeros(&wide)?, 0.25), (&x, 1e-300), (&x.zeros(&wide)?, 1e-300)]
+        {
+            let PerUnit { shares, zero, bias } = z.stabilised_quotient(divisor, epsilon)?;
+            self.keep("stabilised quotient", &shares)?;
+            self.number("lost to zeros", zero);
+            self.number("taken by epsilon", bias);
+        }
         let sum = x.affine(2.0, 1.0)?.accumulate(&z)?;
         self.keep("accumulate", &sum)?;
         self.keep("multiplied", &x.affine(2.0, 1.0)?.multiplied(&z)?)?;

@@ -245,6 +245,22 @@ impl Tensor for TorchTensor {
         Ok(PerUnit { shares, zero, bias })
     }
 
+    fn stabilised_quotient(&self, z: &Self, epsilon: f64) -> Result<PerUnit<Self>> {
+        let name = "stabilised_quotient";
+        let size = self.full(&[], epsilon)?;
+        // −0.0 takes −ε here. All that adds up to it is 0, so no share shows it.
+        let step = size.0.f_copysign(&z.0).map_err(named(name))?;
+        let denominator = wrap(name, z.0.f_add(&step))?;
+        let above_zero = size.total()? >= self.dtype().negligible();
+        let (shares, zero) = if above_zero && denominator.shape() == self.shape() {
+            (wrap(name, self.0.f_div_out(&denominator.0, &denominator.0))?, 0.0)
+        } else {
+            self.quotient(&denominator)?
+        };
+        let bias = shares.dot(&Self::from(step))?;
+        Ok(PerUnit { shares, zero, bias })
+    }
+
     // For libtorch, an empty list of axes means all of them.
     fn sum(&self, axes: &[usize], keep: bool) -> Result<Self> {
         if axes.is_empty() {

@@ -2,23 +2,22 @@
 
 use super::signs::SignedParts;
 use super::{Signs, Term, WeightedSum, book};
-use crate::{Amount, Context, Loss, Part, Relevance, Result, Tensor};
+use crate::{Amount, Context, Loss, Part, PerUnit, Relevance, Result, Tensor};
 
 impl<T: Tensor> WeightedSum<'_, T> {
     /// r = x ⊙ Wᵀ( R ⊘ (z + ε·sign z) ).
     pub(super) fn epsilon(&self, epsilon: f64, relevance: &T, context: &mut Context<'_, T>) -> Shares<T> {
         let Some(z) = self.net()? else { return Ok(self.nothing()) };
-        let per_unit = Self::per_net(z, epsilon, relevance, context)?;
+        let per_unit = Self::per_net(&z, epsilon, relevance, context)?;
         self.linear(&per_unit, context)
     }
 
     /// S = R ⊘ (z + ε·sign z), with sign 0 = 1; books what ε takes.
-    pub(crate) fn per_net(z: T, epsilon: f64, relevance: &T, context: &mut Context<'_, T>) -> Result<T> {
-        let step = sign(&z)?.scale(epsilon)?;
-        let (per_unit, zero) = relevance.quotient(&z.add(&step)?)?;
+    pub(crate) fn per_net(z: &T, epsilon: f64, relevance: &T, context: &mut Context<'_, T>) -> Result<T> {
+        let PerUnit { shares, zero, bias: to_epsilon } = relevance.stabilised_quotient(z, epsilon)?;
         context.lose(Loss::ZeroDenominator, Amount::default_mode(zero));
-        context.lose(Loss::Stabiliser, Amount::default_mode(per_unit.dot(&step)?));
-        Ok(per_unit)
+        context.lose(Loss::Stabiliser, Amount::default_mode(to_epsilon));
+        Ok(shares)
     }
 
     /// r = x ⊙ Wᵀ( R ⊙ sign z ⊘ (Σ|c| + |b|) ), with sign 0 = 0.
@@ -71,7 +70,7 @@ impl<T: Tensor> WeightedSum<'_, T> {
             .iter()
             .map(|Term { operand, map }| {
                 if operand.depends {
-                    let share = operand.data()?.mul(&map.adjoint(Part::Signed, per_unit)?)?;
+                    let share = map.adjoint(Part::Signed, per_unit)?.multiplied(operand.data()?)?;
                     return Ok(Some(Relevance::default_mode(share)));
                 }
                 let taken = per_unit.dot(&map.apply(Part::Signed, operand.data()?)?)?;
@@ -156,8 +155,3 @@ impl<T: Tensor> WeightedSum<'_, T> {
 
 /// The relevance of each operand, `None` for constants.
 type Shares<T> = Result<Vec<Option<Relevance<T>>>>;
-
-/// 1 where x ≥ 0, else −1.
-fn sign<T: Tensor>(x: &T) -> Result<T> {
-    x.less_than(0.0)?.affine(-2.0, 1.0)
-}

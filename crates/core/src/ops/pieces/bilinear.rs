@@ -24,10 +24,10 @@ pub(in crate::ops) fn backtrace_bilinear<T: Tensor>(
                 Some(result) => result,
                 None => a.data()?.matmul(b.data()?)?,
             };
-            let per_unit = WeightedSum::per_net(z, epsilon, relevance.first(), context)?;
+            let per_unit = WeightedSum::per_net(&z, epsilon, relevance.first(), context)?;
             let [part_a, part_b] = parts(&rule);
             let share = |operand: &Operand<T>, by: Result<T>, part: f64| {
-                Ok::<_, Error>(Some(Relevance::default_mode(operand.data()?.mul(&by?)?.scale(part)?)))
+                Ok::<_, Error>(Some(Relevance::default_mode(by?.multiplied(operand.data()?)?.scale(part)?)))
             };
             let to_a = if part_a > 0.0 { share(a, by_left(a, b, &per_unit), part_a)? } else { None };
             let to_b = if part_b > 0.0 { share(b, by_right(a, b, &per_unit), part_b)? } else { None };
