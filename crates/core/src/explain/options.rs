@@ -122,11 +122,11 @@ impl Options {
 
     /// Whether batch norms become parts of layers. To a derivative they are operators like others.
     pub(super) fn folds_batch_norms(&self) -> bool {
-        self.batch_norm() == BatchNorm::Fold && self.rules.conserves()
+        self.asks_to_fold() && self.rules.conserves()
     }
 
-    fn batch_norm(&self) -> BatchNorm {
-        self.prepare.batch_norm.unwrap_or(self.rules.batch_norm)
+    fn asks_to_fold(&self) -> bool {
+        self.prepare.batch_norm.unwrap_or(self.rules.batch_norm) == BatchNorm::Fold
     }
 
     /// The options of the analyses, for the rule set.
@@ -153,8 +153,7 @@ impl Options {
             let why = if contrastive { "contrastive mode knows no gates" } else { "gates are off" };
             format!("the gates of modules (gate_of) do nothing, because {why}")
         });
-        let folds = self.batch_norm() == BatchNorm::Fold && !self.rules.conserves();
-        let folds = folds.then(|| {
+        let folds = (self.asks_to_fold() && !self.folds_batch_norms()).then(|| {
             format!(
                 "batch norms are not folded (batch_norm), because the rule set {} goes by derivatives, which that would not change",
                 self.rules.name
