@@ -19,6 +19,7 @@ const DOCUMENT: &str = "explanation.json";
 
 /// Explains a model's output for the given inputs; writes and prints what was asked for.
 pub fn run(args: &Explain) -> Result<()> {
+    args.rules.check_bounds()?;
     let out = args.out.clone().or_else(|| (!args.json).then(|| PathBuf::from(OUT)));
     if let Some(out) = &out {
         Staging::check(out).map_err(Failure::of_place)?;

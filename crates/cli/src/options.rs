@@ -63,8 +63,8 @@ fn rules(args: &RuleArgs, bound: &Bound) -> RuleSet {
 
 /// The note that the range of the pictures bounds the first layer, if the rules do not say the bounds.
 pub fn assumed_bounds(args: &RuleArgs, bound: &Bound) -> Option<String> {
-    let bounds = bound.bounds.as_ref().filter(|_| args.rules.lacks_bounds())?;
-    Some(format!("the rule box takes the range of the pictures, {bounds} (--rules FILE for other bounds)"))
+    let bounds = bound.bounds.as_ref().filter(|_| args.rules().lacks_bounds())?;
+    Some(format!("the rule box takes the range of the pictures, {bounds} (--bounds LOW,HIGH for others)"))
 }
 
 fn target(args: &RuleArgs, labels: Option<&Labels>) -> Result<Target> {

@@ -12,6 +12,7 @@ const NAMED: usize = 10;
 
 /// Replays the recording and checks the account of every step.
 pub fn run(args: &Verify) -> Result<()> {
+    args.rules.check_bounds()?;
     interrupt::ends_at_once()?;
     let progress = Progress::new(args.json);
     progress.say("loading the model");

@@ -511,6 +511,20 @@ fn pictures_bound_the_rule_box() -> Outcome {
     assert_eq!(unbounded.code, Some(2), "{unbounded:?}");
     assert!(unbounded.err.contains("the rule box needs the least and the largest number"), "{unbounded:?}");
 
+    // Bounds on the command line come before those of pictures. They are those of the layer's operand.
+    assert_eq!(bounds(&["--bounds=-1,2"])?, serde_json::json!({ "low": -1.0, "high": 2.0 }));
+    let bounded = said(&["--input", &array.to_string_lossy(), "--bounds", "0,1"])?;
+    assert_eq!(bounded.code, Some(0), "{bounded:?}");
+    for (args, expected) in [
+        (["--rules", "epsilon-gamma-box", "--bounds", "1,0"], "give two numbers, the lower first"),
+        (["--rules", "epsilon-gamma-box", "--bounds", "1"], "give two numbers, the lower first"),
+        (["--rules", "epsilon", "--bounds", "0,1"], "no rule of the set epsilon leaves bounds open"),
+    ] {
+        let refused = run([&["explain", DIGITS, "--json", "--input", DIGIT], args.as_slice()].concat())?;
+        assert_eq!(refused.code, Some(2), "{refused:?}");
+        assert!(refused.err.contains(expected), "{refused:?}");
+    }
+
     // It scales its pixels itself, so that its first layer reads something else.
     let scaled = torchscript("pixels_mean.pt");
     let scaled = run([

@@ -1,7 +1,8 @@
 //! The options that say what is explained, and how.
 
+use crate::failure::Failure;
 use clap::{ArgAction, Args, ValueEnum};
-use dlbacktrace::rules::{BatchNorm, RuleSet};
+use dlbacktrace::rules::{BatchNorm, Bounds, RuleSet};
 use dlbacktrace::{Coordinate, Samples};
 use std::convert::Infallible;
 use std::fs;
@@ -85,6 +86,10 @@ pub struct RuleArgs {
     /// and go with default mode
     #[arg(long, value_name = "NAME|FILE.toml", default_value = "backtrace", value_parser = rule_set)]
     pub rules: RuleSet,
+    /// The least and the largest number that the layer of the rule box can read, if the rules leave them open [default: the range of the
+    /// pictures, if all inputs are pictures]
+    #[arg(long, value_name = "LOW,HIGH", value_parser = bounds, allow_hyphen_values = true)]
+    pub bounds: Option<Bounds>,
     /// What becomes of batch norms: they pass relevance, or are folded into the layers beside them, which gives the same as a model in
     /// which they were folded before [default: what the rule set says; backtrace lets them pass]
     #[arg(long, value_name = "pass|fold")]
@@ -125,9 +130,21 @@ pub struct RuleArgs {
 impl RuleArgs {
     /// The rule set, with what the command line changes in it.
     pub fn rules(&self) -> RuleSet {
-        let mut rules = self.rules.clone();
+        let mut rules = self.bounds.iter().fold(self.rules.clone(), RuleSet::bounded);
         rules.batch_norm = self.batch_norm.unwrap_or(rules.batch_norm);
         rules
+    }
+
+    /// Refuses bounds that no rule takes.
+    pub fn check_bounds(&self) -> Result<(), Failure> {
+        match self.bounds {
+            Some(_) if !self.rules.lacks_bounds() => Err(Failure::Usage(format!(
+                "--bounds: no rule of the set {} leaves bounds open; leave it out, or give --rules a set with the rule box, such as \
+                 epsilon-gamma-box",
+                self.rules.name
+            ))),
+            _ => Ok(()),
+        }
     }
 }
 
@@ -141,6 +158,16 @@ fn rule_set(text: &str) -> Result<RuleSet, String> {
         format!("cannot read the file {text} ({error}); check the path, or give one of the names that `dlbacktrace rules` lists")
     })?;
     RuleSet::from_toml(&file).map_err(|error| error.to_string())
+}
+
+/// The bounds of the rule box, as LOW,HIGH.
+fn bounds(text: &str) -> Result<Bounds, String> {
+    let number = |text: &str| text.trim().parse::<f64>().ok().filter(|number| number.is_finite());
+    text.split_once(',')
+        .and_then(|(low, high)| Some((number(low)?, number(high)?)))
+        .filter(|(low, high)| low < high)
+        .map(|(low, high)| Bounds::of_operand(low, high))
+        .ok_or_else(|| "give two numbers, the lower first, such as 0,1".to_owned())
 }
 
 fn sample_axis(text: &str) -> Result<Samples, String> {
