@@ -146,12 +146,10 @@ fn explain(
     let shown = progress.steps("explaining tokens");
     for (done, step) in wanted.iter().enumerate() {
         shown(done, wanted.len());
-        if language.interrupted() {
-            break;
-        }
         let (before, added) = text.ids.split_at(text.prompt + step - 1);
         if let (Some(id), false) = (added.first(), steps.records.contains_key(step)) {
-            steps.add(language.explain(before, *id, *step, &options)?)?;
+            let Some(record) = language.explain(before, *id, *step, &options)? else { break };
+            steps.add(record)?;
         }
     }
     Ok(())

@@ -520,10 +520,14 @@ fn pictures_bound_the_rule_box() -> Outcome {
         (["--rules", "epsilon-gamma-box", "--bounds", "1"], "give two numbers, the lower first"),
         (["--rules", "epsilon", "--bounds", "0,1"], "no rule of the set epsilon leaves bounds open"),
     ] {
-        let refused = run([&["explain", DIGITS, "--json", "--input", DIGIT], args.as_slice()].concat())?;
-        assert_eq!(refused.code, Some(2), "{refused:?}");
-        assert!(refused.err.contains(expected), "{refused:?}");
+        for command in ["explain", "verify"] {
+            let refused = run([&[command, DIGITS, "--json", "--input", DIGIT], args.as_slice()].concat())?;
+            assert_eq!(refused.code, Some(2), "{refused:?}");
+            assert!(refused.err.contains(expected), "{refused:?}");
+        }
     }
+    let verified = ["--input", &array.to_string_lossy(), "--rules", "epsilon-gamma-box", "--bounds", "0,1"];
+    run([&["verify", DIGITS], verified.as_slice()].concat())?.succeeded()?;
 
     // It scales its pixels itself, so that its first layer reads something else.
     let scaled = torchscript("pixels_mean.pt");

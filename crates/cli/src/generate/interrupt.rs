@@ -1,4 +1,4 @@
-//! Ctrl-C: the first finishes and keeps the current token, the second ends the process at once.
+//! Ctrl-C: the first stops and keeps the tokens that are done, the second ends the process at once.
 
 use crate::failure::{Failure, INTERRUPTED, Result};
 use signal_hook::consts::SIGINT;
@@ -23,6 +23,12 @@ impl Interrupt {
         };
         watch().map_err(|e| Failure::Usage(format!("cannot watch for interrupts: {e}")))?;
         Ok(Self(seen))
+    }
+
+    /// As if Ctrl-C had been pressed, or never.
+    #[cfg(test)]
+    pub fn faked(pressed: bool) -> Self {
+        Self(Arc::new(AtomicBool::new(pressed)))
     }
 
     /// Whether Ctrl-C was pressed.

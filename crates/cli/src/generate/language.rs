@@ -7,7 +7,8 @@ use super::search::Scores;
 use super::steps::Record;
 use crate::failure::{Failure, Result};
 use crate::text::Roles;
-use dlbacktrace::{Inputs, Loss, Model, Options, Output, OutputTensor, Target, Task};
+use dlbacktrace::{Error, Inputs, Loss, Model, Options, Output, OutputTensor, Progress, Target, Task};
+use std::ops::ControlFlow;
 
 /// Why a text ends.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -41,11 +42,6 @@ impl<'a> Language<'a> {
         Ok(Self { model, roles, output, prompt: prompt.len(), interrupt, end: None })
     }
 
-    /// Whether the user asked to stop.
-    pub fn interrupted(&self) -> bool {
-        self.interrupt.seen()
-    }
-
     /// The model's probabilities for the token after the prompt.
     ///
     /// # Errors
@@ -62,18 +58,22 @@ impl<'a> Language<'a> {
         ids.iter().enumerate().skip(self.prompt).map(|(place, id)| of((place - 1, id))).collect()
     }
 
-    /// Explains the token `id` after `ids` by these.
+    /// Explains the token `id` after `ids` by these; `None` if the user asked to stop meanwhile.
     ///
     /// # Errors
     /// If an operator has no rule, or the model fails.
-    pub fn explain(&self, ids: &[u32], id: u32, step: usize, options: &Options) -> Result<Record> {
+    pub fn explain(&self, ids: &[u32], id: u32, step: usize, options: &Options) -> Result<Option<Record>> {
         let options = options
             .clone()
             .task(Task::NextToken)
             .target(Target::Class(id as usize))
-            .output(Output::Index(self.output));
+            .output(Output::Index(self.output))
+            .progress(self.goes_on());
         let options = self.roles.bookkeeping().fold(options, |options, name| options.constant_input(name));
-        let explanation = self.model.explain(&inputs(&self.roles, ids), &options)?;
+        let explanation = match self.model.explain(&inputs(&self.roles, ids), &options) {
+            Err(Error::Cancelled(_)) => return Ok(None),
+            explanation => explanation?,
+        };
         let mut record = Record { step, id, warnings: explanation.warnings().to_vec(), ..Record::default() };
         for input in explanation.inputs() {
             if input.name == self.roles.ids {
@@ -84,7 +84,13 @@ impl<'a> Language<'a> {
         }
         let losses = explanation.ledger().losses();
         record.lost = losses.iter().map(|(loss, amount)| (named(*loss), amount.positive)).collect();
-        Ok(record)
+        Ok(Some(record))
+    }
+
+    /// Lets an explanation go on until the user asks to stop.
+    fn goes_on(&self) -> impl Fn(Progress) -> ControlFlow<()> + Send + Sync + 'static {
+        let interrupt = self.interrupt.clone();
+        move |_| if interrupt.seen() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
     }
 
     fn computed(&self, ids: &[u32]) -> Result<OutputTensor> {
@@ -108,7 +114,7 @@ impl Scores for Language<'_> {
         match self.computed(ids).and_then(|scores| at(&scores, ids.len() - 1)) {
             Ok(scores) => Ok(Some(scores)),
             // The text may have become longer than the positions that the model knows.
-            Err(Failure::Explanation(dlbacktrace::Error::Inputs(said))) if ids.len() > self.prompt => {
+            Err(Failure::Explanation(Error::Inputs(said))) if ids.len() > self.prompt => {
                 self.end = Some(End::Model(said));
                 Ok(None)
             }
@@ -130,5 +136,22 @@ fn named(loss: Loss) -> String {
     match serde_json::to_value(loss) {
         Ok(serde_json::Value::String(name)) => name,
         _ => format!("{loss:?}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_interrupt_stops_in_the_midst_of_a_token() -> Result<()> {
+        let model = Model::load(concat!(env!("CARGO_MANIFEST_DIR"), "/../../tests/models/gpt2.pt"))?;
+        let explained = |pressed| {
+            let language = Language::new(&model, None, &[1, 2], Interrupt::faked(pressed))?;
+            language.explain(&[1, 2], 3, 1, &Options::new())
+        };
+        assert!(explained(false)?.is_some());
+        assert_eq!(explained(true)?, None);
+        Ok(())
     }
 }
