@@ -6,6 +6,7 @@ use crate::install;
 use crate::libtorch::{LIBTORCH, NOTICES};
 use anyhow::{Context, Result};
 use dlbacktrace_libtorch::BESIDE;
+use std::env;
 use std::ffi::OsStr;
 use std::fs;
 use std::path::Path;
@@ -131,11 +132,12 @@ fn debian(place: &Path, tree: &Path, version: &str, glibc: &str) -> Result<()> {
     fs::create_dir_all(root.join("DEBIAN"))?;
     let control = format!(
         "Package: dlbacktrace\nVersion: {version}\nArchitecture: amd64\nSection: science\nPriority: optional\n\
-         Maintainer: The developers of dlbacktrace <dlbacktrace@localhost>\n\
+         Maintainer: {}\n\
          Depends: libc6 (>= {glibc}), libgcc-s1, libstdc++6\n\
          Description: explains why a deep model decided as it did\n \
          The command dlbacktrace and its library for C and C++, for TorchScript models and SavedModels.\n \
-         libtorch for the CPU is included; TensorFlow is found at run time.\n"
+         libtorch for the CPU is included; TensorFlow is found at run time.\n",
+        maintainer()
     );
     fs::write(root.join("DEBIAN/control"), control)?;
     fs::write(root.join("DEBIAN/triggers"), "activate-noawait ldconfig\n")?;
@@ -148,6 +150,15 @@ fn debian(place: &Path, tree: &Path, version: &str, glibc: &str) -> Result<()> {
     fs::remove_dir_all(root)?;
     eprintln!("Made {}.", package.display());
     Ok(())
+}
+
+/// Who answers for the package, by the variables that Debian's own tools read.
+fn maintainer() -> String {
+    let of = |variable, otherwise: &str| {
+        env::var(variable).ok().filter(|value| !value.is_empty()).unwrap_or_else(|| otherwise.to_owned())
+    };
+    let name = of("DEBFULLNAME", "The developers of dlbacktrace");
+    format!("{name} <{}>", of("DEBEMAIL", "dlbacktrace@localhost"))
 }
 
 #[cfg(test)]
