@@ -87,6 +87,22 @@ fn the_text_says_what_had_been_done() {
 }
 
 #[test]
+fn the_run_that_finds_the_axis_of_samples_stops_too() {
+    let operators = |model: &Model, inputs: &Inputs| {
+        let told = told(model, inputs);
+        told.iter().filter(|at| matches!(at, Progress::Running { .. })).count()
+    };
+    for ((model, inputs), (fresh, _)) in twins().iter().zip(&twins()) {
+        // The inputs hold several samples. Once their axis is known, the model runs only once.
+        let (twice, once) = (operators(model, inputs), operators(model, inputs));
+        assert_eq!(twice, 2 * once, "{}", model.framework());
+        let second = Progress::Running { operators: once + 1 };
+        let error = fresh.explain(inputs, &stopping_at(second)).unwrap_err();
+        assert!(matches!(error, Error::Cancelled(stopped) if stopped == second), "{error}");
+    }
+}
+
+#[test]
 fn checks_stop_too() {
     for (model, inputs) in twins() {
         let error = model.verify(&inputs, &stopping_at(Progress::Running { operators: 1 })).unwrap_err();

@@ -47,7 +47,8 @@ impl Model {
     ) -> Result<Run<'a, TfTensor>> {
         let start = Instant::now();
         let reads = rules.reads();
-        let recording = self.record_watched(inputs, &|operator| keep(operator, reads), seed, watch)?;
+        let watch = watch.across_runs();
+        let recording = self.record_watched(inputs, &|operator| keep(operator, reads), seed, &watch)?;
         let (recorded, forward) = (Instant::now(), start.elapsed());
         let mut lowering =
             lowering::begin(self.context(), recording.values, &recording.records, reads, table());
@@ -66,7 +67,7 @@ impl Model {
             forward,
             again: Some(Again {
                 known: self.samples(),
-                run: Box::new(move |rows| self.with_last_row(inputs, rows, seed)),
+                run: Box::new(move |rows| self.with_last_row(inputs, rows, seed, &watch)),
             }),
         })
     }
@@ -77,6 +78,7 @@ impl Model {
         inputs: &[(String, Tensor)],
         rows: usize,
         seed: Option<u64>,
+        watch: &Watch,
     ) -> CoreResult<Vec<TfTensor>> {
         let repeated = |(name, tensor): &(String, Tensor)| {
             let tensor = TfTensor::from(tensor.clone());
@@ -89,9 +91,10 @@ impl Model {
             Ok((name.clone(), tensor.slice(&region)?.broadcast_to(&shape)?.to_tensor()?))
         };
         let inputs = inputs.iter().map(repeated).collect::<CoreResult<Vec<_>>>()?;
-        let outputs = self
-            .forward_seeded(&inputs, seed)
-            .map_err(|error| dlbacktrace_core::Error::tensor("forward", error))?;
+        let outputs = self.forward_watched(&inputs, seed, watch).map_err(|error| match error {
+            Error::Core(cancelled @ dlbacktrace_core::Error::Cancelled(_)) => cancelled,
+            error => dlbacktrace_core::Error::tensor("forward", error),
+        })?;
         Ok(outputs.into_iter().map(|(_, tensor)| TfTensor::from(tensor)).collect())
     }
 

@@ -146,7 +146,7 @@ impl Model {
     /// [`Error::Inputs`] if an input is missing, unknown, or of another type or shape than the signature says;
     /// [`Error::Operator`] if an operator fails.
     pub fn forward(&self, inputs: &[(String, Tensor)]) -> Result<Vec<(String, Tensor)>> {
-        self.forward_seeded(inputs, None)
+        self.forward_watched(inputs, None, &Watch::default())
     }
 
     /// Runs the model and records what ran; `keep` decides by an operator's type which of its tensors stay in memory.
@@ -169,13 +169,14 @@ impl Model {
         self.run(inputs, Recorder::new(Some(keep)), seed, watch)
     }
 
-    /// As [`Model::forward`], with random numbers that start from `seed`.
-    pub(crate) fn forward_seeded(
+    /// As [`Model::forward`], with random numbers that start from `seed`. The watch may stop the run.
+    pub(crate) fn forward_watched(
         &self,
         inputs: &[(String, Tensor)],
         seed: Option<u64>,
+        watch: &Watch,
     ) -> Result<Vec<(String, Tensor)>> {
-        let recording = self.run(inputs, Recorder::new(None), seed, &Watch::default())?;
+        let recording = self.run(inputs, Recorder::new(None), seed, watch)?;
         Ok(recording.outputs.into_iter().map(|port| (port.name, port.tensor)).collect())
     }
 

@@ -2,7 +2,7 @@
 
 use crate::lowering::chance;
 use crate::paths::Paths;
-use crate::table::{policy, policy_for_replays, table};
+use crate::table::{policy, policy_for_outputs, policy_for_replays, table};
 use crate::tensor::dtype;
 use crate::{Explanation, Result, TorchTensor, run};
 use dlbacktrace_core::analysis::Scaling;
@@ -104,16 +104,21 @@ impl Model {
         let start = Instant::now();
         let fixed = options.random_seed.map(FixedRandom::new).transpose()?;
         let reads = options.rules.reads();
-        let mut recording = self.module.record_watched(inputs, policy(reads), &options.watch)?;
+        let watch = options.watch.across_runs();
+        let mut recording = self.module.record_watched(inputs, policy(reads), &watch)?;
         drop(fixed);
         self.paths.complete(&mut recording.records);
         let forward = start.elapsed();
         let again = Again {
             known: &self.samples,
-            run: Box::new(|rows| {
-                let outputs = self.forward(&inputs.with_last_row(rows));
-                let outputs = outputs.map_err(|error| dlbacktrace_core::Error::tensor("forward", error))?;
-                Ok(outputs.into_iter().map(|(_, tensor)| TorchTensor::from(tensor)).collect())
+            run: Box::new(move |rows| {
+                let inputs = inputs.with_last_row(rows);
+                let recording = self.module.record_watched(&inputs, policy_for_outputs(), &watch);
+                let recording = recording.map_err(|error| match error {
+                    dlbacktrace_torch_recorder::Error::Cancelled(cancelled) => cancelled,
+                    error => dlbacktrace_core::Error::tensor("forward", error),
+                })?;
+                Ok(recording.outputs.into_iter().map(|port| TorchTensor::from(port.tensor)).collect())
             }),
         };
         let mut run = run::on_tape(recording, !self.module.keeps_state(), reads, forward, Some(again))?;

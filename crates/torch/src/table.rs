@@ -33,7 +33,7 @@ use crate::lowering::Torch;
 pub use dlbacktrace_core::lowering::OperatorRule;
 use dlbacktrace_core::lowering::{self, Table};
 use dlbacktrace_core::rules::Reads;
-use dlbacktrace_torch_recorder::Policy;
+use dlbacktrace_torch_recorder::{Keep, Policy};
 use std::collections::BTreeMap;
 use std::sync::{Mutex, OnceLock, PoisonError};
 
@@ -88,6 +88,12 @@ pub(crate) fn policy(reads: Reads) -> &'static Policy {
     let mut policies = POLICIES.lock().unwrap_or_else(PoisonError::into_inner);
     let keep = |(name, entry): (&'static str, &Entry)| (name, entry.keep(reads));
     policies.entry(reads).or_insert_with(|| Box::leak(Box::new(Policy::new(table().iter().map(keep)))))
+}
+
+/// The policy for a run of which only the outputs matter.
+pub(crate) fn policy_for_outputs() -> &'static Policy {
+    static POLICY: OnceLock<Policy> = OnceLock::new();
+    POLICY.get_or_init(|| Policy::new(table().iter().map(|(name, _)| (name, Keep::Indices))))
 }
 
 /// The policy for a replay, which keeps everything.

@@ -122,7 +122,10 @@ fn independent<T: Tensor>(
     count: usize,
     candidates: &[usize],
 ) -> Result<Option<usize>> {
-    let outputs = (again.run)(count).map_err(|error| unknown(&error.to_string()))?;
+    let outputs = (again.run)(count).map_err(|error| match error {
+        Error::Cancelled(_) => error,
+        error => unknown(&error.to_string()),
+    })?;
     let repeated = outputs.get(number).filter(|repeated| repeated.shape() == output.shape());
     let Some(repeated) = repeated else { return Ok(None) };
     let (before, after) = (output.to_array()?, repeated.to_array()?);
