@@ -188,8 +188,7 @@ const APART: [(&str, &str); 2] = [
     ("dilated", "epsilon-gamma-box"),
 ];
 
-/// By every rule set, or by neither, with an error that names the operator. libtorch's recurrent layers are one operator, which LRP has no rule
-/// for; TensorFlow's are steps.
+/// By every rule set, or by neither, with an error that names the operator.
 #[test]
 fn twins_agree_in_every_rule_set() {
     let mut wrong = String::new();
@@ -209,7 +208,6 @@ fn twins_agree_in_every_rule_set() {
                     let refused = |error: &dlbacktrace::Error| error.to_string().contains("has no rule");
                     assert!(refused(&a) && refused(&b), "{name}: {a}; {b}");
                 }
-                [Err(error), Ok(_)] if error.to_string().contains("of the kind recurrent") => {}
                 [a, b] => wrong += &format!("\n{name}: {:?}, {:?}", a.err(), b.err()),
             }
         }

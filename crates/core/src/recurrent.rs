@@ -10,12 +10,14 @@
 //! one serves all gates, with the same numbers.
 //!
 //! A layer is two steps of the tape: W x + b, and the recurrence. The second walks back over the layer's own steps one by one,
-//! with the rules that a written-out cell would meet (`rules.rs`).
+//! with the rules of DLBacktrace that a written-out cell would meet (`rules.rs`). Where a rule set has other rules for the parts
+//! of a cell, each part is a step (`written_out.rs`).
 
 mod cell;
 mod pieces;
 mod rules;
 mod sequence;
+mod written_out;
 
 use crate::{Error, Meta, Operand, Result, TapeWriter, Tensor};
 use rules::Linear;
@@ -109,6 +111,9 @@ impl<T: Tensor> Layer<T> {
             projection: self.projection.clone(),
         };
         let pieces = pieces::pieces(samples, self.reversed);
+        if writer.tape.reads.recurrent_parts() {
+            return written_out::unroll(writer, self.cell, &parameters, &pieces, &x, state);
+        }
         let ran = match hidden {
             Some(hidden) => Ran::of_hidden(self.cell, &parameters, &pieces, &x, state, hidden)?,
             None => Ran::run(self.cell, &parameters, &pieces, &x, state)?,

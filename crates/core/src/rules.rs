@@ -155,9 +155,9 @@ impl RuleSet {
             return Ok(());
         }
         Err(Error::Rules(format!(
-            "rule set {}: the rule box needs the least and the largest number that its layer can read. Give them in the set, as \
-             rule = {{ box = {{ low = -2.1, high = [2.2, 2.4, 2.6] }} }} (`dlbacktrace rules NAME` prints a set to edit), or in Rust by \
-             RuleSet::bounded, or by --bounds LOW,HIGH. The command knows them if all inputs are pictures",
+            "rule set {}: the rule box needs the least and the largest number that its layer can read. The command knows them if all \
+             inputs are pictures. Otherwise give them by --bounds LOW,HIGH, in Rust by RuleSet::bounded, or in the set, as \
+             rule = {{ box = {{ low = -2.1, high = [2.2, 2.4, 2.6] }} }} (`dlbacktrace rules NAME` prints a set to edit)",
             self.name
         )))
     }

@@ -73,7 +73,11 @@ impl<T: Tensor> TapeWriter<T> {
     ) -> Operand<T> {
         let meta = Meta { complex, ..Meta::new(output.shape(), output.dtype()) };
         let value = self.tape.value(meta.clone());
+        let read = self.tape.reads.more() && op.reads_result() && !complex;
         self.step(op, inputs, vec![value]);
+        if let Some(last) = self.tape.steps.last_mut().filter(|_| read) {
+            last.result = Some(output.clone());
+        }
         Operand { meta, ..Operand::new(value, output) }
     }
 

@@ -4,6 +4,7 @@ use dlbacktrace_core::analysis::PrepareOptions;
 use dlbacktrace_core::array::Array;
 use dlbacktrace_core::ops::{Pass, Sum};
 use dlbacktrace_core::recurrent::{Cell, Layer};
+use dlbacktrace_core::rules::{Bounds, PRESETS, RuleSet};
 use dlbacktrace_core::{
     Amount, Function, Loss, Meta, Mode, Operand, Relevance, TapeWriter, Tensor, Unary, ValueId, WalkOptions,
     WeightCache,
@@ -28,6 +29,7 @@ struct Case {
     /// Whether the initial state is an explained input.
     explained_state: bool,
     mode: Mode,
+    rules: RuleSet,
     /// The number of steps of each sample, the longest first.
     lengths: Vec<usize>,
     seed: u64,
@@ -41,9 +43,23 @@ fn cases() -> impl Strategy<Value = Case> {
         |(cell, [reversed, projected, biased, explained_state], mode, mut lengths, seed)| {
             lengths.sort_unstable_by(|a, b| b.cmp(a));
             let projected = projected && cell == Cell::Lstm;
-            Case { cell, reversed, projected, biased, explained_state, mode, lengths, seed }
+            let rules = RuleSet::default();
+            Case { cell, reversed, projected, biased, explained_state, mode, rules, lengths, seed }
         },
     )
+}
+
+/// The same by the sets that have no rule for a recurrent layer, but for its parts.
+fn cases_by_parts() -> impl Strategy<Value = Case> {
+    let bounds = Bounds::of_operand(-1e5, 1e5);
+    let sets = PRESETS.iter().map(|preset| preset.rules().bounded(&bounds));
+    let sets: Vec<RuleSet> = sets.filter(|rules| rules.reads().recurrent_parts()).collect();
+    assert!(sets.len() > 9, "{sets:?}");
+    (cases(), prop::sample::select(sets)).prop_map(|(case, rules)| Case {
+        rules,
+        mode: Mode::Default,
+        ..case
+    })
 }
 
 /// The numbers of a case.
@@ -113,11 +129,14 @@ struct Run {
     writer: TapeWriter<Array>,
     seeds: Vec<(ValueId, Relevance<Array>)>,
     mode: Mode,
+    rules: RuleSet,
 }
 
 impl Run {
-    fn new(mode: Mode) -> Self {
-        Self { writer: TapeWriter::new(), seeds: Vec::new(), mode }
+    fn new(case: &Case) -> Self {
+        let mut writer = TapeWriter::new();
+        writer.tape.reads = case.rules.reads();
+        Self { writer, seeds: Vec::new(), mode: case.mode, rules: case.rules.clone() }
     }
 
     fn input(&mut self, data: &ArrayD<f64>) -> Operand<Array> {
@@ -151,7 +170,8 @@ impl Run {
     fn walked(self) -> (Vec<ArrayD<f64>>, BTreeMap<Loss, Amount>) {
         let prepared = self.writer.tape.prepare(&PrepareOptions::default(), &WeightCache::new(0)).unwrap();
         let weights = WeightCache::new(0);
-        let outcome = prepared.backtrace(self.seeds, &weights, WalkOptions::default(), &mut ()).unwrap();
+        let walk = WalkOptions { rules: self.rules, ..WalkOptions::default() };
+        let outcome = prepared.backtrace(self.seeds, &weights, walk, &mut ()).unwrap();
         assert!(outcome.ledger.closes(), "{:?}", outcome.ledger.open_entries().collect::<Vec<_>>());
         let channels = |relevance: Option<Relevance<Array>>| {
             let relevance = relevance.expect("relevance reaches every input");
@@ -170,7 +190,7 @@ fn written_out(
     numbered: &Numbered,
     sample: usize,
 ) -> (Vec<ArrayD<f64>>, BTreeMap<Loss, Amount>) {
-    let mut run = Run::new(case.mode);
+    let mut run = Run::new(case);
     let x = run.input(&numbered.x[sample]);
     let mut state = run.state(case, &numbered.state[sample]);
     let weights: BTreeMap<_, _> = numbered
@@ -269,7 +289,7 @@ fn activated(
 
 /// All samples at once; if `known`, h of all rows is given.
 fn layer(case: &Case, numbered: &Numbered, known: bool) -> (Vec<ArrayD<f64>>, BTreeMap<Loss, Amount>) {
-    let mut run = Run::new(case.mode);
+    let mut run = Run::new(case);
     let x = run.input(&by_steps(&numbered.x.iter().collect::<Vec<_>>()));
     let parts = |part: usize| stacked(numbered.state.iter().map(|state| &state[part]));
     let state: Vec<_> = (0..case.widths().len()).map(parts).collect();
@@ -319,33 +339,41 @@ fn stacked<'a>(parts: impl Iterator<Item = &'a ArrayD<f64>>) -> ArrayD<f64> {
     concatenate(Axis(0), &parts).unwrap()
 }
 
+/// Compares a layer with its cell written out, sample by sample.
+fn compare(case: &Case, tolerance: f64) {
+    let numbered = case.numbered();
+    let samples: Vec<_> =
+        (0..case.lengths.len()).map(|sample| written_out(case, &numbered, sample)).collect();
+    let mut expected = vec![by_steps(&samples.iter().map(|(found, _)| &found[0]).collect::<Vec<_>>())];
+    expected
+        .extend((1..samples[0].0.len()).map(|part| stacked(samples.iter().map(|(found, _)| &found[part]))));
+    let mut lost: BTreeMap<Loss, Amount> = BTreeMap::new();
+    for (loss, amount) in samples.iter().flat_map(|(_, lost)| lost) {
+        *lost.entry(*loss).or_default() += *amount;
+    }
+    for known in [false, true] {
+        let (found, found_lost) = layer(case, &numbered, known);
+        for (found, expected) in found.iter().zip(&expected) {
+            assert!(distance(found, expected) < tolerance, "{found} is not {expected} in {case:?}");
+        }
+        for loss in lost.keys().chain(found_lost.keys()) {
+            let amount = |lost: &BTreeMap<Loss, Amount>| lost.get(loss).copied().unwrap_or_default();
+            let gap = (amount(&lost) - amount(&found_lost)).magnitude();
+            assert!(
+                gap < tolerance * amount(&lost).magnitude().max(1.0),
+                "{loss:?} is off by {gap} in {case:?}: {lost:?}, {found_lost:?}, known: {known}"
+            );
+        }
+    }
+}
+
 #[test]
 fn a_layer_is_its_cell_written_out() {
-    for_all(200, cases(), |case: Case| {
-        let numbered = case.numbered();
-        let samples: Vec<_> =
-            (0..case.lengths.len()).map(|sample| written_out(&case, &numbered, sample)).collect();
-        let mut expected = vec![by_steps(&samples.iter().map(|(found, _)| &found[0]).collect::<Vec<_>>())];
-        expected.extend(
-            (1..samples[0].0.len()).map(|part| stacked(samples.iter().map(|(found, _)| &found[part]))),
-        );
-        let mut lost: BTreeMap<Loss, Amount> = BTreeMap::new();
-        for (loss, amount) in samples.iter().flat_map(|(_, lost)| lost) {
-            *lost.entry(*loss).or_default() += *amount;
-        }
-        for known in [false, true] {
-            let (found, found_lost) = layer(&case, &numbered, known);
-            for (found, expected) in found.iter().zip(&expected) {
-                assert!(distance(found, expected) < TOLERANCE, "{found} is not {expected}");
-            }
-            for loss in lost.keys().chain(found_lost.keys()) {
-                let amount = |lost: &BTreeMap<Loss, Amount>| lost.get(loss).copied().unwrap_or_default();
-                let gap = (amount(&lost) - amount(&found_lost)).magnitude();
-                assert!(
-                    gap < TOLERANCE * amount(&lost).magnitude().max(1.0),
-                    "{loss:?} is off by {gap} in {case:?}: {lost:?}, {found_lost:?}, known: {known}"
-                );
-            }
-        }
-    });
+    for_all(200, cases(), |case: Case| compare(&case, TOLERANCE));
+}
+
+/// Where a set has no rule for recurrent layers, the parts of the cell take theirs.
+#[test]
+fn a_layer_goes_by_the_rules_of_its_parts() {
+    for_all(200, cases_by_parts(), |case: Case| compare(&case, 1e-6));
 }

@@ -46,7 +46,7 @@ pub(super) fn pieces(samples: &[usize], reversed: bool) -> Vec<Piece> {
 }
 
 /// The pieces in the order of their rows.
-fn in_order(pieces: &[Piece]) -> Vec<usize> {
+pub(super) fn in_order(pieces: &[Piece]) -> Vec<usize> {
     let mut order: Vec<usize> = (0..pieces.len()).collect();
     order.sort_by_key(|&index| pieces[index].rows.start);
     order

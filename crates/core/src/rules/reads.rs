@@ -1,6 +1,6 @@
 //! What the rules of a set read of a run, which its recording must keep.
 
-use super::{Kind, Rule, RuleSet};
+use super::{Kind, Others, Row, Rule, RuleSet};
 
 /// What the rules of a set read of a run, beyond what those of DLBacktrace read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
@@ -13,15 +13,21 @@ pub struct Reads {
     norms: bool,
     /// Whether sums may be divided by their result.
     results: bool,
+    /// Whether recurrent layers go by the rules of their parts.
+    recurrent_parts: bool,
 }
 
 impl Reads {
     /// What the rules of this set read.
     pub(super) fn of(set: &RuleSet) -> Self {
-        let mut reads = Self::default();
+        // A layer is one step if the set may have a rule for that.
+        let recurrent = |row: &Row| row.rule.serves(Kind::Recurrent) && row.may_select(Kind::Recurrent);
+        let mut reads = Self {
+            recurrent_parts: set.others == Others::Refused && !set.rows.iter().any(recurrent),
+            ..Self::default()
+        };
         for row in &set.rows {
-            let serves = |kind: &Kind| row.kinds.is_empty() || row.kinds.iter().any(|named| kind.is(*named));
-            let selects = |kind: Kind| serves(&kind) && row.rule.serves(kind);
+            let selects = |kind: Kind| row.may_select(kind) && row.rule.serves(kind);
             if row.rule.differentiates() {
                 let kinds = Kind::ALL.into_iter().filter(|kind| selects(*kind));
                 reads.derivatives |= kinds.map(bit).sum::<u32>();
@@ -37,7 +43,8 @@ impl Reads {
 
     /// Whether they read more than the rules of DLBacktrace do.
     pub fn more(self) -> bool {
-        self != Self::default()
+        // The parts of recurrent layers are known anyway.
+        Self { recurrent_parts: false, ..self } != Self::default()
     }
 
     /// Whether steps of this kind may go by the derivative of their operator.
@@ -53,6 +60,11 @@ impl Reads {
     /// Whether norms may go by their operands.
     pub fn norms(self) -> bool {
         self.norms || self.differentiates(Kind::Norm)
+    }
+
+    /// Whether recurrent layers go by the rules of their parts.
+    pub fn recurrent_parts(self) -> bool {
+        self.recurrent_parts
     }
 
     /// Whether sums may be divided by their result.

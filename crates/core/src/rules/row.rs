@@ -65,6 +65,12 @@ impl Row {
         }
     }
 
+    /// Whether it may select a step of this kind.
+    pub(super) fn may_select(&self, kind: Kind) -> bool {
+        (self.kinds.is_empty() || self.kinds.iter().any(|named| kind.is(*named)))
+            && self.finding.is_none_or(|finding| finding.kind() == kind)
+    }
+
     /// Whether it selects a step that is at the first or the last end of the model, or at neither, and about which this was found.
     pub(super) fn selects<T: Tensor>(
         &self,
@@ -73,7 +79,7 @@ impl Row {
         [first, last]: [bool; 2],
         is: impl Fn(Finding) -> bool,
     ) -> bool {
-        (self.kinds.is_empty() || self.kinds.iter().any(|named| kind.is(*named)))
+        self.may_select(kind)
             && self.texts(step).all(|(_, pattern, text)| WildMatch::new(pattern).matches(text))
             && match self.layer {
                 None => true,
