@@ -74,10 +74,11 @@ pub fn of(
         operators: explanation
             .operators()
             .iter()
-            .map(|OperatorUse { operator, count, rule, .. }| OperatorEntry {
+            .map(|OperatorUse { operator, count, rule, kinds, .. }| OperatorEntry {
                 operator: operator.clone(),
                 count: *count,
                 rule: rule.clone(),
+                kinds: kinds.clone(),
             })
             .collect(),
         timings: Timings {

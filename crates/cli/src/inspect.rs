@@ -1,22 +1,39 @@
 //! `dlbacktrace inspect`.
 
+mod by_rules;
+
 use crate::args::Inspect;
 use crate::failure::Result;
-use crate::inputs::Kind;
-use crate::{model, output};
+use crate::{inputs, model, output};
+use by_rules::ByRules;
 use dlbacktrace::{Argument, Inspection};
+use serde::Serialize;
 use std::fmt::Write;
 
 /// Shows a model's inputs, outputs and modules.
 pub fn run(args: &Inspect) -> Result<()> {
     let mut inspection = model::load(&args.model)?.inspect()?;
     inspection.outputs = inspection.outputs.iter().flat_map(named).collect();
-    if args.json { output::json(&inspection) } else { output::text(&report(&inspection)) }
+    let by_rules = args.rules.as_ref().map(|set| ByRules::of(set, &inspection.operators));
+    match &by_rules {
+        Some(rules) if args.json => output::json(&Document { inspection: &inspection, rules })?,
+        None if args.json => output::json(&inspection)?,
+        _ => output::text(&report(&inspection, by_rules.as_ref()))?,
+    }
+    by_rules.map_or(Ok(()), |by_rules| by_rules.check())
+}
+
+/// What is printed as JSON.
+#[derive(Serialize)]
+struct Document<'a> {
+    #[serde(flatten)]
+    inspection: &'a Inspection,
+    rules: &'a ByRules<'a>,
 }
 
 /// The names of an output that `--output` takes: those of its elements, for a list, a tuple or a dictionary.
 fn named(output: &Argument) -> Vec<Argument> {
-    let elements = Kind::of(&output.kind).elements();
+    let elements = inputs::Kind::of(&output.kind).elements();
     let element = |(name, kind): (String, &str)| Argument {
         name: output.name.clone() + &name,
         kind: kind.to_owned(),
@@ -28,7 +45,7 @@ fn named(output: &Argument) -> Vec<Argument> {
     }
 }
 
-fn report(inspection: &Inspection) -> String {
+fn report(inspection: &Inspection, by_rules: Option<&ByRules<'_>>) -> String {
     let mut text = format!("framework  {}\n", inspection.framework);
     for (head, items) in [("inputs", &inspection.inputs), ("outputs", &inspection.outputs)] {
         section(&mut text, head);
@@ -39,13 +56,17 @@ fn report(inspection: &Inspection) -> String {
     let rows: Vec<_> =
         inspection.modules.iter().map(|module| [indented(&module.path), module.class.clone()]).collect();
     text += &output::columns(&rows);
-    section(&mut text, "operators");
+    let by = by_rules.map_or(String::new(), |by_rules| format!(", by the rule set {}", by_rules.set));
+    section(&mut text, &format!("operators{by}"));
     let rows: Vec<_> = inspection
         .operators
         .iter()
-        .map(|operator| {
-            let rule = operator.rule.as_deref().unwrap_or("NO RULE");
-            [format!("  {}", operator.operator), format!("×{}", operator.count), rule.to_owned()]
+        .enumerate()
+        .map(|(number, operator)| {
+            let family = operator.rule.as_deref().unwrap_or("NO RULE");
+            let ruled = by_rules.and_then(|by_rules| by_rules.operators.get(number));
+            let rule = ruled.map_or_else(|| family.to_owned(), |ruled| ruled.text(family));
+            [format!("  {}", operator.operator), format!("×{}", operator.count), rule]
         })
         .collect();
     text += &output::columns(&rows);

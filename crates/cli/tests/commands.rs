@@ -39,6 +39,37 @@ fn inspect_names_what_has_no_rule() -> Outcome {
 }
 
 #[test]
+fn inspect_names_the_rules_of_a_set() -> Outcome {
+    let said = run(["inspect", DIGITS, "--rules", "epsilon-plus"])?.succeeded()?.out;
+    let line = |operator: &str| said.lines().find(|line| line.contains(operator)).unwrap_or_default();
+    assert!(said.contains("by the rule set epsilon-plus"), "{said}");
+    for (operator, rules) in
+        [("aten::conv2d", "z-plus or epsilon"), ("aten::relu", "pass"), ("max_pool2d", "backtrace")]
+    {
+        assert!(line(operator).contains(rules), "{operator}: {said}");
+    }
+
+    let room = tempfile::tempdir()?;
+    let file = room.path().join("set.toml");
+    let rows = "[[step]]\nkinds = [\"convolution\", \"linear\", \"matrix-product\", \"sum\", \"winner\"]\nrule = \"backtrace\"\n";
+    fs::write(&file, format!("name = \"mine\"\nothers = \"refused\"\n\n{rows}"))?;
+    let file = file.to_string_lossy();
+    let refused = run(["inspect", DIGITS, "--rules", &file])?.failed(4)?;
+    assert!(
+        refused.contains("the rule set mine has no rule for aten::relu (of the kind rectifier)"),
+        "{refused}"
+    );
+    let document: Value =
+        serde_json::from_str(&run(["inspect", DIGITS, "--rules", "epsilon", "--json"])?.succeeded()?.out)?;
+    let operators = document["rules"]["operators"].as_array().ok_or("no operators")?;
+    let relu = operators.iter().find(|entry| entry["operator"] == "aten::relu").ok_or("no relu")?;
+    assert_eq!(relu["rules"], serde_json::json!(["pass"]));
+    assert!(document["coverage"].is_number());
+    run(["inspect", DIGITS, "--rules", "epsilom"])?.failed(2)?;
+    Ok(())
+}
+
+#[test]
 fn verify_replays_and_balances() -> Outcome {
     let said = run(["verify", CANCER, "--input", CELLS])?.succeeded()?.out;
     assert!(said.contains("0 differ") && said.contains("every step accounts"), "{said}");

@@ -18,6 +18,7 @@ pub use progress::{Progress, Watch};
 pub use samples::{Again, SampleCache};
 
 use crate::names::did_you_mean;
+use crate::rules::Kind;
 use crate::{
     Amount, DType, Error, Family, Ledger, Observer, Place, Prepared, RandomUse, Relevance, Result, Role,
     Step, Tape, Tensor, ValueId, WalkOptions, WeightCache,
@@ -172,15 +173,17 @@ fn listed<'a>(names: impl Iterator<Item = &'a str>) -> String {
 
 /// The operators that relevance can reach, by name.
 fn uses<T: Tensor>(prepared: &Prepared<T>) -> Vec<OperatorUse> {
-    let mut uses: BTreeMap<&str, (usize, BTreeSet<Family>)> = BTreeMap::new();
+    let mut uses: BTreeMap<&str, (usize, BTreeSet<Family>, BTreeSet<Kind>)> = BTreeMap::new();
     for step in prepared.steps() {
         if step.inputs.iter().any(|operand| operand.depends) {
-            let (count, families) = uses.entry(&step.operator).or_default();
+            let (count, families, kinds) = uses.entry(&step.operator).or_default();
             *count += 1;
             families.insert(step.op.family());
+            kinds.insert(Kind::of_step(step));
         }
     }
-    let counted = |(operator, (count, families))| OperatorUse::new(operator, count, families);
+    let counted =
+        |(operator, (count, families, kinds))| OperatorUse::new(operator, count, families).of_kinds(kinds);
     uses.into_iter().map(counted).collect()
 }
 

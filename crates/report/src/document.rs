@@ -2,11 +2,11 @@
 
 use crate::tokens::TokenEntry;
 use dlbacktrace_core::explain::ModuleRelevance;
-use dlbacktrace_core::rules::RuleSet;
+use dlbacktrace_core::rules::{Kind, RuleSet};
 use dlbacktrace_core::start::Versus;
 use dlbacktrace_core::{Amount, Ledger, Loss, Mode};
 use serde::Serialize;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// The version of the document's schema. It rises when a field changes its meaning or disappears, not when one is added.
 pub const SCHEMA_VERSION: u32 = 1;
@@ -243,6 +243,8 @@ pub struct OperatorEntry {
     pub count: usize,
     /// Its kind of rule; absent if it has none.
     pub rule: Option<String>,
+    /// The kinds of its steps, by which rule sets select them.
+    pub kinds: BTreeSet<Kind>,
 }
 
 /// A recorded value's relevance.

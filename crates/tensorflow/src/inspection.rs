@@ -37,11 +37,12 @@ impl Model {
             let parts: Vec<&str> = operation.name.split('/').collect();
             paths.extend((1..parts.len()).map(|depth| parts[..depth].join(".")));
         });
-        let family = |operator: &str| table().get(operator).map_or(Family::Unruled, |row| row.listed);
-        let operators: Vec<OperatorUse> = counts
-            .into_iter()
-            .map(|(operator, count)| OperatorUse::new(&operator, count, [family(&operator)]))
-            .collect();
+        let used = |(operator, count): (String, usize)| {
+            let row = table().get(&operator);
+            OperatorUse::new(operator, count, [row.map_or(Family::Unruled, |row| row.listed)])
+                .of_kinds(row.and_then(|row| row.kinds()).unwrap_or_default())
+        };
+        let operators: Vec<OperatorUse> = counts.into_iter().map(used).collect();
         let mut random = Vec::new();
         self.each_chance(&mut |operation, chance| {
             let (operator, module) = (operation.operator.clone(), module(&operation.name));

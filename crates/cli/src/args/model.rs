@@ -1,6 +1,8 @@
 //! The options that name the model; `inspect`, which needs only these, and `ops`, which needs none.
 
+use super::rules::rule_set;
 use clap::Args;
+use dlbacktrace::rules::RuleSet;
 use std::path::PathBuf;
 
 /// The options that name the model.
@@ -30,6 +32,9 @@ pub struct ModelArgs {
 pub struct Inspect {
     #[command(flatten)]
     pub model: ModelArgs,
+    /// Show which rules of this set the operators take, as far as that is known without a run; exit with 4 if it has none for one
+    #[arg(long, value_name = "NAME|FILE.toml", value_parser = rule_set)]
+    pub rules: Option<RuleSet>,
     /// Print JSON
     #[arg(long)]
     pub json: bool,

@@ -149,7 +149,7 @@ impl RuleArgs {
 }
 
 /// The rule set of this name, or in this file.
-fn rule_set(text: &str) -> Result<RuleSet, String> {
+pub(super) fn rule_set(text: &str) -> Result<RuleSet, String> {
     let path = Path::new(text);
     if path.extension().is_none() && !path.exists() {
         return RuleSet::named(text).map_err(|error| format!("{error} (a file in TOML will do too)"));

@@ -1,6 +1,7 @@
 //! The result of an explanation.
 
 use super::ModuleRelevance;
+use crate::rules::Kind;
 use crate::start::Versus;
 use crate::{Amount, Family, Ledger, Place, RandomUse, Relevance};
 use std::collections::BTreeSet;
@@ -40,6 +41,9 @@ pub struct OperatorUse {
     pub families: BTreeSet<Family>,
     /// These kinds in words; absent if there is none.
     pub rule: Option<String>,
+    /// The kinds of its steps, by which rule sets select them. Before a run, those that they may have; empty if that is not known.
+    #[serde(skip_serializing_if = "BTreeSet::is_empty")]
+    pub kinds: BTreeSet<Kind>,
 }
 
 impl OperatorUse {
@@ -49,7 +53,13 @@ impl OperatorUse {
         families.remove(&Family::Unruled);
         let words: Vec<String> = families.iter().map(Family::to_string).collect();
         let rule = (!words.is_empty()).then(|| words.join(", "));
-        Self { operator: operator.into(), count, families, rule }
+        Self { operator: operator.into(), count, families, rule, kinds: BTreeSet::new() }
+    }
+
+    /// The same with the kinds of its steps.
+    #[must_use]
+    pub fn of_kinds(self, kinds: impl IntoIterator<Item = Kind>) -> Self {
+        Self { kinds: kinds.into_iter().collect(), ..self }
     }
 }
 

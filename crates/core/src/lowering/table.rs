@@ -20,6 +20,8 @@ pub struct Row<F: Framework> {
     pub of_complex: OfComplex,
     /// What rules other than those of DLBacktrace read.
     pub besides: Besides,
+    /// The kinds that its steps may have, where the function that lowers it leaves that open.
+    kinds: Option<&'static [Kind]>,
 }
 
 /// What rules other than those of DLBacktrace read of a call.
@@ -63,7 +65,8 @@ pub type LowerBy<F> = fn(&mut Lowering<F>, &<F as Framework>::Call) -> Result<()
 impl<F: Framework> Row<F> {
     /// A row for real numbers.
     pub const fn new(names: &'static [&'static str], listed: Family, keep: F::Keep, lower: Lower<F>) -> Self {
-        Self { names, listed, keep, lower, of_complex: OfComplex::Unruled, besides: Besides::All }
+        let (of_complex, besides) = (OfComplex::Unruled, Besides::All);
+        Self { names, listed, keep, lower, of_complex, besides, kinds: None }
     }
 
     /// A function of each element of the first operand.
@@ -133,6 +136,29 @@ impl<F: Framework> Row<F> {
     pub const fn parts(mut self) -> Self {
         self.besides = Besides::Parts;
         self
+    }
+
+    /// All its steps are of these kinds.
+    pub const fn of_kinds(mut self, kinds: &'static [Kind]) -> Self {
+        self.kinds = Some(kinds);
+        self
+    }
+
+    /// The kinds that its steps may have, as far as that is known without a run; `None` if it is not.
+    pub fn kinds(&self) -> Option<Vec<Kind>> {
+        match (&self.lower, self.listed) {
+            (Lower::Function(function), _) => Some(vec![Kind::of_function(*function)]),
+            (Lower::Identity, _) => Some(vec![Kind::Movement]),
+            (Lower::Detached, _) => Some(vec![Kind::Activation]),
+            (Lower::Norm, _) => Some(vec![Kind::Norm]),
+            (Lower::Decision(_) | Lower::Constant, _) => Some(vec![Kind::Other]),
+            (Lower::Unruled, _) => None,
+            (Lower::By(_), _) if self.kinds.is_some() => self.kinds.map(<[Kind]>::to_vec),
+            (Lower::By(_), Family::Winner) => Some(vec![Kind::Winner]),
+            (Lower::By(_), Family::Movement) => Some(vec![Kind::Movement]),
+            (Lower::By(_), Family::Embedding) => Some(vec![Kind::Embedding, Kind::Movement]),
+            (Lower::By(_), _) => None,
+        }
     }
 
     /// Which tensors of a call these rules read.

@@ -98,7 +98,7 @@ impl Kind {
     }
 
     /// The kind of a step of a prepared tape. The steps of a written-out norm are norms.
-    pub(super) fn of_step<T: Tensor>(step: &Step<T>) -> Self {
+    pub(crate) fn of_step<T: Tensor>(step: &Step<T>) -> Self {
         match (step.op.family(), step.op.role(&step.inputs)) {
             (Family::Pass, Role::Other) if step.written.is_some() => Self::Norm,
             _ => Self::of(&*step.op, &step.inputs),

@@ -5,16 +5,18 @@ use crate::eager::Attributes;
 use crate::lowering::{Lowering, input, number_of_graph};
 use crate::{Record, Slot, TfTensor};
 use dlbacktrace_core::ops::{PairwiseExtremum, Pass, Product, Quotient, Sum, Unruled};
+use dlbacktrace_core::rules::Kind;
 use dlbacktrace_core::{Error, Family, Function, Operand, Result, Tensor};
 use std::ffi::CStr;
 
 pub(super) const ENTRIES: &[Entry] = &[
     Entry::by_data(&["Add", "AddV2", "AddN", "AccumulateNV2"], Family::WeightedSum, sum)
+        .of_kinds(&[Kind::Sum])
         .adjoins()
         .of_complex(),
-    Entry::by_data(&["Sub"], Family::WeightedSum, difference).adjoins().of_complex(),
+    Entry::by_data(&["Sub"], Family::WeightedSum, difference).of_kinds(&[Kind::Sum]).adjoins().of_complex(),
     Entry::by_data(&["SquaredDifference"], Family::WeightedSum, squared_difference),
-    Entry::by_data(&["BiasAdd", "BiasAddV1"], Family::WeightedSum, bias).adjoins(),
+    Entry::by_data(&["BiasAdd", "BiasAddV1"], Family::WeightedSum, bias).of_kinds(&[Kind::Sum]).adjoins(),
     Entry::by_data(&["Mul", "MulNoNan"], Family::Product, product).adjoins().of_complex(),
     Entry::by_data(&["RealDiv", "Div", "DivNoNan", "Xdivy"], Family::Product, quotient)
         .adjoins()

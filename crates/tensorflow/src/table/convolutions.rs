@@ -5,6 +5,7 @@ use super::geometry::{Layout, Window, extents, padding};
 use crate::lowering::{Lowering, input};
 use crate::{Record, Slot, TfTensor};
 use dlbacktrace_core::ops::{ChannelsLast, Convolution, Pad, TransposedConvolution};
+use dlbacktrace_core::rules::Kind;
 use dlbacktrace_core::{BacktraceOp, ConvGeometry, Error, Family, Operand, Range, Result, Tensor};
 use std::hash::{DefaultHasher, Hash, Hasher};
 
@@ -12,20 +13,24 @@ pub(super) const ENTRIES: &[Entry] = &[
     Entry::by_data(&["Conv2D", "Conv3D"], Family::WeightedSum, |lowering, record| {
         convolution(lowering, record, false)
     })
+    .of_kinds(&[Kind::Convolution, Kind::MatrixProduct])
     .sums(),
     Entry::by_data(&["DepthwiseConv2dNative"], Family::WeightedSum, |lowering, record| {
         convolution(lowering, record, true)
     })
+    .of_kinds(&[Kind::Convolution, Kind::MatrixProduct])
     .sums(),
     Entry::by_data(
         &["Conv2DBackpropInput", "Conv2DBackpropInputV2", "Conv3DBackpropInput", "Conv3DBackpropInputV2"],
         Family::WeightedSum,
         |lowering, record| transposed(lowering, record, false),
     )
+    .of_kinds(&[Kind::Convolution, Kind::MatrixProduct])
     .sums(),
     Entry::by_data(&["DepthwiseConv2dNativeBackpropInput"], Family::WeightedSum, |lowering, record| {
         transposed(lowering, record, true)
     })
+    .of_kinds(&[Kind::Convolution, Kind::MatrixProduct])
     .sums(),
 ];
 

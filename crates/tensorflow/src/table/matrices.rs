@@ -5,12 +5,14 @@ use super::arguments::flag;
 use crate::lowering::{Lowering, input};
 use crate::{Record, TfTensor};
 use dlbacktrace_core::ops::MatMul;
+use dlbacktrace_core::rules::Kind;
 use dlbacktrace_core::{Family, Operand, Result};
 
 pub(super) const ENTRIES: &[Entry] = &[
     Entry::by_data(&["MatMul"], Family::WeightedSum, |lowering, record| {
         product(lowering, record, ["transpose_a", "transpose_b"])
     })
+    .of_kinds(&[Kind::Linear, Kind::MatrixProduct, Kind::Sum])
     .sums()
     .of_complex(),
     Entry::by_data(
@@ -18,6 +20,7 @@ pub(super) const ENTRIES: &[Entry] = &[
         Family::WeightedSum,
         |lowering, record| product(lowering, record, ["adj_x", "adj_y"]),
     )
+    .of_kinds(&[Kind::Linear, Kind::MatrixProduct, Kind::Sum])
     .sums()
     .of_complex(),
 ];

@@ -4,6 +4,7 @@ use super::{Entry, Lower};
 use crate::lowering::{Lowering, input};
 use crate::{Keep, Record, TfTensor};
 use dlbacktrace_core::ops::{Norm, Pass, Statistics};
+use dlbacktrace_core::rules::Kind;
 use dlbacktrace_core::{Binary, Error, Family, Operand, Result, Tensor};
 
 pub(super) const ENTRIES: &[Entry] = &[
@@ -13,6 +14,7 @@ pub(super) const ENTRIES: &[Entry] = &[
         Keep::Rest,
         Lower::By(batch_norm),
     )
+    .of_kinds(&[Kind::Norm])
     .norms(),
     Entry::by_shape(&["LRN"], Family::Pass, responses),
     Entry::new(&["BatchNormWithGlobalNormalization"], Family::Pass, Keep::Indices, Lower::Norm),

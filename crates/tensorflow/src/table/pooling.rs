@@ -5,10 +5,11 @@ use super::geometry::{Layout, Window, extents, natural, padding, shape};
 use crate::Record;
 use crate::lowering::{Lowering, input, integers};
 use dlbacktrace_core::ops::{MaxPool, Separable};
+use dlbacktrace_core::rules::Kind;
 use dlbacktrace_core::{Error, Family, Result};
 
 pub(super) const ENTRIES: &[Entry] = &[
-    Entry::by_data(&["AvgPool", "AvgPool3D"], Family::WeightedSum, average),
+    Entry::by_data(&["AvgPool", "AvgPool3D"], Family::WeightedSum, average).of_kinds(&[Kind::Average]),
     Entry::by_result(&["MaxPool", "MaxPoolV2", "MaxPool3D", "MaxPoolWithArgmax"], Family::Winner, max),
 ];
 

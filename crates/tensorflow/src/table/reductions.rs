@@ -8,12 +8,14 @@ use dlbacktrace_core::ops::{
     Concat, CumulativeSum, Extremum, Flip, IndexAdd, IndexExtremum, LogAddExp, Measure, Pad, Pass, Product,
     Rearrange, Reduce, Reshape, Statistic,
 };
+use dlbacktrace_core::rules::Kind;
 use dlbacktrace_core::{BacktraceOp, DType, Error, Family, Result, Tensor};
 
 pub(super) const ENTRIES: &[Entry] = &[
     Entry::by_data(&["Sum", "Mean"], Family::WeightedSum, |lowering, record| {
         over_axes(lowering, record, |axes| Box::new(Reduce { axes }))
     })
+    .of_kinds(&[Kind::Average])
     .by_parts(),
     Entry::by_data(&["Max"], Family::Winner, |lowering, record| {
         over_axes(lowering, record, |axes| Box::new(Extremum { axes, largest: true }))
@@ -24,7 +26,7 @@ pub(super) const ENTRIES: &[Entry] = &[
     Entry::by_data(&["EuclideanNorm"], Family::WeightedSum, |lowering, record| {
         over_axes(lowering, record, |axes| Box::new(Statistic { axes, measure: Measure::Norm(2.0) }))
     }),
-    Entry::by_data(&["Cumsum"], Family::WeightedSum, cumulative).by_parts(),
+    Entry::by_data(&["Cumsum"], Family::WeightedSum, cumulative).of_kinds(&[Kind::Average]).by_parts(),
     Entry::by_data(&["Prod"], Family::Product, factors),
     Entry::by_result(&["Cumprod"], Family::Product, |lowering, record| {
         running(lowering, record, || Box::new(Product))

@@ -6,6 +6,7 @@ use crate::arguments::Arguments;
 use crate::lowering::Lowering;
 use crate::written;
 use dlbacktrace_core::ops::{LogAddExp, PairwiseExtremum, Pass, Product, Quotient, Sum, Unruled};
+use dlbacktrace_core::rules::Kind;
 use dlbacktrace_core::{BOUND, BacktraceOp, Error, Family, Function, Operand, Result, Tensor};
 use dlbacktrace_torch_recorder::Call;
 use std::f64::consts::LN_2;
@@ -15,16 +16,19 @@ pub(super) const ENTRIES: &[Entry] = &[
     Entry::by_data(&["aten::add"], Family::WeightedSum, |lowering, call| {
         sum(lowering, call, |alpha| [1.0, alpha])
     })
+    .of_kinds(&[Kind::Sum])
     .adjoins()
     .of_complex(),
     Entry::by_data(&["aten::sub", "aten::subtract"], Family::WeightedSum, |lowering, call| {
         sum(lowering, call, |alpha| [1.0, -alpha])
     })
+    .of_kinds(&[Kind::Sum])
     .adjoins()
     .of_complex(),
     Entry::by_data(&["aten::rsub"], Family::WeightedSum, |lowering, call| {
         sum(lowering, call, |alpha| [-alpha, 1.0])
     })
+    .of_kinds(&[Kind::Sum])
     .adjoins()
     .of_complex(),
     Entry::by_data(&["aten::mul", "aten::multiply"], Family::Product, product).adjoins().of_complex(),

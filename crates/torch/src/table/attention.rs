@@ -4,11 +4,13 @@ use super::Entry;
 use crate::arguments::Arguments;
 use crate::lowering::Lowering;
 use dlbacktrace_core::ops::Attention;
+use dlbacktrace_core::rules::Kind;
 use dlbacktrace_core::{Family, Result};
 use dlbacktrace_torch_recorder::Call;
 
 pub(super) const ENTRIES: &[Entry] =
-    &[Entry::by_data(&["aten::scaled_dot_product_attention"], Family::Product, attention)];
+    &[Entry::by_data(&["aten::scaled_dot_product_attention"], Family::Product, attention)
+        .of_kinds(&[Kind::Attention])];
 
 fn attention(lowering: &mut Lowering, call: &Call) -> Result<()> {
     let mut operands = ["query", "key", "value"]

@@ -4,6 +4,7 @@ use super::Entry;
 use crate::arguments::Arguments;
 use crate::lowering::Lowering;
 use dlbacktrace_core::ops::{Convolution, Pad, TransposedConvolution};
+use dlbacktrace_core::rules::Kind;
 use dlbacktrace_core::{ConvGeometry, Error, Family, Operand, Range, Result, Tensor};
 use dlbacktrace_torch_recorder::{Call, Slot};
 
@@ -20,12 +21,14 @@ pub(super) const ENTRIES: &[Entry] = &[
         Family::WeightedSum,
         convolution,
     )
+    .of_kinds(&[Kind::Convolution, Kind::MatrixProduct])
     .sums(),
     Entry::by_data(
         &["aten::conv_transpose1d", "aten::conv_transpose2d", "aten::conv_transpose3d"],
         Family::WeightedSum,
         transposed,
     )
+    .of_kinds(&[Kind::Convolution, Kind::MatrixProduct])
     .sums(),
 ];
 

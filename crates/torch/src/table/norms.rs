@@ -4,6 +4,7 @@ use super::{Entry, Lower};
 use crate::arguments::Arguments;
 use crate::lowering::Lowering;
 use dlbacktrace_core::ops::{Norm, Pass, Statistics};
+use dlbacktrace_core::rules::Kind;
 use dlbacktrace_core::{DType, Family, Function, Result, Tensor};
 use dlbacktrace_torch_recorder::{Call, Keep};
 
@@ -27,6 +28,7 @@ pub(super) const ENTRIES: &[Entry] = &[
         Keep::Rest,
         Lower::By(norm),
     )
+    .of_kinds(&[Kind::Norm])
     .norms(),
     // Rows that are longer than a limit are shortened.
     Entry::function(&["aten::renorm"], Function::Other),

@@ -5,26 +5,33 @@ use super::parts::{self, Operand};
 use crate::arguments::Arguments;
 use crate::lowering::Lowering;
 use dlbacktrace_core::ops::{AdaptiveMaxPool, MaxPool, Separable};
+use dlbacktrace_core::rules::Kind;
 use dlbacktrace_core::{Family, Result};
 use dlbacktrace_torch_recorder::Call;
 
 pub(super) const ENTRIES: &[Entry] = &[
-    Entry::by_data(&["aten::avg_pool1d"], Family::WeightedSum, |lowering, call| average(lowering, call, 1)),
-    Entry::by_data(&["aten::avg_pool2d"], Family::WeightedSum, |lowering, call| average(lowering, call, 2)),
-    Entry::by_data(&["aten::avg_pool3d"], Family::WeightedSum, |lowering, call| average(lowering, call, 3)),
+    Entry::by_data(&["aten::avg_pool1d"], Family::WeightedSum, |lowering, call| average(lowering, call, 1))
+        .of_kinds(&[Kind::Average]),
+    Entry::by_data(&["aten::avg_pool2d"], Family::WeightedSum, |lowering, call| average(lowering, call, 2))
+        .of_kinds(&[Kind::Average]),
+    Entry::by_data(&["aten::avg_pool3d"], Family::WeightedSum, |lowering, call| average(lowering, call, 3))
+        .of_kinds(&[Kind::Average]),
     Entry::by_data(&["aten::adaptive_avg_pool1d"], Family::WeightedSum, |lowering, call| {
         adaptive_average(lowering, call, 1)
-    }),
+    })
+    .of_kinds(&[Kind::Average]),
     Entry::by_data(
         &["aten::adaptive_avg_pool2d", "aten::_adaptive_avg_pool2d"],
         Family::WeightedSum,
         |lowering, call| adaptive_average(lowering, call, 2),
-    ),
+    )
+    .of_kinds(&[Kind::Average]),
     Entry::by_data(
         &["aten::adaptive_avg_pool3d", "aten::_adaptive_avg_pool3d"],
         Family::WeightedSum,
         |lowering, call| adaptive_average(lowering, call, 3),
-    ),
+    )
+    .of_kinds(&[Kind::Average]),
     Entry::by_result(
         &["aten::max_pool1d", "aten::max_pool1d_with_indices"],
         Family::Winner,

@@ -9,13 +9,16 @@ use crate::rearrange;
 use dlbacktrace_core::ops::{
     Concat, CumulativeSum, Extremum, LogAddExp, Measure, PairwiseExtremum, Product, Reduce, Statistic, Sum,
 };
+use dlbacktrace_core::rules::Kind;
 use dlbacktrace_core::{BacktraceOp, Error, Family, Result, Tensor};
 use dlbacktrace_torch_recorder::Call;
 
 pub(super) const ENTRIES: &[Entry] = &[
-    Entry::by_data(&["aten::sum", "aten::mean"], Family::WeightedSum, reduce).by_parts(),
+    Entry::by_data(&["aten::sum", "aten::mean"], Family::WeightedSum, reduce)
+        .of_kinds(&[Kind::Average])
+        .by_parts(),
     Entry::by_data(&["aten::nansum", "aten::nanmean"], Family::WeightedSum, numbers_only),
-    Entry::by_data(&["aten::cumsum"], Family::WeightedSum, cumulative).by_parts(),
+    Entry::by_data(&["aten::cumsum"], Family::WeightedSum, cumulative).of_kinds(&[Kind::Average]).by_parts(),
     Entry::by_data(&["aten::prod"], Family::Product, factors),
     Entry::by_result(&["aten::cumprod"], Family::Product, |lowering, call| {
         running(lowering, call, || Box::new(Product))
