@@ -16,7 +16,7 @@ use crate::failure::{Failure, Result};
 use crate::progress::Progress;
 use crate::text::Tokenizer;
 use crate::{model, output};
-use dlbacktrace::Options;
+use dlbacktrace::{Options, Versus};
 use dlbacktrace_report::generation::{Choice, Generation};
 use dlbacktrace_report::{SCHEMA_VERSION, Staging, Versions};
 use language::{End, Language};
@@ -32,6 +32,7 @@ pub fn run(args: &Generate) -> Result<()> {
     let tokenizer = Tokenizer::load(&args.tokenizer)?;
     let prompt = prompt(args, &tokenizer)?;
     let constraints = constraints(args, &tokenizer)?;
+    let versus = versus(args, &tokenizer)?;
 
     let progress = Progress::new(args.quiet || args.json);
     progress.say("loading the model");
@@ -40,10 +41,14 @@ pub fn run(args: &Generate) -> Result<()> {
     progress.say("running the model");
     let mut language = Language::new(&model, args.output.as_deref(), &prompt, interrupt)?;
     let text = continued(args, &mut language, &prompt, &constraints, &progress)?;
-    let wanted = args.explain.of(text.generated().len());
+    let mut wanted = args.explain.of(text.generated().len());
+    // Nothing tells a token apart from itself.
+    let itself = |step: &usize| versus.is_some_and(|versus| versus == text.unit(*step));
+    let alike: Vec<usize> = wanted.extract_if(.., |step| itself(step)).collect();
     let work = work(args, &model, &text)?;
     let mut steps = Steps::open(&args.out, &work)?;
-    explain(args, &language, &text, &wanted, &mut steps, &progress)?;
+    let options = options(args, versus);
+    explain(&options, &language, &text, &wanted, &mut steps, &progress)?;
 
     progress.say("writing");
     let complete = steps.records.len() == wanted.len() && text.ended != "interrupted";
@@ -58,11 +63,13 @@ pub fn run(args: &Generate) -> Result<()> {
         text: tokenizer.decode(text.generated())?,
         ended: text.ended,
         settings: settings(&args.choice, &constraints),
+        rules: args.rules.clone(),
+        versus: versus.map(|versus| words(versus, &tokenizer)),
         prompt_tokens: text.prompt,
         steps: results::steps(&tokens, text.prompt, &language.probabilities(&text.ids)?, &steps.records),
         tokens,
         complete,
-        warnings: warnings(&language, &steps),
+        warnings: [apart(&alike), warnings(&language, &steps)].concat(),
         files: Vec::new(),
     };
     results::write(&mut document, &steps.records, &args.out)?;
@@ -101,6 +108,11 @@ impl Text {
     fn generated(&self) -> &[u32] {
         &self.ids[self.prompt..]
     }
+
+    /// The generated token of a step, counted from 1, as a unit of the scores.
+    fn unit(&self, step: usize) -> Versus {
+        Versus::Unit(self.generated()[step - 1] as usize)
+    }
 }
 
 /// Lets the model continue the prompt.
@@ -125,15 +137,51 @@ fn work(args: &Generate, model: &dlbacktrace::Model, text: &Text) -> Result<Work
         output: args.output.clone(),
         ids: text.ids.clone(),
         prompt: text.prompt,
+        rules: args.rules.clone(),
+        versus: args.versus.clone(),
         gates: args.gates,
         whole_tokens: args.whole_tokens,
         allow_unruled: args.allow_unruled,
     })
 }
 
+/// The options of every explanation.
+fn options(args: &Generate, versus: Option<Versus>) -> Options {
+    let options = Options::new()
+        .rules(args.rules.clone())
+        .gates(args.gates)
+        .whole_tokens(args.whole_tokens)
+        .allow_unruled(args.allow_unruled);
+    versus.into_iter().fold(options, Options::versus)
+}
+
+/// What each generated token is told apart from.
+fn versus(args: &Generate, tokenizer: &Tokenizer) -> Result<Option<Versus>> {
+    match args.versus.as_deref() {
+        None => Ok(None),
+        Some("others") => Ok(Some(Versus::Others)),
+        Some(name) => Ok(Some(Versus::Unit(stops::named("--versus", name, tokenizer)? as usize))),
+    }
+}
+
+fn words(versus: Versus, tokenizer: &Tokenizer) -> String {
+    match versus {
+        Versus::Others => "others".to_owned(),
+        Versus::Unit(unit) => u32::try_from(unit).map_or_else(|_| unit.to_string(), |id| tokenizer.name(id)),
+    }
+}
+
+/// Says which steps are not explained because their token is the one that it should be told apart from.
+fn apart(alike: &[usize]) -> Vec<String> {
+    let steps: Vec<String> = alike.iter().map(usize::to_string).collect();
+    let warning =
+        || format!("not explained, because the token is the one of --versus: steps {}", steps.join(", "));
+    (!steps.is_empty()).then(warning).into_iter().collect()
+}
+
 /// Adds the wanted steps that are lacking, up to an interrupt.
 fn explain(
-    args: &Generate,
+    options: &Options,
     language: &Language<'_>,
     text: &Text,
     wanted: &[usize],
@@ -141,14 +189,12 @@ fn explain(
     progress: &Progress,
 ) -> Result<()> {
     steps.records.retain(|step, _| wanted.contains(step));
-    let options =
-        Options::new().gates(args.gates).whole_tokens(args.whole_tokens).allow_unruled(args.allow_unruled);
     let shown = progress.steps("explaining tokens");
     for (done, step) in wanted.iter().enumerate() {
         shown(done, wanted.len());
         let (before, added) = text.ids.split_at(text.prompt + step - 1);
         if let (Some(id), false) = (added.first(), steps.records.contains_key(step)) {
-            let Some(record) = language.explain(before, *id, *step, &options)? else { break };
+            let Some(record) = language.explain(before, *id, *step, options)? else { break };
             steps.add(record)?;
         }
     }

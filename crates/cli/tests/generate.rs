@@ -121,6 +121,41 @@ fn every_step_accounts_for_one_and_never_looks_ahead() -> Outcome {
 }
 
 #[test]
+fn tokens_are_explained_by_other_rules_and_told_apart() -> Outcome {
+    let room = tempfile::tempdir()?;
+    let options = ["--max-new-tokens", "3", "--rules", "attn-lrp", "--versus"];
+    let with = |versus: &str| generate(LLAMA, &[options.as_slice(), &[versus]].concat(), room.path());
+    let document = with("others")?;
+    assert_eq!((&document["rules"]["name"], &document["versus"]), (&"attn-lrp".into(), &"others".into()));
+    let (relevance, _, _) = arrays(room.path())?;
+    assert!(relevance.iter().any(|value| *value < 0.0) && relevance.iter().any(|value| *value > 0.0));
+    for step in document["steps"].as_array().ok_or("no steps")? {
+        let explained = &step["explained"];
+        let number = |name: &str| explained[name].as_f64().ok_or("no number");
+        let lost = explained["lost"].as_object().ok_or("no losses")?.values().filter_map(Value::as_f64);
+        let gap = number("tokens")? + number("other_inputs")? + lost.sum::<f64>() - number("start")?;
+        assert!(gap.abs() < 1e-3, "{explained}");
+    }
+
+    // A token is not told apart from itself.
+    let first = numbers(&document)[3].to_string();
+    let itself = with(&first)?;
+    assert!(itself["steps"][0]["explained"].is_null(), "{itself}");
+    assert!(itself["steps"][1]["explained"].is_object() && itself["complete"] == true, "{itself}");
+    let warning = itself["warnings"][0].as_str().unwrap_or_default();
+    assert!(warning.contains("the token is the one of --versus: steps 1"), "{warning}");
+
+    let out = room.path().join("refused");
+    let out = out.to_string_lossy();
+    for (option, value) in [("--versus", "nosuch"), ("--rules", "epsilom")] {
+        let line =
+            ["generate", LLAMA, "--tokenizer", WORDS, "--prompt", PROMPT, "--out", &out, option, value];
+        run(line)?.failed(2)?;
+    }
+    Ok(())
+}
+
+#[test]
 fn choices_of_tokens_hold() -> Outcome {
     let greedy = ids(&[])?;
     assert_eq!(greedy.len(), 23);

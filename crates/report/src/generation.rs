@@ -1,10 +1,12 @@
 //! `generation.json`: what a language model wrote, and the tokens that explain each of its tokens.
 
 use crate::{Leader, Model, Versions};
+use dlbacktrace_core::rules::RuleSet;
 use serde::Serialize;
 use std::collections::BTreeMap;
 
-/// The whole document. Each step starts with relevance 1, so relevance is a share of a generated token.
+/// The whole document. Each step starts with relevance 1, so relevance is a share of a generated token. A difference (`versus`) starts with
+/// less, or with the unit of the scores.
 #[derive(Debug, Clone, Serialize)]
 pub struct Generation {
     /// [`SCHEMA_VERSION`](crate::SCHEMA_VERSION).
@@ -20,6 +22,10 @@ pub struct Generation {
     pub ended: &'static str,
     /// How tokens were chosen.
     pub settings: Choice,
+    /// The rules of the walks.
+    pub rules: RuleSet,
+    /// The token that each generated token is told apart from, or `others`; absent if each is explained by itself.
+    pub versus: Option<String>,
     /// The number of tokens in the prompt.
     pub prompt_tokens: usize,
     /// All tokens, in the order of the rows of `relevance` in `relevance.npz`.
@@ -90,11 +96,13 @@ pub struct Step {
     pub explained: Option<Explained>,
 }
 
-/// Where the relevance of a generated token went: `tokens + other_inputs + lost = 1`.
+/// Where the relevance of a generated token went: `tokens + other_inputs + lost = start`, if its rules conserve relevance.
 #[derive(Debug, Clone, Serialize)]
 pub struct Explained {
     /// The column of `relevance` in `relevance.npz`.
     pub column: usize,
+    /// The relevance at the start.
+    pub start: f64,
     /// The relevance of the tokens before it.
     pub tokens: f64,
     /// The relevance of other inputs of the model, such as positions.

@@ -14,10 +14,11 @@ pub use terminal::{coloured, table};
 use crate::pictures::{Scale, diverging};
 use dlbacktrace_core::Amount;
 use ndarray::{Array1, Axis};
-use serde::Serialize;
+use serde::ser::SerializeStruct;
+use serde::{Serialize, Serializer};
 
 /// A token of a text, or several that are joined to a word.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct TokenEntry {
     /// The part of the text it stands for; its name if it stands for none, as `[CLS]`.
     pub text: String,
@@ -33,6 +34,19 @@ impl TokenEntry {
     /// Relevance for minus relevance against.
     pub fn difference(&self) -> f64 {
         self.relevance.difference()
+    }
+}
+
+/// Its fields and its difference.
+impl Serialize for TokenEntry {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut entry = serializer.serialize_struct("TokenEntry", 5)?;
+        entry.serialize_field("text", &self.text)?;
+        entry.serialize_field("tokens", &self.tokens)?;
+        entry.serialize_field("ids", &self.ids)?;
+        entry.serialize_field("relevance", &self.relevance)?;
+        entry.serialize_field("difference", &self.difference())?;
+        entry.end()
     }
 }
 

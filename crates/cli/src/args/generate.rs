@@ -1,7 +1,9 @@
 //! `generate`.
 
-use super::{ModelArgs, rules::on_off};
+use super::ModelArgs;
+use super::rules::{on_off, rule_set};
 use clap::{ArgAction, ArgGroup, Args};
+use dlbacktrace::rules::RuleSet;
 use std::path::PathBuf;
 use std::str::FromStr;
 
@@ -31,6 +33,13 @@ pub struct Generate {
     /// Which generated tokens to explain: all, none, first:N, or steps:1,5,9, counted from 1
     #[arg(long, value_name = "WHICH", default_value = "all", help_heading = "Explanation")]
     pub explain: Which,
+    /// The rules of the walk: a set by its name (`dlbacktrace rules` lists them), or a file in TOML. All but backtrace are signed
+    #[arg(long, value_name = "NAME|FILE.toml", default_value = "backtrace", value_parser = rule_set, help_heading = "Explanation")]
+    pub rules: RuleSet,
+    /// Start at the difference between each generated token and another one, by its name or number, or all others, weighted by their
+    /// softmax: why this token and not that one
+    #[arg(long, value_name = "TOKEN|ID|others", allow_hyphen_values = true, help_heading = "Explanation")]
+    pub versus: Option<String>,
     /// Whether saturated activations block relevance
     #[arg(long, value_name = "on|off", default_value = "on", value_parser = on_off, action = ArgAction::Set, help_heading = "Explanation")]
     pub gates: bool,

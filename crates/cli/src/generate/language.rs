@@ -74,7 +74,8 @@ impl<'a> Language<'a> {
             Err(Error::Cancelled(_)) => return Ok(None),
             explanation => explanation?,
         };
-        let mut record = Record { step, id, warnings: explanation.warnings().to_vec(), ..Record::default() };
+        let (start, warnings) = (explanation.start_amount().positive, explanation.warnings().to_vec());
+        let mut record = Record { step, id, start, warnings, ..Record::default() };
         for input in explanation.inputs() {
             if input.name == self.roles.ids {
                 record.relevance = input.relevance()?.iter().map(|relevance| *relevance as f32).collect();

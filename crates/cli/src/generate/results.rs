@@ -36,6 +36,7 @@ pub fn steps(
         let step = index + 1;
         let explained = records.get(&step).map(|record| Explained {
             column: records.range(..step).count(),
+            start: record.start,
             tokens: record.relevance.iter().map(|r| f64::from(*r)).sum(),
             other_inputs: record.other_inputs,
             lost: record.lost.clone(),

@@ -1,6 +1,7 @@
 //! The explained steps on disk. Each is written as soon as it is done, so that an interrupt loses at most one.
 
 use crate::failure::Result;
+use dlbacktrace::rules::RuleSet;
 use dlbacktrace_report::Error;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -12,12 +13,16 @@ const DIRECTORY: &str = "steps";
 const WORK: &str = "work.json";
 
 /// The task. Steps that were kept for another task cannot be used.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Work {
     pub model: String,
     pub output: Option<String>,
     pub ids: Vec<u32>,
     pub prompt: usize,
+    #[serde(default)]
+    pub rules: RuleSet,
+    #[serde(default)]
+    pub versus: Option<String>,
     pub gates: bool,
     #[serde(default)]
     pub whole_tokens: bool,
@@ -29,11 +34,19 @@ pub struct Work {
 pub struct Record {
     pub step: usize,
     pub id: u32,
+    /// The relevance at the start.
+    #[serde(default = "one")]
+    pub start: f64,
     /// The relevance of each token before it.
     pub relevance: Vec<f32>,
     pub other_inputs: f64,
     pub lost: BTreeMap<String, f64>,
     pub warnings: Vec<String>,
+}
+
+/// The start of records that do not tell theirs.
+fn one() -> f64 {
+    1.0
 }
 
 /// The directory `steps`, which exists until the work is complete.
@@ -146,6 +159,8 @@ mod tests {
             output: None,
             ids: ids.to_vec(),
             prompt: 1,
+            rules: RuleSet::default(),
+            versus: None,
             gates: true,
             whole_tokens: false,
             allow_unruled: false,

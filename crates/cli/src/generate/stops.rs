@@ -13,7 +13,7 @@ use std::path::Path;
 /// [`Failure::Usage`] if there is no such token.
 pub fn of(asked: &[String], model: &Path, file: &Path, tokenizer: &Tokenizer) -> Result<BTreeSet<u32>> {
     if !asked.is_empty() {
-        return asked.iter().map(|name| named(name, tokenizer)).collect();
+        return asked.iter().map(|name| named("--stop", name, tokenizer)).collect();
     }
     let files = [
         beside(model, "generation_config.json"),
@@ -25,12 +25,13 @@ pub fn of(asked: &[String], model: &Path, file: &Path, tokenizer: &Tokenizer) ->
     Ok(found.map(|config| ends(&config, tokenizer)).find(|ends| !ends.is_empty()).unwrap_or_default())
 }
 
-fn named(name: &str, tokenizer: &Tokenizer) -> Result<u32> {
+/// The token of the name or number that an option gave.
+pub fn named(option: &str, name: &str, tokenizer: &Tokenizer) -> Result<u32> {
     let number = || name.parse().ok();
     tokenizer
         .id(name)
         .or_else(number)
-        .ok_or_else(|| Failure::Usage(format!("--stop {name}: the tokenizer has no such token")))
+        .ok_or_else(|| Failure::Usage(format!("{option} {name}: the tokenizer has no such token")))
 }
 
 /// `eos_token_id`, a number or several, or `eos_token`, a name or an object with one.
