@@ -53,7 +53,10 @@ fn problem(fixture: &Fixture) -> Result<(), String> {
         let expected = numbers(*data_type, bytes);
         let found = found.get(name).ok_or_else(|| format!("no derivative by {name}"))?;
         let (_, tolerance) = TOLERANCES.iter().find(|(floating, _)| floating == data_type).unwrap();
-        let scale = expected.iter().fold(1e-6, |scale: f64, value| scale.max(value.abs()));
+        // The probabilities of a softmax always sum to 1: what is stored as their derivative is rounding, which is another on each
+        // processor.
+        let least = 100.0 * tolerance.min(1e-4);
+        let scale = expected.iter().fold(least, |scale: f64, value| scale.max(value.abs()));
         let gap = found.iter().zip(&expected).fold(0.0, |gap: f64, (a, b)| gap.max((a - b).abs())) / scale;
         // NaN is not near.
         let near = found.len() == expected.len() && gap <= *tolerance;
