@@ -54,11 +54,18 @@ fn inspect_names_the_rules_of_a_set() -> Outcome {
     let rows = "[[step]]\nkinds = [\"convolution\", \"linear\", \"matrix-product\", \"sum\", \"winner\"]\nrule = \"backtrace\"\n";
     fs::write(&file, format!("name = \"mine\"\nothers = \"refused\"\n\n{rows}"))?;
     let file = file.to_string_lossy();
-    let refused = run(["inspect", DIGITS, "--rules", &file])?.failed(4)?;
+    let refused = run(["inspect", DIGITS, "--rules", &file])?;
+    assert_eq!(refused.code, Some(4), "{refused:?}");
     assert!(
-        refused.contains("the rule set mine has no rule for aten::relu (of the kind rectifier)"),
-        "{refused}"
+        refused.out.lines().any(|line| line.contains("aten::relu") && line.contains("REFUSED")),
+        "{refused:?}"
     );
+    for operator in ["aten::batch_norm (of the kind norm)", "aten::relu (of the kind rectifier)"] {
+        assert!(
+            refused.err.contains("the rule set mine has no rule for") && refused.err.contains(operator),
+            "{refused:?}"
+        );
+    }
     let document: Value =
         serde_json::from_str(&run(["inspect", DIGITS, "--rules", "epsilon", "--json"])?.succeeded()?.out)?;
     let operators = document["rules"]["operators"].as_array().ok_or("no operators")?;

@@ -166,8 +166,8 @@ impl Model {
             let used = OperatorUse::new(name, count, [row.map_or(Family::Unruled, |row| row.listed)]);
             // Composite operators that the table does not know are followed.
             let followed = (row.is_none() && composite).then(|| FOLLOWED.to_owned());
-            let kinds = row.and_then(|row| row.kinds()).unwrap_or_default();
-            OperatorUse { rule: used.rule.or(followed), ..used.of_kinds(kinds) }
+            let used = used.of_kinds(row.and_then(|row| row.kinds()).unwrap_or_default());
+            OperatorUse { rule: used.rule.or(followed), ..used }
         };
         let operators: Vec<OperatorUse> = self
             .module

@@ -8,7 +8,7 @@ use serde::Serialize;
 /// What a rule set has for the operators of a model.
 #[derive(Serialize)]
 pub(super) struct ByRules<'a> {
-    set: &'a str,
+    pub(super) set: &'a str,
     pub(super) operators: Vec<Ruled<'a>>,
 }
 
@@ -65,7 +65,8 @@ impl<'a> ByRules<'a> {
             return Ok(());
         }
         Err(Failure::Explanation(Error::NoRule(format!(
-            "the rule set {} has no rule for {}; `explain` stops there if relevance reaches it. Give the kind a rule in the set, or              set others = \"backtrace\"",
+            "the rule set {} has no rule for {}; `explain` stops there if relevance reaches it. Give the kind a rule in the set, or \
+             set others = \"backtrace\"",
             self.set,
             refused.join(", ")
         ))))

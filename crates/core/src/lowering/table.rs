@@ -101,7 +101,7 @@ impl<F: Framework> Row<F> {
 
     /// Movement that reads the shapes of its operands, and integers and truth values.
     pub const fn movement(names: &'static [&'static str], lower: LowerBy<F>) -> Self {
-        Self::by_shape(names, Family::Movement, lower).adjoins()
+        Self::by_shape(names, Family::Movement, lower).of_kinds(&[Kind::Movement]).adjoins()
     }
 
     /// A rule that reads its operands.
@@ -138,7 +138,7 @@ impl<F: Framework> Row<F> {
         self
     }
 
-    /// All its steps are of these kinds.
+    /// All its steps are of these kinds, also as parts of a written-out norm or of what is done to tokens.
     pub const fn of_kinds(mut self, kinds: &'static [Kind]) -> Self {
         self.kinds = Some(kinds);
         self
@@ -155,8 +155,6 @@ impl<F: Framework> Row<F> {
             (Lower::Unruled, _) => None,
             (Lower::By(_), _) if self.kinds.is_some() => self.kinds.map(<[Kind]>::to_vec),
             (Lower::By(_), Family::Winner) => Some(vec![Kind::Winner]),
-            (Lower::By(_), Family::Movement) => Some(vec![Kind::Movement]),
-            (Lower::By(_), Family::Embedding) => Some(vec![Kind::Embedding, Kind::Movement]),
             (Lower::By(_), _) => None,
         }
     }

@@ -9,14 +9,17 @@ use dlbacktrace_core::rules::Kind;
 use dlbacktrace_core::{Error, Family, Function, Operand, Result, Tensor};
 use std::ffi::CStr;
 
+/// Sums; as parts of norms these are norms, and activations where they number tokens.
+const SUMS: &[Kind] = &[Kind::Sum, Kind::Norm, Kind::Activation];
+
 pub(super) const ENTRIES: &[Entry] = &[
     Entry::by_data(&["Add", "AddV2", "AddN", "AccumulateNV2"], Family::WeightedSum, sum)
-        .of_kinds(&[Kind::Sum])
+        .of_kinds(SUMS)
         .adjoins()
         .of_complex(),
-    Entry::by_data(&["Sub"], Family::WeightedSum, difference).of_kinds(&[Kind::Sum]).adjoins().of_complex(),
+    Entry::by_data(&["Sub"], Family::WeightedSum, difference).of_kinds(SUMS).adjoins().of_complex(),
     Entry::by_data(&["SquaredDifference"], Family::WeightedSum, squared_difference),
-    Entry::by_data(&["BiasAdd", "BiasAddV1"], Family::WeightedSum, bias).of_kinds(&[Kind::Sum]).adjoins(),
+    Entry::by_data(&["BiasAdd", "BiasAddV1"], Family::WeightedSum, bias).of_kinds(SUMS).adjoins(),
     Entry::by_data(&["Mul", "MulNoNan"], Family::Product, product).adjoins().of_complex(),
     Entry::by_data(&["RealDiv", "Div", "DivNoNan", "Xdivy"], Family::Product, quotient)
         .adjoins()
@@ -43,8 +46,10 @@ pub(super) const ENTRIES: &[Entry] = &[
     Entry::by_data(&["Xlog1py"], Family::Product, |lowering, record| {
         times_logarithm(lowering, record, c"Log1p", Function::Other)
     }),
-    Entry::by_data(&["Maximum"], Family::Winner, |lowering, record| extremum(lowering, record, true)),
-    Entry::by_data(&["Minimum"], Family::Winner, |lowering, record| extremum(lowering, record, false)),
+    Entry::by_data(&["Maximum"], Family::Winner, |lowering, record| extremum(lowering, record, true))
+        .of_kinds(&[Kind::Winner, Kind::Activation]),
+    Entry::by_data(&["Minimum"], Family::Winner, |lowering, record| extremum(lowering, record, false))
+        .of_kinds(&[Kind::Winner, Kind::Activation]),
     Entry::by_data(&["Pow"], Family::Pass, power),
     Entry::by_data(&["Atan2"], Family::Product, angle),
     Entry::function(&["ClipByValue"], Function::Bounded),

@@ -8,11 +8,14 @@ use dlbacktrace_core::ops::MatMul;
 use dlbacktrace_core::rules::Kind;
 use dlbacktrace_core::{Family, Operand, Result};
 
+/// Products of matrices, real or complex.
+const PRODUCTS: &[Kind] = &[Kind::Linear, Kind::MatrixProduct, Kind::Average, Kind::Activation];
+
 pub(super) const ENTRIES: &[Entry] = &[
     Entry::by_data(&["MatMul"], Family::WeightedSum, |lowering, record| {
         product(lowering, record, ["transpose_a", "transpose_b"])
     })
-    .of_kinds(&[Kind::Linear, Kind::MatrixProduct, Kind::Sum])
+    .of_kinds(PRODUCTS)
     .sums()
     .of_complex(),
     Entry::by_data(
@@ -20,7 +23,7 @@ pub(super) const ENTRIES: &[Entry] = &[
         Family::WeightedSum,
         |lowering, record| product(lowering, record, ["adj_x", "adj_y"]),
     )
-    .of_kinds(&[Kind::Linear, Kind::MatrixProduct, Kind::Sum])
+    .of_kinds(PRODUCTS)
     .sums()
     .of_complex(),
 ];

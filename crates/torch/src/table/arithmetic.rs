@@ -12,23 +12,26 @@ use dlbacktrace_torch_recorder::Call;
 use std::f64::consts::LN_2;
 use tch::TchError;
 
+/// Sums; as parts of norms these are norms, and activations where they number tokens.
+const SUMS: &[Kind] = &[Kind::Sum, Kind::Norm, Kind::Activation];
+
 pub(super) const ENTRIES: &[Entry] = &[
     Entry::by_data(&["aten::add"], Family::WeightedSum, |lowering, call| {
         sum(lowering, call, |alpha| [1.0, alpha])
     })
-    .of_kinds(&[Kind::Sum])
+    .of_kinds(SUMS)
     .adjoins()
     .of_complex(),
     Entry::by_data(&["aten::sub", "aten::subtract"], Family::WeightedSum, |lowering, call| {
         sum(lowering, call, |alpha| [1.0, -alpha])
     })
-    .of_kinds(&[Kind::Sum])
+    .of_kinds(SUMS)
     .adjoins()
     .of_complex(),
     Entry::by_data(&["aten::rsub"], Family::WeightedSum, |lowering, call| {
         sum(lowering, call, |alpha| [-alpha, 1.0])
     })
-    .of_kinds(&[Kind::Sum])
+    .of_kinds(SUMS)
     .adjoins()
     .of_complex(),
     Entry::by_data(&["aten::mul", "aten::multiply"], Family::Product, product).adjoins().of_complex(),
@@ -96,10 +99,12 @@ pub(super) const ENTRIES: &[Entry] = &[
     }),
     Entry::by_data(&["aten::maximum", "aten::fmax"], Family::Winner, |lowering, call| {
         extremum(lowering, call, true)
-    }),
+    })
+    .of_kinds(&[Kind::Winner, Kind::Activation]),
     Entry::by_data(&["aten::minimum", "aten::fmin"], Family::Winner, |lowering, call| {
         extremum(lowering, call, false)
-    }),
+    })
+    .of_kinds(&[Kind::Winner, Kind::Activation]),
 ];
 
 /// x · log y; either may be a number.

@@ -8,6 +8,7 @@ use crate::rearrange;
 use dlbacktrace_core::ops::{
     Constant, Embedding, Expand, IndexSelect, OneHot, Pass, Permute, Reshape, TokenArithmetic, Unruled,
 };
+use dlbacktrace_core::rules::Kind;
 use dlbacktrace_core::{DType, Error, Family, Result, Tensor};
 use dlbacktrace_torch_recorder::{Call, Slot};
 use tch::TchError;
@@ -15,7 +16,8 @@ use tch::TchError;
 pub(super) const ENTRIES: &[Entry] = &[
     Entry::by_shape(&["aten::embedding"], Family::Embedding, |lowering, call| {
         embedding(lowering, call, call.tensor("weight")?, call.tensor("indices")?)
-    }),
+    })
+    .of_kinds(&[Kind::Embedding]),
     Entry::by_shape(&["aten::index_select"], Family::Embedding, index_select).by_parts(),
     Entry::by_shape(&["aten::index"], Family::Embedding, index).by_parts(),
     Entry::by_shape(&["aten::gather"], Family::Movement, |lowering, call| {

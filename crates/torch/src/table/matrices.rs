@@ -5,23 +5,27 @@ use crate::arguments::Arguments;
 use crate::lowering::{Lowering, matrix};
 use crate::written;
 use dlbacktrace_core::ops::{MatMul, Product, Reduce, Sum};
-use dlbacktrace_core::rules::Kind::{Linear, MatrixProduct};
+use dlbacktrace_core::rules::Kind::{Average, Linear, MatrixProduct};
 use dlbacktrace_core::{Family, Result, Tensor};
 use dlbacktrace_torch_recorder::Call;
 use tch::{Kind, TchError};
+
+/// Products of matrices, real or complex, and what is added to them.
+const PRODUCTS: &[dlbacktrace_core::rules::Kind] =
+    &[Linear, MatrixProduct, Average, dlbacktrace_core::rules::Kind::Sum];
 
 pub(super) const ENTRIES: &[Entry] = &[
     Entry::by_data(&["aten::linear"], Family::WeightedSum, linear).of_kinds(&[Linear, MatrixProduct]).sums(),
     Entry::by_data(&["aten::matmul"], Family::WeightedSum, |lowering, call| {
         product(lowering, call, "self", "other")
     })
-    .of_kinds(&[Linear, MatrixProduct, dlbacktrace_core::rules::Kind::Sum])
+    .of_kinds(PRODUCTS)
     .sums()
     .of_complex(),
     Entry::by_data(&["aten::mm", "aten::bmm", "aten::smm"], Family::WeightedSum, |lowering, call| {
         product(lowering, call, "self", "mat2")
     })
-    .of_kinds(&[Linear, MatrixProduct, dlbacktrace_core::rules::Kind::Sum])
+    .of_kinds(PRODUCTS)
     .sums()
     .of_complex(),
     Entry::by_data(&["aten::_sparse_mm"], Family::WeightedSum, |lowering, call| {
@@ -41,24 +45,24 @@ pub(super) const ENTRIES: &[Entry] = &[
     Entry::by_data(&["aten::mv"], Family::WeightedSum, |lowering, call| {
         product(lowering, call, "self", "vec")
     })
-    .of_kinds(&[Linear, MatrixProduct, dlbacktrace_core::rules::Kind::Sum])
+    .of_kinds(PRODUCTS)
     .sums()
     .of_complex(),
     Entry::by_data(&["aten::dot", "aten::vdot"], Family::Product, dot),
     Entry::by_data(&["aten::addmm", "aten::_sparse_addmm"], Family::WeightedSum, |lowering, call| {
         added(lowering, call, "mat1", "mat2")
     })
-    .of_kinds(&[Linear, MatrixProduct, dlbacktrace_core::rules::Kind::Sum])
+    .of_kinds(PRODUCTS)
     .sums(),
     Entry::by_data(&["aten::addmv"], Family::WeightedSum, |lowering, call| {
         added(lowering, call, "mat", "vec")
     })
-    .of_kinds(&[Linear, MatrixProduct, dlbacktrace_core::rules::Kind::Sum])
+    .of_kinds(PRODUCTS)
     .sums(),
     Entry::by_data(&["aten::baddbmm"], Family::WeightedSum, |lowering, call| {
         added(lowering, call, "batch1", "batch2")
     })
-    .of_kinds(&[Linear, MatrixProduct, dlbacktrace_core::rules::Kind::Sum])
+    .of_kinds(PRODUCTS)
     .sums(),
 ];
 
