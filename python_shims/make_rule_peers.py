@@ -233,7 +233,10 @@ class Relevance(Written):
 
 
 class FixedAttention(Relevance):
-    """By the rules of CP-LRP, where a product's first factor is the attention: it is held fixed, and so no other product is reached."""
+    """By the rules of CP-LRP, where attention and the weights of experts are held fixed."""
+
+    def softmax(self, x: Tensor) -> Tensor:
+        return super().softmax(x).detach()
 
     def matmul(self, a: Tensor, b: Tensor) -> Tensor:
         return stabilised(a.detach() @ b)
@@ -262,7 +265,7 @@ def by_autograd(network: Transformer, x: Tensor, name: str, unit: int) -> Tensor
 PLAIN = ["rules_mlp", "rules_cnn"]  # captum's rules know no sum
 RECTIFIED = [*PLAIN, "rules_residual"]
 GEOMETRIES = ["rules_geometry", "rules_signal", "rules_volume", "rules_enlarged"]
-TRANSFORMERS = ["rules_bert", "rules_bert_written", "rules_llama", "rules_vit"]
+TRANSFORMERS = ["rules_bert", "rules_bert_written", "rules_llama", "rules_experts", "rules_vit"]
 TOOLS = [
     ("zennit", by_zennit, ZENNIT, [*RECTIFIED, "rules_normed"]),
     ("zennit", by_zennit, FLAT | BOXED, [*RECTIFIED, "rules_normed"]),
