@@ -1,9 +1,9 @@
 //! Explains deep models outside Python.
 //!
 //! dlbacktrace explains why a model decided as it did. It loads the model in its own framework's runtime, runs it once on
-//! the input, and traces relevance from the output back to the input through every operator that ran. The rules are those
-//! of DLBacktrace (arXiv 2411.12643): they need only weights and activations, are deterministic, and use no gradients,
-//! samples or baseline.
+//! the input, and traces relevance from the output back to the input through every operator that ran. By default the rules are
+//! those of DLBacktrace (arXiv 2411.12643): they need only weights and activations, are deterministic, and use no gradients,
+//! samples or baseline. [`rules`] has the other sets.
 //!
 //! ```no_run
 //! use dlbacktrace::{Inputs, Model, Options};
