@@ -86,12 +86,12 @@ pub enum Function {
 }
 
 impl Function {
-    /// The derivative in terms of the result y, if that is all it needs.
-    pub fn slope<T: Tensor>(self) -> Option<fn(&T) -> Result<T>> {
+    /// R times the derivative in terms of the result y, if that is all it needs.
+    pub fn slope<T: Tensor>(self) -> Option<fn(&T, &T) -> Result<T>> {
         match self {
-            Self::Rectifier => Some(|y| y.greater_than(0.0)),
-            Self::Tanh => Some(|y| y.mul(y)?.complement()),
-            Self::Sigmoid => Some(|y| y.mul(&y.complement()?)),
+            Self::Rectifier => Some(|r, y| r.where_positive(y)),
+            Self::Tanh => Some(|r, y| r.mul(&y.mul(y)?.complement()?)),
+            Self::Sigmoid => Some(|r, y| r.mul(&y.mul(&y.complement()?)?)),
             _ => None,
         }
     }

@@ -299,6 +299,10 @@ pub trait Tensor: Clone + Debug + Send + Sized + 'static {
     fn less_than(&self, bound: f64) -> Result<Self> {
         self.full(&[], bound)?.greater(self)
     }
+    /// This where `other` is above 0, else 0.
+    fn where_positive(&self, other: &Self) -> Result<Self> {
+        self.mul(&other.greater_than(0.0)?)
+    }
     /// `1 − x`: the complement of a 0/1 mask.
     fn complement(&self) -> Result<Self> {
         self.affine(-1.0, 1.0)

@@ -99,6 +99,7 @@ impl<T: Tensor> Run<'_, T> {
         self.keep("greater_than", &x.greater_than(0.5)?)?;
         self.keep("less_than", &x.less_than(0.5)?)?;
         self.keep("complement", &x.complement()?)?;
+        self.keep("where_positive", &x.where_positive(&x.affine(-1.0, 0.5)?)?)?;
         for divisor in [&y, &z, &z.abs()?, &z.zeros(&[])?] {
             let (ratio, lost) = x.quotient(divisor)?;
             self.keep("quotient", &ratio)?;

@@ -100,10 +100,7 @@ impl Pass {
             _ => None,
         };
         match known {
-            Some((slope, y)) => {
-                let slope = slope(&y)?;
-                self.pass(operands, operand, &relevance.map(|channel| channel.mul(&slope))?)
-            }
+            Some((slope, y)) => self.pass(operands, operand, &relevance.map(|channel| slope(channel, &y))?),
             None => context.differentiate(operands, &[Some(relevance.first().clone())]),
         }
     }

@@ -1,5 +1,6 @@
 //! The rule that operators with a winner share (rules §3): the largest cells of a window share R equally.
 
+use super::movement::volume;
 use super::windows::{WindowSpan, cells_of_windows};
 use crate::{Amount, Context, Loss, Range, Relevance, Result, Tensor};
 
@@ -32,7 +33,8 @@ pub(in crate::ops) struct Windows {
 /// it is known. Windows may overlap. A window that sees no cell loses its R as padding.
 ///
 /// It takes two rounds over the parts of the windows, each with some element-wise operations on a part of x: the first
-/// counts the winners of each window, the second hands them R / count. Only the sums are kept.
+/// counts the winners of each window, the second hands them R / count. Who won is kept in between, unless windows overlap so much
+/// that this would be far larger than x.
 pub(in crate::ops) fn winners<T: Tensor>(
     x: &T,
     windows: &[Windows],
@@ -47,18 +49,26 @@ pub(in crate::ops) fn winners<T: Tensor>(
     };
     let parts = parts(windows, &shape, &pooled);
     let wins = |(cells, windows): &(Vec<Range>, Vec<Range>)| x.slice(cells)?.equal(&largest.slice(windows)?);
+    let keeps = parts.len() * volume(&pooled) <= MOST_KEPT * volume(&shape);
     let mut count = x.zeros(&pooled)?;
+    let mut kept = Vec::new();
     for part in &parts {
         let extents: Vec<usize> = part.1.iter().map(|range| range.len).collect();
-        count = count.add_region(&part.1, &wins(part)?.sum_to(&extents)?)?;
+        let won = wins(part)?;
+        count = count.add_region(&part.1, &won.sum_to(&extents)?)?;
+        kept.extend(keeps.then_some(won));
     }
     let shares = per_winner(relevance, &count, Loss::Padding, context)?;
     shares.map(|share| {
-        parts.iter().try_fold(x.zeros(&shape)?, |sum, part| {
-            sum.add_region(&part.0, &wins(part)?.mul(&share.slice(&part.1)?)?)
+        parts.iter().enumerate().try_fold(x.zeros(&shape)?, |sum, (number, part)| {
+            let won = kept.get(number).cloned().map_or_else(|| wins(part), Ok)?;
+            sum.add_region(&part.0, &won.multiplied(&share.slice(&part.1)?)?)
         })
     })
 }
+
+/// How much larger than x it may be who won.
+const MOST_KEPT: usize = 4;
 
 /// The regions of cells and windows that belong together, over all axes.
 fn parts(windows: &[Windows], shape: &[usize], pooled: &[usize]) -> Vec<(Vec<Range>, Vec<Range>)> {
