@@ -36,12 +36,17 @@ impl Twin {
     }
 
     fn tried(&self, torch: bool, options: &Options) -> dlbacktrace::Result<Explanation> {
+        let (model, inputs) = self.loaded(torch);
+        model.explain(&inputs, options)
+    }
+
+    fn loaded(&self, torch: bool) -> (Model, Inputs) {
         let (file, key) =
             if torch { ("model.pt", "torch:input") } else { ("saved_model", "tensorflow:input") };
         let model = Model::load(format!("{FOLDER}/{}/{file}", self.name)).unwrap();
         let input = value(&self.stored(key));
         let inputs = if torch { Inputs::new().push(input) } else { Inputs::new().set(&self.input, input) };
-        model.explain(&inputs, options)
+        (model, inputs)
     }
 
     fn relevance(&self, torch: bool, options: &Options) -> ArrayD<f64> {
@@ -78,6 +83,16 @@ fn gap(a: &ArrayD<f64>, b: &ArrayD<f64>) -> f64 {
 fn twins() -> Vec<Twin> {
     let index = fs::read_to_string(format!("{FOLDER}/index.json")).unwrap();
     serde_json::from_str::<Index>(&index).unwrap().twins
+}
+
+/// Recurrent layers, attention and dropout too, since nothing in the twins draws random numbers.
+#[test]
+fn every_operator_of_the_twins_is_run_again() {
+    for twin in &twins() {
+        let (model, inputs) = twin.loaded(true);
+        let replay = model.verify(&inputs, &Options::new()).unwrap().replay;
+        assert!(replay.checked > 0 && replay.skipped == 0, "{}: {replay:?}", twin.name);
+    }
 }
 
 #[test]

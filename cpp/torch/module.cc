@@ -104,7 +104,9 @@ std::unique_ptr<Recording> Module::forward(std::unique_ptr<Bound> bound) const {
 std::unique_ptr<Recording> Module::record(std::unique_ptr<Bound> bound, const std::shared_ptr<Policy>& policy,
                                           rust::Box<Watcher> watcher) const {
   return guarded([&] {
-    TORCH_CHECK(!Listening::active(), "this thread is recording already; finish or drop that recording first");
+    TORCH_CHECK(
+        !Listening::active(),
+        "this thread is recording already; finish or drop that recording first. A progress function must not run a model");
     return run(std::move(*bound), policy, std::move(watcher));
   });
 }

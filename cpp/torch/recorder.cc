@@ -195,7 +195,13 @@ void Recorder::end(const c10::OperatorHandle& op, Pending pending, c10::ArrayRef
   const size_t returned = pending.record.outputs.size();
   for (const auto& [tensor, output] : written) pending.record.outputs.push_back(output);
   if (policy_->keeps_all()) {
-    Rerun rerun{op, std::move(pending.stack), std::move(pending.read), {}, returned, std::string(pending.record.path)};
+    Rerun rerun{op,
+                std::move(pending.stack),
+                std::move(pending.read),
+                {},
+                returned,
+                std::string(pending.record.path),
+                pending.record.chance == Chance::Drawn};
     for (const RawOutput& output : pending.record.outputs) rerun.results.push_back(output.value);
     reruns_.push_back(std::move(rerun));
   }

@@ -9,7 +9,6 @@
 
 #include "dlbacktrace-torch-recorder/src/bridge.rs.h"
 
-#include <ATen/core/enum_tag.h>
 #include <ATen/core/grad_mode.h>
 
 #include <algorithm>
@@ -20,9 +19,8 @@
 namespace dlbacktrace::torch_ {
 namespace {
 
-/// Whether two runs may differ: random numbers, and memory that nobody wrote.
-bool may_differ(const c10::OperatorHandle& op) {
-  if (op.hasTag(at::Tag::nondeterministic_seeded)) return true;
+/// Whether its result is memory that nobody wrote.
+bool leaves_unwritten(const c10::OperatorHandle& op) {
   const std::string& name = op.schema().name();
   return name.find("empty") != std::string::npos || name.find("resize") != std::string::npos;
 }
@@ -108,8 +106,8 @@ RawReplay Recording::replay() const {
     RawReplay replay{0, 0, {}};
     for (size_t i = 0; i < reruns_.size(); ++i) {
       const Rerun& call = reruns_[i];
-      // Composite operators carry no tag of their own: dropout is random in training mode.
-      if (may_differ(call.op) || trains(call.op.schema(), call.stack)) {
+      // Composite operators do not show that they draw: dropout is random in training mode.
+      if (call.drew || leaves_unwritten(call.op) || trains(call.op.schema(), call.stack)) {
         ++replay.skipped;
         continue;
       }

@@ -17,6 +17,7 @@ struct Rerun {
   std::vector<size_t> results;     ///< the values of the results
   size_t returned;                 ///< how many of the results were returned, rather than only written
   std::string path;
+  bool drew;  ///< whether it took random numbers
 };
 
 }  // namespace dlbacktrace::torch_

@@ -29,7 +29,9 @@ void Session::output(rust::Str name, const AtTensor& tensor) { add(outputs_, nam
 
 void Session::start() {
   guarded([&] {
-    TORCH_CHECK(!Listening::active(), "this thread is recording already; finish or drop that recording first");
+    TORCH_CHECK(
+        !Listening::active(),
+        "this thread is recording already; finish or drop that recording first. A progress function must not run a model");
     auto names = std::make_shared<Names>();
     for (const auto& [path, tensor] : names_) {
       names->try_emplace(tensor.unsafeGetTensorImpl(), Name{OriginKind::Parameter, path});

@@ -346,7 +346,7 @@ typedef struct dlb_checks {
   int repeats;     /* whether a second run gave the same, bit by bit */
   size_t replayed; /* operators that were run again on copies of the recorded tensors */
   size_t failed;   /* those of them that gave something else */
-  size_t skipped;  /* operators with random results, which cannot be replayed */
+  size_t skipped;  /* operators that drew random numbers or left memory unwritten: they cannot be replayed */
   double coverage; /* the share of the executed operators that has a rule, 0 to 1 */
 } dlb_checks;
 
