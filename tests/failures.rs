@@ -104,6 +104,8 @@ fn options_that_do_not_fit() {
     given(Options::new().gate_of("third", None), "module third");
     let no_number = Gate { lower: Some(f64::NAN), upper: None, swish: None };
     given(Options::new().gate_of("first", Some(no_number)), "module first");
+    let never_open = Gate { lower: Some(2.0), upper: Some(1.0), swish: None };
+    given(Options::new().gate_of("first", Some(never_open)), "opens above 2 and below 1, so never");
     given(Options::new().scaler(f64::NAN), "scaler is NaN");
     given(Options::new().multiplier(f64::INFINITY), "multiplier is inf");
     given(Options::new().task(Task::Segmentation { threshold: f64::NAN }), "threshold is NaN");

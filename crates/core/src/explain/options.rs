@@ -116,6 +116,13 @@ impl Options {
             if [gate.lower, gate.upper, gate.swish].iter().flatten().any(|bound| bound.is_nan()) {
                 return refused(format!("the gate of module {module} has a bound that is no number"));
             }
+            if let (Some(lower), Some(upper)) = (gate.lower, gate.upper)
+                && lower >= upper
+            {
+                return refused(format!(
+                    "the gate of module {module} opens above {lower} and below {upper}, so never; give a lower bound below the upper one"
+                ));
+            }
         }
         Ok(())
     }

@@ -28,6 +28,7 @@ pub enum Progress {
 impl fmt::Display for Progress {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            Self::Running { operators: 1 } => write!(f, "1 operator of the model's run"),
             Self::Running { operators } => write!(f, "{operators} operators of the model's run"),
             Self::Walking { done, total } => write!(f, "{done} of {total} steps of the walk"),
         }
