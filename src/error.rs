@@ -1,13 +1,15 @@
 //! The errors of this crate, sorted by what their user has to correct.
 
 use dlbacktrace_core::explain::Progress;
+use std::fmt;
 use std::path::PathBuf;
 
 /// The result of an explanation.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
-/// An error. The variant says what the user has to correct.
-#[derive(Debug, thiserror::Error)]
+/// An error. The variant says what the user has to correct. Printed for debugging it is its message too, because that is what a `main` prints
+/// that returns it.
+#[derive(thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
     /// The model cannot be loaded.
@@ -43,6 +45,12 @@ pub enum Error {
     /// A defect of dlbacktrace, or a failure of the framework.
     #[error("{0}")]
     Internal(String),
+}
+
+impl fmt::Debug for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
 }
 
 impl Error {

@@ -57,6 +57,7 @@ pub use inputs::{Inputs, Value};
 pub use inspection::{Inspection, ModuleEntry};
 pub use loading::LoadOptions;
 pub use model::Model;
+pub use ndarray;
 pub use operators::{OperatorRule, operators};
 pub use options::{Classes, Coordinate, Options, Output, Samples, Target, Task, Versus};
 pub use output_tensor::OutputTensor;
