@@ -34,13 +34,15 @@ pub fn dist(build: Build) -> Result<()> {
     finish(Command::new(tree.join("bin/dlbacktrace")).env_clear().arg("inspect").arg(model))?;
 
     let tarball = place.join(format!("{name}.tar.gz"));
+    let begun = place.join("begun");
     let mut tar = Command::new("tar");
     tar.args(["--owner=0", "--group=0", "--numeric-owner", "-czf"])
-        .arg(&tarball)
+        .arg(&begun)
         .arg("-C")
         .arg(&place)
         .arg(&name);
     finish(&mut tar)?;
+    fs::rename(begun, &tarball)?;
     eprintln!("Made {}.", tarball.display());
     debian(&place, &tree, version, &glibc)
 }
@@ -58,7 +60,10 @@ fn add_documents(to: &Path) -> Result<()> {
     for name in DOCUMENTS {
         fs::copy(checkout().join(name), to.join(name))?;
     }
-    copy(&checkout().join("docs"), &to.join("docs"), |path| path.extension() == Some(OsStr::new("md")))?;
+    // Debian looks for the licence under this name.
+    fs::copy(checkout().join("LICENSE-MIT"), to.join("copyright"))?;
+    let read = |path: &Path| ["md", "png"].map(OsStr::new).map(Some).contains(&path.extension());
+    copy(&checkout().join("docs"), &to.join("docs"), read)?;
     copy(&NOTICES.make(false)?, &to.join("licenses-libtorch"), |path| {
         path.file_name() != Some(OsStr::new(crate::manifest::NAME))
     })
@@ -142,10 +147,11 @@ fn debian(place: &Path, tree: &Path, version: &str, glibc: &str) -> Result<()> {
     fs::write(root.join("DEBIAN/control"), control)?;
     fs::write(root.join("DEBIAN/triggers"), "activate-noawait ldconfig\n")?;
     fs::rename(tree, root.join("usr"))?;
-    let package = place.join(format!("dlbacktrace_{version}_amd64.deb"));
+    let (begun, package) = (place.join("begun"), place.join(format!("dlbacktrace_{version}_amd64.deb")));
     let mut pack = Command::new("dpkg-deb");
-    pack.args(["--build", "--root-owner-group", "-Zgzip"]).arg(&root).arg(&package);
+    pack.args(["--build", "--root-owner-group", "-Zgzip"]).arg(&root).arg(&begun);
     finish(&mut pack).context("a Debian package needs dpkg-deb, of the package dpkg")?;
+    fs::rename(begun, &package)?;
     fs::rename(root.join("usr"), tree)?;
     fs::remove_dir_all(root)?;
     eprintln!("Made {}.", package.display());
