@@ -69,8 +69,8 @@ fn load() -> Result<Library, String> {
     unsafe { Library::open(Some(path), RTLD_NOW | RTLD_LOCAL) }.map_err(|e| {
         format!(
             "libtorch 2.13.0 is needed, but the system's loader found it missing or wrong: {}. To fix this, run `cargo \
-             xtask setup` in the checkout of dlbacktrace and build again, or let LD_LIBRARY_PATH name the lib \
-             directory of a PyTorch 2.13.0.",
+             xtask setup` in the checkout of dlbacktrace and build again, or install the package again if it came as one, or let \
+             LD_LIBRARY_PATH name the lib directory of a PyTorch 2.13.0.",
             text(&e)
         )
     })
