@@ -35,6 +35,11 @@ impl Random {
         radius * (std::f64::consts::TAU * self.unit()).cos()
     }
 
+    /// Some of so many things: true for each with this probability.
+    pub fn subset(&mut self, count: usize, part: f64) -> Vec<bool> {
+        (0..count).map(|_| self.unit() < part).collect()
+    }
+
     /// Exchanges elements until every order is equally probable (Fisher and Yates).
     pub fn shuffle<T>(&mut self, items: &mut [T]) {
         for last in (1..items.len()).rev() {

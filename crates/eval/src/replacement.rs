@@ -54,9 +54,7 @@ impl Replacement {
                 None => Ok(spatial.iter().fold(x.clone(), |x, axis| blurred(&x, Axis(*axis), *deviation))),
             },
             Self::Uniform { seed } => {
-                let (low, high) = x
-                    .iter()
-                    .fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), x| (low.min(*x), high.max(*x)));
+                let (low, high) = range(x);
                 let mut random = Random::new(*seed);
                 Ok(x.mapv(|_| low + (high - low) * random.unit()))
             }
@@ -68,6 +66,11 @@ impl Replacement {
             ))),
         }
     }
+}
+
+/// The least and the largest number.
+pub(crate) fn range(x: &ArrayD<f64>) -> (f64, f64) {
+    x.iter().fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), x| (low.min(*x), high.max(*x)))
 }
 
 /// Weighted means along an axis, by a Gaussian that ends at three deviations. Beyond the border there is nothing.

@@ -35,9 +35,7 @@ impl Method for Lime {
         let game = Game::new(function, sample, &self.replacement, features)?;
         let (count, mut random) = (features.count(), Random::new(self.seed));
         let mut sets: Vec<Vec<bool>> = vec![vec![true; count]];
-        sets.extend(
-            (1..self.samples).map(|_| (0..count).map(|_| random.unit() < 0.5).collect::<Vec<bool>>()),
-        );
+        sets.extend((1..self.samples).map(|_| random.subset(count, 0.5)));
         let values = game.values(&sets)?;
         let weight = |set: &Vec<bool>| {
             let present = set.iter().filter(|present| **present).count() as f64;

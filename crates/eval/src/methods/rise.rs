@@ -31,9 +31,8 @@ impl Method for Rise {
     ) -> Result<ArrayD<f64>> {
         let game = Game::new(function, sample, &self.replacement, features)?;
         let (count, mut random) = (features.count(), Random::new(self.seed));
-        let sets: Vec<Vec<bool>> = (0..self.samples.max(1))
-            .map(|_| (0..count).map(|_| random.unit() < self.kept).collect())
-            .collect();
+        let sets: Vec<Vec<bool>> =
+            (0..self.samples.max(1)).map(|_| random.subset(count, self.kept)).collect();
         let values = game.values(&sets)?;
         let mean = values.iter().sum::<f64>() / values.len() as f64;
         let share = |feature: usize| {

@@ -1,6 +1,7 @@
 //! SmoothGrad (Smilkov et al. 2017, arXiv 1706.03825).
 
 use super::Method;
+use crate::replacement::range;
 use crate::{Features, Random, Result, Scores};
 use ndarray::ArrayD;
 
@@ -21,9 +22,7 @@ impl Method for SmoothGrad {
     }
 
     fn attribute(&self, function: &dyn Scores, sample: &ArrayD<f64>, _: &Features) -> Result<ArrayD<f64>> {
-        let (low, high) = sample
-            .iter()
-            .fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), x| (low.min(*x), high.max(*x)));
+        let (low, high) = range(sample);
         let (deviation, mut random) = (self.noise * (high - low).max(0.0), Random::new(self.seed));
         let count = self.samples.max(1);
         let noisy: Vec<ArrayD<f64>> =

@@ -57,10 +57,10 @@ impl Perturbation {
         let sums = features.sums(attributions);
         let mut ranked: Vec<usize> = (0..features.count()).collect();
         // Equal ones stay in their order, whichever goes first.
-        ranked.sort_by(|a, b| sums[*b].total_cmp(&sums[*a]));
-        if order == Order::LeastRelevantFirst {
-            ranked.sort_by(|a, b| sums[*a].total_cmp(&sums[*b]));
-        }
+        ranked.sort_by(|a, b| match order {
+            Order::MostRelevantFirst => sums[*b].total_cmp(&sums[*a]),
+            Order::LeastRelevantFirst => sums[*a].total_cmp(&sums[*b]),
+        });
         let steps = self.steps.clamp(1, features.count().max(1));
         let mut present = vec![true; features.count()];
         let mut samples = vec![sample.clone()];
