@@ -1,7 +1,6 @@
 //! What a set does with steps of a kind, as far as that is known without a run.
 
-use super::{Kind, Others, Row, Rule, RuleSet};
-use wildmatch::WildMatch;
+use super::{Kind, Others, Rule, RuleSet};
 
 /// The rules that a set may have for steps of a kind.
 #[derive(Debug, Clone, PartialEq)]
@@ -20,11 +19,9 @@ impl RuleSet {
         if !kind.has_rules() {
             return possible;
         }
-        let named =
-            |row: &&Row| row.operator.as_ref().is_none_or(|name| WildMatch::new(name).matches(operator));
-        for row in self.rows.iter().filter(named).filter(|row| row.may_select(kind)) {
+        for row in self.rows.iter().filter(|row| row.names(operator) && row.may_select(kind)) {
             possible.add(&row.rule, kind);
-            if row.module.is_none() && row.class.is_none() && row.layer.is_none() && row.finding.is_none() {
+            if !row.asks_for_a_run() {
                 return possible;
             }
         }
@@ -54,7 +51,7 @@ impl Possible {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::rules::{Finding, Layer};
+    use crate::rules::{Finding, Layer, Row};
 
     #[test]
     fn rows_that_a_run_decides_leave_the_next_ones_open() {

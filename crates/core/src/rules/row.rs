@@ -71,6 +71,16 @@ impl Row {
             && self.finding.is_none_or(|finding| finding.kind() == kind)
     }
 
+    /// Whether it may select steps of an operator of this name.
+    pub(super) fn names(&self, operator: &str) -> bool {
+        self.operator.as_ref().is_none_or(|pattern| WildMatch::new(pattern).matches(operator))
+    }
+
+    /// Whether it selects by what shows in a run only.
+    pub(super) fn asks_for_a_run(&self) -> bool {
+        self.module.is_some() || self.class.is_some() || self.layer.is_some() || self.finding.is_some()
+    }
+
     /// Whether it selects a step that is at the first or the last end of the model, or at neither, and about which this was found.
     pub(super) fn selects<T: Tensor>(
         &self,
