@@ -5,6 +5,7 @@ use dlbacktrace::{Error, Explanation, Family, Mode, Model, Options, Output, Targ
 use dlbacktrace_torch::OperatorRule;
 use std::collections::{BTreeMap, BTreeSet};
 use tch::Tensor;
+use testkit::kinds::unforeseen;
 use testkit_torch::fixtures::{Fixture, Node, agree, fixture, fixtures};
 
 /// Explains the first floating output; a model may return others as well.
@@ -232,24 +233,15 @@ fn written_in_another_way_relevance_is_the_same_by_every_named_rule_set() {
     report(all);
 }
 
-/// What is said of an operator's kinds before a run, and what they are. Movement, and what carries nothing, need no rules.
 #[test]
 fn kinds_known_before_a_run_are_those_of_the_run() {
     let (mut problems, mut checked) = (Vec::new(), 0);
     for fixture in explained() {
         let Ok(model) = Model::load(fixture.path()) else { continue };
         let Ok(explanation) = explain(&fixture, &model, Mode::Default) else { continue };
-        let inspected = model.inspect().unwrap().operators;
-        for used in explanation.operators() {
-            let known = inspected.iter().find(|known| known.operator == used.operator);
-            let Some(known) = known.filter(|known| !known.kinds.is_empty()) else { continue };
-            let ruled = |kind: &&Kind| !matches!(kind, Kind::Movement | Kind::Other);
-            let others: Vec<_> = used.kinds.difference(&known.kinds).filter(ruled).collect();
-            checked += 1;
-            if !others.is_empty() {
-                problems.push((fixture.name.clone(), format!("{} is also {others:?}", used.operator)));
-            }
-        }
+        let (compared, wrong) = unforeseen(&model.inspect().unwrap().operators, explanation.operators());
+        checked += compared;
+        problems.extend(wrong.into_iter().map(|problem| (fixture.name.clone(), problem)));
     }
     assert!(checked > 500, "{checked}");
     report(problems);

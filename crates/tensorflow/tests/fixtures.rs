@@ -1,13 +1,14 @@
 //! Every fixture explained: full coverage, closed ledger, the same bits twice, batch = singles, bit-by-bit replay.
 
 use dlbacktrace_core::explain::{InputRelevance, Options, Output, Watch};
-use dlbacktrace_core::rules::{Bounds, Kind, PRESETS, Rule, RuleSet};
+use dlbacktrace_core::rules::{Bounds, PRESETS, Rule, RuleSet};
 use dlbacktrace_core::start::{StartOptions, Target};
 use dlbacktrace_core::{Family, Mode, Tensor as _};
 use dlbacktrace_tensorflow::{DataType, Error, Explanation, Model, operators};
 use ndarray::{ArrayD, Axis, concatenate};
 use std::cell::Cell;
 use std::collections::{BTreeMap, BTreeSet};
+use testkit::kinds::unforeseen;
 use testkit::saved_models::{self, Entry, Fixture, fixture, index, load};
 
 const FLOATING: [DataType; 4] = [DataType::FLOAT, DataType::DOUBLE, DataType::HALF, DataType::BFLOAT16];
@@ -158,25 +159,15 @@ fn the_recording_repeats_bit_by_bit() {
     });
 }
 
-/// What is said of an operator's kinds before a run, and what they are. Movement, and what carries nothing, need no rules.
 #[test]
 fn kinds_known_before_a_run_are_those_of_the_run() {
     let checked = Cell::new(0);
     report(|fixture| {
         let model = load(&fixture.directory).map_err(|error| error.to_string())?;
         let explanation = explain(&model, fixture, Mode::Default).map_err(|error| error.to_string())?;
-        let inspected = model.inspect().operators;
-        for used in &explanation.operators {
-            let known = inspected.iter().find(|known| known.operator == used.operator);
-            let Some(known) = known.filter(|known| !known.kinds.is_empty()) else { continue };
-            let ruled = |kind: &&Kind| !matches!(kind, Kind::Movement | Kind::Other);
-            let others: Vec<_> = used.kinds.difference(&known.kinds).filter(ruled).collect();
-            checked.set(checked.get() + 1);
-            if !others.is_empty() {
-                return Err(format!("{} is also {others:?}", used.operator));
-            }
-        }
-        Ok(())
+        let (compared, wrong) = unforeseen(&model.inspect().operators, &explanation.operators);
+        checked.set(checked.get() + compared);
+        if wrong.is_empty() { Ok(()) } else { Err(wrong.join("; ")) }
     });
     assert!(checked.get() > 300, "{checked:?}");
 }

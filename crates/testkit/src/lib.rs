@@ -6,6 +6,7 @@ pub mod command;
 pub mod fixtures;
 pub mod forward;
 pub mod geometry;
+pub mod kinds;
 pub mod memory;
 pub mod naive;
 pub mod net;
